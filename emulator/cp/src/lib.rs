@@ -1,0 +1,4 @@
+//! The Control Program: names and code pages, virtual machines, IUCV, consoles, CP commands.
+
+pub mod codepage;
+pub mod name;

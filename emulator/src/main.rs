@@ -1,0 +1,2 @@
+//! The `endicott` command.
+fn main() {}
