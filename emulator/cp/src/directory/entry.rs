@@ -192,7 +192,7 @@ impl fmt::Display for StorageSize {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let units = [(50, 'P'), (40, 'T'), (30, 'G'), (20, 'M')];
         let (shift, unit) =
-            units.into_iter().find(|(shift, _)| self.0 % (1 << shift) == 0).unwrap_or((10, 'K'));
+            units.into_iter().find(|(shift, _)| self.0.is_multiple_of(1 << shift)).unwrap_or((10, 'K'));
         f.pad(&format!("{}{unit}", self.0 >> shift))
     }
 }

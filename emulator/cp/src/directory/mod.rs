@@ -8,9 +8,13 @@ use std::sync::Arc;
 
 use crate::name::UserId;
 
+mod builder;
 pub mod entry;
+mod grammar;
 mod md5;
+pub mod object;
 pub mod password;
+pub mod source;
 
 pub use entry::DirectoryEntry;
 
