@@ -16,7 +16,8 @@ pub mod object;
 pub mod password;
 pub mod source;
 
-pub use entry::DirectoryEntry;
+pub use entry::*;
+pub use password::Verifier;
 
 /// The directory as CP uses it: immutable, shared, replaced as a whole.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -39,8 +40,8 @@ impl DirectoryImage {
     }
 
     /// The entry of `userid`.
-    pub fn get(&self, userid: UserId) -> Option<&Arc<DirectoryEntry>> {
-        self.entries.get(&userid)
+    pub fn get(&self, userid: UserId) -> Option<Arc<DirectoryEntry>> {
+        self.entries.get(&userid).cloned()
     }
 
     /// All entries in the order of the source.
@@ -56,5 +57,15 @@ impl DirectoryImage {
     /// Whether there is no entry.
     pub fn is_empty(&self) -> bool {
         self.order.is_empty()
+    }
+}
+
+impl Password {
+    /// Whether `password` is the user's own. Costs what [`password::ArgonHash::verify`] costs.
+    pub fn verify(&self, password: &str) -> bool {
+        match self {
+            Password::Hashed(verifier) => verifier.verify(password),
+            Password::NoLog | Password::NoPass | Password::AutoOnly | Password::LbyOnly => false,
+        }
     }
 }

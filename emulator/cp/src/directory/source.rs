@@ -75,7 +75,7 @@ impl fmt::Display for SourceError {
 pub(super) enum Dialect {
     /// USER DIRECT: columns 1 to 71, a DIRECTORY statement first.
     Source,
-    /// The body of an object directory: records of any width.
+    /// The body of an object directory: records of any width, none continued.
     Object,
 }
 
@@ -187,8 +187,8 @@ fn logical_statements(text: &str, dialect: Dialect) -> Vec<Logical> {
             continue;
         }
         let (body, continued) = match body.strip_suffix(',') {
-            Some(before) => (before.trim_end(), true),
-            None => (body, false),
+            Some(before) if dialect == Dialect::Source => (before.trim_end(), true),
+            _ => (body, false),
         };
         match statements.last_mut() {
             Some(logical) if open => {

@@ -1,9 +1,11 @@
 //! `PWVERIFY` and `LINKVERIFY`: passwords that are hashed already. Statements of ours.
 //!
-//!     PWVERIFY ARGON2ID memory passes lanes salt hash
-//!     PWVERIFY SCRAM-SHA-1 iterations salt          (and SCRAM-SHA-256)
-//!     PWVERIFY KEYS inner outer stored1 server1 stored256 server256
-//!     LINKVERIFY vdev {READ | WRITE | MULTIPLE} memory passes lanes salt hash
+//! ```text
+//! PWVERIFY ARGON2ID memory passes lanes salt hash
+//! PWVERIFY SCRAM-SHA-1 iterations salt          (and SCRAM-SHA-256)
+//! PWVERIFY KEYS inner outer stored1 server1 stored256 server256
+//! LINKVERIFY vdev {READ | WRITE | MULTIPLE} memory passes lanes salt hash
+//! ```
 //!
 //! Octets are in base 64 without padding, so no operand is wider than a record.
 
