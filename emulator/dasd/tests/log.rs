@@ -1,4 +1,5 @@
 //! The log through its public edge: group commit, crashes at every write, limits, recycling.
+#![allow(clippy::unwrap_used, reason = "a test stops at the first surprise")]
 
 use std::sync::Arc;
 
@@ -13,7 +14,7 @@ use proptest::prelude::*;
 /// An owner that remembers what was applied. `!no` is refused.
 #[derive(Clone, Default)]
 struct Memory {
-    applied: Arc<Mutex<Vec<(LogAddr, Vec<u8>)>>>,
+    applied: Arc<Mutex<Found>>,
     batches: Arc<Mutex<Vec<usize>>>,
     withdrawn: Arc<Mutex<usize>>,
 }
@@ -53,7 +54,9 @@ fn config() -> LogConfig {
     }
 }
 
-fn reopen(dasd: &FaultyDasd, from: LogAddr) -> (Log<Memory>, Memory, Vec<(LogAddr, Vec<u8>)>) {
+type Found = Vec<(LogAddr, Vec<u8>)>;
+
+fn reopen(dasd: &FaultyDasd, from: LogAddr) -> (Log<Memory>, Memory, Found) {
     let mut found = Vec::new();
     let recovered = Recovered::open::<OpenError>(Arc::new(dasd.clone()), &config(), from, |e| {
         found.push((e.addr, e.payload.to_vec()));
