@@ -10,7 +10,7 @@ use std::fmt;
 
 use crate::name::{UserId, Vdev};
 
-use super::password::Verifier;
+use super::password::{ArgonHash, Verifier};
 
 /// Default of `OPTION MAXCONN`: the connections an entry without the word may have.
 /// Source: directory OPTION statement.
@@ -192,7 +192,7 @@ impl fmt::Display for StorageSize {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let units = [(50, 'P'), (40, 'T'), (30, 'G'), (20, 'M')];
         let (shift, unit) =
-            units.into_iter().find(|(shift, _)| self.0 % (1 << shift) == 0).unwrap_or((10, 'K'));
+            units.into_iter().find(|(shift, _)| self.0.is_multiple_of(1 << shift)).unwrap_or((10, 'K'));
         f.pad(&format!("{}{unit}", self.0 >> shift))
     }
 }
@@ -644,7 +644,7 @@ pub enum LinkPassword {
     /// `ALL`: anybody may, without a password.
     Everybody,
     /// Whoever knows it may.
-    Hashed(Box<Verifier>),
+    Hashed(Box<ArgonHash>),
 }
 
 /// `POSIXINFO UID n GID n GNAME name HOME dir SHELL path`.
