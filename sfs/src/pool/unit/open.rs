@@ -197,6 +197,11 @@ impl WorkUnit {
         })
     }
 
+    /// Whether `token` is an open of this unit.
+    pub fn is_open(&self, token: Token) -> bool {
+        self.state.lock().files.contains_key(&token.0)
+    }
+
     /// Writes `count` records at the write position and moves it behind them. For one record `data` is the record; for
     /// several it is their image: for V with the halfword in front of each.
     ///
