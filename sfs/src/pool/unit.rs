@@ -27,7 +27,7 @@ use open::OpenFile;
 /// Greatest depth of directories below a top directory. Source: the SFS directory naming rules.
 pub const MAX_LEVELS: usize = cp::name::DirName::MAX_LEVELS;
 /// Percentage of its limit at which a new file space begins to warn.
-pub const DEFAULT_THRESHOLD: u8 = 90;
+pub(crate) const DEFAULT_THRESHOLD: u8 = 90;
 /// Opens that one work unit may have at once: a bound on what a client can make the server keep.
 pub const MAX_OPEN: usize = 4096;
 /// Files and directories that one work unit may change: the same kind of bound.
