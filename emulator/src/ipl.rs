@@ -14,19 +14,20 @@ use anyhow::Context;
 use cms::network::HostNetwork;
 use cms::nucleus::CmsSystem;
 use cms::program::ProgramTable;
+use cp::Cp;
 use cp::directory::object;
 use cp::name::UserId;
 use cp::system::CpConfig;
-use cp::Cp;
 use dasd::HostDasd;
-use sfs::minidisk::Minidisks;
+use sfs::minidisk::MinidiskStore;
+use sfs::pool::{Pool, PoolConfig};
 use spool::{Spool, SpoolConfig, StartKind};
 use tokio::net::UnixListener;
 
 use crate::config::HostConfig;
 use crate::control;
 use crate::directxa::Directxa;
-use crate::fileserv::Fileserv;
+use crate::fileserv::{Fileserv, OpenPools};
 use crate::folder::Folder;
 use crate::host::HostClock;
 use crate::tls;
@@ -52,7 +53,7 @@ pub struct System {
     /// The network.
     pub network: Arc<HostNetwork>,
     spool: Arc<Spool>,
-    minidisks: Arc<Minidisks>,
+    minidisks: Pool,
     bound: tokio::sync::watch::Receiver<BTreeMap<String, SocketAddr>>,
     _lock: crate::folder::Lock,
 }
@@ -67,6 +68,19 @@ impl System {
         config: &HostConfig,
         addresses: BTreeMap<String, SocketAddr>,
     ) -> anyhow::Result<Self> {
+        Self::build_from(folder, &folder.directory_object(), config, addresses).await
+    }
+
+    /// As [`System::build`], with the object directory in another file.
+    ///
+    /// # Errors
+    /// What is wrong, with the file it is wrong in.
+    pub async fn build_from(
+        folder: &Folder,
+        directory: &Path,
+        config: &HostConfig,
+        addresses: BTreeMap<String, SocketAddr>,
+    ) -> anyhow::Result<Self> {
         let lock = folder.lock().map_err(|e| match e.kind() {
             std::io::ErrorKind::WouldBlock => {
                 anyhow::anyhow!("a system is running in {} already", folder.path().display())
@@ -76,14 +90,17 @@ impl System {
         folder.clear_run();
         let clock: Arc<dyn cp::clock::Clock> =
             Arc::new(HostClock::new(config.system.timezone.as_deref()).map_err(anyhow::Error::msg)?);
-        let path = folder.directory_object();
-        let octets = std::fs::read(&path).with_context(|| path.display().to_string())?;
-        let directory = object::load(&octets).with_context(|| path.display().to_string())?;
+        let octets = std::fs::read(directory).with_context(|| directory.display().to_string())?;
+        let directory = object::load(&octets).with_context(|| directory.display().to_string())?;
         let operator = UserId::new("OPERATOR").expect("OPERATOR is a user id");
-        let cp = Cp::new(CpConfig { system_id: config.system.id.to_ascii_uppercase(), operator }, clock, directory);
+        let cp = Cp::new(
+            CpConfig { system_id: config.system.id.to_ascii_uppercase(), operator },
+            clock,
+            directory,
+        );
         let spool = start_spool(folder, &cp).await?;
         let minidisks = start_minidisks(folder, &cp).await?;
-        cp.ext.set(minidisks.clone());
+        cp.ext.set(Arc::new(MinidiskStore::new(minidisks.clone())));
         let tls = if addresses.is_empty() { None } else { Some(tls::load(folder.path(), config)?) };
         let (publish, bound) = tokio::sync::watch::channel(BTreeMap::new());
         let run = folder.clone();
@@ -122,6 +139,21 @@ impl System {
         Ok(())
     }
 
+    /// Waits until the file pools and the IMAP machine answer, as far as that can be seen from outside: the pools are
+    /// identified, and IMAP serves requests.
+    pub async fn wait_for_servers(&self) {
+        let ready = async {
+            for name in SERVICE_MACHINES {
+                let Some(vm) = UserId::new(name).ok().and_then(|u| self.cp.machine(u)) else { continue };
+                // A service program answers a null line at its console once it has started.
+                if let Ok(answer) = vm.console.input_captured("") {
+                    let _started = answer.await;
+                }
+            }
+        };
+        let _late = tokio::time::timeout(START_TIMEOUT, ready).await;
+    }
+
     /// Waits until every listener is open; the names of those that are not, when it takes too long.
     pub async fn wait_until_up(&self) -> Vec<String> {
         let wanted = self.network.configured();
@@ -148,7 +180,7 @@ impl System {
             if let Some(vm) = machine(name) {
                 vm.signal_shutdown();
                 // The program's end shows as CP READ or a console that reads commands again.
-                let _late = tokio::time::timeout(SIGNAL_TIMEOUT, crate::ipl::program_end(&vm)).await;
+                let _late = tokio::time::timeout(SIGNAL_TIMEOUT, program_end(&vm)).await;
                 self.cp.logoff(&vm, None).await;
             }
         }
@@ -163,6 +195,7 @@ impl System {
             let _late = tokio::time::timeout(SIGNAL_TIMEOUT, program_end(&vm)).await;
             self.cp.logoff(&vm, None).await;
         }
+        OpenPools::of(&self.cp).close_all().await;
         self.minidisks.close().await;
         self.spool.stop().await;
         self.folder.clear_run();
@@ -200,24 +233,19 @@ async fn start_spool(folder: &Folder, cp: &Arc<Cp>) -> anyhow::Result<Arc<Spool>
     Ok(spool)
 }
 
-async fn start_minidisks(folder: &Folder, cp: &Arc<Cp>) -> anyhow::Result<Arc<Minidisks>> {
+async fn start_minidisks(folder: &Folder, cp: &Arc<Cp>) -> anyhow::Result<Pool> {
     let dasd: Arc<dyn dasd::Dasd> = Arc::new(HostDasd::new(folder.dasd()));
     let clock = cp.clock.clone();
-    let opened = tokio::task::spawn_blocking(move || Minidisks::open(&dasd, clock));
-    Ok(Arc::new(opened.await?.with_context(|| folder.dasd().display().to_string())?))
+    let opened = tokio::task::spawn_blocking(move || Pool::open(&dasd, &PoolConfig::default(), clock));
+    opened.await?.with_context(|| folder.dasd().display().to_string())
 }
 
 fn publish_listeners(folder: &Folder, all: &BTreeMap<String, SocketAddr>) {
     let text = serde_json::to_vec(&all.iter().map(|(n, a)| (n, a.to_string())).collect::<BTreeMap<_, _>>());
-    let written = text.map_err(std::io::Error::from).and_then(|t| {
-        folder.replace(&folder.run().join("listeners.json"), &t)
-    });
+    let written = text
+        .map_err(std::io::Error::from)
+        .and_then(|t| folder.replace(&folder.run().join("listeners.json"), &t));
     if let Err(error) = written {
         tracing::warn!("listeners.json: {error}");
     }
-}
-
-/// The folder's name for messages.
-pub fn shown(path: &Path) -> String {
-    path.display().to_string()
 }
