@@ -377,12 +377,16 @@ impl WorkUnit {
         })
     }
 
-    /// Enrols a file space with a limit in blocks, or, for one that exists, nothing.
+    /// Enrols a file space with a limit in blocks.
     ///
     /// # Errors
     /// [`PoolError::SpaceExists`], [`PoolError::Locked`].
     pub fn enroll(&self, name: &str, limit: u64, label: &str) -> Result<(), PoolError> {
-        self.with(|state, _| {
+        self.with(|state, snapshot| {
+            // Looked at before the lock too: work in the file space is no reason to call an enrolled user locked.
+            if state.space(snapshot, name)?.is_some() {
+                return Err(PoolError::SpaceExists);
+            }
             state.locks.take(LockKey::Space(name.into()), LockMode::Exclusive)?;
             if state.space(&self.inner.current(), name)?.is_some() {
                 return Err(PoolError::SpaceExists);
