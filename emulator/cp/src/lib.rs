@@ -1,4 +1,20 @@
-//! The Control Program: names and code pages, virtual machines, IUCV, consoles, CP commands.
+//! The Control Program: names and code pages, the user directory, virtual machines, IUCV, consoles, CP commands.
+//!
+//! CP knows nothing of spool files, file pools or CMS: those crates hang their commands, services and hooks on
+//! [`system::Cp`]. Guests are asynchronous programs that hold a [`guest::Guest`].
 
+pub mod clock;
 pub mod codepage;
+pub mod command;
+pub mod console;
+pub mod directory;
+pub mod ext;
+pub mod guest;
+pub mod iucv;
+pub mod message;
 pub mod name;
+pub mod system;
+pub mod vm;
+
+pub use guest::Guest;
+pub use system::Cp;

@@ -1,0 +1,335 @@
+//! The virtual console of a machine: lines in, lines out, and who sees them.
+//!
+//! Output goes to the capture of the command under way (if a host program sent that command), else to the attached
+//! terminal, else, for a disconnected machine, to its secondary user; a monitor (console spooling, `*MSG`) sees all of
+//! it. Input is a bounded queue of lines; a line may carry a capture that collects the answer and the return code.
+//!
+//! Invariants: output never waits inside CP; a terminal that does not keep up is detached, as CP disconnects a line
+//! that does not respond. Guests call [`Console::room`] between bursts so that a slow terminal slows them instead.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+
+use parking_lot::Mutex;
+use tokio::sync::{Notify, mpsc, oneshot};
+
+/// Lines of input that may wait; one more is `NOT ACCEPTED`. A person never has so many, a script waits for answers.
+pub const MAX_INPUT_LINES: usize = 256;
+
+/// Lines of output that may wait for a terminal before the terminal counts as dead.
+pub const MAX_TERMINAL_LINES: usize = 16_384;
+
+/// Greatest length of an input line in characters: the input area of a large 3270 screen with room to spare.
+pub const MAX_INPUT_CHARS: usize = 2_048;
+
+/// What the machine is doing, as the status area shows it.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum ConsoleState {
+    /// The machine runs.
+    Running,
+    /// The machine waits for a line.
+    VmRead,
+    /// CP waits for a command; the machine is stopped.
+    CpRead,
+}
+
+/// What a terminal is told.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum TerminalEvent {
+    /// A line of output.
+    Line(String),
+    /// The status changed.
+    Status(ConsoleState),
+    /// The machine was disconnected or logged off; the terminal is free again.
+    Detached,
+}
+
+/// Sees every line a machine writes (console spooling, `*MSG`).
+pub trait ConsoleMonitor: Send + Sync {
+    /// One line of output, without line end.
+    fn line(&self, text: &str);
+}
+
+/// Where the output of a disconnected machine goes: CP's route to the secondary user.
+pub type SecondaryRoute = dyn Fn(&str) + Send + Sync;
+
+/// The answer to a command that a host program sent to a console.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Captured {
+    /// Output lines, oldest first.
+    pub lines: Vec<String>,
+    /// Return code of the command.
+    pub rc: i32,
+}
+
+/// Collects the output of one command.
+pub struct Capture {
+    lines: Vec<String>,
+    done: oneshot::Sender<Captured>,
+}
+
+/// One line of input.
+pub struct ConsoleInput {
+    /// The line as typed, without line end.
+    pub text: String,
+    capture: Option<Capture>,
+}
+
+#[derive(Default)]
+struct Inner {
+    input: VecDeque<ConsoleInput>,
+    capture: Option<Capture>,
+    terminal: Option<mpsc::Sender<TerminalEvent>>,
+    monitors: Vec<Arc<dyn ConsoleMonitor>>,
+    secondary: Option<Arc<SecondaryRoute>>,
+    state: Option<ConsoleState>,
+    closed: bool,
+}
+
+/// The console of one virtual machine.
+#[derive(Default)]
+pub struct Console {
+    inner: Mutex<Inner>,
+    arrived: Notify,
+}
+
+/// The input queue is full.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
+#[error("NOT ACCEPTED")]
+pub struct NotAccepted;
+
+impl Console {
+    /// Writes one line; text with line ends becomes several lines.
+    pub fn write(&self, text: &str) {
+        for line in text.split('\n') {
+            self.write_line(line);
+        }
+    }
+
+    fn write_line(&self, line: &str) {
+        let (monitors, secondary) = {
+            let mut inner = self.inner.lock();
+            let secondary = inner.show(line);
+            (inner.monitors.clone(), secondary)
+        };
+        for monitor in monitors {
+            monitor.line(line);
+        }
+        if let Some(route) = secondary {
+            route(line);
+        }
+    }
+
+    /// Waits until the terminal has taken most of what was written; returns at once without a terminal.
+    pub async fn room(&self) {
+        let terminal = self.inner.lock().terminal.clone();
+        if let Some(terminal) = terminal {
+            // Half of the queue is room enough for what CP itself may want to say meanwhile.
+            if terminal.capacity() < MAX_TERMINAL_LINES / 2 {
+                let _space = terminal.reserve_many(MAX_TERMINAL_LINES / 2).await;
+            }
+        }
+    }
+
+    /// Attaches a terminal; an earlier one is told that it has been detached.
+    pub fn attach(&self) -> mpsc::Receiver<TerminalEvent> {
+        let (sender, receiver) = mpsc::channel(MAX_TERMINAL_LINES);
+        let mut inner = self.inner.lock();
+        inner.detach();
+        if let Some(state) = inner.state {
+            // A fresh queue has room.
+            let _fits = sender.try_send(TerminalEvent::Status(state));
+        }
+        inner.terminal = Some(sender);
+        receiver
+    }
+
+    /// Detaches the terminal: the machine runs disconnected.
+    pub fn detach(&self) {
+        self.inner.lock().detach();
+    }
+
+    /// True while a terminal is attached.
+    pub fn is_connected(&self) -> bool {
+        self.inner.lock().terminal.is_some()
+    }
+
+    /// Adds a monitor that sees every line.
+    pub fn add_monitor(&self, monitor: Arc<dyn ConsoleMonitor>) {
+        self.inner.lock().monitors.push(monitor);
+    }
+
+    /// Removes a monitor added before.
+    pub fn remove_monitor(&self, monitor: &Arc<dyn ConsoleMonitor>) {
+        self.inner.lock().monitors.retain(|m| !Arc::ptr_eq(m, monitor));
+    }
+
+    /// Sets the route for output of the machine while it is disconnected.
+    pub fn set_secondary(&self, route: Option<Arc<SecondaryRoute>>) {
+        self.inner.lock().secondary = route;
+    }
+
+    /// Queues a line of input, as typed at the terminal or sent by a secondary user.
+    ///
+    /// # Errors
+    /// [`NotAccepted`] when [`MAX_INPUT_LINES`] wait already or the machine has gone.
+    pub fn input(&self, text: &str) -> Result<(), NotAccepted> {
+        self.queue(ConsoleInput { text: clip(text), capture: None })
+    }
+
+    /// Queues a command whose answer is to be collected instead of shown.
+    ///
+    /// # Errors
+    /// [`NotAccepted`] as for [`Console::input`].
+    pub fn input_captured(&self, text: &str) -> Result<oneshot::Receiver<Captured>, NotAccepted> {
+        let (done, answer) = oneshot::channel();
+        let capture = Some(Capture { lines: Vec::new(), done });
+        self.queue(ConsoleInput { text: clip(text), capture })?;
+        Ok(answer)
+    }
+
+    fn queue(&self, input: ConsoleInput) -> Result<(), NotAccepted> {
+        {
+            let mut inner = self.inner.lock();
+            if inner.closed || inner.input.len() >= MAX_INPUT_LINES {
+                return Err(NotAccepted);
+            }
+            inner.input.push_back(input);
+        }
+        self.arrived.notify_one();
+        Ok(())
+    }
+
+    /// Takes the next line of input for the machine, waiting in VM READ. A capture that comes with the line collects
+    /// output until [`Console::complete`].
+    pub async fn read(&self) -> String {
+        loop {
+            let arrived = self.arrived.notified();
+            {
+                let mut inner = self.inner.lock();
+                if let Some(input) = inner.input.pop_front() {
+                    inner.capture = input.capture;
+                    inner.change_state(ConsoleState::Running);
+                    return input.text;
+                }
+                inner.change_state(ConsoleState::VmRead);
+            }
+            arrived.await;
+        }
+    }
+
+    /// True when a line waits.
+    pub fn has_input(&self) -> bool {
+        !self.inner.lock().input.is_empty()
+    }
+
+    /// True while the command under way has its output captured: nobody is there to answer a question.
+    pub fn is_captured(&self) -> bool {
+        self.inner.lock().capture.is_some()
+    }
+
+    /// The command whose line was read last has ended with `rc`.
+    pub fn complete(&self, rc: i32) {
+        let capture = self.inner.lock().capture.take();
+        if let Some(Capture { lines, done }) = capture {
+            // The asker may have gone; then nobody wants the answer.
+            let _gone = done.send(Captured { lines, rc });
+        }
+    }
+
+    /// Sets the state shown in the status area.
+    pub fn set_state(&self, state: ConsoleState) {
+        self.inner.lock().change_state(state);
+    }
+
+    /// The state shown in the status area.
+    pub fn state(&self) -> ConsoleState {
+        self.inner.lock().state.unwrap_or(ConsoleState::Running)
+    }
+
+    /// The machine has gone: waiting input is dropped, askers are released, the terminal is freed.
+    pub fn close(&self) {
+        let mut inner = self.inner.lock();
+        inner.closed = true;
+        inner.input.clear();
+        inner.capture = None;
+        inner.detach();
+    }
+}
+
+impl Inner {
+    /// Shows a line to whoever has the output; returns the route to the secondary user when it is his.
+    fn show(&mut self, line: &str) -> Option<Arc<SecondaryRoute>> {
+        if let Some(capture) = &mut self.capture {
+            capture.lines.push(line.to_owned());
+            return None;
+        }
+        let Some(terminal) = &self.terminal else { return self.secondary.clone() };
+        if terminal.try_send(TerminalEvent::Line(line.to_owned())).is_err() {
+            self.terminal = None;
+        }
+        None
+    }
+
+    fn change_state(&mut self, state: ConsoleState) {
+        if self.state == Some(state) {
+            return;
+        }
+        self.state = Some(state);
+        if let Some(terminal) = &self.terminal {
+            // A terminal with a full queue is detached at the next line; its status does not matter any more.
+            let _full = terminal.try_send(TerminalEvent::Status(state));
+        }
+    }
+
+    fn detach(&mut self) {
+        if let Some(terminal) = self.terminal.take() {
+            // Dropping the sender tells the terminal as well.
+            let _full = terminal.try_send(TerminalEvent::Detached);
+        }
+    }
+}
+
+fn clip(text: &str) -> String {
+    text.chars().take(MAX_INPUT_CHARS).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_captured_command_keeps_its_output_from_the_terminal() {
+        let console = Console::default();
+        let mut terminal = console.attach();
+        let answer = console.input_captured("QUERY").unwrap();
+        assert_eq!(console.read().await, "QUERY");
+        console.write("one\ntwo");
+        console.complete(4);
+        console.write("three");
+        assert_eq!(answer.await.unwrap(), Captured { lines: vec!["one".into(), "two".into()], rc: 4 });
+        assert_eq!(terminal.recv().await, Some(TerminalEvent::Status(ConsoleState::Running)));
+        assert_eq!(terminal.recv().await, Some(TerminalEvent::Line("three".into())));
+    }
+
+    #[test]
+    fn input_is_bounded() {
+        let console = Console::default();
+        for _ in 0..MAX_INPUT_LINES {
+            console.input("x").unwrap();
+        }
+        assert_eq!(console.input("x"), Err(NotAccepted));
+    }
+
+    #[test]
+    fn a_dead_terminal_is_detached() {
+        let console = Console::default();
+        let _never_read = console.attach();
+        for _ in 0..MAX_TERMINAL_LINES {
+            console.write("x");
+        }
+        assert!(console.is_connected());
+        console.write("x");
+        assert!(!console.is_connected());
+    }
+}

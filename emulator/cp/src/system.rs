@@ -1,0 +1,380 @@
+//! The system: directory, logged-on machines, command tables, IUCV exchange; LOGON, LOGOFF, IPL.
+//!
+//! Invariants: a user id is logged on at most once; a machine that logs off is taken out of the list only after all its
+//! tasks have ended, so the same user never runs twice at once.
+//!
+//! Not here: the dialogue at a terminal ([`crate::terminal`]), the commands, the disks.
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::{Arc, Weak};
+
+use arc_swap::ArcSwap;
+use futures::future::BoxFuture;
+use parking_lot::RwLock;
+use thiserror::Error;
+use tokio::sync::Semaphore;
+
+use crate::clock::Clock;
+use crate::command::CommandTables;
+use crate::console::ConsoleState;
+use crate::directory::{DirectoryEntry, DirectoryImage, Password};
+use crate::ext::Extensions;
+use crate::guest::Guest;
+use crate::iucv::{ConnectParms, Exchange, IpRcode, IucvPath, IucvService, IucvTarget, Party, ResourceOwner};
+use crate::name::{FilePoolId, UserId};
+use crate::vm::{TerminalName, Vm};
+
+/// Password checks that run at once: each takes a core for tens of milliseconds and 19 MiB.
+const MAX_PASSWORD_CHECKS: usize = 2;
+
+/// What is fixed when the system is built.
+#[derive(Clone, Debug)]
+pub struct CpConfig {
+    /// Name of the system, as QUERY USERID shows it.
+    pub system_id: String,
+    /// User id of the system operator.
+    pub operator: UserId,
+}
+
+/// A named saved system that a machine can IPL, such as CMS.
+pub trait NamedSystem: Send + Sync {
+    /// Runs the system in a machine until it ends; `parm` is the PARM operand of IPL.
+    fn boot(&self, guest: Guest, parm: String) -> BoxFuture<'static, ()>;
+}
+
+/// Layers above CP that take part in LOGON and LOGOFF (the spool).
+pub trait MachineHook: Send + Sync {
+    /// The machine has been created and runs nothing yet.
+    fn logged_on(&self, vm: &Arc<Vm>);
+    /// The machine is about to go; its tasks have ended.
+    fn logging_off<'a>(&'a self, vm: &'a Arc<Vm>) -> BoxFuture<'a, ()>;
+    /// A line for the LOGON banner, such as `FILES: ...`.
+    fn banner(&self, vm: &Arc<Vm>) -> Option<String>;
+}
+
+/// Outcome of a password check.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum PasswordVerdict {
+    /// User id and password belong together.
+    Valid(UserId),
+    /// No such user, or not his password, or nobody can log on as that user.
+    Invalid,
+    /// The asking machine may not ask (no OPTION DIAG88).
+    NotAuthorised,
+}
+
+/// Why a machine was not logged on.
+#[derive(Clone, PartialEq, Eq, Debug, Error)]
+pub enum LogonError {
+    /// No directory entry.
+    #[error("{0} is not in the CP directory")]
+    NotInDirectory(UserId),
+    /// Already logged on; whether at a terminal.
+    #[error("{userid} is already logged on")]
+    AlreadyLoggedOn {
+        /// The user.
+        userid: UserId,
+        /// True when a terminal is attached.
+        connected: bool,
+    },
+    /// NOLOG, or AUTOONLY at a terminal.
+    #[error("{0} may not be logged on this way")]
+    NotAllowed(UserId),
+    /// The system is being shut down.
+    #[error("the system is shutting down")]
+    ShuttingDown,
+}
+
+/// How a machine comes to be logged on.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum LogonKind {
+    /// By a person at a terminal.
+    Terminal(TerminalName),
+    /// By AUTOLOG, XAUTOLOG or a request that needs the machine.
+    Autolog,
+}
+
+/// The Control Program of one system.
+pub struct Cp {
+    /// What is fixed when the system is built.
+    pub config: CpConfig,
+    /// Time of day.
+    pub clock: Arc<dyn Clock>,
+    /// When the system was IPLed.
+    pub ipl_at: jiff::Timestamp,
+    /// The object directory; DIRECTXA swaps it.
+    pub directory: ArcSwap<DirectoryImage>,
+    /// All command rows.
+    pub commands: CommandTables,
+    /// What higher layers keep on the system.
+    pub ext: Extensions,
+    exchange: Arc<Exchange>,
+    machines: RwLock<BTreeMap<UserId, Arc<Vm>>>,
+    systems: RwLock<HashMap<String, Arc<dyn NamedSystem>>>,
+    hooks: RwLock<Vec<Arc<dyn MachineHook>>>,
+    password_checks: Semaphore,
+    shutdown: tokio_util::sync::CancellationToken,
+    own: Weak<Cp>,
+}
+
+impl Cp {
+    /// A system in which nobody is logged on.
+    pub fn new(config: CpConfig, clock: Arc<dyn Clock>, directory: DirectoryImage) -> Arc<Self> {
+        let cp = Arc::new_cyclic(|own| Self {
+            config,
+            ipl_at: clock.now(),
+            clock,
+            directory: ArcSwap::from_pointee(directory),
+            commands: CommandTables::default(),
+            ext: Extensions::default(),
+            exchange: Arc::default(),
+            machines: RwLock::default(),
+            systems: RwLock::default(),
+            hooks: RwLock::default(),
+            password_checks: Semaphore::new(MAX_PASSWORD_CHECKS),
+            shutdown: tokio_util::sync::CancellationToken::new(),
+            own: own.clone(),
+        });
+        cp
+    }
+
+    fn arc(&self) -> Arc<Self> {
+        self.own.upgrade().expect("a system that is in use is alive")
+    }
+
+    /// The IUCV switchboard, for adding system services.
+    pub fn exchange(&self) -> &Arc<Exchange> {
+        &self.exchange
+    }
+
+    /// Adds a named saved system.
+    pub fn add_named_system(&self, name: &str, system: Arc<dyn NamedSystem>) {
+        self.systems.write().insert(name.to_ascii_uppercase(), system);
+    }
+
+    /// Adds a hook for LOGON and LOGOFF.
+    pub fn add_hook(&self, hook: Arc<dyn MachineHook>) {
+        self.hooks.write().push(hook);
+    }
+
+    /// The directory entry of a user.
+    pub fn entry(&self, user: UserId) -> Option<Arc<DirectoryEntry>> {
+        self.directory.load().get(user)
+    }
+
+    /// The machine of a user who is logged on.
+    pub fn machine(&self, user: UserId) -> Option<Arc<Vm>> {
+        self.machines.read().get(&user).cloned()
+    }
+
+    /// All machines, sorted by user id.
+    pub fn machines(&self) -> Vec<Arc<Vm>> {
+        self.machines.read().values().cloned().collect()
+    }
+
+    /// A line for the system operator (and the log).
+    pub fn tell_operator(&self, text: &str) {
+        tracing::info!(target: "cp::operator", "{text}");
+        if let Some(vm) = self.machine(self.config.operator) {
+            vm.console.write(&format!("{} {text}", self.clock.local().strftime("%H:%M:%S")));
+        }
+    }
+
+    /// Logs a user on: creates the machine and, unless it is a terminal's business to do it later, IPLs what the
+    /// directory says.
+    ///
+    /// # Errors
+    /// [`LogonError`].
+    pub fn logon(&self, user: UserId, kind: &LogonKind) -> Result<Arc<Vm>, LogonError> {
+        let entry = self.entry(user).ok_or(LogonError::NotInDirectory(user))?;
+        let autolog = *kind == LogonKind::Autolog;
+        match entry.password {
+            Password::NoLog => return Err(LogonError::NotAllowed(user)),
+            Password::AutoOnly if !autolog => return Err(LogonError::NotAllowed(user)),
+            _ => {}
+        }
+        let vm = Vm::new(entry, self.clock.now());
+        if let LogonKind::Terminal(name) = kind {
+            *vm.terminal.lock() = name.clone();
+        }
+        {
+            let mut machines = self.machines.write();
+            if self.shutdown.is_cancelled() {
+                return Err(LogonError::ShuttingDown);
+            }
+            if let Some(other) = machines.get(&user) {
+                let connected = other.console.is_connected();
+                return Err(LogonError::AlreadyLoggedOn { userid: user, connected });
+            }
+            machines.insert(user, vm.clone());
+        }
+        for hook in self.hooks.read().iter() {
+            hook.logged_on(&vm);
+        }
+        self.route_secondary(&vm);
+        let users = self.machines.read().len();
+        self.tell_operator(&match kind {
+            LogonKind::Terminal(name) => {
+                format!("{:<10} LOGON  AS  {user:<8} USERS = {users}", terminal_label(name))
+            }
+            LogonKind::Autolog => format!("AUTO LOGON  ***       {user:<8} USERS = {users}"),
+        });
+        Ok(vm)
+    }
+
+    /// Lines for the LOGON banner from the layers above.
+    pub fn banner(&self, vm: &Arc<Vm>) -> Vec<String> {
+        self.hooks.read().iter().filter_map(|h| h.banner(vm)).collect()
+    }
+
+    /// Logs a user on by AUTOLOG and IPLs his directory's system; `data` becomes his first console input.
+    ///
+    /// # Errors
+    /// [`LogonError`].
+    pub fn autolog(&self, user: UserId, data: Option<&str>) -> Result<Arc<Vm>, LogonError> {
+        let vm = self.logon(user, &LogonKind::Autolog)?;
+        if let Some(line) = data {
+            // The queue of a new machine is empty.
+            let _accepted = vm.console.input(line);
+        }
+        self.ipl_directory(&vm);
+        Ok(vm)
+    }
+
+    /// IPLs what the directory entry says; without an IPL statement the machine stays in CP READ.
+    pub fn ipl_directory(&self, vm: &Arc<Vm>) {
+        match &vm.entry.ipl {
+            Some(ipl) => {
+                let (name, parm) = (ipl.target.to_string(), ipl.parm.clone().unwrap_or_default());
+                if self.ipl(vm, &name, &parm).is_err() {
+                    vm.console
+                        .write(&format!("HCPCFG044E {name} device not defined or system does not exist"));
+                    vm.console.set_state(ConsoleState::CpRead);
+                }
+            }
+            None => vm.console.set_state(ConsoleState::CpRead),
+        }
+    }
+
+    /// IPL: resets the machine and starts a named system in it.
+    ///
+    /// # Errors
+    /// The name, when no such system exists.
+    pub fn ipl(&self, vm: &Arc<Vm>, name: &str, parm: &str) -> Result<(), String> {
+        let system = self.systems.read().get(&name.to_ascii_uppercase()).cloned().ok_or(name.to_owned())?;
+        vm.system_reset();
+        let boot = system.boot(Guest::new(self.arc(), vm.clone()), parm.to_owned());
+        let console = vm.clone();
+        // Nobody waits for the end of a named system; the machine then stands in CP READ.
+        drop(vm.spawn(async move {
+            boot.await;
+            console.console.set_state(ConsoleState::CpRead);
+        }));
+        Ok(())
+    }
+
+    /// LOGOFF: ends everything in the machine and takes it out of the system. `by` is who forced it.
+    ///
+    /// Must not be awaited by a task of the machine itself; a command uses [`Cp::logoff_later`].
+    pub async fn logoff(&self, vm: &Arc<Vm>, by: Option<UserId>) {
+        if !vm.begin_logoff() {
+            vm.logged_off().await;
+            return;
+        }
+        vm.finish().await;
+        let hooks = self.hooks.read().clone();
+        for hook in hooks {
+            hook.logging_off(vm).await;
+        }
+        let users = {
+            let mut machines = self.machines.write();
+            machines.remove(&vm.userid);
+            machines.len()
+        };
+        let terminal = match &*vm.terminal.lock() {
+            TerminalName::Disconnected => "USER DSC  ".to_owned(),
+            name => format!("{:<10}", terminal_label(name)),
+        };
+        let forced = by.map_or(String::new(), |u| format!(" FORCED BY {u}"));
+        self.tell_operator(&format!("{terminal} LOGOFF AS  {:<8} USERS = {users}{forced}", vm.userid));
+    }
+
+    /// LOGOFF from inside: happens in a task of its own.
+    pub fn logoff_later(&self, vm: &Arc<Vm>, by: Option<UserId>) {
+        let (cp, vm) = (self.arc(), vm.clone());
+        tokio::spawn(async move { cp.logoff(&vm, by).await });
+    }
+
+    /// Sets where the output of a machine goes while it is disconnected; call after SET SECUSER or OBSERVER.
+    pub fn route_secondary(&self, vm: &Arc<Vm>) {
+        let secondary = vm.settings.lock().secuser;
+        let (own, from) = (self.own.clone(), vm.userid);
+        vm.console.set_secondary(secondary.map(|user| {
+            Arc::new(move |line: &str| {
+                let machine = own.upgrade().and_then(|cp| cp.machine(user));
+                if let Some(machine) = machine.filter(|m| m.console.is_connected()) {
+                    machine.console.write(&format!("{from:<8}: {line}"));
+                }
+            }) as Arc<crate::console::SecondaryRoute>
+        }));
+    }
+
+    /// IUCV CONNECT from a machine.
+    ///
+    /// # Errors
+    /// [`IpRcode`], the documented return codes of CONNECT.
+    pub async fn iucv_connect(
+        &self,
+        vm: &Arc<Vm>,
+        target: &IucvTarget,
+        parms: &ConnectParms,
+    ) -> Result<IucvPath, IpRcode> {
+        let find = |user| self.machine(user).map(|vm| party(&vm));
+        self.exchange.connect(&party(vm), target, parms, find).await
+    }
+
+    /// `*IDENT` for a machine.
+    ///
+    /// # Errors
+    /// `NotAuthorised` without the directory statement, or when the name is taken.
+    pub fn identify_resource(
+        &self,
+        vm: &Arc<Vm>,
+        name: FilePoolId,
+        service: Arc<dyn IucvService>,
+    ) -> Result<ResourceOwner, IpRcode> {
+        self.exchange.identify(&party(vm), name, service)
+    }
+
+    /// Checks a user id and password against the directory. The hash runs in a blocking thread, few at a time.
+    pub async fn verify_password(&self, user: &str, password: &str) -> PasswordVerdict {
+        let Ok(user) = UserId::new(user) else { return PasswordVerdict::Invalid };
+        let Some(entry) = self.entry(user) else { return PasswordVerdict::Invalid };
+        let Ok(_turn) = self.password_checks.acquire().await else { return PasswordVerdict::Invalid };
+        let password = password.to_owned();
+        let checked = tokio::task::spawn_blocking(move || entry.password.verify(&password)).await;
+        if checked.unwrap_or(false) { PasswordVerdict::Valid(user) } else { PasswordVerdict::Invalid }
+    }
+
+    /// Asks for the end of the system (SHUTDOWN, SIGTERM); whoever runs it sees [`Cp::shutdown_requested`].
+    pub fn request_shutdown(&self) {
+        self.shutdown.cancel();
+    }
+
+    /// Resolves when the end of the system has been asked for.
+    pub async fn shutdown_requested(&self) {
+        self.shutdown.cancelled().await;
+    }
+}
+
+fn party(vm: &Arc<Vm>) -> Party {
+    Party { entry: vm.entry.clone(), communicator: vm.iucv.clone() }
+}
+
+fn terminal_label(name: &TerminalName) -> String {
+    match name {
+        TerminalName::Disconnected => "DSC".to_owned(),
+        TerminalName::SystemConsole => "SYSC".to_owned(),
+        TerminalName::Line(line) => format!("LINE {line}"),
+    }
+}

@@ -1,0 +1,113 @@
+//! Disks as files in one folder of the host.
+
+use std::fs::{self, File, OpenOptions};
+use std::io;
+use std::os::unix::fs::FileExt;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use crate::io::{Dasd, Disk};
+
+/// Disks as files in one folder of the host.
+#[derive(Debug, Clone)]
+pub struct HostDasd {
+    folder: PathBuf,
+}
+
+impl HostDasd {
+    /// The folder at `path`, created when it does not exist.
+    ///
+    /// # Errors
+    /// Any error of the host.
+    pub fn new(path: impl AsRef<Path>) -> io::Result<Self> {
+        let folder = path.as_ref().to_path_buf();
+        fs::create_dir_all(&folder)?;
+        Ok(Self { folder })
+    }
+}
+
+impl Dasd for HostDasd {
+    fn open(&self, name: &str) -> io::Result<Arc<dyn Disk>> {
+        let file = OpenOptions::new().read(true).write(true).open(self.folder.join(name))?;
+        Ok(Arc::new(HostDisk { file }))
+    }
+
+    fn create(&self, name: &str) -> io::Result<Arc<dyn Disk>> {
+        let file = OpenOptions::new().read(true).write(true).create_new(true).open(self.folder.join(name))?;
+        Ok(Arc::new(HostDisk { file }))
+    }
+
+    fn list(&self) -> io::Result<Vec<String>> {
+        let mut names = Vec::new();
+        for entry in fs::read_dir(&self.folder)? {
+            let entry = entry?;
+            if entry.file_type()?.is_file()
+                && let Ok(name) = entry.file_name().into_string()
+            {
+                names.push(name);
+            }
+        }
+        names.sort();
+        Ok(names)
+    }
+
+    fn remove(&self, name: &str) -> io::Result<()> {
+        fs::remove_file(self.folder.join(name))
+    }
+
+    fn sync_names(&self) -> io::Result<()> {
+        File::open(&self.folder)?.sync_all()
+    }
+}
+
+#[derive(Debug)]
+struct HostDisk {
+    file: File,
+}
+
+impl Disk for HostDisk {
+    fn len(&self) -> io::Result<u64> {
+        Ok(self.file.metadata()?.len())
+    }
+
+    fn read_at(&self, buf: &mut [u8], offset: u64) -> io::Result<()> {
+        self.file.read_exact_at(buf, offset)
+    }
+
+    fn write_at(&self, data: &[u8], offset: u64) -> io::Result<()> {
+        self.file.write_all_at(data, offset)
+    }
+
+    fn set_len(&self, len: u64) -> io::Result<()> {
+        self.file.set_len(len)
+    }
+
+    fn sync(&self) -> io::Result<()> {
+        rustix::fs::fdatasync(&self.file).map_err(io::Error::from)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_disk_keeps_what_is_written() {
+        let dir = tempfile::tempdir().unwrap();
+        let dasd = HostDasd::new(dir.path().join("sub")).unwrap();
+        let disk = dasd.create("A").unwrap();
+        disk.zero(10_000).unwrap();
+        disk.write_at(b"hello", 9_998).unwrap();
+        disk.sync().unwrap();
+        dasd.sync_names().unwrap();
+        assert_eq!(disk.len().unwrap(), 10_003);
+        let mut buf = [9u8; 7];
+        dasd.open("A").unwrap().read_at(&mut buf, 9_996).unwrap();
+        assert_eq!(&buf, b"\0\0hello");
+        assert!(disk.read_at(&mut buf, 9_999).is_err(), "a read past the end must fail");
+        assert!(dasd.create("A").is_err());
+        assert_eq!(dasd.list().unwrap(), ["A"]);
+        dasd.remove("A").unwrap();
+        assert!(dasd.open("A").is_err());
+    }
+}

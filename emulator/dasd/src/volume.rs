@@ -1,0 +1,412 @@
+//! Volumes: append-only segments of 4 KB aligned extents, for bodies too large for the log or moved out of it.
+//!
+//! An extent is a header of 32 octets and its data, padded to whole blocks. The header names its owner's number for it, so
+//! that a mover, a cleaner or a salvager can walk a segment without a catalog. An extent is durable when
+//! [`Volume::append`] returns; until somebody's log names it, it is garbage that a cleaner frees.
+//!
+//! | segment header, block 0 | octets | | extent header | octets |
+//! |---|---|---|---|---|
+//! | magic `DASDVOL\x01` | 8 | | magic `VEXT` | 4 |
+//! | layout version | 4 | | CRC32C of the header fields after this one | 4 |
+//! | reserved, zero | 4 | | address of the extent | 8 |
+//! | sequence number | 8 | | owner's number | 8 |
+//! | CRC32C of the octets before | 4 | | length of the data | 4 |
+//! | | | | CRC32C of the data | 4 |
+//!
+//! Not here: which extents are alive.
+
+use std::collections::BTreeMap;
+use std::io;
+use std::sync::{Arc, OnceLock};
+
+use bytes::Bytes;
+use parking_lot::Mutex;
+
+use crate::error::{OpenError, ReadError};
+use crate::io::{Dasd, Disk};
+use crate::{BLOCK, round_to_block};
+
+const VERSION: u32 = 1;
+const SEGMENT_MAGIC: [u8; 8] = *b"DASDVOL\x01";
+const EXTENT_MAGIC: [u8; 4] = *b"VEXT";
+/// Octets of the header in front of an extent's data.
+pub const EXTENT_HEADER: usize = 32;
+
+/// Place of an extent: `sequence number * segment length + offset of its header`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct VolAddr(pub u64);
+
+/// Sizes of a volume.
+#[derive(Debug, Clone)]
+pub struct VolumeConfig {
+    /// Segment files are called this, followed by the sequence number.
+    pub prefix: String,
+    /// Greatest length of a segment; a multiple of [`BLOCK`].
+    pub segment_bytes: u64,
+}
+
+impl Default for VolumeConfig {
+    fn default() -> Self {
+        Self { prefix: "VOL".into(), segment_bytes: 64 << 20 }
+    }
+}
+
+/// What stands in front of an extent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ExtentHeader {
+    /// Where it is.
+    pub addr: VolAddr,
+    /// The owner's number for it.
+    pub id: u64,
+    /// Octets of data.
+    pub len: u32,
+    /// CRC32C of the data.
+    pub crc: u32,
+}
+
+impl ExtentHeader {
+    fn encode(&self) -> [u8; EXTENT_HEADER] {
+        let mut out = [0; EXTENT_HEADER];
+        out[..4].copy_from_slice(&EXTENT_MAGIC);
+        out[8..16].copy_from_slice(&self.addr.0.to_le_bytes());
+        out[16..24].copy_from_slice(&self.id.to_le_bytes());
+        out[24..28].copy_from_slice(&self.len.to_le_bytes());
+        out[28..32].copy_from_slice(&self.crc.to_le_bytes());
+        let crc = crc32c::crc32c(&out[8..]);
+        out[4..8].copy_from_slice(&crc.to_le_bytes());
+        out
+    }
+
+    fn decode(bytes: &[u8]) -> Option<Self> {
+        let head = bytes.get(..EXTENT_HEADER)?;
+        let word = |at: usize| head[at..at + 4].try_into().map_or(0, u32::from_le_bytes);
+        let long = |at: usize| head[at..at + 8].try_into().map_or(0, u64::from_le_bytes);
+        (head.starts_with(&EXTENT_MAGIC) && crc32c::crc32c(&head[8..]) == word(4)).then(|| Self {
+            addr: VolAddr(long(8)),
+            id: long(16),
+            len: word(24),
+            crc: word(28),
+        })
+    }
+
+    /// Octets the extent takes on the volume.
+    pub fn extent(&self) -> u64 {
+        extent_bytes(u64::from(self.len))
+    }
+}
+
+/// Octets that an extent with `len` octets of data takes on a volume.
+pub const fn extent_bytes(len: u64) -> u64 {
+    round_to_block(EXTENT_HEADER as u64 + len)
+}
+
+/// Keeps a segment readable although it may have been removed.
+#[derive(Debug, Clone)]
+pub struct VolPin {
+    seq: u64,
+    disk: Arc<dyn Disk>,
+}
+
+#[derive(Debug)]
+struct State {
+    segments: BTreeMap<u64, Arc<dyn Disk>>,
+    // Next free octet of the newest segment.
+    tail: u64,
+    next_seq: u64,
+}
+
+/// A volume in use. Shared by reference; every method may be called from any thread and may block on the disk.
+#[derive(Debug)]
+pub struct Volume {
+    dasd: Arc<dyn Dasd>,
+    config: VolumeConfig,
+    state: Mutex<State>,
+    offline: OnceLock<Arc<str>>,
+}
+
+impl Volume {
+    /// Opens the volume; an empty one needs no formatting.
+    ///
+    /// # Errors
+    /// [`OpenError`].
+    pub fn open(dasd: Arc<dyn Dasd>, config: VolumeConfig) -> Result<Self, OpenError> {
+        if !config.segment_bytes.is_multiple_of(BLOCK) || config.segment_bytes < 2 * BLOCK {
+            return Err(OpenError::State("a volume segment is two blocks at least, in whole blocks"));
+        }
+        let mut segments = BTreeMap::new();
+        let mut tail = 0;
+        for name in dasd.list()?.into_iter().filter(|n| n.starts_with(&config.prefix)) {
+            let disk = dasd.open(&name)?;
+            let mut head = [0u8; 28];
+            let sound = disk.len()? >= BLOCK && {
+                disk.read_at(&mut head, 0)?;
+                head.starts_with(&SEGMENT_MAGIC) && crc32c::crc32c(&head[..24]).to_le_bytes() == head[24..28]
+            };
+            if !sound {
+                // Its creation was never finished, so nothing can refer to it.
+                dasd.remove(&name)?;
+                continue;
+            }
+            let version = u32::from_le_bytes([head[8], head[9], head[10], head[11]]);
+            if version != VERSION {
+                return Err(OpenError::Version { name, found: version, known: VERSION });
+            }
+            let seq = head[16..24].try_into().map_or(0, u64::from_le_bytes);
+            if segments.keys().next_back().is_none_or(|last| *last < seq) {
+                tail = round_to_block(disk.len()?);
+            }
+            segments.insert(seq, disk);
+        }
+        let next_seq = segments.keys().next_back().map_or(0, |s| s + 1);
+        let state = Mutex::new(State { segments, tail, next_seq });
+        Ok(Self { dasd, config, state, offline: OnceLock::new() })
+    }
+
+    /// Greatest data of one extent in octets.
+    pub fn max_extent(&self) -> u64 {
+        (self.config.segment_bytes - BLOCK - EXTENT_HEADER as u64).min(u64::from(u32::MAX))
+    }
+
+    /// Length of a full segment in octets.
+    pub fn segment_bytes(&self) -> u64 {
+        self.config.segment_bytes
+    }
+
+    /// Sequence number of the segment that holds `addr`.
+    pub fn seq_of(&self, addr: VolAddr) -> u64 {
+        addr.0 / self.config.segment_bytes
+    }
+
+    /// Why the volume is offline, if it is.
+    pub fn offline(&self) -> Option<Arc<str>> {
+        self.offline.get().cloned()
+    }
+
+    /// Writes extents and makes them durable, all with one sync where they share a segment. Returns their places.
+    ///
+    /// # Errors
+    /// `StorageFull` (nothing refers to what was written); any other error takes the volume offline.
+    pub fn append(&self, extents: &[(u64, Bytes)]) -> io::Result<Vec<VolAddr>> {
+        if let Some(why) = self.offline.get() {
+            return Err(io::Error::other(why.to_string()));
+        }
+        let done = self.append_all(extents);
+        if let Err(error) = &done
+            && error.kind() != io::ErrorKind::StorageFull
+            && error.kind() != io::ErrorKind::InvalidInput
+        {
+            tracing::error!(%error, "volume write failed: the volume goes offline");
+            let _ = self.offline.set(error.to_string().into());
+        }
+        done
+    }
+
+    fn append_all(&self, extents: &[(u64, Bytes)]) -> io::Result<Vec<VolAddr>> {
+        let mut addrs = Vec::with_capacity(extents.len());
+        let mut unsynced: BTreeMap<u64, Arc<dyn Disk>> = BTreeMap::new();
+        for (id, data) in extents {
+            if data.len() as u64 > self.max_extent() {
+                return Err(io::Error::from(io::ErrorKind::InvalidInput));
+            }
+            let (addr, disk) = self.reserve(extent_bytes(data.len() as u64))?;
+            let header = ExtentHeader { addr, id: *id, len: data.len() as u32, crc: crc32c::crc32c(data) };
+            let mut whole = Vec::with_capacity(header.extent() as usize);
+            whole.extend_from_slice(&header.encode());
+            whole.extend_from_slice(data);
+            whole.resize(header.extent() as usize, 0);
+            disk.write_at(&whole, addr.0 % self.config.segment_bytes)?;
+            unsynced.insert(self.seq_of(addr), disk);
+            addrs.push(addr);
+        }
+        for disk in unsynced.values() {
+            disk.sync()?;
+        }
+        Ok(addrs)
+    }
+
+    /// Reserves `len` octets at the tail, in a fresh segment when the newest is full.
+    fn reserve(&self, len: u64) -> io::Result<(VolAddr, Arc<dyn Disk>)> {
+        let mut state = self.state.lock();
+        let newest = state.segments.iter().next_back().map(|(s, d)| (*s, d.clone()));
+        let (seq, disk) = match newest {
+            Some((seq, disk)) if state.tail + len <= self.config.segment_bytes => (seq, disk),
+            _ => {
+                let seq = state.next_seq;
+                let disk = self.create_segment(seq)?;
+                state.next_seq += 1;
+                state.segments.insert(seq, disk.clone());
+                state.tail = BLOCK;
+                (seq, disk)
+            }
+        };
+        let addr = VolAddr(seq * self.config.segment_bytes + state.tail);
+        state.tail += len;
+        Ok((addr, disk))
+    }
+
+    fn create_segment(&self, seq: u64) -> io::Result<Arc<dyn Disk>> {
+        let mut head = vec![0u8; BLOCK as usize];
+        head[..8].copy_from_slice(&SEGMENT_MAGIC);
+        head[8..12].copy_from_slice(&VERSION.to_le_bytes());
+        head[16..24].copy_from_slice(&seq.to_le_bytes());
+        let crc = crc32c::crc32c(&head[..24]);
+        head[24..28].copy_from_slice(&crc.to_le_bytes());
+        let name = self.name(seq);
+        let disk = self.dasd.create(&name)?;
+        if let Err(error) = disk.write_at(&head, 0) {
+            if let Err(second) = self.dasd.remove(&name) {
+                tracing::debug!(name, %second, "half-made volume segment not removed");
+            }
+            return Err(error);
+        }
+        disk.sync()?;
+        self.dasd.sync_names()?;
+        Ok(disk)
+    }
+
+    fn name(&self, seq: u64) -> String {
+        format!("{}{seq:06}", self.config.prefix)
+    }
+
+    fn disk(&self, seq: u64) -> Option<Arc<dyn Disk>> {
+        self.state.lock().segments.get(&seq).cloned()
+    }
+
+    /// Reads `len` octets of the data of the extent at `addr`, from `offset` on. They are not verified: the owner keeps
+    /// its checksums.
+    ///
+    /// # Errors
+    /// [`ReadError::NoSuchAddress`] when the segment is gone; disk errors.
+    pub fn read(&self, addr: VolAddr, offset: u64, len: usize) -> Result<Bytes, ReadError> {
+        let pin = self.pin(addr).ok_or(ReadError::NoSuchAddress(addr.0))?;
+        self.read_pinned(&pin, addr, offset, len)
+    }
+
+    /// Keeps the segment of `addr` readable until the pin is dropped; `None` when it is gone already.
+    pub fn pin(&self, addr: VolAddr) -> Option<VolPin> {
+        let seq = self.seq_of(addr);
+        self.disk(seq).map(|disk| VolPin { seq, disk })
+    }
+
+    /// [`Self::read`] from a segment that `pin` keeps.
+    ///
+    /// # Errors
+    /// As [`Self::read`].
+    pub fn read_pinned(
+        &self,
+        pin: &VolPin,
+        addr: VolAddr,
+        offset: u64,
+        len: usize,
+    ) -> Result<Bytes, ReadError> {
+        if pin.seq != self.seq_of(addr) {
+            return Err(ReadError::NoSuchAddress(addr.0));
+        }
+        let mut buf = vec![0; len];
+        let at = addr.0 % self.config.segment_bytes + EXTENT_HEADER as u64 + offset;
+        pin.disk.read_at(&mut buf, at)?;
+        Ok(Bytes::from(buf))
+    }
+
+    /// The segments in use with their length so far in octets; the last one is still being filled.
+    ///
+    /// # Errors
+    /// Any error of the host.
+    pub fn segments(&self) -> io::Result<Vec<(u64, u64)>> {
+        let segments: Vec<_> = self.state.lock().segments.iter().map(|(s, d)| (*s, d.clone())).collect();
+        segments.into_iter().map(|(seq, disk)| Ok((seq, disk.len()?))).collect()
+    }
+
+    /// The extent headers of segment `seq`, in order. Stretches that hold no sound extent are passed over.
+    ///
+    /// # Errors
+    /// [`ReadError`].
+    pub fn scan_segment(&self, seq: u64) -> Result<Vec<ExtentHeader>, ReadError> {
+        let base = seq * self.config.segment_bytes;
+        let disk = self.disk(seq).ok_or(ReadError::NoSuchAddress(base))?;
+        let len = disk.len()?;
+        let mut at = BLOCK;
+        let mut found = Vec::new();
+        let mut head = [0; EXTENT_HEADER];
+        while at + EXTENT_HEADER as u64 <= len {
+            disk.read_at(&mut head, at)?;
+            match ExtentHeader::decode(&head).filter(|h| h.addr.0 == base + at && at + h.extent() <= len) {
+                Some(header) => {
+                    at += header.extent();
+                    found.push(header);
+                }
+                None => at += BLOCK,
+            }
+        }
+        Ok(found)
+    }
+
+    /// Removes segment `seq`, in which nothing is alive. False for the newest one and for one that is not in use.
+    ///
+    /// # Errors
+    /// Any error of the host.
+    pub fn remove_segment(&self, seq: u64) -> io::Result<bool> {
+        {
+            let mut state = self.state.lock();
+            if state.segments.keys().next_back() == Some(&seq) || state.segments.remove(&seq).is_none() {
+                return Ok(false);
+            }
+        }
+        self.dasd.remove(&self.name(seq))?;
+        Ok(true)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::FaultyDasd;
+
+    fn config() -> VolumeConfig {
+        VolumeConfig { prefix: "VOL".into(), segment_bytes: 8 * BLOCK }
+    }
+
+    #[test]
+    fn extents_survive_a_crash_and_are_found_by_a_walk() {
+        let dasd = FaultyDasd::new();
+        let volume = Volume::open(Arc::new(dasd.clone()), config()).unwrap();
+        let bodies: Vec<_> =
+            (0..9u64).map(|i| (i, Bytes::from(vec![i as u8; 1 + 1000 * i as usize]))).collect();
+        let addrs = volume.append(&bodies).unwrap();
+        assert!(volume.segments().unwrap().len() > 1);
+        let after = dasd.restart(|| 0);
+        let volume = Volume::open(Arc::new(after), config()).unwrap();
+        for ((id, body), addr) in bodies.iter().zip(&addrs) {
+            assert_eq!(volume.read(*addr, 0, body.len()).unwrap(), body);
+            let headers = volume.scan_segment(volume.seq_of(*addr)).unwrap();
+            let header = headers.iter().find(|h| h.id == *id).unwrap();
+            assert_eq!((header.addr, header.len as usize), (*addr, body.len()));
+        }
+        let more = volume.append(&[(99, Bytes::from_static(b"x"))]).unwrap();
+        assert!(more[0] > *addrs.last().unwrap());
+    }
+
+    #[test]
+    fn a_segment_goes_but_a_pin_still_reads() {
+        let volume = Volume::open(Arc::new(FaultyDasd::new()), config()).unwrap();
+        let a = volume.append(&[(1, Bytes::from(vec![7; 20_000]))]).unwrap()[0];
+        assert!(!volume.remove_segment(0).unwrap(), "the newest segment stays");
+        volume.append(&[(2, Bytes::from(vec![8; 20_000]))]).unwrap();
+        let pin = volume.pin(a).unwrap();
+        assert!(volume.remove_segment(0).unwrap());
+        assert!(volume.read(a, 0, 1).is_err());
+        assert_eq!(volume.read_pinned(&pin, a, 19_999, 1).unwrap(), vec![7]);
+    }
+
+    #[test]
+    fn the_largest_extent_fits_and_one_more_octet_does_not() {
+        let volume = Volume::open(Arc::new(FaultyDasd::new()), config()).unwrap();
+        let max = volume.max_extent() as usize;
+        assert!(volume.append(&[(1, Bytes::from(vec![0; max]))]).is_ok());
+        assert!(volume.append(&[(1, Bytes::from(vec![0; max + 1]))]).is_err());
+        assert!(
+            volume.append(&[(1, Bytes::from_static(b"a"))]).is_ok(),
+            "a refusal does not take it offline"
+        );
+    }
+}

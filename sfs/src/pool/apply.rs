@@ -1,0 +1,431 @@
+//! Applying durable commits to the catalog, in log order; checkpoints; recycling of log segments.
+//!
+//! Lives in the log's writer thread. One batch of commits is one write transaction of the catalog, not durable by itself: the
+//! log is. Each transaction carries the position from which the log would have to be redone after it, so whatever state of the
+//! catalog survives a crash knows what it lacks. A checkpoint is the same with a durable commit; afterwards log segments that
+//! hold no living body and lie before the position are recycled.
+
+use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, Instant};
+
+use arc_swap::ArcSwap;
+use bytes::Bytes;
+use dasd::{LogAddr, LogError, LogOwner};
+use redb::{Database, Durability, ReadableDatabase, ReadableTable, Table, WriteTransaction};
+
+use super::catalog::{
+    BODY, BodyId, BodyRec, DIR, ENTRY, LIVE, META, META_NEXT, META_REDO, RECORD, SPACE, SpaceRec, Storage,
+    named_key, record_key,
+};
+use super::error::PoolError;
+use super::lock::LockSet;
+use super::op::Op;
+use super::snapshot::Snapshot;
+use super::store::Store;
+use super::writers::Writing;
+
+/// A commit on its way through the log.
+#[derive(Debug)]
+pub(crate) struct Commit {
+    pub(crate) ops: Vec<Op>,
+    /// The log entry: front part and bodies.
+    pub(crate) payload: Vec<Bytes>,
+    /// Where the bodies begin in it.
+    pub(crate) bodies_at: u64,
+    /// Blocks more or fewer, by file space.
+    pub(crate) charges: Vec<(String, i64)>,
+    /// Released when the commit is visible, or has failed.
+    pub(crate) locks: Option<LockSet>,
+    /// Keeps the volume segments it has written to.
+    pub(crate) writing: Option<Writing>,
+}
+
+/// What a commit that went through has to say.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Committed {
+    /// File spaces that are above their warning threshold now.
+    pub over_threshold: Vec<String>,
+}
+
+/// When to take a checkpoint.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct CheckpointRule {
+    pub(crate) bytes: u64,
+    pub(crate) interval: Duration,
+}
+
+#[derive(Debug, Clone, Copy)]
+struct Figures {
+    limit: u64,
+    used: u64,
+    threshold: u8,
+}
+
+/// Octets of living bodies by storage and segment.
+pub(crate) type Live = HashMap<(Storage, u64), i64>;
+
+/// The catalog's side of the log.
+pub(crate) struct Applier {
+    pub(crate) db: Arc<Database>,
+    pub(crate) snapshot: Arc<ArcSwap<Snapshot>>,
+    pub(crate) store: Store,
+    pub(crate) next: Arc<AtomicU64>,
+    pub(crate) rule: CheckpointRule,
+    spaces: HashMap<String, Figures>,
+    live: Live,
+    changed: HashSet<(Storage, u64)>,
+    applied: LogAddr,
+    since_bytes: u64,
+    since: Instant,
+    dirty: bool,
+    failed: Option<Arc<str>>,
+}
+
+impl Applier {
+    /// Reads the figures kept in memory from the catalog.
+    pub(crate) fn new(
+        db: Arc<Database>,
+        snapshot: Arc<ArcSwap<Snapshot>>,
+        store: Store,
+        next: Arc<AtomicU64>,
+        rule: CheckpointRule,
+    ) -> Result<Self, PoolError> {
+        let (live, applied) = {
+            let txn = db.begin_read()?;
+            let mut live = Live::new();
+            for row in txn.open_table(LIVE)?.iter()? {
+                let (key, octets) = row?;
+                let (code, seq) = key.value();
+                let storage = if code == 0 { Storage::Log } else { Storage::Volume };
+                live.insert((storage, seq), octets.value());
+            }
+            let redo = txn.open_table(META)?.get(META_REDO)?.map_or(LogAddr::START.0, |v| v.value());
+            (live, LogAddr(redo))
+        };
+        Ok(Self {
+            db,
+            snapshot,
+            store,
+            next,
+            rule,
+            spaces: HashMap::new(),
+            live,
+            changed: HashSet::new(),
+            applied,
+            since_bytes: 0,
+            since: Instant::now(),
+            dirty: false,
+            failed: None,
+        })
+    }
+
+    fn figures(&mut self, name: &str) -> Option<Figures> {
+        if let Some(figures) = self.spaces.get(name) {
+            return Some(*figures);
+        }
+        let rec = self.snapshot.load().space(name).ok().flatten()?;
+        let figures = Figures { limit: rec.limit, used: rec.used, threshold: rec.threshold };
+        self.spaces.insert(name.to_owned(), figures);
+        Some(figures)
+    }
+
+    /// Adds the charges of a commit, or refuses it if a file space would pass its limit.
+    fn charge(&mut self, commit: &Commit) -> Result<(), PoolError> {
+        for (name, delta) in &commit.charges {
+            let Some(figures) = self.figures(name) else { continue };
+            let after = figures.used.saturating_add_signed(*delta);
+            // Giving blocks back is always allowed.
+            if *delta > 0 && after > figures.limit {
+                return Err(PoolError::SpaceLimit);
+            }
+        }
+        self.add_charges(commit, 1);
+        Ok(())
+    }
+
+    fn add_charges(&mut self, commit: &Commit, sign: i64) {
+        for (name, delta) in &commit.charges {
+            if let Some(figures) = self.spaces.get_mut(name) {
+                figures.used = figures.used.saturating_add_signed(delta * sign);
+            }
+        }
+    }
+
+    fn committed(&self, commit: &Commit) -> Committed {
+        let grown = commit.charges.iter().filter(|(_, delta)| *delta > 0);
+        let over = grown.filter(|(name, _)| {
+            self.spaces.get(name).is_some_and(|f| {
+                u128::from(f.used) * 100 >= u128::from(f.limit) * u128::from(f.threshold) && f.threshold > 0
+            })
+        });
+        Committed { over_threshold: over.map(|(name, _)| name.clone()).collect() }
+    }
+
+    /// Applies commits in one transaction and makes them visible. `end` is the log position behind them.
+    pub(crate) fn apply(
+        &mut self,
+        end: LogAddr,
+        commits: &[(u64, &[Op])],
+        durable: bool,
+    ) -> Result<(), PoolError> {
+        let mut txn = self.db.begin_write()?;
+        txn.set_durability(if durable { Durability::Immediate } else { Durability::None })?;
+        {
+            let mut tables = Tables::open(&txn)?;
+            for (bodies, ops) in commits {
+                for op in *ops {
+                    tables.apply(op, *bodies, &self.store, &mut self.live, &mut self.changed)?;
+                }
+            }
+            let mut meta = txn.open_table(META)?;
+            meta.insert(META_REDO, end.0)?;
+            meta.insert(META_NEXT, self.next.load(Ordering::Relaxed))?;
+            let mut live = txn.open_table(LIVE)?;
+            for key in self.changed.drain() {
+                match self.live.get(&key).copied().filter(|octets| *octets > 0) {
+                    Some(octets) => live.insert((key.0.code(), key.1), octets)?,
+                    None => live.remove((key.0.code(), key.1))?,
+                };
+            }
+        }
+        txn.commit()?;
+        self.snapshot.store(Arc::new(Snapshot::new(&self.db)?));
+        self.applied = end;
+        self.dirty = !durable;
+        for (_, ops) in commits {
+            self.follow(ops);
+        }
+        if durable {
+            self.since_bytes = 0;
+            self.since = Instant::now();
+            self.recycle();
+        }
+        Ok(())
+    }
+
+    /// Keeps the figures in memory in step with enrolments.
+    fn follow(&mut self, ops: &[Op]) {
+        for op in ops {
+            if let Op::PutSpace { name, .. } | Op::DelSpace { name } = op {
+                self.spaces.remove(name);
+            }
+        }
+    }
+
+    /// Makes everything applied so far durable in the catalog.
+    pub(crate) fn checkpoint(&mut self) -> Result<(), PoolError> {
+        if let Some(why) = &self.failed {
+            return Err(PoolError::Offline(why.clone()));
+        }
+        let done = if self.dirty { self.apply(self.applied, &[], true) } else { Ok(()) };
+        if let Err(error) = &done {
+            self.fail(error);
+        }
+        done
+    }
+
+    fn fail(&mut self, error: &PoolError) {
+        tracing::error!(%error, "catalog failed: the pool goes offline");
+        self.failed.get_or_insert_with(|| error.to_string().into());
+    }
+
+    /// Octets of living bodies in a segment.
+    pub(crate) fn live_in(&self, storage: Storage, seq: u64) -> i64 {
+        self.live.get(&(storage, seq)).copied().unwrap_or(0)
+    }
+
+    /// Gives back what a durable checkpoint no longer needs.
+    fn recycle(&mut self) {
+        let redo = self.store.log.seq_of(self.applied);
+        for segment in self.store.log.segments() {
+            if segment.seq < redo && !segment.current && self.live_in(Storage::Log, segment.seq) <= 0 {
+                self.store.log.recycle(segment.seq);
+            }
+        }
+    }
+
+    /// Volume segments that nothing lives in. Only after a checkpoint.
+    pub(crate) fn dead_volume_segments(&self) -> Vec<u64> {
+        let mut segments = self.store.volume.segments().unwrap_or_default();
+        segments.pop(); // the newest is being written
+        let dead = segments.into_iter().filter(|(seq, _)| self.live_in(Storage::Volume, *seq) <= 0);
+        dead.map(|(seq, _)| seq).collect()
+    }
+
+    /// What the pool's disks hold: (octets alive, octets in use) of log and volume.
+    pub(crate) fn storage_figures(&self) -> StorageFigures {
+        let sum = |kind| self.live.iter().filter(|((s, _), _)| *s == kind).map(|(_, n)| *n).sum::<i64>();
+        StorageFigures {
+            log_live: sum(Storage::Log).max(0) as u64,
+            log_total: self.store.log.segments().len() as u64 * self.store.log.segment_bytes(),
+            volume_live: sum(Storage::Volume).max(0) as u64,
+            volume_total: self.store.volume.segments().unwrap_or_default().iter().map(|(_, len)| *len).sum(),
+        }
+    }
+}
+
+/// Octets alive and in use. Source of QUERY FILEPOOL figures.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct StorageFigures {
+    /// Octets of bodies that lie in the log.
+    pub log_live: u64,
+    /// Octets of all log segments in use.
+    pub log_total: u64,
+    /// Octets of bodies that lie on the volume, padding included.
+    pub volume_live: u64,
+    /// Octets of all volume segments.
+    pub volume_total: u64,
+}
+
+impl LogOwner for Applier {
+    type Entry = Commit;
+    type Outcome = Result<Committed, PoolError>;
+
+    fn admit(&mut self, commit: &mut Commit) -> Result<Vec<Bytes>, Self::Outcome> {
+        if let Some(why) = &self.failed {
+            return Err(Err(PoolError::Offline(why.clone())));
+        }
+        self.charge(commit).map_err(Err)?;
+        Ok(std::mem::take(&mut commit.payload))
+    }
+
+    fn applied(&mut self, end: LogAddr, batch: Vec<(LogAddr, Commit)>) -> Vec<Self::Outcome> {
+        self.since_bytes += end.0.saturating_sub(self.applied.0);
+        let due = self.since_bytes >= self.rule.bytes || self.since.elapsed() >= self.rule.interval;
+        let commits: Vec<_> =
+            batch.iter().map(|(addr, c)| (addr.0 + c.bodies_at, c.ops.as_slice())).collect();
+        // The commits are durable in the log, so this only fails if the catalog's disk does.
+        if let Err(error) = self.apply(end, &commits, due) {
+            self.fail(&error);
+            let why: Arc<str> = error.to_string().into();
+            return batch.iter().map(|_| Err(PoolError::Offline(why.clone()))).collect();
+        }
+        let outcomes = batch.iter().map(|(_, c)| Ok(self.committed(c))).collect();
+        drop(batch); // releases the locks, now that what they protected is visible
+        outcomes
+    }
+
+    fn withdrawn(&mut self, entries: Vec<Commit>, _why: &LogError) {
+        for commit in &entries {
+            self.add_charges(commit, -1);
+        }
+    }
+
+    fn idle(&mut self) {
+        if self.dirty && self.since.elapsed() >= self.rule.interval {
+            // `checkpoint` has noted the failure; the next commit reports it.
+            let _ = self.checkpoint();
+        }
+    }
+}
+
+/// The tables of one write transaction.
+pub(crate) struct Tables<'t> {
+    space: Table<'t, &'static str, &'static [u8]>,
+    dir: Table<'t, &'static [u8], &'static [u8]>,
+    entry: Table<'t, &'static [u8], &'static [u8]>,
+    record: Table<'t, &'static [u8], &'static [u8]>,
+    body: Table<'t, u64, &'static [u8]>,
+}
+
+impl<'t> Tables<'t> {
+    pub(crate) fn open(txn: &'t WriteTransaction) -> Result<Self, PoolError> {
+        Ok(Self {
+            space: txn.open_table(SPACE)?,
+            dir: txn.open_table(DIR)?,
+            entry: txn.open_table(ENTRY)?,
+            record: txn.open_table(RECORD)?,
+            body: txn.open_table(BODY)?,
+        })
+    }
+
+    fn apply(
+        &mut self,
+        op: &Op,
+        bodies: u64,
+        store: &Store,
+        live: &mut Live,
+        changed: &mut HashSet<(Storage, u64)>,
+    ) -> Result<(), PoolError> {
+        let mut account = |rec: &BodyRec, sign: i64| {
+            let key = (rec.storage, store.segment_of(rec.storage, rec.addr));
+            *live.entry(key).or_default() += sign * store.footprint(rec.storage, rec.len);
+            changed.insert(key);
+        };
+        match op {
+            Op::PutSpace { name, rec } => {
+                let used = match self.space.get(name.as_str())? {
+                    Some(old) => SpaceRec::decode(old.value())?.used,
+                    None => 0,
+                };
+                self.space.insert(name.as_str(), SpaceRec { used, ..rec.clone() }.encode().as_slice())?;
+            }
+            Op::DelSpace { name } => {
+                self.space.remove(name.as_str())?;
+            }
+            Op::Charge { name, delta } => {
+                let old = self.space.get(name.as_str())?.map(|v| SpaceRec::decode(v.value())).transpose()?;
+                if let Some(mut rec) = old {
+                    rec.used = rec.used.saturating_add_signed(*delta);
+                    self.space.insert(name.as_str(), rec.encode().as_slice())?;
+                }
+            }
+            Op::PutDir { parent, name, rec } => {
+                self.dir.insert(named_key(*parent, *name).as_slice(), rec.encode().as_slice())?;
+            }
+            Op::DelDir { parent, name } => {
+                self.dir.remove(named_key(*parent, *name).as_slice())?;
+            }
+            Op::PutFile { dir, name, rec } => {
+                self.entry.insert(named_key(*dir, *name).as_slice(), rec.encode().as_slice())?;
+            }
+            Op::DelFile { dir, name } => {
+                self.entry.remove(named_key(*dir, *name).as_slice())?;
+            }
+            Op::PutBody { id, rec } => {
+                let mut rec = rec.clone();
+                if rec.storage == Storage::Log {
+                    rec.addr += bodies;
+                }
+                account(&rec, 1);
+                self.body.insert(id.0, rec.encode().as_slice())?;
+            }
+            Op::RefBody { id, delta } => {
+                let mut rec = self.body_rec(*id)?.ok_or_else(|| missing_body(*id))?;
+                rec.refs = rec.refs.saturating_add_signed(*delta);
+                if rec.refs == 0 {
+                    account(&rec, -1);
+                    self.body.remove(id.0)?;
+                } else {
+                    self.body.insert(id.0, rec.encode().as_slice())?;
+                }
+            }
+            Op::MoveBody { id, from, to } => {
+                if let Some(mut rec) = self.body_rec(*id)?.filter(|r| (r.storage, r.addr) == *from) {
+                    account(&rec, -1);
+                    (rec.storage, rec.addr) = (Storage::Volume, *to);
+                    account(&rec, 1);
+                    self.body.insert(id.0, rec.encode().as_slice())?;
+                }
+            }
+            Op::PutRecord { file, number, data } => {
+                self.record.insert(record_key(*file, *number).as_slice(), data.as_ref())?;
+            }
+            Op::CutRecords { file, from } => {
+                let (low, high) = (record_key(*file, *from), record_key(*file, u32::MAX));
+                self.record.retain_in(low.as_slice()..=high.as_slice(), |_, _| false)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn body_rec(&self, id: BodyId) -> Result<Option<BodyRec>, PoolError> {
+        Ok(self.body.get(id.0)?.map(|v| BodyRec::decode(v.value())).transpose()?)
+    }
+}
+
+fn missing_body(id: BodyId) -> PoolError {
+    PoolError::Damaged(format!("body {} is not in the catalog", id.0).into())
+}

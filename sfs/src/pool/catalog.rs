@@ -1,0 +1,369 @@
+//! The catalog (storage group 1): its tables, keys and records.
+//!
+//! | table | key | record |
+//! |---|---|---|
+//! | `meta` | name | one number |
+//! | `space` | file space name | [`SpaceRec`] |
+//! | `dir` | parent directory, level name | [`DirRec`] |
+//! | `entry` | directory, file name, file type | [`FileRec`] |
+//! | `record` | file, record number | the record, for files whose records are kept one by one |
+//! | `body` | body number | [`BodyRec`] |
+//! | `live` | storage kind, segment | octets of living bodies in that segment |
+//!
+//! Numbers in keys are big-endian, so that keys sort; names are padded with blanks to their full width. Every record
+//! begins with its version. Directory, file and body numbers are never used twice.
+
+use redb::TableDefinition;
+
+use super::codec::{Malformed, Reader, Writer};
+use crate::types::{FileId, FileStatus, ModeNumber, RecordFormat, Stamp};
+
+pub(crate) const META: TableDefinition<'static, &str, u64> = TableDefinition::new("meta");
+pub(crate) const SPACE: TableDefinition<'static, &str, &[u8]> = TableDefinition::new("space");
+pub(crate) const DIR: TableDefinition<'static, &[u8], &[u8]> = TableDefinition::new("dir");
+pub(crate) const ENTRY: TableDefinition<'static, &[u8], &[u8]> = TableDefinition::new("entry");
+pub(crate) const RECORD: TableDefinition<'static, &[u8], &[u8]> = TableDefinition::new("record");
+pub(crate) const BODY: TableDefinition<'static, u64, &[u8]> = TableDefinition::new("body");
+pub(crate) const LIVE: TableDefinition<'static, (u8, u64), i64> = TableDefinition::new("live");
+
+/// `meta`: version of the catalog.
+pub(crate) const META_VERSION: &str = "version";
+/// `meta`: position from which the log is redone.
+pub(crate) const META_REDO: &str = "redo";
+/// `meta`: the next number for a directory, file or body.
+pub(crate) const META_NEXT: &str = "next";
+/// Version of the catalog that this program writes.
+pub(crate) const CATALOG_VERSION: u64 = 1;
+const RECORD_VERSION: u8 = 1;
+
+/// Octets covered by one checksum of a body: a partial read verifies at most this much more than it returns.
+pub(crate) const CRC_CHUNK: usize = 64 << 10;
+
+/// Number of a directory.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct DirId(pub u64);
+/// Number of a file: a replaced file gets a new one, a renamed one keeps it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct FileNo(pub u64);
+/// Number of a body: octets stored once, shared by the files that name it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct BodyId(pub u64);
+
+/// A file name and type, or a directory level, at its full width of 16.
+pub(crate) type Name16 = [u8; 16];
+
+pub(crate) fn file_key(id: FileId) -> Name16 {
+    let mut key = [b' '; 16];
+    key[..id.name.as_str().len()].copy_from_slice(id.name.as_str().as_bytes());
+    key[8..8 + id.kind.as_str().len()].copy_from_slice(id.kind.as_str().as_bytes());
+    key
+}
+
+pub(crate) fn file_id(key: &[u8]) -> Result<FileId, Malformed> {
+    let bad = Malformed("directory entry key");
+    let text = std::str::from_utf8(key).map_err(|_| bad)?;
+    let (name, kind) = text.split_at_checked(8).ok_or(bad)?;
+    let name = cp::name::FileName::new(name.trim_end()).map_err(|_| bad)?;
+    let kind = cp::name::FileType::new(kind.trim_end()).map_err(|_| bad)?;
+    Ok(FileId { name, kind })
+}
+
+/// `None` when `level` is no directory level name.
+pub(crate) fn level_key(level: &str) -> Option<Name16> {
+    let bytes = level.as_bytes();
+    if bytes.is_empty() || bytes.len() > 16 {
+        return None;
+    }
+    let mut key = [b' '; 16];
+    key[..bytes.len()].copy_from_slice(bytes);
+    Some(key)
+}
+
+pub(crate) fn level_name(key: &[u8]) -> String {
+    String::from_utf8_lossy(key).trim_end().to_owned()
+}
+
+pub(crate) fn named_key(dir: DirId, name: Name16) -> [u8; 24] {
+    let mut key = [0; 24];
+    key[..8].copy_from_slice(&dir.0.to_be_bytes());
+    key[8..].copy_from_slice(&name);
+    key
+}
+
+pub(crate) fn record_key(file: FileNo, number: u32) -> [u8; 12] {
+    let mut key = [0; 12];
+    key[..8].copy_from_slice(&file.0.to_be_bytes());
+    key[8..].copy_from_slice(&number.to_be_bytes());
+    key
+}
+
+/// Which storage a body lies in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(crate) enum Storage {
+    Log,
+    Volume,
+}
+
+impl Storage {
+    pub(crate) fn code(self) -> u8 {
+        match self {
+            Self::Log => 0,
+            Self::Volume => 1,
+        }
+    }
+
+    fn from_code(code: u8) -> Option<Self> {
+        match code {
+            0 => Some(Self::Log),
+            1 => Some(Self::Volume),
+            _ => None,
+        }
+    }
+}
+
+/// A file space.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct SpaceRec {
+    pub(crate) top: DirId,
+    pub(crate) limit: u64,
+    pub(crate) used: u64,
+    pub(crate) threshold: u8,
+    pub(crate) created: Stamp,
+    /// Free text: the label of a minidisk.
+    pub(crate) label: String,
+}
+
+impl SpaceRec {
+    pub(crate) fn encode(&self) -> Vec<u8> {
+        let mut w = Writer::default();
+        w.u8(RECORD_VERSION);
+        w.u64(self.top.0);
+        w.u64(self.limit);
+        w.u64(self.used);
+        w.u8(self.threshold);
+        w.i64(self.created.0);
+        w.bytes(self.label.as_bytes());
+        w.out
+    }
+
+    pub(crate) fn decode(bytes: &[u8]) -> Result<Self, Malformed> {
+        let mut r = Reader::new("file space record", bytes);
+        check_version(&mut r)?;
+        let rec = Self {
+            top: DirId(r.u64()?),
+            limit: r.u64()?,
+            used: r.u64()?,
+            threshold: r.u8()?,
+            created: Stamp(r.i64()?),
+            label: String::from_utf8(r.bytes()?.to_vec()).map_err(|_| r.malformed())?,
+        };
+        r.end()?;
+        Ok(rec)
+    }
+}
+
+fn check_version(r: &mut Reader<'_>) -> Result<(), Malformed> {
+    if r.u8()? == RECORD_VERSION { Ok(()) } else { Err(r.malformed()) }
+}
+
+/// A directory below a top directory.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct DirRec {
+    pub(crate) id: DirId,
+    pub(crate) created: Stamp,
+}
+
+impl DirRec {
+    pub(crate) fn encode(&self) -> Vec<u8> {
+        let mut w = Writer::default();
+        w.u8(RECORD_VERSION);
+        w.u64(self.id.0);
+        w.i64(self.created.0);
+        w.out
+    }
+
+    pub(crate) fn decode(bytes: &[u8]) -> Result<Self, Malformed> {
+        let mut r = Reader::new("directory record", bytes);
+        check_version(&mut r)?;
+        let rec = Self { id: DirId(r.u64()?), created: Stamp(r.i64()?) };
+        r.end()?;
+        Ok(rec)
+    }
+}
+
+/// A stretch of a body that is a stretch of a file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Slice {
+    pub(crate) body: BodyId,
+    pub(crate) offset: u32,
+    pub(crate) len: u32,
+}
+
+/// A file.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct FileRec {
+    pub(crate) file: FileNo,
+    pub(crate) recfm: RecordFormat,
+    /// Its records are rows of the `record` table; `slices` is empty.
+    pub(crate) keyed: bool,
+    pub(crate) mode: ModeNumber,
+    pub(crate) lrecl: u32,
+    pub(crate) records: u32,
+    pub(crate) bytes: u64,
+    pub(crate) created: Stamp,
+    pub(crate) updated: Stamp,
+    pub(crate) slices: Vec<Slice>,
+}
+
+impl FileRec {
+    pub(crate) fn blocks(&self) -> u64 {
+        self.bytes.div_ceil(crate::types::BLOCK)
+    }
+
+    pub(crate) fn status(&self, id: FileId) -> FileStatus {
+        FileStatus {
+            id,
+            mode: self.mode,
+            recfm: self.recfm,
+            lrecl: self.lrecl,
+            records: self.records,
+            blocks: self.blocks(),
+            bytes: self.bytes,
+            created: self.created,
+            updated: self.updated,
+            unique: self.file.0,
+        }
+    }
+
+    pub(crate) fn encode(&self) -> Vec<u8> {
+        let mut w = Writer::default();
+        w.u8(RECORD_VERSION);
+        w.u64(self.file.0);
+        w.u8(u8::from(self.recfm == RecordFormat::Variable) | u8::from(self.keyed) << 1);
+        w.u8(self.mode.get());
+        w.u32(self.lrecl);
+        w.u32(self.records);
+        w.u64(self.bytes);
+        w.i64(self.created.0);
+        w.i64(self.updated.0);
+        w.u32(self.slices.len() as u32);
+        for slice in &self.slices {
+            w.u64(slice.body.0);
+            w.u32(slice.offset);
+            w.u32(slice.len);
+        }
+        w.out
+    }
+
+    pub(crate) fn decode(bytes: &[u8]) -> Result<Self, Malformed> {
+        let mut r = Reader::new("file record", bytes);
+        check_version(&mut r)?;
+        let file = FileNo(r.u64()?);
+        let flags = r.u8()?;
+        let recfm = if flags & 1 == 0 { RecordFormat::Fixed } else { RecordFormat::Variable };
+        let mode = ModeNumber::new(r.u8()?).ok_or(r.malformed())?;
+        let mut rec = Self {
+            file,
+            recfm,
+            keyed: flags & 2 != 0,
+            mode,
+            lrecl: r.u32()?,
+            records: r.u32()?,
+            bytes: r.u64()?,
+            created: Stamp(r.i64()?),
+            updated: Stamp(r.i64()?),
+            slices: Vec::new(),
+        };
+        for _ in 0..r.u32()? {
+            rec.slices.push(Slice { body: BodyId(r.u64()?), offset: r.u32()?, len: r.u32()? });
+        }
+        r.end()?;
+        Ok(rec)
+    }
+}
+
+/// Where a body lies, how many file stretches name it, and its checksums.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct BodyRec {
+    pub(crate) refs: u32,
+    pub(crate) storage: Storage,
+    pub(crate) addr: u64,
+    pub(crate) len: u32,
+    pub(crate) crcs: Vec<u32>,
+}
+
+impl BodyRec {
+    pub(crate) fn encode(&self) -> Vec<u8> {
+        let mut w = Writer::default();
+        w.u8(RECORD_VERSION);
+        w.u32(self.refs);
+        w.u8(self.storage.code());
+        w.u64(self.addr);
+        w.u32(self.len);
+        for crc in &self.crcs {
+            w.u32(*crc);
+        }
+        w.out
+    }
+
+    pub(crate) fn decode(bytes: &[u8]) -> Result<Self, Malformed> {
+        let mut r = Reader::new("body record", bytes);
+        check_version(&mut r)?;
+        let refs = r.u32()?;
+        let storage = Storage::from_code(r.u8()?).ok_or(r.malformed())?;
+        let mut rec = Self { refs, storage, addr: r.u64()?, len: r.u32()?, crcs: Vec::new() };
+        for _ in 0..(rec.len as usize).div_ceil(CRC_CHUNK) {
+            rec.crcs.push(r.u32()?);
+        }
+        r.end()?;
+        Ok(rec)
+    }
+}
+
+/// The checksums of a body, one for each [`CRC_CHUNK`].
+pub(crate) fn checksums(body: &[u8]) -> Vec<u32> {
+    body.chunks(CRC_CHUNK).map(crc32c::crc32c).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    proptest! {
+        #[test]
+        fn no_octets_make_a_decoder_panic(bytes in prop::collection::vec(any::<u8>(), 0..120)) {
+            let mut versioned = vec![RECORD_VERSION];
+            versioned.extend_from_slice(&bytes);
+            let _ = SpaceRec::decode(&versioned);
+            let _ = DirRec::decode(&versioned);
+            let _ = FileRec::decode(&versioned);
+            let _ = BodyRec::decode(&versioned);
+            let _ = file_id(&bytes);
+        }
+
+        #[test]
+        fn records_read_back(a: u64, b: u64, n: u32, len in 0u32..300_000, stamp: i64, keyed: bool, label in "[A-Z0-9]{0,6}") {
+            let space = SpaceRec { top: DirId(a), limit: b, used: a, threshold: 90, created: Stamp(stamp), label };
+            prop_assert_eq!(SpaceRec::decode(&space.encode()).unwrap(), space);
+            let file = FileRec {
+                file: FileNo(a), recfm: RecordFormat::Variable, keyed, mode: ModeNumber::new(2).unwrap(), lrecl: n, records: n,
+                bytes: b, created: Stamp(stamp), updated: Stamp(stamp),
+                slices: vec![Slice { body: BodyId(b), offset: n, len }; (n % 4) as usize],
+            };
+            prop_assert_eq!(FileRec::decode(&file.encode()).unwrap(), file);
+            let crcs = vec![n; (len as usize).div_ceil(CRC_CHUNK)];
+            let body = BodyRec { refs: n, storage: Storage::Volume, addr: b, len, crcs };
+            prop_assert_eq!(BodyRec::decode(&body.encode()).unwrap(), body);
+        }
+    }
+
+    #[test]
+    fn names_read_back_from_their_keys() {
+        let id = FileId { name: "A".parse().unwrap(), kind: "NOTE".parse().unwrap() };
+        assert_eq!(file_id(&file_key(id)).unwrap(), id);
+        assert_eq!(level_name(&level_key("INBOX").unwrap()), "INBOX");
+        assert!(level_key("").is_none());
+        assert!(level_key("A2345678901234567").is_none());
+    }
+}

@@ -1,0 +1,334 @@
+//! The end of a work unit: commit and rollback.
+//!
+//! A commit turns the unit's changes into one log entry. Bodies of up to [`MAX_INLINE_BODY`] ride in the entry; larger ones are
+//! written to the volume and synced before the entry is queued, so that no commit waits behind another's large body. The locks
+//! travel with the entry and are released when it has become visible: a caller that goes away while it waits changes nothing.
+
+use std::collections::{BTreeMap, HashMap, HashSet};
+use std::sync::Arc;
+
+use bytes::Bytes;
+use dasd::LogError;
+
+use super::Inner;
+use super::apply::{Commit, Committed};
+use super::catalog::{BodyId, BodyRec, FileNo, FileRec, Slice, Storage, checksums};
+use super::draft::{Content, Keyed, Overlay};
+use super::error::PoolError;
+use super::image::{Image, Source};
+use super::lock::LockSet;
+use super::op::{self, Op, OpExtent};
+use super::store::Store;
+use super::unit::WorkUnit;
+
+/// Largest body that rides in the log entry, in octets. Beyond it, writing by the unit itself is faster than sharing the log
+/// writer, and the log would fill with what has to be moved out of it soon.
+pub const MAX_INLINE_BODY: usize = 256 << 10;
+/// Most octets of bodies in one log entry; what is more goes to the volume.
+const MAX_INLINE_TOTAL: usize = 4 << 20;
+/// Length of the bodies that a longer stretch is cut into.
+const BODY_PIECE: usize = 4 << 20;
+
+/// A commit being put together.
+#[derive(Default)]
+struct Plan {
+    ops: Vec<Op>,
+    inline: Vec<Bytes>,
+    inline_len: usize,
+    /// Positions in `ops` of bodies that go to the volume, with their octets.
+    large: Vec<(usize, BodyId, Bytes)>,
+    refs: BTreeMap<BodyId, i32>,
+    charges: BTreeMap<String, i64>,
+}
+
+impl WorkUnit {
+    /// Makes all changes durable and visible, all or none, and ends the unit's locks. Files open for writing are closed; files
+    /// open for reading stay open. The unit can be used again.
+    ///
+    /// # Errors
+    /// [`PoolError::SpaceLimit`], [`PoolError::StorageFull`], [`PoolError::Offline`]: everything was rolled back.
+    pub async fn commit(&self) -> Result<Committed, PoolError> {
+        let (overlay, locks) = {
+            let state = self.state.lock();
+            if state.busy {
+                return Err(PoolError::Busy);
+            }
+            let tokens: Vec<_> = state.files.iter().filter(|(_, f)| f.writes).map(|(t, _)| *t).collect();
+            drop(state);
+            for token in tokens {
+                self.close(super::unit::Token(token))?;
+            }
+            let mut state = self.state.lock();
+            let fresh = LockSet::new(self.inner.locks.clone(), self.serial);
+            if state.overlay.is_empty() {
+                state.locks = fresh;
+                return Ok(Committed::default());
+            }
+            state.busy = true;
+            (std::mem::take(&mut state.overlay), std::mem::replace(&mut state.locks, fresh))
+        };
+        let _free = Free(self);
+        let plan = plan(&self.inner, overlay)?;
+        let commit = finish(&self.inner, plan, locks).await?;
+        self.inner.log.submit(commit).await.map_err(log_error)?
+    }
+
+    /// Forgets all changes, closes all files, and ends the unit's locks. Never fails.
+    pub fn rollback(&self) {
+        let mut state = self.state.lock();
+        if state.busy {
+            // A commit under way cannot be called back; it takes its locks with it.
+            return;
+        }
+        state.overlay = Overlay::default();
+        state.files.clear();
+        state.locks = LockSet::new(self.inner.locks.clone(), self.serial);
+    }
+}
+
+/// Makes the unit usable again, also when the commit is abandoned half way.
+struct Free<'a>(&'a WorkUnit);
+
+impl Drop for Free<'_> {
+    fn drop(&mut self) {
+        self.0.state.lock().busy = false;
+    }
+}
+
+pub(crate) fn log_error(error: LogError) -> PoolError {
+    match error {
+        LogError::Full => PoolError::StorageFull,
+        LogError::TooLarge { .. } => PoolError::Limit("one log entry"),
+        LogError::Offline(why) => PoolError::Offline(why),
+        LogError::Closed => PoolError::Offline("the pool is closed".into()),
+    }
+}
+
+/// Compares what was with what is to be.
+fn plan(inner: &Inner, overlay: Overlay) -> Result<Plan, PoolError> {
+    let mut plan = Plan::default();
+    for (name, rec) in &overlay.spaces {
+        plan.ops.push(match rec {
+            Some(rec) => Op::PutSpace { name: name.clone(), rec: rec.clone() },
+            None => Op::DelSpace { name: name.clone() },
+        });
+    }
+    for ((parent, name), rec) in &overlay.dirs {
+        plan.ops.push(match rec {
+            Some(rec) => Op::PutDir { parent: *parent, name: *name, rec: rec.clone() },
+            None => Op::DelDir { parent: *parent, name: *name },
+        });
+    }
+    let kept: HashSet<FileNo> =
+        overlay.files.values().filter_map(|c| c.now.as_ref().map(|d| d.rec.file)).collect();
+    for ((dir, name), change) in overlay.files {
+        let mut delta = 0;
+        if let Some(base) = &change.base {
+            delta -= base.blocks() as i64;
+            for slice in &base.slices {
+                *plan.refs.entry(slice.body).or_default() -= 1;
+            }
+            if base.keyed && !kept.contains(&base.file) {
+                plan.ops.push(Op::CutRecords { file: base.file, from: 0 });
+            }
+        }
+        match change.now {
+            Some(draft) => {
+                let rec = plan_content(inner, &mut plan, draft.rec, draft.content)?;
+                delta += rec.blocks() as i64;
+                if change.base.as_ref() != Some(&rec) {
+                    plan.ops.push(Op::PutFile { dir, name, rec });
+                }
+            }
+            None if change.base.is_some() => plan.ops.push(Op::DelFile { dir, name }),
+            None => {}
+        }
+        if delta != 0 {
+            *plan.charges.entry(change.space.to_string()).or_default() += delta;
+        }
+    }
+    plan_refs(&mut plan);
+    plan.charges.retain(|_, delta| *delta != 0);
+    let charges = plan.charges.iter().map(|(name, delta)| Op::Charge { name: name.clone(), delta: *delta });
+    plan.ops.extend(charges);
+    Ok(plan)
+}
+
+/// New bodies get their count of references; stored ones the difference.
+fn plan_refs(plan: &mut Plan) {
+    for op in &mut plan.ops {
+        if let Op::PutBody { id, rec } = op {
+            rec.refs = plan.refs.remove(id).unwrap_or(0).max(0) as u32;
+        }
+    }
+    let refs = std::mem::take(&mut plan.refs);
+    plan.ops.extend(refs.into_iter().filter(|(_, d)| *d != 0).map(|(id, delta)| Op::RefBody { id, delta }));
+}
+
+fn plan_content(
+    inner: &Inner,
+    plan: &mut Plan,
+    mut rec: FileRec,
+    content: Content,
+) -> Result<FileRec, PoolError> {
+    match content {
+        Content::Keyed(keyed) => {
+            plan_records(plan, &rec, keyed);
+            rec.slices = Vec::new();
+        }
+        Content::Image(image) => rec.slices = plan_image(inner, plan, &image),
+    }
+    Ok(rec)
+}
+
+fn plan_records(plan: &mut Plan, rec: &FileRec, keyed: Keyed) {
+    if let Some(from) = keyed.cut {
+        plan.ops.push(Op::CutRecords { file: rec.file, from });
+    }
+    let puts = keyed.puts.into_iter();
+    plan.ops.extend(puts.map(|(number, data)| Op::PutRecord { file: rec.file, number, data }));
+}
+
+fn plan_image(inner: &Inner, plan: &mut Plan, image: &Image) -> Vec<Slice> {
+    let mut slices: Vec<Slice> = Vec::new();
+    for (source, len) in image.stretches() {
+        match source {
+            Source::Stored { body, offset } => {
+                // Stretches of one body that follow each other become one again.
+                match slices.last_mut() {
+                    Some(last) if last.body == body.id && last.offset + last.len == *offset => {
+                        last.len += len as u32;
+                        continue;
+                    }
+                    _ => slices.push(Slice { body: body.id, offset: *offset, len: len as u32 }),
+                }
+            }
+            Source::Fresh(buf) => {
+                let piece = if buf.len() <= MAX_INLINE_BODY { MAX_INLINE_BODY } else { BODY_PIECE };
+                for data in buf.chunks(piece) {
+                    let body = plan_body(inner, plan, Bytes::copy_from_slice(data), piece == MAX_INLINE_BODY);
+                    slices.push(Slice { body, offset: 0, len: data.len() as u32 });
+                }
+            }
+        }
+    }
+    for slice in &slices {
+        *plan.refs.entry(slice.body).or_default() += 1;
+    }
+    slices
+}
+
+fn plan_body(inner: &Inner, plan: &mut Plan, data: Bytes, small: bool) -> BodyId {
+    let id = BodyId(inner.new_number());
+    let mut rec =
+        BodyRec { refs: 0, storage: Storage::Log, addr: 0, len: data.len() as u32, crcs: checksums(&data) };
+    if small && plan.inline_len + data.len() <= inline_total(inner) {
+        rec.addr = plan.inline_len as u64;
+        plan.inline_len += data.len();
+        plan.inline.push(data);
+    } else {
+        rec.storage = Storage::Volume;
+        plan.large.push((plan.ops.len(), id, data));
+    }
+    plan.ops.push(Op::PutBody { id, rec });
+    id
+}
+
+fn inline_total(inner: &Inner) -> usize {
+    MAX_INLINE_TOTAL.min((inner.log.max_entry() / 2) as usize)
+}
+
+/// Writes what goes to the volume and builds the log entry.
+async fn finish(inner: &Arc<Inner>, mut plan: Plan, locks: LockSet) -> Result<Commit, PoolError> {
+    let charges = plan.charges.into_iter().collect();
+    let writing = Some(inner.writers.enter());
+    if !plan.large.is_empty() {
+        let max = inner.store.volume.max_extent();
+        if plan.large.iter().any(|(_, _, data)| data.len() as u64 > max) {
+            return Err(PoolError::Limit("one extent of the volume"));
+        }
+        let extents = plan.large.iter().map(|(_, id, data)| (id.0, data.clone())).collect();
+        let addrs = append(inner, extents).await?;
+        for ((at, _, _), addr) in plan.large.iter().zip(addrs) {
+            if let Op::PutBody { rec, .. } = &mut plan.ops[*at] {
+                rec.addr = addr.0;
+            }
+        }
+    }
+    let encoded = op::encode_ops(&plan.ops);
+    let fits = encoded.len() as u64 + plan.inline_len as u64 + 64 <= inner.log.max_entry();
+    if fits {
+        let head = op::direct(&encoded);
+        let bodies_at = head.len() as u64;
+        let mut payload = vec![head];
+        payload.append(&mut plan.inline);
+        return Ok(Commit { ops: plan.ops, payload, bodies_at, charges, locks: Some(locks), writing });
+    }
+    // Inline bodies have no place in an indirect entry: they go to the volume too.
+    move_inline_out(inner, &mut plan.ops, &plan.inline).await?;
+    let encoded = Bytes::from(op::encode_ops(&plan.ops));
+    let piece = BODY_PIECE.min(inner.store.volume.max_extent() as usize);
+    let parts: Vec<_> = (0..encoded.len().div_ceil(piece))
+        .map(|i| (0, encoded.slice(i * piece..encoded.len().min((i + 1) * piece))))
+        .collect();
+    let addrs = append(inner, parts.clone()).await?;
+    let extents: Vec<_> = parts
+        .iter()
+        .zip(addrs)
+        .map(|((_, data), addr)| OpExtent { addr, len: data.len() as u32, crc: crc32c::crc32c(data) })
+        .collect();
+    let payload = vec![op::indirect(&extents)];
+    Ok(Commit { ops: plan.ops, payload, bodies_at: 0, charges, locks: Some(locks), writing })
+}
+
+async fn move_inline_out(inner: &Arc<Inner>, ops: &mut [Op], inline: &[Bytes]) -> Result<(), PoolError> {
+    let mut offsets = HashMap::new();
+    let mut at = 0;
+    for data in inline {
+        offsets.insert(at, data.clone());
+        at += data.len() as u64;
+    }
+    let mut extents = Vec::new();
+    let mut places = Vec::new();
+    for (i, op) in ops.iter().enumerate() {
+        if let Op::PutBody { id, rec } = op
+            && rec.storage == Storage::Log
+            && let Some(data) = offsets.get(&rec.addr)
+        {
+            extents.push((id.0, data.clone()));
+            places.push(i);
+        }
+    }
+    let addrs = append(inner, extents).await?;
+    for (i, addr) in places.into_iter().zip(addrs) {
+        if let Op::PutBody { rec, .. } = &mut ops[i] {
+            (rec.storage, rec.addr) = (Storage::Volume, addr.0);
+        }
+    }
+    Ok(())
+}
+
+/// Appends to the volume without blocking the caller's task.
+async fn append(inner: &Arc<Inner>, extents: Vec<(u64, Bytes)>) -> Result<Vec<dasd::VolAddr>, PoolError> {
+    let volume = inner.store.volume.clone();
+    let done = tokio::task::spawn_blocking(move || volume.append(&extents)).await;
+    match done {
+        Ok(Ok(addrs)) => Ok(addrs),
+        Ok(Err(error)) if error.kind() == std::io::ErrorKind::StorageFull => Err(PoolError::StorageFull),
+        Ok(Err(error)) => Err(PoolError::Offline(error.to_string().into())),
+        Err(error) => Err(PoolError::Offline(error.to_string().into())),
+    }
+}
+
+/// The changes of an indirect log entry.
+pub(crate) fn read_indirect(store: &Store, extents: &[OpExtent]) -> Result<Vec<Op>, PoolError> {
+    let mut all = Vec::new();
+    for extent in extents {
+        let data = store.volume.read(extent.addr, 0, extent.len as usize)?;
+        if crc32c::crc32c(&data) != extent.crc {
+            return Err(dasd::ReadError::Checksum(extent.addr.0).into());
+        }
+        all.extend_from_slice(&data);
+    }
+    Ok(op::decode_ops(&Bytes::from(all))?)
+}

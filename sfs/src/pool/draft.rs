@@ -1,0 +1,106 @@
+//! What a work unit has changed and not yet committed.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use bytes::Bytes;
+
+use super::catalog::{DirId, DirRec, FileNo, FileRec, Name16, SpaceRec};
+use super::error::PoolError;
+use super::image::Image;
+use super::snapshot::Snapshot;
+use super::store::Store;
+
+/// Greatest record length of a RECFM F file whose records are kept one by one in the catalog, so that replacing one is one
+/// small change. Such are NOTE INDEX and MAILBOX INDEX; longer records would fill the catalog's pages badly.
+pub(crate) const MAX_KEYED_LRECL: u32 = 1024;
+
+/// Records of a file that keeps them one by one: the committed ones and what this work unit did to them.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Keyed {
+    /// The committed file whose records show through.
+    pub(crate) base: Option<FileNo>,
+    /// Committed records numbered this and above are gone.
+    pub(crate) cut: Option<u32>,
+    pub(crate) puts: BTreeMap<u32, Bytes>,
+    /// The committed state that a reader goes on seeing; writers hold the lock and need none.
+    pub(crate) seen: Option<Arc<Snapshot>>,
+}
+
+/// What a file contains.
+#[derive(Debug, Clone)]
+pub(crate) enum Content {
+    Image(Image),
+    Keyed(Keyed),
+}
+
+impl Content {
+    /// Nothing, in the form that suits the record format.
+    pub(crate) fn empty(keyed: bool) -> Self {
+        if keyed { Self::Keyed(Keyed::default()) } else { Self::Image(Image::default()) }
+    }
+
+    /// The committed content of `rec`; `None` when storage has been recycled since `rec` was read.
+    pub(crate) fn load(
+        rec: &FileRec,
+        snapshot: &Arc<Snapshot>,
+        store: &Store,
+        reader: bool,
+    ) -> Result<Option<Self>, PoolError> {
+        if rec.keyed {
+            let seen = reader.then(|| snapshot.clone());
+            return Ok(Some(Self::Keyed(Keyed { base: Some(rec.file), seen, ..Keyed::default() })));
+        }
+        let mut image = Image::default();
+        let mut last: Option<Arc<super::store::OpenBody>> = None;
+        for slice in &rec.slices {
+            let body = match &last {
+                Some(body) if body.id == slice.body => body.clone(),
+                _ => {
+                    let body = snapshot.body(slice.body)?;
+                    let body =
+                        body.ok_or_else(|| PoolError::Damaged("a file names a missing body".into()))?;
+                    match store.open(slice.body, body) {
+                        Some(body) => body,
+                        None => return Ok(None),
+                    }
+                }
+            };
+            image.push_stored(body.clone(), slice.offset, slice.len);
+            last = Some(body);
+        }
+        Ok(Some(Self::Image(image)))
+    }
+}
+
+/// A file as this work unit would leave it.
+#[derive(Debug, Clone)]
+pub(crate) struct Draft {
+    /// Its record; `slices` are only filled in by the commit.
+    pub(crate) rec: FileRec,
+    pub(crate) content: Content,
+}
+
+/// A name in a directory that this work unit has locked.
+#[derive(Debug)]
+pub(crate) struct FileChange {
+    pub(crate) space: Arc<str>,
+    /// The committed file of that name.
+    pub(crate) base: Option<FileRec>,
+    /// What is there now; `None`: nothing.
+    pub(crate) now: Option<Draft>,
+}
+
+/// All that a work unit has changed.
+#[derive(Debug, Default)]
+pub(crate) struct Overlay {
+    pub(crate) spaces: BTreeMap<String, Option<SpaceRec>>,
+    pub(crate) dirs: BTreeMap<(DirId, Name16), Option<DirRec>>,
+    pub(crate) files: BTreeMap<(DirId, Name16), FileChange>,
+}
+
+impl Overlay {
+    pub(crate) fn is_empty(&self) -> bool {
+        self.spaces.is_empty() && self.dirs.is_empty() && self.files.is_empty()
+    }
+}

@@ -1,0 +1,128 @@
+//! What can go wrong in a file pool.
+
+use std::sync::Arc;
+
+use thiserror::Error;
+
+use super::codec::Malformed;
+
+/// Why a request to a file pool failed. A failed request leaves the work unit as it was, unless the variant says that the
+/// work unit was rolled back.
+#[derive(Debug, Clone, Error)]
+pub enum PoolError {
+    /// No such file (or external appearance of one that may not be seen).
+    #[error("file not found")]
+    NoFile,
+    /// No such directory.
+    #[error("directory not found")]
+    NoDirectory,
+    /// The user has no file space in this pool.
+    #[error("file space not found")]
+    NoSpace,
+    /// A file of that name is there already.
+    #[error("file exists already")]
+    FileExists,
+    /// A directory of that name is there already.
+    #[error("directory exists already")]
+    DirectoryExists,
+    /// The user is enrolled already.
+    #[error("file space exists already")]
+    SpaceExists,
+    /// The directory holds files or directories.
+    #[error("directory is not empty")]
+    NotEmpty,
+    /// More than eight levels, or a level name that is none.
+    #[error("directory name is not valid")]
+    BadDirectory,
+    /// Source and target are in different file spaces.
+    #[error("source and target are in different file spaces")]
+    OtherSpace,
+    /// Another work unit changes the object.
+    #[error("locked by another work unit")]
+    Locked {
+        /// Serial number of a work unit that holds it.
+        holder: u64,
+    },
+    /// Waiting for the lock would never end.
+    #[error("deadlock")]
+    Deadlock,
+    /// The file is open in this work unit.
+    #[error("file is open")]
+    FileOpen,
+    /// The token does not name an open of this work unit (any more).
+    #[error("not open")]
+    NotOpen,
+    /// The open does not allow this operation.
+    #[error("not opened for this operation")]
+    WrongIntent,
+    /// Reading behind the last record.
+    #[error("end of file")]
+    EndOfFile,
+    /// The record is longer than the buffer.
+    #[error("buffer too short")]
+    BufferTooShort,
+    /// A record length that the file cannot have, or data that is not whole records.
+    #[error("record length not valid")]
+    RecordLength,
+    /// A record number that the file cannot have.
+    #[error("record number not valid")]
+    RecordNumber,
+    /// The request is over a limit of the pool.
+    #[error("over a limit: {0}")]
+    Limit(&'static str),
+    /// The file space would hold more blocks than its limit. The work unit was rolled back.
+    #[error("file space limit exceeded")]
+    SpaceLimit,
+    /// The disks of the pool are full. The work unit was rolled back.
+    #[error("file pool is out of space")]
+    StorageFull,
+    /// A write to the pool's disks failed; it refuses work until it has been restarted and recovered. Whether a commit
+    /// that was under way is kept shows then.
+    #[error("file pool is offline: {0}")]
+    Offline(Arc<str>),
+    /// What a disk returned is not what was written.
+    #[error("damaged data: {0}")]
+    Damaged(Arc<str>),
+    /// The work unit is just being committed.
+    #[error("work unit is busy")]
+    Busy,
+}
+
+impl PoolError {
+    /// Whether the work unit was rolled back.
+    pub fn rolled_back(&self) -> bool {
+        matches!(self, Self::SpaceLimit | Self::StorageFull | Self::Offline(_))
+    }
+}
+
+impl From<Malformed> for PoolError {
+    fn from(error: Malformed) -> Self {
+        Self::Damaged(error.to_string().into())
+    }
+}
+
+impl From<dasd::ReadError> for PoolError {
+    fn from(error: dasd::ReadError) -> Self {
+        Self::Damaged(error.to_string().into())
+    }
+}
+
+macro_rules! from_redb {
+    ($($error:ty),*) => {
+        $(impl From<$error> for PoolError {
+            fn from(error: $error) -> Self {
+                Self::Damaged(error.to_string().into())
+            }
+        })*
+    };
+}
+
+from_redb!(
+    redb::Error,
+    redb::StorageError,
+    redb::TableError,
+    redb::TransactionError,
+    redb::CommitError,
+    redb::DatabaseError,
+    redb::SetDurabilityError
+);

@@ -1,0 +1,197 @@
+//! The image of a file while it is open: stretches of stored bodies and of octets not yet committed, in order.
+//!
+//! Appending, replacing and cutting touch only the stretches concerned; nothing stored is copied. The stretches of one image
+//! cover it without gap or overlap: each knows the offset at which it ends.
+
+use std::sync::Arc;
+
+use bytes::{Bytes, BytesMut};
+
+use super::catalog::CRC_CHUNK;
+use super::error::PoolError;
+use super::store::{ChunkCache, OpenBody, Store};
+
+/// Where the octets of a stretch are.
+#[derive(Debug, Clone)]
+pub(crate) enum Source {
+    /// In a stored body, from `offset` of it.
+    Stored { body: Arc<OpenBody>, offset: u32 },
+    /// Written by this work unit.
+    Fresh(BytesMut),
+}
+
+#[derive(Debug, Clone)]
+pub(crate) struct Piece {
+    end: u64,
+    pub(crate) source: Source,
+}
+
+/// The octets of a file.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Image {
+    pieces: Vec<Piece>,
+}
+
+impl Image {
+    /// Adds a stretch of a stored body at the end.
+    pub(crate) fn push_stored(&mut self, body: Arc<OpenBody>, offset: u32, len: u32) {
+        if len > 0 {
+            let end = self.len() + u64::from(len);
+            self.pieces.push(Piece { end, source: Source::Stored { body, offset } });
+        }
+    }
+
+    pub(crate) fn len(&self) -> u64 {
+        self.pieces.last().map_or(0, |p| p.end)
+    }
+
+    /// The stretches with their lengths, in order.
+    pub(crate) fn stretches(&self) -> impl Iterator<Item = (&Source, u64)> {
+        let mut start = 0;
+        self.pieces.iter().map(move |p| {
+            let len = p.end - start;
+            start = p.end;
+            (&p.source, len)
+        })
+    }
+
+    /// Adds octets at the end.
+    pub(crate) fn append(&mut self, data: &[u8]) {
+        if data.is_empty() {
+            return;
+        }
+        let end = self.len() + data.len() as u64;
+        match self.pieces.last_mut() {
+            Some(Piece { end: last, source: Source::Fresh(buf) }) => {
+                buf.extend_from_slice(data);
+                *last = end;
+            }
+            _ => self.pieces.push(Piece { end, source: Source::Fresh(BytesMut::from(data)) }),
+        }
+    }
+
+    /// Cuts the image to `len` octets.
+    pub(crate) fn truncate(&mut self, len: u64) {
+        let keep = self.pieces.partition_point(|p| p.end < len);
+        self.pieces.truncate(keep + 1);
+        if len == 0 {
+            self.pieces.clear();
+            return;
+        }
+        let start = keep.checked_sub(1).map_or(0, |i| self.pieces[i].end);
+        if let Some(last) = self.pieces.get_mut(keep) {
+            last.end = last.end.min(len);
+            if let Source::Fresh(buf) = &mut last.source {
+                buf.truncate((last.end - start) as usize);
+            }
+        }
+    }
+
+    /// Replaces the octets at `offset`; the image must already reach to the end of them.
+    pub(crate) fn replace(&mut self, offset: u64, data: &[u8]) {
+        if data.is_empty() {
+            return;
+        }
+        let end = offset + data.len() as u64;
+        let first = self.pieces.partition_point(|p| p.end <= offset);
+        let start = first.checked_sub(1).map_or(0, |i| self.pieces[i].end);
+        if let Some(Piece { end: upto, source: Source::Fresh(buf) }) = self.pieces.get_mut(first)
+            && end <= *upto
+        {
+            let at = (offset - start) as usize;
+            buf[at..at + data.len()].copy_from_slice(data);
+            return;
+        }
+        let mut tail = self.tail_from(end);
+        self.truncate(offset);
+        self.append(data);
+        let mut at = self.len();
+        for piece in &mut tail {
+            at += piece.end;
+            piece.end = at;
+        }
+        self.pieces.append(&mut tail);
+    }
+
+    /// The stretches from `offset` on, their `end` being their length.
+    fn tail_from(&self, offset: u64) -> Vec<Piece> {
+        let mut out = Vec::new();
+        let mut start = 0;
+        for piece in &self.pieces {
+            let skip = offset.saturating_sub(start).min(piece.end - start);
+            let len = piece.end - start - skip;
+            start = piece.end;
+            if len == 0 {
+                continue;
+            }
+            let source = match &piece.source {
+                Source::Stored { body, offset } => {
+                    Source::Stored { body: body.clone(), offset: offset + skip as u32 }
+                }
+                Source::Fresh(buf) => Source::Fresh(BytesMut::from(&buf[skip as usize..])),
+            };
+            out.push(Piece { end: len, source });
+        }
+        out
+    }
+
+    /// Reads up to `len` octets from `offset`; fewer only at the end of the image.
+    ///
+    /// # Errors
+    /// [`PoolError::Damaged`].
+    pub(crate) fn read(
+        &self,
+        store: &Store,
+        cache: &mut ChunkCache,
+        offset: u64,
+        len: usize,
+    ) -> Result<Bytes, PoolError> {
+        let end = self.len().min(offset.saturating_add(len as u64));
+        if offset >= end {
+            return Ok(Bytes::new());
+        }
+        let first = self.read_some(store, cache, offset, end)?;
+        if offset + first.len() as u64 == end {
+            return Ok(first);
+        }
+        let mut out = BytesMut::with_capacity((end - offset) as usize);
+        out.extend_from_slice(&first);
+        while offset + (out.len() as u64) < end {
+            let more = self.read_some(store, cache, offset + out.len() as u64, end)?;
+            out.extend_from_slice(&more);
+        }
+        Ok(out.freeze())
+    }
+
+    /// Reads from one stretch and one chunk of it: at least one octet, without a copy where it is stored.
+    fn read_some(
+        &self,
+        store: &Store,
+        cache: &mut ChunkCache,
+        offset: u64,
+        end: u64,
+    ) -> Result<Bytes, PoolError> {
+        let i = self.pieces.partition_point(|p| p.end <= offset);
+        let start = i.checked_sub(1).map_or(0, |i| self.pieces[i].end);
+        let Some(piece) = self.pieces.get(i) else {
+            return Err(PoolError::Damaged("image too short".into()));
+        };
+        let within = (offset - start) as usize;
+        let upto = (end.min(piece.end) - start) as usize;
+        match &piece.source {
+            Source::Fresh(buf) => Ok(Bytes::copy_from_slice(&buf[within..upto])),
+            Source::Stored { body, offset } => {
+                let from = *offset as usize + within;
+                let to = *offset as usize + upto;
+                let n = from / CRC_CHUNK;
+                let chunk = cache.chunk(store, body, n)?;
+                let base = n * CRC_CHUNK;
+                let to = to.min(base + chunk.len());
+                if to <= from {
+                    return Err(PoolError::Damaged("body shorter than its file".into()));
+                }
+                Ok(chunk.slice(from - base..to - base))
+            }
+        }
+    }
+}

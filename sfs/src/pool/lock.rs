@@ -1,0 +1,216 @@
+//! Implicit locks: taken by the first change of an object, held until the work unit ends.
+//!
+//! A lock is on a name in a directory, on a directory, or on a file space. Changing a file takes its name exclusively and its
+//! directory and file space shared, so that neither goes away beneath; removing a directory takes it exclusively. Reading
+//! takes none.
+//!
+//! A conflict is told at once. Who wants to wait ([`LockTable::wait`]) is refused if the wait closes a circle.
+
+use std::collections::HashMap;
+use std::collections::hash_map::Entry;
+use std::hash::{BuildHasher, RandomState};
+use std::sync::Arc;
+
+use parking_lot::Mutex;
+use smallvec::SmallVec;
+use tokio::sync::Notify;
+
+use super::catalog::{DirId, Name16};
+use super::error::PoolError;
+
+/// What a lock is on.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub(crate) enum LockKey {
+    Space(Arc<str>),
+    Directory(DirId),
+    Level(DirId, Name16),
+    File(DirId, Name16),
+}
+
+/// How a lock is held.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum LockMode {
+    Shared,
+    Exclusive,
+}
+
+#[derive(Debug)]
+struct Held {
+    mode: LockMode,
+    units: SmallVec<[u64; 2]>,
+}
+
+const SHARDS: usize = 16;
+
+/// All locks of a pool.
+#[derive(Debug)]
+pub(crate) struct LockTable {
+    hasher: RandomState,
+    shards: [Mutex<HashMap<LockKey, Held>>; SHARDS],
+    released: Notify,
+    // Who waits for whom; a unit waits for one other at a time.
+    waiting: Mutex<HashMap<u64, u64>>,
+}
+
+impl Default for LockTable {
+    fn default() -> Self {
+        Self {
+            hasher: RandomState::new(),
+            shards: std::array::from_fn(|_| Mutex::default()),
+            released: Notify::new(),
+            waiting: Mutex::default(),
+        }
+    }
+}
+
+impl LockTable {
+    fn shard(&self, key: &LockKey) -> &Mutex<HashMap<LockKey, Held>> {
+        let hash = self.hasher.hash_one(key);
+        &self.shards[(hash % SHARDS as u64) as usize]
+    }
+
+    /// Number of locks held, for reports.
+    pub(crate) fn count(&self) -> usize {
+        self.shards.iter().map(|s| s.lock().len()).sum()
+    }
+
+    /// Waits until some lock is released, after which the request is to be tried again.
+    ///
+    /// # Errors
+    /// [`PoolError::Deadlock`] when `holder` itself waits, directly or not, for `unit`.
+    pub(crate) async fn wait(&self, unit: u64, holder: u64) -> Result<(), PoolError> {
+        let released = self.released.notified();
+        tokio::pin!(released);
+        // Registered before the caller's failed attempt could have become stale: a release between that attempt and here
+        // would be missed, so the wait is bounded and the caller tries again.
+        released.as_mut().enable();
+        {
+            let mut waiting = self.waiting.lock();
+            let mut at = holder;
+            while let Some(next) = waiting.get(&at) {
+                if *next == unit {
+                    return Err(PoolError::Deadlock);
+                }
+                at = *next;
+            }
+            waiting.insert(unit, holder);
+        }
+        let _guard = Waiting { table: self, unit };
+        let recheck = std::time::Duration::from_millis(50);
+        // Either way the caller tries again.
+        let _ = tokio::time::timeout(recheck, released).await;
+        Ok(())
+    }
+}
+
+struct Waiting<'a> {
+    table: &'a LockTable,
+    unit: u64,
+}
+
+impl Drop for Waiting<'_> {
+    fn drop(&mut self) {
+        self.table.waiting.lock().remove(&self.unit);
+    }
+}
+
+/// The locks of one work unit; dropping it releases them.
+#[derive(Debug)]
+pub(crate) struct LockSet {
+    table: Arc<LockTable>,
+    unit: u64,
+    held: HashMap<LockKey, LockMode>,
+}
+
+impl LockSet {
+    pub(crate) fn new(table: Arc<LockTable>, unit: u64) -> Self {
+        Self { table, unit, held: HashMap::new() }
+    }
+
+    /// Takes `key`, or strengthens what is held of it.
+    ///
+    /// # Errors
+    /// [`PoolError::Locked`] when another unit is in the way.
+    pub(crate) fn take(&mut self, key: LockKey, mode: LockMode) -> Result<(), PoolError> {
+        match self.held.get(&key) {
+            Some(LockMode::Exclusive) => return Ok(()),
+            Some(LockMode::Shared) if mode == LockMode::Shared => return Ok(()),
+            _ => {}
+        }
+        let mut shard = self.table.shard(&key).lock();
+        match shard.entry(key.clone()) {
+            Entry::Vacant(slot) => {
+                slot.insert(Held { mode, units: SmallVec::from_slice(&[self.unit]) });
+            }
+            Entry::Occupied(mut slot) => {
+                let held = slot.get_mut();
+                let other = held.units.iter().copied().find(|u| *u != self.unit);
+                match other {
+                    Some(holder) if mode == LockMode::Exclusive || held.mode == LockMode::Exclusive => {
+                        return Err(PoolError::Locked { holder });
+                    }
+                    Some(_) => held.units.push(self.unit),
+                    None => held.mode = mode,
+                }
+            }
+        }
+        drop(shard);
+        self.held.insert(key, mode);
+        Ok(())
+    }
+}
+
+impl Drop for LockSet {
+    fn drop(&mut self) {
+        if self.held.is_empty() {
+            return;
+        }
+        for key in self.held.keys() {
+            let mut shard = self.table.shard(key).lock();
+            if let Entry::Occupied(mut slot) = shard.entry(key.clone()) {
+                slot.get_mut().units.retain(|u| *u != self.unit);
+                if slot.get().units.is_empty() {
+                    slot.remove();
+                }
+            }
+        }
+        self.table.released.notify_waiters();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn shared_locks_share_and_exclusive_ones_do_not() {
+        let table = Arc::new(LockTable::default());
+        let key = || LockKey::Directory(DirId(1));
+        let mut a = LockSet::new(table.clone(), 1);
+        let mut b = LockSet::new(table.clone(), 2);
+        a.take(key(), LockMode::Shared).unwrap();
+        b.take(key(), LockMode::Shared).unwrap();
+        assert!(matches!(a.take(key(), LockMode::Exclusive), Err(PoolError::Locked { holder: 2 })));
+        drop(b);
+        a.take(key(), LockMode::Exclusive).unwrap();
+        let mut c = LockSet::new(table.clone(), 3);
+        assert!(matches!(c.take(key(), LockMode::Shared), Err(PoolError::Locked { holder: 1 })));
+        drop(a);
+        c.take(key(), LockMode::Shared).unwrap();
+        drop(c);
+        assert_eq!(table.count(), 0);
+    }
+
+    #[tokio::test]
+    async fn a_circle_of_waits_is_refused() {
+        let table = Arc::new(LockTable::default());
+        let waits = {
+            let table = table.clone();
+            tokio::spawn(async move { table.wait(1, 2).await })
+        };
+        tokio::task::yield_now().await;
+        assert!(matches!(table.wait(2, 1).await, Err(PoolError::Deadlock)));
+        waits.await.unwrap().unwrap();
+        assert!(table.wait(2, 3).await.is_ok());
+    }
+}

@@ -1,0 +1,383 @@
+//! The file pool engine: a transactional store of file spaces, directories and record files.
+//!
+//! A pool is three things on one [`Dasd`]: a log ring (what SFS calls its log minidisks), a catalog (storage group 1) and a
+//! volume (storage groups 2 to n). A commit is one log entry; commits that wait together share one write and one sync. The
+//! entry is then applied to the catalog, becomes visible, and its locks are released. After a crash the log is redone from the
+//! position that the catalog itself carries.
+//!
+//! Invariants:
+//! - what is visible is durable; what was acknowledged survives;
+//! - each file space's count of used blocks is the sum over its committed files;
+//! - each body's reference count is the number of file stretches that name it; a body without any does not exist;
+//! - a log segment is recycled only when no living body is in it and a durable checkpoint lies behind it.
+//!
+//! Not here: who may do what (the server's), file pool commands, aliases and explicit locks.
+
+mod apply;
+mod backend;
+pub(crate) mod catalog;
+mod check;
+mod codec;
+mod commit;
+mod draft;
+mod error;
+mod file;
+mod image;
+mod lock;
+mod mover;
+mod op;
+mod snapshot;
+mod store;
+mod unit;
+mod writers;
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use arc_swap::ArcSwap;
+use cp::clock::Clock;
+use dasd::{Dasd, Log, LogAddr, LogConfig, OpenError, Recovered, Volume, VolumeConfig};
+use redb::{Database, ReadableDatabase};
+
+pub use apply::{Committed, StorageFigures};
+pub use check::Findings;
+pub use commit::MAX_INLINE_BODY;
+pub use error::PoolError;
+pub use unit::{DirPath, MAX_CHANGES, MAX_LEVELS, MAX_OPEN, OpenRequest, Opened, ReadOut, Token, WorkUnit};
+
+use crate::types::{SpaceStatus, Stamp};
+use apply::{Applier, CheckpointRule};
+use backend::DiskBackend;
+use catalog::{
+    BODY, CATALOG_VERSION, DIR, ENTRY, LIVE, META, META_NEXT, META_REDO, META_VERSION, RECORD, SPACE,
+};
+use lock::LockTable;
+use op::Payload;
+use snapshot::Snapshot;
+use store::Store;
+
+/// Name of the catalog's disk.
+const CATALOG: &str = "CATALOG";
+
+/// Sizes and rules of a pool.
+#[derive(Debug, Clone)]
+pub struct PoolConfig {
+    /// The log ring.
+    pub log: LogConfig,
+    /// The volume.
+    pub volume: VolumeConfig,
+    /// Octets of log after which the catalog is made durable.
+    pub checkpoint_bytes: u64,
+    /// Time after which the catalog is made durable.
+    pub checkpoint_interval: Duration,
+    /// Octets of memory for pages of the catalog.
+    pub cache_bytes: usize,
+    /// Log segments with living bodies that are left alone before the mover empties the oldest.
+    pub log_segments: usize,
+    /// Run the mover and the cleaner in a thread of their own. Off: only when [`Pool::tidy`] is called.
+    pub background: bool,
+}
+
+impl Default for PoolConfig {
+    fn default() -> Self {
+        Self {
+            log: LogConfig::default(),
+            volume: VolumeConfig::default(),
+            checkpoint_bytes: 32 << 20,
+            checkpoint_interval: Duration::from_secs(5),
+            cache_bytes: 64 << 20,
+            log_segments: 4,
+            background: true,
+        }
+    }
+}
+
+/// A file pool in use. Clones are the same pool.
+#[derive(Clone)]
+pub struct Pool {
+    pub(crate) inner: Arc<Inner>,
+}
+
+impl std::fmt::Debug for Pool {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Pool").field("log", &self.inner.log).finish_non_exhaustive()
+    }
+}
+
+pub(crate) struct Inner {
+    pub(crate) log: Log<Applier>,
+    pub(crate) snapshot: Arc<ArcSwap<Snapshot>>,
+    pub(crate) store: Store,
+    pub(crate) locks: Arc<LockTable>,
+    pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) config: PoolConfig,
+    next: Arc<AtomicU64>,
+    next_unit: AtomicU64,
+    pub(crate) writers: Arc<writers::Writers>,
+    /// Volume segments seen dead, with the moment at which they were.
+    pub(crate) dead_candidates: parking_lot::Mutex<std::collections::HashMap<u64, u64>>,
+    mover: parking_lot::Mutex<Option<mover::Background>>,
+}
+
+impl Inner {
+    /// A number for a directory, file or body. Numbers skipped by a rollback are not used again.
+    pub(crate) fn new_number(&self) -> u64 {
+        self.next.fetch_add(1, Ordering::Relaxed)
+    }
+
+    pub(crate) fn now(&self) -> Stamp {
+        Stamp(self.clock.now().as_microsecond())
+    }
+
+    pub(crate) fn current(&self) -> Arc<Snapshot> {
+        self.snapshot.load_full()
+    }
+}
+
+/// Why a pool could not be generated or opened.
+#[derive(Debug, thiserror::Error)]
+pub enum PoolOpenError {
+    /// The disks below.
+    #[error(transparent)]
+    Disk(#[from] OpenError),
+    /// The catalog or a log entry.
+    #[error(transparent)]
+    Pool(#[from] PoolError),
+    /// The catalog is of another version.
+    #[error("the catalog has version {found}, this program knows {CATALOG_VERSION}")]
+    Version {
+        /// Version found.
+        found: u64,
+    },
+}
+
+impl From<std::io::Error> for PoolOpenError {
+    fn from(error: std::io::Error) -> Self {
+        Self::Disk(error.into())
+    }
+}
+
+fn redb_open<E: Into<PoolError>>(error: E) -> PoolOpenError {
+    PoolOpenError::Pool(error.into())
+}
+
+impl Pool {
+    /// Makes an empty pool on `dasd`. `ring_id` is a random number that tells its log from any other.
+    ///
+    /// # Errors
+    /// [`PoolOpenError`], in particular when there is a pool already.
+    pub fn generate(dasd: &Arc<dyn Dasd>, config: &PoolConfig, ring_id: u64) -> Result<(), PoolOpenError> {
+        dasd::format(dasd.clone(), &config.log, ring_id)?;
+        let disk = dasd.create(CATALOG)?;
+        let db = Database::builder().create_with_backend(DiskBackend(disk)).map_err(redb_open)?;
+        let txn = db.begin_write().map_err(redb_open)?;
+        {
+            txn.open_table(SPACE).map_err(redb_open)?;
+            txn.open_table(DIR).map_err(redb_open)?;
+            txn.open_table(ENTRY).map_err(redb_open)?;
+            txn.open_table(RECORD).map_err(redb_open)?;
+            txn.open_table(BODY).map_err(redb_open)?;
+            txn.open_table(LIVE).map_err(redb_open)?;
+            let mut meta = txn.open_table(META).map_err(redb_open)?;
+            for (name, value) in
+                [(META_VERSION, CATALOG_VERSION), (META_REDO, LogAddr::START.0), (META_NEXT, 1)]
+            {
+                meta.insert(name, value).map_err(redb_open)?;
+            }
+        }
+        txn.commit().map_err(redb_open)?;
+        drop(db);
+        dasd.sync_names()?;
+        Ok(())
+    }
+
+    /// Opens the pool on `dasd`, redoing what the log holds beyond the catalog.
+    ///
+    /// # Errors
+    /// [`PoolOpenError`].
+    pub fn open(
+        dasd: &Arc<dyn Dasd>,
+        config: &PoolConfig,
+        clock: Arc<dyn Clock>,
+    ) -> Result<Self, PoolOpenError> {
+        let disk = dasd.open(CATALOG)?;
+        let db = Database::builder()
+            .set_cache_size(config.cache_bytes)
+            .create_with_backend(DiskBackend(disk))
+            .map_err(redb_open)?;
+        let db = Arc::new(db);
+        let (version, redo, next) = {
+            let txn = db.begin_read().map_err(redb_open)?;
+            let meta = txn.open_table(META).map_err(redb_open)?;
+            let get =
+                |name| Ok::<_, PoolOpenError>(meta.get(name).map_err(redb_open)?.map_or(0, |v| v.value()));
+            (get(META_VERSION)?, LogAddr(get(META_REDO)?), get(META_NEXT)?)
+        };
+        if version != CATALOG_VERSION {
+            return Err(PoolOpenError::Version { found: version });
+        }
+        let volume = Arc::new(Volume::open(dasd.clone(), config.volume.clone())?);
+        let mut entries = Vec::new();
+        let recovered = Recovered::open::<PoolOpenError>(dasd.clone(), &config.log, redo, |entry| {
+            entries.push(entry);
+            Ok(())
+        })?;
+        let store = Store { log: recovered.space(), volume };
+        let snapshot = Arc::new(ArcSwap::from_pointee(Snapshot::new(&db)?));
+        let next = Arc::new(AtomicU64::new(next.max(1)));
+        let rule = CheckpointRule { bytes: config.checkpoint_bytes, interval: config.checkpoint_interval };
+        let mut applier = Applier::new(db, snapshot.clone(), store.clone(), next.clone(), rule)?;
+        redo_entries(&mut applier, &store, &next, &entries, recovered.end())?;
+        let log = recovered.start(applier)?;
+        let pool = Self {
+            inner: Arc::new(Inner {
+                log,
+                snapshot,
+                store,
+                locks: Arc::new(LockTable::default()),
+                clock,
+                config: config.clone(),
+                next,
+                next_unit: AtomicU64::new(1),
+                writers: Arc::default(),
+                dead_candidates: parking_lot::Mutex::default(),
+                mover: parking_lot::Mutex::new(None),
+            }),
+        };
+        if config.background {
+            *pool.inner.mover.lock() = Some(mover::Background::start(&pool)?);
+        }
+        Ok(pool)
+    }
+
+    /// Begins a work unit.
+    pub fn begin(&self) -> WorkUnit {
+        WorkUnit::new(self.inner.clone(), self.inner.next_unit.fetch_add(1, Ordering::Relaxed))
+    }
+
+    /// Waits until something that stood in `unit`'s way may be gone.
+    ///
+    /// # Errors
+    /// [`PoolError::Deadlock`] when the wait would never end.
+    pub async fn wait_for_lock(&self, unit: &WorkUnit, holder: u64) -> Result<(), PoolError> {
+        self.inner.locks.wait(unit.serial(), holder).await
+    }
+
+    /// Committed figures of a file space.
+    ///
+    /// # Errors
+    /// [`PoolError::NoSpace`]; damage.
+    pub fn space_status(&self, name: &str) -> Result<SpaceStatus, PoolError> {
+        let rec = self.inner.current().space(name)?.ok_or(PoolError::NoSpace)?;
+        Ok(SpaceStatus { limit: rec.limit, used: rec.used, threshold: rec.threshold })
+    }
+
+    /// All file spaces with their committed figures, by name.
+    ///
+    /// # Errors
+    /// Damage.
+    pub fn spaces(&self) -> Result<Vec<(String, SpaceStatus)>, PoolError> {
+        let all = self.inner.current().spaces()?;
+        let status =
+            |r: &catalog::SpaceRec| SpaceStatus { limit: r.limit, used: r.used, threshold: r.threshold };
+        Ok(all.iter().map(|(name, rec)| (name.clone(), status(rec))).collect())
+    }
+
+    /// Number of committed files.
+    ///
+    /// # Errors
+    /// Damage.
+    pub fn file_count(&self) -> Result<u64, PoolError> {
+        self.inner.current().file_count()
+    }
+
+    /// Number of locks held just now.
+    pub fn lock_count(&self) -> usize {
+        self.inner.locks.count()
+    }
+
+    /// Octets alive and in use on the pool's disks.
+    ///
+    /// # Errors
+    /// When the pool is closed or offline.
+    pub async fn storage(&self) -> Result<StorageFigures, PoolError> {
+        self.inner.log.call(|applier| applier.storage_figures()).await.map_err(commit::log_error)
+    }
+
+    /// Makes the catalog durable, so that the next start has nothing to redo.
+    ///
+    /// # Errors
+    /// When the pool is closed or offline.
+    pub async fn checkpoint(&self) -> Result<(), PoolError> {
+        self.inner.log.call(Applier::checkpoint).await.map_err(commit::log_error)?
+    }
+
+    /// Why the pool refuses work, if it does.
+    pub fn offline(&self) -> Option<Arc<str>> {
+        self.inner.log.offline().or_else(|| self.inner.store.volume.offline())
+    }
+
+    /// Takes a checkpoint and ends the pool's threads. Work units still open can read but not commit.
+    pub async fn close(&self) {
+        if let Err(error) = self.checkpoint().await {
+            tracing::warn!(%error, "no checkpoint at close; the next start redoes the log");
+        }
+        let inner = self.inner.clone();
+        let done = tokio::task::spawn_blocking(move || {
+            if let Some(mover) = inner.mover.lock().take() {
+                mover.stop();
+            }
+            inner.log.close();
+        });
+        if done.await.is_err() {
+            tracing::error!("closing the pool panicked");
+        }
+    }
+}
+
+/// Applies what recovery found in the log, in bounded transactions, and takes a checkpoint.
+fn redo_entries(
+    applier: &mut Applier,
+    store: &Store,
+    next: &AtomicU64,
+    entries: &[dasd::RecoveredEntry],
+    end: LogAddr,
+) -> Result<(), PoolError> {
+    let mut i = 0;
+    while i < entries.len() {
+        // All entries of one batch go together: `end` is the only position between batches.
+        let upto = entries[i].end;
+        let n = entries[i..].iter().take_while(|e| e.end == upto).count();
+        let mut commits = Vec::with_capacity(n);
+        for entry in &entries[i..i + n] {
+            let (bodies, ops) = match op::decode_payload(&entry.payload)? {
+                Payload::Direct { ops, bodies } => (entry.addr.0 + bodies, ops),
+                Payload::Indirect(extents) => (0, commit::read_indirect(store, &extents)?),
+            };
+            for op in &ops {
+                next.fetch_max(highest_number(op) + 1, Ordering::Relaxed);
+            }
+            commits.push((bodies, ops));
+        }
+        let refs: Vec<_> = commits.iter().map(|(bodies, ops)| (*bodies, ops.as_slice())).collect();
+        applier.apply(upto, &refs, false)?;
+        i += n;
+    }
+    if entries.is_empty() {
+        return Ok(());
+    }
+    applier.apply(end, &[], true)
+}
+
+/// The greatest number for a directory, file or body that `op` uses.
+fn highest_number(op: &op::Op) -> u64 {
+    use op::Op;
+    match op {
+        Op::PutSpace { rec, .. } => rec.top.0,
+        Op::PutDir { rec, .. } => rec.id.0,
+        Op::PutFile { rec, .. } => rec.file.0,
+        Op::PutBody { id, .. } => id.0,
+        _ => 0,
+    }
+}

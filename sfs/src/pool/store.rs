@@ -1,0 +1,110 @@
+//! Reading bodies where they lie: log or volume, verified, pinned against recycling.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use dasd::{LogAddr, LogPin, LogSpace, ReadError, VolAddr, VolPin, Volume};
+
+use super::catalog::{BodyId, BodyRec, CRC_CHUNK, Storage};
+
+/// The two storages of a pool.
+#[derive(Debug, Clone)]
+pub(crate) struct Store {
+    pub(crate) log: LogSpace,
+    pub(crate) volume: Arc<Volume>,
+}
+
+#[derive(Debug)]
+enum Pin {
+    Log(LogPin),
+    Volume(VolPin),
+}
+
+/// A body that stays readable at its place while this lives, whatever becomes of the file meanwhile.
+#[derive(Debug)]
+pub(crate) struct OpenBody {
+    pub(crate) id: BodyId,
+    pub(crate) rec: BodyRec,
+    pin: Pin,
+}
+
+impl Store {
+    /// The segment of storage that `addr` lies in.
+    pub(crate) fn segment_of(&self, storage: Storage, addr: u64) -> u64 {
+        match storage {
+            Storage::Log => self.log.seq_of(LogAddr(addr)),
+            Storage::Volume => self.volume.seq_of(VolAddr(addr)),
+        }
+    }
+
+    /// Octets that a body of `len` takes where it lies.
+    pub(crate) fn footprint(&self, storage: Storage, len: u32) -> i64 {
+        match storage {
+            Storage::Log => i64::from(len),
+            Storage::Volume => dasd::extent_bytes(u64::from(len)) as i64,
+        }
+    }
+
+    /// Pins the body where `rec` says it lies; `None` when the segment has been recycled since `rec` was read.
+    pub(crate) fn open(&self, id: BodyId, rec: BodyRec) -> Option<Arc<OpenBody>> {
+        let pin = match rec.storage {
+            Storage::Log => Pin::Log(self.log.pin(LogAddr(rec.addr))?),
+            Storage::Volume => Pin::Volume(self.volume.pin(VolAddr(rec.addr))?),
+        };
+        Some(Arc::new(OpenBody { id, rec, pin }))
+    }
+
+    /// One checksummed chunk of a body.
+    ///
+    /// # Errors
+    /// [`ReadError::Checksum`] when it is not what was written; disk errors.
+    pub(crate) fn read_chunk(&self, body: &OpenBody, chunk: usize) -> Result<Bytes, ReadError> {
+        let rec = &body.rec;
+        let from = chunk * CRC_CHUNK;
+        let len = (rec.len as usize).saturating_sub(from).min(CRC_CHUNK);
+        let data = match &body.pin {
+            Pin::Log(pin) => self.log.read_pinned(pin, LogAddr(rec.addr + from as u64), len)?,
+            Pin::Volume(pin) => self.volume.read_pinned(pin, VolAddr(rec.addr), from as u64, len)?,
+        };
+        match rec.crcs.get(chunk) {
+            Some(crc) if *crc == crc32c::crc32c(&data) => Ok(data),
+            _ => Err(ReadError::Checksum(rec.addr)),
+        }
+    }
+
+    /// All of a body.
+    ///
+    /// # Errors
+    /// As [`Self::read_chunk`].
+    pub(crate) fn read_all(&self, body: &OpenBody) -> Result<Bytes, ReadError> {
+        let chunks = body.rec.crcs.len();
+        if chunks == 1 {
+            return self.read_chunk(body, 0);
+        }
+        let mut all = Vec::with_capacity(body.rec.len as usize);
+        for chunk in 0..chunks {
+            all.extend_from_slice(&self.read_chunk(body, chunk)?);
+        }
+        Ok(Bytes::from(all))
+    }
+}
+
+/// The chunk read last, so that reading record by record does not read and verify the same octets again and again.
+#[derive(Debug, Default)]
+pub(crate) struct ChunkCache {
+    last: Option<(BodyId, usize, Bytes)>,
+}
+
+impl ChunkCache {
+    pub(crate) fn chunk(&mut self, store: &Store, body: &OpenBody, chunk: usize) -> Result<Bytes, ReadError> {
+        if let Some((id, n, data)) = &self.last
+            && *id == body.id
+            && *n == chunk
+        {
+            return Ok(data.clone());
+        }
+        let data = store.read_chunk(body, chunk)?;
+        self.last = Some((body.id, chunk, data.clone()));
+        Ok(data)
+    }
+}

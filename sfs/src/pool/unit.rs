@@ -1,0 +1,605 @@
+//! Work units: what one user does between two commits.
+//!
+//! A work unit sees the last committed state and its own changes over it. What it opens for reading stays as it was at the
+//! open. It locks what it changes from the first change on; conflicts are told at once. Dropping it rolls it back.
+//!
+//! Names of directories and file spaces are here; opens in [`open`], the end of a unit in [`super::commit`].
+
+mod open;
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use parking_lot::Mutex;
+
+pub use super::file::ReadOut;
+pub use open::{OpenRequest, Opened, Token};
+
+use super::Inner;
+use super::catalog::{DirId, DirRec, FileNo, FileRec, Name16, SpaceRec, file_id, file_key, level_key};
+use super::draft::{Content, Draft, FileChange, Overlay};
+use super::error::PoolError;
+use super::lock::{LockKey, LockMode, LockSet};
+use super::snapshot::Snapshot;
+use crate::types::{DirStatus, FileId, FileStatus};
+use open::OpenFile;
+
+/// Greatest depth of directories below a top directory. Source: the SFS directory naming rules.
+pub const MAX_LEVELS: usize = cp::name::DirName::MAX_LEVELS;
+/// Percentage of its limit at which a new file space begins to warn.
+pub const DEFAULT_THRESHOLD: u8 = 90;
+/// Opens that one work unit may have at once: a bound on what a client can make the server keep.
+pub const MAX_OPEN: usize = 4096;
+/// Files and directories that one work unit may change: the same kind of bound.
+pub const MAX_CHANGES: usize = 1_000_000;
+/// Tries to read a file whose storage is recycled while it is being opened. Each needs a commit of the mover in between.
+pub(crate) const OPEN_TRIES: usize = 16;
+
+/// A directory: file space and levels below its top directory.
+#[derive(Debug, Clone, Copy)]
+pub struct DirPath<'a> {
+    /// The file space.
+    pub space: &'a str,
+    /// Level names, outermost first; none for the top directory.
+    pub levels: &'a [String],
+}
+
+/// What one user does between two commits.
+pub struct WorkUnit {
+    pub(crate) inner: Arc<Inner>,
+    pub(crate) serial: u64,
+    pub(crate) state: Mutex<State>,
+}
+
+impl std::fmt::Debug for WorkUnit {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("WorkUnit").field("serial", &self.serial).finish_non_exhaustive()
+    }
+}
+
+pub(crate) struct State {
+    pub(crate) overlay: Overlay,
+    pub(crate) locks: LockSet,
+    pub(crate) files: HashMap<u64, OpenFile>,
+    pub(crate) busy: bool,
+}
+
+/// A directory that was found.
+#[derive(Debug, Clone)]
+pub(crate) struct FoundDir {
+    pub(crate) id: DirId,
+    pub(crate) space: Arc<str>,
+}
+
+impl WorkUnit {
+    pub(crate) fn new(inner: Arc<Inner>, serial: u64) -> Self {
+        let locks = LockSet::new(inner.locks.clone(), serial);
+        let state = State { overlay: Overlay::default(), locks, files: HashMap::new(), busy: false };
+        Self { inner, serial, state: Mutex::new(state) }
+    }
+
+    /// A number no other work unit of this pool has had since it was opened.
+    pub fn serial(&self) -> u64 {
+        self.serial
+    }
+
+    /// True when there is something to commit.
+    pub fn is_active(&self) -> bool {
+        !self.state.lock().overlay.is_empty()
+    }
+
+    fn with<R>(
+        &self,
+        f: impl FnOnce(&mut State, &Arc<Snapshot>) -> Result<R, PoolError>,
+    ) -> Result<R, PoolError> {
+        let mut state = self.state.lock();
+        if state.busy {
+            return Err(PoolError::Busy);
+        }
+        let changes = state.overlay.files.len() + state.overlay.dirs.len();
+        if changes > MAX_CHANGES {
+            return Err(PoolError::Limit("objects changed in one work unit"));
+        }
+        f(&mut state, &self.inner.current())
+    }
+
+    /// The directory's file space exists and so does each level.
+    ///
+    /// # Errors
+    /// [`PoolError::NoSpace`], [`PoolError::NoDirectory`].
+    pub fn find_dir(&self, dir: DirPath<'_>) -> Result<(), PoolError> {
+        self.with(|state, snapshot| state.resolve(snapshot, dir).map(|_| ()))
+    }
+
+    /// What is known of a directory.
+    ///
+    /// # Errors
+    /// [`PoolError::NoSpace`], [`PoolError::NoDirectory`].
+    pub fn dir_status(&self, dir: DirPath<'_>) -> Result<DirStatus, PoolError> {
+        self.with(|state, snapshot| match dir.levels.split_last() {
+            None => {
+                let rec = state.space(snapshot, dir.space)?.ok_or(PoolError::NoSpace)?;
+                Ok(DirStatus { level: String::new(), created: rec.created, unique: rec.top.0 })
+            }
+            Some((last, above)) => {
+                let parent = state.resolve(snapshot, DirPath { levels: above, ..dir })?;
+                let rec = state.level(snapshot, parent.id, last)?.ok_or(PoolError::NoDirectory)?;
+                Ok(DirStatus { level: last.clone(), created: rec.created, unique: rec.id.0 })
+            }
+        })
+    }
+
+    /// Creates the last level of `dir`.
+    ///
+    /// # Errors
+    /// [`PoolError::DirectoryExists`], [`PoolError::NoDirectory`] when a level above is missing, [`PoolError::Locked`].
+    pub fn create_dir(&self, dir: DirPath<'_>) -> Result<(), PoolError> {
+        let Some((last, above)) = dir.levels.split_last() else { return Err(PoolError::DirectoryExists) };
+        let name = checked_level(last, dir.levels.len())?;
+        self.with(|state, snapshot| {
+            let parent = state.resolve(snapshot, DirPath { levels: above, ..dir })?;
+            state.lock_within(&parent)?;
+            state.locks.take(LockKey::Level(parent.id, name), LockMode::Exclusive)?;
+            let snapshot = &self.inner.current();
+            if state.level(snapshot, parent.id, last)?.is_some() {
+                return Err(PoolError::DirectoryExists);
+            }
+            let rec = DirRec { id: DirId(self.inner.new_number()), created: self.inner.now() };
+            state.overlay.dirs.insert((parent.id, name), Some(rec));
+            Ok(())
+        })
+    }
+
+    /// Removes a directory that holds nothing.
+    ///
+    /// # Errors
+    /// [`PoolError::NotEmpty`], [`PoolError::NoDirectory`], [`PoolError::Locked`]; [`PoolError::BadDirectory`] for a top
+    /// directory.
+    pub fn erase_dir(&self, dir: DirPath<'_>) -> Result<(), PoolError> {
+        let Some((last, above)) = dir.levels.split_last() else { return Err(PoolError::BadDirectory) };
+        let name = checked_level(last, dir.levels.len())?;
+        self.with(|state, snapshot| {
+            let parent = state.resolve(snapshot, DirPath { levels: above, ..dir })?;
+            state.lock_within(&parent)?;
+            state.locks.take(LockKey::Level(parent.id, name), LockMode::Exclusive)?;
+            let snapshot = &self.inner.current();
+            let rec = state.level(snapshot, parent.id, last)?.ok_or(PoolError::NoDirectory)?;
+            state.locks.take(LockKey::Directory(rec.id), LockMode::Exclusive)?;
+            let snapshot = &self.inner.current();
+            if !state.dir_is_empty(snapshot, rec.id)? {
+                return Err(PoolError::NotEmpty);
+            }
+            state.overlay.dirs.insert((parent.id, name), None);
+            Ok(())
+        })
+    }
+
+    /// Gives a directory another last level, or moves it (with all it holds) below another directory of its file space.
+    ///
+    /// # Errors
+    /// [`PoolError::DirectoryExists`], [`PoolError::NoDirectory`], [`PoolError::OtherSpace`], [`PoolError::BadDirectory`]
+    /// when the target lies inside the source or too deep, [`PoolError::Locked`].
+    pub fn rename_dir(&self, from: DirPath<'_>, to: DirPath<'_>) -> Result<(), PoolError> {
+        let (Some((old, above_old)), Some((new, above_new))) =
+            (from.levels.split_last(), to.levels.split_last())
+        else {
+            return Err(PoolError::BadDirectory);
+        };
+        if from.space != to.space {
+            return Err(PoolError::OtherSpace);
+        }
+        if to.levels.starts_with(from.levels) && to.levels.len() > from.levels.len() {
+            return Err(PoolError::BadDirectory);
+        }
+        let old_name = checked_level(old, from.levels.len())?;
+        let new_name = checked_level(new, to.levels.len())?;
+        self.with(|state, snapshot| {
+            let source = state.resolve(snapshot, DirPath { levels: above_old, ..from })?;
+            let target = state.resolve(snapshot, DirPath { levels: above_new, ..to })?;
+            state.lock_within(&source)?;
+            state.lock_within(&target)?;
+            state.locks.take(LockKey::Level(source.id, old_name), LockMode::Exclusive)?;
+            state.locks.take(LockKey::Level(target.id, new_name), LockMode::Exclusive)?;
+            let snapshot = &self.inner.current();
+            let rec = state.level(snapshot, source.id, old)?.ok_or(PoolError::NoDirectory)?;
+            if state.level(snapshot, target.id, new)?.is_some() {
+                return Err(PoolError::DirectoryExists);
+            }
+            let depth = state.depth(snapshot, rec.id)?;
+            if to.levels.len() + depth > MAX_LEVELS {
+                return Err(PoolError::BadDirectory);
+            }
+            state.overlay.dirs.insert((source.id, old_name), None);
+            state.overlay.dirs.insert((target.id, new_name), Some(rec));
+            Ok(())
+        })
+    }
+
+    /// The files of a directory, by name and type.
+    ///
+    /// # Errors
+    /// [`PoolError::NoSpace`], [`PoolError::NoDirectory`].
+    pub fn list_files(&self, dir: DirPath<'_>) -> Result<Vec<FileStatus>, PoolError> {
+        self.with(|state, snapshot| {
+            let found = state.resolve(snapshot, dir)?;
+            let mut all = Vec::new();
+            snapshot.files(found.id, |id, rec| {
+                if !state.overlay.files.contains_key(&(found.id, file_key(id))) {
+                    all.push(rec.status(id));
+                }
+            })?;
+            let committed = all.len();
+            let range = (found.id, [0; 16])..=(found.id, [0xff; 16]);
+            for ((_, name), change) in state.overlay.files.range(range) {
+                if let Some(draft) = &change.now {
+                    all.push(draft.rec.status(file_id(name)?));
+                }
+            }
+            if all.len() > committed {
+                all.sort_by_key(|s| file_key(s.id));
+            }
+            Ok(all)
+        })
+    }
+
+    /// The directories right below a directory, by name.
+    ///
+    /// # Errors
+    /// [`PoolError::NoSpace`], [`PoolError::NoDirectory`].
+    pub fn list_dirs(&self, dir: DirPath<'_>) -> Result<Vec<DirStatus>, PoolError> {
+        self.with(|state, snapshot| {
+            let found = state.resolve(snapshot, dir)?;
+            let dirs = state.levels_of(snapshot, found.id)?;
+            let status =
+                |(level, rec): (String, DirRec)| DirStatus { level, created: rec.created, unique: rec.id.0 };
+            Ok(dirs.into_iter().map(status).collect())
+        })
+    }
+
+    /// What is known of a file, this unit's changes included.
+    ///
+    /// # Errors
+    /// [`PoolError::NoFile`] and those of the directory.
+    pub fn status(&self, dir: DirPath<'_>, id: FileId) -> Result<FileStatus, PoolError> {
+        self.with(|state, snapshot| {
+            let found = state.resolve(snapshot, dir)?;
+            match state.overlay.files.get(&(found.id, file_key(id))) {
+                Some(change) => change.now.as_ref().map(|d| d.rec.status(id)).ok_or(PoolError::NoFile),
+                None => snapshot.file(found.id, file_key(id))?.map(|r| r.status(id)).ok_or(PoolError::NoFile),
+            }
+        })
+    }
+
+    /// Removes a file.
+    ///
+    /// # Errors
+    /// [`PoolError::NoFile`], [`PoolError::FileOpen`] when this unit has it open, [`PoolError::Locked`].
+    pub fn erase_file(&self, dir: DirPath<'_>, id: FileId) -> Result<(), PoolError> {
+        self.with(|state, snapshot| {
+            let found = state.resolve(snapshot, dir)?;
+            let key = (found.id, file_key(id));
+            if state.files.values().any(|f| f.key == key) {
+                return Err(PoolError::FileOpen);
+            }
+            state.change_file(&self.inner, &found, id)?;
+            let change = state.overlay.files.get_mut(&key).ok_or(PoolError::NoFile)?;
+            if change.now.take().is_none() {
+                return Err(PoolError::NoFile);
+            }
+            Ok(())
+        })
+    }
+
+    /// Gives a file another name, or moves it to another directory of its file space.
+    ///
+    /// # Errors
+    /// [`PoolError::NoFile`], [`PoolError::FileExists`], [`PoolError::FileOpen`], [`PoolError::OtherSpace`],
+    /// [`PoolError::Locked`].
+    pub fn rename_file(
+        &self,
+        from: DirPath<'_>,
+        old: FileId,
+        to: DirPath<'_>,
+        new: FileId,
+    ) -> Result<(), PoolError> {
+        if from.space != to.space {
+            return Err(PoolError::OtherSpace);
+        }
+        self.with(|state, snapshot| {
+            let source = state.resolve(snapshot, from)?;
+            let target = state.resolve(snapshot, to)?;
+            let (old_key, new_key) = ((source.id, file_key(old)), (target.id, file_key(new)));
+            if state.files.values().any(|f| f.key == old_key) {
+                return Err(PoolError::FileOpen);
+            }
+            if !state.exists(snapshot, old_key)? {
+                return Err(PoolError::NoFile);
+            }
+            if state.exists(snapshot, new_key)? {
+                return Err(PoolError::FileExists);
+            }
+            state.change_file(&self.inner, &source, old)?;
+            state.change_file(&self.inner, &target, new)?;
+            // Looked at again under the locks.
+            let occupied = state.overlay.files.get(&new_key).is_some_and(|c| c.now.is_some());
+            if occupied {
+                return Err(PoolError::FileExists);
+            }
+            let moved = state.overlay.files.get_mut(&old_key).and_then(|c| c.now.take());
+            let moved = moved.ok_or(PoolError::NoFile)?;
+            if let Some(change) = state.overlay.files.get_mut(&new_key) {
+                change.now = Some(moved);
+            }
+            Ok(())
+        })
+    }
+
+    /// Copies a file. The copy shares the stored octets; only records kept one by one are copied. The source stays locked
+    /// against changes until the unit ends, since the copy refers to what it stores.
+    ///
+    /// # Errors
+    /// [`PoolError::NoFile`], [`PoolError::FileExists`] unless `replace`, [`PoolError::FileOpen`], [`PoolError::Locked`].
+    pub fn copy_file(
+        &self,
+        from: DirPath<'_>,
+        source: FileId,
+        to: DirPath<'_>,
+        target: FileId,
+        replace: bool,
+    ) -> Result<(), PoolError> {
+        self.with(|state, snapshot| {
+            let source_dir = state.resolve(snapshot, from)?;
+            let target_dir = state.resolve(snapshot, to)?;
+            let (source_key, target_key) =
+                ((source_dir.id, file_key(source)), (target_dir.id, file_key(target)));
+            if source_key == target_key {
+                return Err(PoolError::FileExists);
+            }
+            if state.files.values().any(|f| f.key == target_key) {
+                return Err(PoolError::FileOpen);
+            }
+            state.lock_within(&source_dir)?;
+            state.locks.take(LockKey::File(source_dir.id, source_key.1), LockMode::Shared)?;
+            let mut draft = state.copy_source(&self.inner, source_key)?;
+            draft.rec.file = FileNo(self.inner.new_number());
+            let now = self.inner.now();
+            (draft.rec.created, draft.rec.updated) = (now, now);
+            if !replace && state.exists(&self.inner.current(), target_key)? {
+                return Err(PoolError::FileExists);
+            }
+            state.change_file(&self.inner, &target_dir, target)?;
+            let change = state.overlay.files.get_mut(&target_key).ok_or(PoolError::NoFile)?;
+            if change.now.is_some() && !replace {
+                return Err(PoolError::FileExists);
+            }
+            change.now = Some(draft);
+            Ok(())
+        })
+    }
+
+    /// Enrols a file space with a limit in blocks, or, for one that exists, nothing.
+    ///
+    /// # Errors
+    /// [`PoolError::SpaceExists`], [`PoolError::Locked`].
+    pub fn enroll(&self, name: &str, limit: u64, label: &str) -> Result<(), PoolError> {
+        self.with(|state, _| {
+            state.locks.take(LockKey::Space(name.into()), LockMode::Exclusive)?;
+            if state.space(&self.inner.current(), name)?.is_some() {
+                return Err(PoolError::SpaceExists);
+            }
+            let rec = SpaceRec {
+                top: DirId(self.inner.new_number()),
+                limit,
+                used: 0,
+                threshold: DEFAULT_THRESHOLD,
+                created: self.inner.now(),
+                label: label.to_owned(),
+            };
+            state.overlay.spaces.insert(name.to_owned(), Some(rec));
+            Ok(())
+        })
+    }
+
+    /// Changes the limit of a file space.
+    ///
+    /// # Errors
+    /// [`PoolError::NoSpace`], [`PoolError::Locked`].
+    pub fn set_limit(&self, name: &str, limit: u64) -> Result<(), PoolError> {
+        self.with(|state, _| {
+            state.locks.take(LockKey::Space(name.into()), LockMode::Exclusive)?;
+            let rec = state.space(&self.inner.current(), name)?.ok_or(PoolError::NoSpace)?;
+            state.overlay.spaces.insert(name.to_owned(), Some(SpaceRec { limit, ..rec }));
+            Ok(())
+        })
+    }
+
+    /// The label of a file space.
+    ///
+    /// # Errors
+    /// [`PoolError::NoSpace`].
+    pub fn label(&self, name: &str) -> Result<String, PoolError> {
+        self.with(|state, snapshot| Ok(state.space(snapshot, name)?.ok_or(PoolError::NoSpace)?.label))
+    }
+
+    /// Removes a file space with everything in it.
+    ///
+    /// # Errors
+    /// [`PoolError::NoSpace`]; [`PoolError::Locked`] while another unit changes anything in it.
+    pub fn remove_space(&self, name: &str) -> Result<(), PoolError> {
+        self.with(|state, _| {
+            state.locks.take(LockKey::Space(name.into()), LockMode::Exclusive)?;
+            let snapshot = &self.inner.current();
+            let rec = state.space(snapshot, name)?.ok_or(PoolError::NoSpace)?;
+            let space: Arc<str> = name.into();
+            state.remove_tree(&self.inner, snapshot, &FoundDir { id: rec.top, space })?;
+            state.overlay.spaces.insert(name.to_owned(), None);
+            state.files.clear();
+            Ok(())
+        })
+    }
+}
+
+/// The key of a level name at depth `depth`.
+fn checked_level(level: &str, depth: usize) -> Result<Name16, PoolError> {
+    if depth > MAX_LEVELS {
+        return Err(PoolError::BadDirectory);
+    }
+    level_key(level).ok_or(PoolError::BadDirectory)
+}
+
+impl State {
+    pub(crate) fn space(&self, snapshot: &Snapshot, name: &str) -> Result<Option<SpaceRec>, PoolError> {
+        match self.overlay.spaces.get(name) {
+            Some(own) => Ok(own.clone()),
+            None => snapshot.space(name),
+        }
+    }
+
+    fn level(&self, snapshot: &Snapshot, parent: DirId, level: &str) -> Result<Option<DirRec>, PoolError> {
+        let name = level_key(level).ok_or(PoolError::BadDirectory)?;
+        match self.overlay.dirs.get(&(parent, name)) {
+            Some(own) => Ok(own.clone()),
+            None => snapshot.dir(parent, name),
+        }
+    }
+
+    pub(crate) fn resolve(&self, snapshot: &Snapshot, dir: DirPath<'_>) -> Result<FoundDir, PoolError> {
+        if dir.levels.len() > MAX_LEVELS {
+            return Err(PoolError::BadDirectory);
+        }
+        let mut id = self.space(snapshot, dir.space)?.ok_or(PoolError::NoSpace)?.top;
+        for level in dir.levels {
+            id = self.level(snapshot, id, level)?.ok_or(PoolError::NoDirectory)?.id;
+        }
+        Ok(FoundDir { id, space: dir.space.into() })
+    }
+
+    /// Keeps a directory and its file space from going away.
+    pub(crate) fn lock_within(&mut self, dir: &FoundDir) -> Result<(), PoolError> {
+        self.locks.take(LockKey::Space(dir.space.clone()), LockMode::Shared)?;
+        self.locks.take(LockKey::Directory(dir.id), LockMode::Shared)
+    }
+
+    fn levels_of(&self, snapshot: &Snapshot, dir: DirId) -> Result<Vec<(String, DirRec)>, PoolError> {
+        let mut all = snapshot.dirs(dir)?;
+        let range = (dir, [0; 16])..=(dir, [0xff; 16]);
+        for ((_, name), own) in self.overlay.dirs.range(range) {
+            let level = super::catalog::level_name(name);
+            all.retain(|(l, _)| *l != level);
+            if let Some(rec) = own {
+                all.push((level, rec.clone()));
+            }
+        }
+        all.sort_by(|a, b| a.0.cmp(&b.0));
+        Ok(all)
+    }
+
+    fn dir_is_empty(&self, snapshot: &Snapshot, dir: DirId) -> Result<bool, PoolError> {
+        let range = (dir, [0; 16])..=(dir, [0xff; 16]);
+        if self.overlay.files.range(range.clone()).any(|(_, c)| c.now.is_some())
+            || self.overlay.dirs.range(range).any(|(_, d)| d.is_some())
+        {
+            return Ok(false);
+        }
+        if snapshot.is_empty(dir)? {
+            return Ok(true);
+        }
+        let mut left = !self.levels_of(snapshot, dir)?.is_empty();
+        snapshot.files(dir, |id, _| left |= !self.overlay.files.contains_key(&(dir, file_key(id))))?;
+        Ok(!left)
+    }
+
+    /// Levels below `dir`, 0 when there are none.
+    fn depth(&self, snapshot: &Snapshot, dir: DirId) -> Result<usize, PoolError> {
+        let mut deepest = 0;
+        for (_, rec) in self.levels_of(snapshot, dir)? {
+            deepest = deepest.max(1 + self.depth(snapshot, rec.id)?);
+        }
+        Ok(deepest)
+    }
+
+    pub(crate) fn exists(&self, snapshot: &Snapshot, key: (DirId, Name16)) -> Result<bool, PoolError> {
+        match self.overlay.files.get(&key) {
+            Some(change) => Ok(change.now.is_some()),
+            None => Ok(snapshot.file(key.0, key.1)?.is_some()),
+        }
+    }
+
+    /// Locks a file name for this unit and takes its committed state into the overlay.
+    pub(crate) fn change_file(&mut self, inner: &Inner, dir: &FoundDir, id: FileId) -> Result<(), PoolError> {
+        let name = file_key(id);
+        if self.overlay.files.contains_key(&(dir.id, name)) {
+            return Ok(());
+        }
+        self.lock_within(dir)?;
+        self.locks.take(LockKey::File(dir.id, name), LockMode::Exclusive)?;
+        self.adopt(inner, dir, name)
+    }
+
+    fn adopt(&mut self, inner: &Inner, dir: &FoundDir, name: Name16) -> Result<(), PoolError> {
+        let (base, now) = match load_committed(inner, (dir.id, name), false)? {
+            Some((rec, content)) => (Some(rec.clone()), Some(Draft { rec, content })),
+            None => (None, None),
+        };
+        let change = FileChange { space: dir.space.clone(), base, now };
+        self.overlay.files.insert((dir.id, name), change);
+        Ok(())
+    }
+
+    fn copy_source(&mut self, inner: &Inner, key: (DirId, Name16)) -> Result<Draft, PoolError> {
+        let own = self.overlay.files.get(&key).map(|c| c.now.clone());
+        let draft = match own {
+            Some(own) => own.ok_or(PoolError::NoFile)?,
+            None => {
+                let (rec, content) = load_committed(inner, key, false)?.ok_or(PoolError::NoFile)?;
+                Draft { rec, content }
+            }
+        };
+        let Content::Keyed(keyed) = &draft.content else { return Ok(draft) };
+        // Records kept one by one belong to one file: the copy gets its own.
+        let mut copy = super::draft::Keyed::default();
+        if let Some(file) = keyed.base {
+            let upto = keyed.cut.map_or(u32::MAX, |cut| cut - 1);
+            inner.current().records(file, 1, upto, |number, data| {
+                copy.puts.insert(number, bytes::Bytes::copy_from_slice(data));
+            })?;
+        }
+        copy.puts.extend(keyed.puts.iter().map(|(n, d)| (*n, d.clone())));
+        Ok(Draft { rec: draft.rec, content: Content::Keyed(copy) })
+    }
+
+    fn remove_tree(&mut self, inner: &Inner, snapshot: &Snapshot, dir: &FoundDir) -> Result<(), PoolError> {
+        for (level, rec) in self.levels_of(snapshot, dir.id)? {
+            self.remove_tree(inner, snapshot, &FoundDir { id: rec.id, space: dir.space.clone() })?;
+            let name = level_key(&level).ok_or(PoolError::BadDirectory)?;
+            self.overlay.dirs.insert((dir.id, name), None);
+        }
+        let mut committed = Vec::new();
+        snapshot.files(dir.id, |id, rec| committed.push((file_key(id), rec)))?;
+        for (name, rec) in committed {
+            let change = FileChange { space: dir.space.clone(), base: Some(rec), now: None };
+            self.overlay.files.entry((dir.id, name)).or_insert(change).now = None;
+        }
+        let range = (dir.id, [0; 16])..=(dir.id, [0xff; 16]);
+        for (_, change) in self.overlay.files.range_mut(range) {
+            change.now = None;
+        }
+        Ok(())
+    }
+}
+
+/// The committed file of a name, with its content pinned; tried again when the mover is faster.
+pub(crate) fn load_committed(
+    inner: &Inner,
+    key: (DirId, Name16),
+    reader: bool,
+) -> Result<Option<(FileRec, Content)>, PoolError> {
+    for _ in 0..OPEN_TRIES {
+        let snapshot = inner.current();
+        let Some(rec) = snapshot.file(key.0, key.1)? else { return Ok(None) };
+        if let Some(content) = Content::load(&rec, &snapshot, &inner.store, reader)? {
+            return Ok(Some((rec, content)));
+        }
+    }
+    Err(PoolError::Damaged("a body's storage cannot be found".into()))
+}

@@ -1,0 +1,304 @@
+//! Opens of a work unit: tokens, and the record operations on them.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use bytes::Bytes;
+
+use super::{DirPath, MAX_OPEN, State, WorkUnit, load_committed};
+use crate::pool::catalog::{DirId, FileNo, FileRec, Name16, file_id, file_key};
+use crate::pool::draft::{Content, Draft, MAX_KEYED_LRECL};
+use crate::pool::error::PoolError;
+use crate::pool::file::{self, Cursor, Env, ReadOut};
+use crate::pool::snapshot::Snapshot;
+use crate::types::{Attributes, FileId, FileStatus, Intent, MAX_LRECL_F, ModeNumber, RecordFormat};
+
+/// Identifies an open. Never used twice while the process runs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Token(pub u64);
+
+static NEXT_TOKEN: AtomicU64 = AtomicU64::new(1);
+
+/// What to open and how.
+#[derive(Debug, Clone, Copy)]
+pub struct OpenRequest<'a> {
+    /// The directory.
+    pub dir: DirPath<'a>,
+    /// File name and type.
+    pub id: FileId,
+    /// What the open is for.
+    pub intent: Intent,
+    /// What a created or replaced file gets.
+    pub attributes: Attributes,
+    /// Keep the file when it is closed without a record.
+    pub allow_empty: bool,
+}
+
+/// A successful open.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Opened {
+    /// For the operations that follow.
+    pub token: Token,
+    /// The file as it is now.
+    pub status: FileStatus,
+    /// Whether the open created it.
+    pub created: bool,
+}
+
+/// An open file.
+pub(crate) struct OpenFile {
+    pub(crate) key: (DirId, Name16),
+    pub(crate) writes: bool,
+    /// Erase it at close if it has no record.
+    drop_empty: bool,
+    changed: bool,
+    cursor: Cursor,
+    /// What a reader sees; a writer sees the draft in the overlay.
+    seen: Option<(FileRec, Content)>,
+}
+
+impl WorkUnit {
+    /// Opens a file.
+    ///
+    /// # Errors
+    /// [`PoolError::NoFile`], [`PoolError::FileExists`] (NEW), [`PoolError::Locked`], [`PoolError::FileOpen`] when this unit
+    /// has it open for writing already, [`PoolError::RecordLength`] for attributes that no file can have.
+    pub fn open(&self, request: &OpenRequest<'_>) -> Result<Opened, PoolError> {
+        self.with(|state, snapshot| {
+            if state.files.len() >= MAX_OPEN {
+                return Err(PoolError::Limit("open files in one work unit"));
+            }
+            let found = state.resolve(snapshot, request.dir)?;
+            let key = (found.id, file_key(request.id));
+            let exists = state.exists(snapshot, key)?;
+            let (file, created) = match request.intent {
+                Intent::Read => (self.open_reader(state, key)?, false),
+                Intent::New if exists => return Err(PoolError::FileExists),
+                _ => {
+                    if state.files.values().any(|f| f.key == key && f.writes) {
+                        return Err(PoolError::FileOpen);
+                    }
+                    if request.intent == Intent::Replace || !exists {
+                        check_attributes(&request.attributes)?;
+                    }
+                    state.change_file(&self.inner, &found, request.id)?;
+                    self.open_writer(state, key, request)?
+                }
+            };
+            let (rec, _) = view(&state.overlay, &file)?;
+            let status = rec.status(request.id);
+            let token = Token(NEXT_TOKEN.fetch_add(1, Ordering::Relaxed));
+            state.files.insert(token.0, file);
+            Ok(Opened { token, status, created })
+        })
+    }
+
+    fn open_reader(&self, state: &State, key: (DirId, Name16)) -> Result<OpenFile, PoolError> {
+        let seen = match state.overlay.files.get(&key) {
+            Some(change) => {
+                let draft = change.now.clone().ok_or(PoolError::NoFile)?;
+                let mut content = draft.content;
+                if let Content::Keyed(keyed) = &mut content {
+                    keyed.seen = Some(self.inner.current());
+                }
+                (draft.rec, content)
+            }
+            None => load_committed(&self.inner, key, true)?.ok_or(PoolError::NoFile)?,
+        };
+        let cursor = Cursor::new(seen.0.records);
+        Ok(OpenFile { key, writes: false, drop_empty: false, changed: false, cursor, seen: Some(seen) })
+    }
+
+    /// The name is locked and in the overlay.
+    fn open_writer(
+        &self,
+        state: &mut State,
+        key: (DirId, Name16),
+        request: &OpenRequest<'_>,
+    ) -> Result<(OpenFile, bool), PoolError> {
+        let change = state.overlay.files.get_mut(&key).ok_or(PoolError::NoFile)?;
+        let fresh = match request.intent {
+            Intent::New if change.now.is_some() => return Err(PoolError::FileExists),
+            Intent::Write => change.now.is_none(),
+            _ => true,
+        };
+        if fresh {
+            let attributes = request.attributes;
+            let now = self.inner.now();
+            let keyed = attributes.recfm == RecordFormat::Fixed && attributes.lrecl <= MAX_KEYED_LRECL;
+            let rec = FileRec {
+                file: FileNo(self.inner.new_number()),
+                recfm: attributes.recfm,
+                keyed,
+                mode: attributes.mode,
+                lrecl: if attributes.recfm == RecordFormat::Fixed { attributes.lrecl } else { 0 },
+                records: 0,
+                bytes: 0,
+                created: now,
+                updated: now,
+                slices: Vec::new(),
+            };
+            change.now = Some(Draft { rec, content: Content::empty(keyed) });
+        }
+        let records = change.now.as_ref().map_or(0, |d| d.rec.records);
+        let file = OpenFile {
+            key,
+            writes: true,
+            drop_empty: fresh && !request.allow_empty,
+            changed: fresh,
+            cursor: Cursor::new(records),
+            seen: None,
+        };
+        Ok((file, fresh))
+    }
+
+    /// Reads up to `count` records that fit into `max` octets, and moves the read position behind them.
+    ///
+    /// # Errors
+    /// [`PoolError::EndOfFile`], [`PoolError::BufferTooShort`], [`PoolError::NotOpen`], damage.
+    pub fn read(&self, token: Token, count: u32, max: usize) -> Result<ReadOut, PoolError> {
+        self.on_open(token, |env, rec, content, cursor| file::read(env, rec, content, cursor, count, max))
+    }
+
+    /// Octets of the file's image from `offset` on; fewer than `len` only at its end.
+    ///
+    /// # Errors
+    /// [`PoolError::NotOpen`], damage.
+    pub fn read_image(&self, token: Token, offset: u64, len: usize) -> Result<Bytes, PoolError> {
+        self.on_open(token, |env, rec, content, cursor| {
+            file::read_image(env, rec, content, cursor, offset, len)
+        })
+    }
+
+    /// Moves the read or write position; numbers count from 1.
+    ///
+    /// # Errors
+    /// [`PoolError::RecordNumber`], [`PoolError::NotOpen`].
+    pub fn point(&self, token: Token, read: Option<u32>, write: Option<u32>) -> Result<(), PoolError> {
+        self.on_open(token, |env, rec, content, cursor| file::point(env, rec, content, cursor, read, write))
+    }
+
+    /// The read and write positions.
+    ///
+    /// # Errors
+    /// [`PoolError::NotOpen`].
+    pub fn positions(&self, token: Token) -> Result<(u32, u32), PoolError> {
+        self.on_open(token, |_, _, _, cursor| Ok((cursor.read, cursor.write)))
+    }
+
+    /// The file as it is open now.
+    ///
+    /// # Errors
+    /// [`PoolError::NotOpen`].
+    pub fn open_status(&self, token: Token) -> Result<FileStatus, PoolError> {
+        self.with(|state, _| {
+            let file = state.files.get(&token.0).ok_or(PoolError::NotOpen)?;
+            let (rec, _) = view(&state.overlay, file)?;
+            Ok(rec.status(file_id(&file.key.1)?))
+        })
+    }
+
+    /// Whether `token` is an open of this unit.
+    pub fn is_open(&self, token: Token) -> bool {
+        self.state.lock().files.contains_key(&token.0)
+    }
+
+    /// Writes `count` records at the write position and moves it behind them. For one record `data` is the record; for
+    /// several it is their image: for V with the halfword in front of each.
+    ///
+    /// # Errors
+    /// [`PoolError::WrongIntent`], [`PoolError::RecordLength`], [`PoolError::RecordNumber`], [`PoolError::NotOpen`].
+    pub fn write(&self, token: Token, data: &Bytes, count: u32) -> Result<(), PoolError> {
+        self.on_writer(token, |env, rec, content, cursor| file::write(env, rec, content, cursor, data, count))
+    }
+
+    /// Keeps the first `records` records of the file.
+    ///
+    /// # Errors
+    /// [`PoolError::WrongIntent`], [`PoolError::RecordNumber`], [`PoolError::NotOpen`].
+    pub fn truncate(&self, token: Token, records: u32) -> Result<(), PoolError> {
+        self.on_writer(token, |env, rec, content, cursor| file::truncate(env, rec, content, cursor, records))
+    }
+
+    /// Closes a file. What was written stays pending until the unit is committed.
+    ///
+    /// # Errors
+    /// [`PoolError::NotOpen`].
+    pub fn close(&self, token: Token) -> Result<(), PoolError> {
+        self.with(|state, _| {
+            let file = state.files.remove(&token.0).ok_or(PoolError::NotOpen)?;
+            if let Some(change) = state.overlay.files.get_mut(&file.key)
+                && file.drop_empty
+                && change.now.as_ref().is_some_and(|d| d.rec.records == 0)
+            {
+                change.now = None;
+            }
+            Ok(())
+        })
+    }
+
+    fn on_open<R>(
+        &self,
+        token: Token,
+        f: impl FnOnce(Env<'_>, &FileRec, &Content, &mut Cursor) -> Result<R, PoolError>,
+    ) -> Result<R, PoolError> {
+        self.with(|state, snapshot| {
+            let State { overlay, files, .. } = state;
+            let file = files.get_mut(&token.0).ok_or(PoolError::NotOpen)?;
+            let (rec, content) = match &file.seen {
+                Some((rec, content)) => (rec, content),
+                None => {
+                    let draft = overlay.files.get(&file.key).and_then(|c| c.now.as_ref());
+                    draft.map(|d| (&d.rec, &d.content)).ok_or(PoolError::NotOpen)?
+                }
+            };
+            let env = Env { store: &self.inner.store, current: snapshot };
+            f(env, rec, content, &mut file.cursor)
+        })
+    }
+
+    fn on_writer<R>(
+        &self,
+        token: Token,
+        f: impl FnOnce(Env<'_>, &mut FileRec, &mut Content, &mut Cursor) -> Result<R, PoolError>,
+    ) -> Result<R, PoolError> {
+        self.with(|state, snapshot: &std::sync::Arc<Snapshot>| {
+            let file = state.files.get_mut(&token.0).ok_or(PoolError::NotOpen)?;
+            if !file.writes {
+                return Err(PoolError::WrongIntent);
+            }
+            let draft = state.overlay.files.get_mut(&file.key).and_then(|c| c.now.as_mut());
+            let draft = draft.ok_or(PoolError::NotOpen)?;
+            let env = Env { store: &self.inner.store, current: snapshot };
+            let done = f(env, &mut draft.rec, &mut draft.content, &mut file.cursor)?;
+            file.changed = true;
+            draft.rec.updated = self.inner.now();
+            Ok(done)
+        })
+    }
+}
+
+/// What an open shows.
+fn view<'a>(
+    overlay: &'a crate::pool::draft::Overlay,
+    file: &'a OpenFile,
+) -> Result<(&'a FileRec, &'a Content), PoolError> {
+    match &file.seen {
+        Some((rec, content)) => Ok((rec, content)),
+        None => {
+            let draft = overlay.files.get(&file.key).and_then(|c| c.now.as_ref());
+            draft.map(|d| (&d.rec, &d.content)).ok_or(PoolError::NotOpen)
+        }
+    }
+}
+
+fn check_attributes(attributes: &Attributes) -> Result<(), PoolError> {
+    let sound = match attributes.recfm {
+        RecordFormat::Fixed => (1..=MAX_LRECL_F).contains(&attributes.lrecl),
+        RecordFormat::Variable => true,
+    };
+    if sound && ModeNumber::new(attributes.mode.get()).is_some() {
+        Ok(())
+    } else {
+        Err(PoolError::RecordLength)
+    }
+}
