@@ -64,7 +64,7 @@ impl Client {
                 let from = whole.len();
                 let n = self.stream.read_until(b'\n', &mut whole).await.map_err(|e| e.to_string())?;
                 if n == 0 {
-                    return Ok((!whole.is_empty()).then_some(whole));
+                    return Ok::<_, String>((!whole.is_empty()).then_some(whole));
                 }
                 let Some(octets) = announced(&whole[from..]) else { return Ok(Some(whole)) };
                 let from = whole.len();
@@ -268,7 +268,7 @@ impl Runner {
             if let Some(value) = value {
                 return line.strip_prefix(&value).is_some_and(|l| self.match_from(rest, l, found));
             }
-            let end = line.find([' ', ')', ']', '(', ',']).unwrap_or(line.len());
+            let end = line.find([' ', ')', ']', '(', ',', '}']).unwrap_or(line.len());
             found.insert(name.to_owned(), line[..end].to_owned());
             return end > 0 && self.match_from(rest, &line[end..], found);
         }

@@ -74,8 +74,7 @@ fn lsub(catalog: &Catalog, pattern: &str) -> Vec<(String, MailboxName)> {
     let mut found: BTreeMap<MailboxName, bool> = BTreeMap::new();
     for row in catalog.iter().filter(|r| r.attributes.has(Attributes::SUBSCRIBED)) {
         if matches(pattern, &row.name) {
-            let exists = row.attributes.has(Attributes::EXISTS);
-            found.insert(row.name.clone(), !exists || row.selectable());
+            found.insert(row.name.clone(), row.selectable());
         } else {
             for above in row.name.ancestors().filter(|n| matches(pattern, n)) {
                 let own = catalog.get(&above).is_some_and(|r| r.attributes.has(Attributes::SUBSCRIBED));

@@ -142,7 +142,15 @@ impl Scanner<'_> {
         if line.starts_with(b"--")
             && let Some((level, closing)) = self.delimiter(&line[2..])
         {
-            let (before, lines) = self.before_delimiter(start);
+            let (mut before, mut lines) = self.before_delimiter(start);
+            let begun = self.open.last().map_or(0, |o| {
+                let part = &self.parts[o.part];
+                if o.in_header { part.header.start } else { part.body.start }
+            });
+            if before < begun {
+                // The line end before belongs to the header that it ended, or to the delimiter before.
+                (before, lines) = (start, self.lines);
+            }
             self.close_above(level, before, lines);
             let digest = self.open[level].digest;
             if closing {

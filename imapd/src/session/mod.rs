@@ -64,7 +64,6 @@ pub struct Session {
     pub(crate) user_slot: Option<Slot>,
     waiting: Waiting,
     bad_commands: u32,
-    closing: bool,
 }
 
 impl Session {
@@ -84,7 +83,6 @@ impl Session {
             user_slot: None,
             waiting: Waiting::Nothing,
             bad_commands: 0,
-            closing: false,
         }
     }
 
@@ -187,10 +185,7 @@ impl Session {
         if reply.status == Status::Bad {
             return Ok(self.count_bad(out.buf));
         }
-        Ok(match reply.then {
-            _ if self.closing => Step::Close,
-            then => then,
-        })
+        Ok(reply.then)
     }
 
     /// Takes a line that answers a continuation request.
@@ -242,16 +237,12 @@ impl Session {
         self.waiting = Waiting::Idle { tag: tag.clone() };
     }
 
-    pub(crate) fn close(&mut self) {
-        self.closing = true;
-    }
-
     fn count_bad(&mut self, out: &mut Vec<u8>) -> Step {
         self.bad_commands += 1;
         if self.user.is_none() && self.bad_commands >= Self::MAX_BAD_COMMANDS {
             out.extend_from_slice(b"* BYE Too many bad commands\r\n");
             return Step::Close;
         }
-        if self.closing { Step::Close } else { Step::Go }
+        Step::Go
     }
 }
