@@ -140,11 +140,18 @@ impl Source<'_> {
         Ok(view)
     }
 
-    async fn octets(&mut self, range: std::ops::Range<usize>) -> Result<Bytes, StoreError> {
+    /// What is cut out of a section that begins with a line, as all do.
+    async fn octets(
+        &mut self,
+        section: std::ops::Range<usize>,
+        cut: Option<(u32, u32)>,
+    ) -> Result<Bytes, StoreError> {
+        let line = section.start as u64;
+        let range = partial(section, cut);
         if let Some(whole) = &self.whole {
             return Ok(whole.slice(range));
         }
-        self.mailbox.read_range(self.record, range.start as u64..range.end as u64).await
+        self.mailbox.read_range(self.record, range.start as u64..range.end as u64, line).await
     }
 
     /// The octets of a section, `None` for a part that is not there.
@@ -155,14 +162,14 @@ impl Source<'_> {
     ) -> Result<Option<Bytes>, StoreError> {
         if section.path.is_empty() && section.text == SectionText::All {
             let size = usize::try_from(self.record.size).unwrap_or(usize::MAX);
-            return self.octets(partial(0..size, cut)).await.map(Some);
+            return self.octets(0..size, cut).await.map(Some);
         }
         let view = self.view().await?;
         match resolve(&view.structure, section) {
             Resolved::Missing => Ok(None),
-            Resolved::Octets(range) => self.octets(partial(range, cut)).await.map(Some),
+            Resolved::Octets(range) => self.octets(range, cut).await.map(Some),
             Resolved::Fields { header, not, names } => {
-                let header = self.octets(header).await?;
+                let header = self.octets(header, None).await?;
                 let picked = Bytes::from(pick_fields(&header, not, names));
                 Ok(Some(picked.slice(partial(0..picked.len(), cut))))
             }

@@ -73,13 +73,15 @@ pub trait Backend: Send + Sync + 'static {
     fn load_user(&self, user: UserId) -> Answer<'_, Option<LoadedUser>>;
     /// Everything of a NOTE INDEX.
     fn load_mailbox<'a>(&'a self, user: UserId, dir: &'a str) -> Answer<'a, LoadedMailbox>;
-    /// Octets of a note as they were on the wire.
+    /// Octets of a note as they were on the wire. `line` is an octet at or before the first of them where a line of the
+    /// message begins: reading may start there.
     fn read_note<'a>(
         &'a self,
         user: UserId,
         dir: &'a str,
         record: &'a MessageRecord,
         octets: Range<u64>,
+        line: u64,
     ) -> Answer<'a, Bytes>;
     /// All steps or none. The next slot of a mailbox that no step names is unchanged.
     fn commit(&self, user: UserId, ops: Vec<Op>) -> Answer<'_, ()>;

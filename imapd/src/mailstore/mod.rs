@@ -14,6 +14,7 @@ pub mod catalog;
 pub mod change_log;
 pub mod error;
 pub mod open;
+pub mod sfs;
 mod stage;
 pub mod store;
 pub mod types;

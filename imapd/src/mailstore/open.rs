@@ -245,10 +245,10 @@ impl OpenMailbox {
     /// # Errors
     /// What the backend says.
     pub async fn read(&self, record: &MessageRecord) -> Result<Bytes, StoreError> {
-        self.read_range(record, 0..record.size).await
+        self.read_range(record, 0..record.size, 0).await
     }
 
-    /// Some octets of a message.
+    /// Some octets of a message; a line of it begins at octet `line`, which is at or before the first of them.
     ///
     /// # Errors
     /// What the backend says.
@@ -256,8 +256,13 @@ impl OpenMailbox {
         &self,
         record: &MessageRecord,
         octets: std::ops::Range<u64>,
+        line: u64,
     ) -> Result<Bytes, StoreError> {
-        self.user.backend().read_note(self.user.id(), &self.dir, record, octets).await
+        let octets = octets.start.min(record.size)..octets.end.min(record.size);
+        if octets.is_empty() {
+            return Ok(Bytes::new());
+        }
+        self.user.backend().read_note(self.user.id(), &self.dir, record, octets, line).await
     }
 
     /// The view of a message, when it is in memory.

@@ -51,6 +51,8 @@ impl NoteMarks {
     pub const NO_FINAL_CRLF: u8 = 1;
     /// A line is longer than a record can be: records are plain pieces of the octets.
     pub const PIECES: u8 = 2;
+    /// A line feed stands without a carriage return before it, so a line of text may begin within a record.
+    pub const BARE_LF: u8 = 4;
 
     /// Whether that mark is set.
     pub fn has(self, mark: u8) -> bool {

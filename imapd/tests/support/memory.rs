@@ -151,6 +151,7 @@ impl Backend for Memory {
         dir: &'a str,
         record: &'a MessageRecord,
         octets: Range<u64>,
+        _line: u64,
     ) -> Answer<'a, Bytes> {
         let spaces = self.spaces.lock();
         let note = spaces.get(&user).and_then(|s| s.dirs.get(dir)).and_then(|d| d.notes.get(&record.uid.0));
