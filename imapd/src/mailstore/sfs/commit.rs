@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use ::sfs::csl::{
+use cms::csl::{
     CommitOption, CslError, EraseScope, FileRef, Intent, OpenOptions, SfsObject, Token, WorkUnitId,
 };
 use bytes::Bytes;

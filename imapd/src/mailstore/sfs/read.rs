@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use ::sfs::csl::{CslError, FileRef, Intent, OpenOptions, ReasonCode, Token, WorkUnitId};
+use cms::csl::{CslError, FileRef, Intent, OpenOptions, ReasonCode, Token, WorkUnitId};
 use bytes::Bytes;
 
 use super::{SfsBackend, mailbox_index, note, note_file, note_index, store_error};
