@@ -4,7 +4,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use bytes::Bytes;
 
-use super::{DirPath, MAX_OPEN, State, WorkUnit, load_committed};
+use super::state::load_committed;
+use super::{DirPath, MAX_OPEN, State, WorkUnit};
 use crate::pool::catalog::{DirId, FileNo, FileRec, Name16, file_id, file_key};
 use crate::pool::draft::{Content, Draft, MAX_KEYED_LRECL};
 use crate::pool::error::PoolError;
@@ -195,6 +196,11 @@ impl WorkUnit {
             let (rec, _) = view(&state.overlay, file)?;
             Ok(rec.status(file_id(&file.key.1)?))
         })
+    }
+
+    /// Whether `token` is an open of this unit.
+    pub fn is_open(&self, token: Token) -> bool {
+        self.state.lock().files.contains_key(&token.0)
     }
 
     /// Writes `count` records at the write position and moves it behind them. For one record `data` is the record; for

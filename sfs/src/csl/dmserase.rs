@@ -1,0 +1,38 @@
+//! DMSERASE - Erase: a file, a directory, or only a file's data.
+
+use super::{CommitInfo, CommitOption, Csl, CslError, ReasonCode, SfsObject, WorkUnitId};
+use crate::server::protocol::Call;
+
+/// ENTIRE or DATAONLY.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+pub enum EraseScope {
+    /// The object goes.
+    #[default]
+    Entire,
+    /// A file stays, without records.
+    DataOnly,
+}
+
+impl Csl {
+    /// DMSERASE. A directory must be empty.
+    ///
+    /// # Errors
+    /// `FileNotFound`, `DirectoryNotFound`, `DirectoryNotEmpty`, `FileOpen`, `Locked`; with COMMIT those of DMSCOMM.
+    pub async fn dmserase(
+        &self,
+        object: &SfsObject,
+        scope: EraseScope,
+        commit: CommitOption,
+        workunitid: WorkUnitId,
+    ) -> Result<CommitInfo, CslError> {
+        let call = match (object, scope) {
+            (SfsObject::File(file), _) => {
+                Call::EraseFile { file: file.clone(), data_only: scope == EraseScope::DataOnly }
+            }
+            (SfsObject::Directory(dir), EraseScope::Entire) => Call::EraseDir { dir: dir.clone() },
+            // A directory has no data of its own.
+            (SfsObject::Directory(_), EraseScope::DataOnly) => return Err(ReasonCode::WrongIntent.into()),
+        };
+        self.do_call(object.pool(), workunitid, commit, call).await
+    }
+}

@@ -1,0 +1,40 @@
+//! DMSOPDIR - Open Directory: to read what it holds.
+
+use super::{CommitOption, Csl, CslError, FilePattern, ReasonCode, Token, WorkUnitId};
+use crate::server::protocol::{Answer, Call, DirList};
+use cp::name::DirName;
+
+/// What is to be read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum DirIntent {
+    /// FILE: the files whose name and type match.
+    File(FilePattern),
+    /// DIR: the directories right below.
+    Dir,
+}
+
+impl Csl {
+    /// DMSOPDIR: what the directory holds at this moment, this work unit's changes included, for DMSGETDI to return.
+    ///
+    /// # Errors
+    /// `DirectoryNotFound`, `SpaceNotFound`, `LimitExceeded`.
+    pub async fn dmsopdir(
+        &self,
+        dirname: &DirName,
+        intent: DirIntent,
+        workunitid: WorkUnitId,
+    ) -> Result<Token, CslError> {
+        let list = match intent {
+            DirIntent::File(pattern) => DirList::Files(pattern),
+            DirIntent::Dir => DirList::Directories,
+        };
+        let unit = self.inner.units.lock().resolve(workunitid)?;
+        let call = Call::OpenDir { dir: dirname.clone(), list };
+        let (reply, _) =
+            self.call(dirname.pool, unit, CommitOption::NoCommit, call, bytes::Bytes::new()).await?;
+        let Answer::Token(number) = reply.answer else { return Err(ReasonCode::ProtocolError.into()) };
+        let token = Token { pool: dirname.pool, number };
+        self.inner.units.lock().opened(token, unit);
+        Ok(token)
+    }
+}

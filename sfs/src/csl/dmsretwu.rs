@@ -1,0 +1,28 @@
+//! DMSRETWU - Return Work Unit ID.
+
+use super::{CommitInfo, Csl, CslError, WorkUnitId};
+use crate::csl::CommitOption;
+use crate::server::protocol::Call;
+
+impl Csl {
+    /// DMSRETWU: closes what is open under the work unit, commits what is outstanding, and gives the id back. It neither checks
+    /// nor changes the stack of default work units.
+    ///
+    /// # Errors
+    /// `WorkUnitUnknown`; those of DMSCOMM, after which the id is given back all the same.
+    pub async fn dmsretwu(&self, workunitid: WorkUnitId) -> Result<CommitInfo, CslError> {
+        let unit = self.inner.units.lock().resolve(workunitid)?;
+        let pools = self.inner.units.lock().pools(unit);
+        let mut info = CommitInfo::default();
+        let mut failed = None;
+        for pool in pools {
+            let call = if failed.is_none() { Call::Return } else { Call::Rollback };
+            match self.do_call(pool, unit, CommitOption::NoCommit, call).await {
+                Ok(done) => info.warnings.extend(done.warnings),
+                Err(error) => failed = failed.or(Some(error)),
+            }
+        }
+        self.inner.units.lock().forget(unit);
+        failed.map_or(Ok(info), Err)
+    }
+}

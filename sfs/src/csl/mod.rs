@@ -1,0 +1,324 @@
+//! The callable services: what programs call to use file pools. One file a routine, named as the original.
+//!
+//! A [`Csl`] is a virtual machine's side of SFS: connections to file pool servers (one IUCV path a pool, opened when first
+//! needed; the server knows the user id from the connection), work unit ids and the stack of default ones, FILEWAIT, default
+//! file pool and file space. Calls are async functions; the answer is the routine's output parameters, or a [`CslError`]
+//! with return code, reason code and what WUERROR would hold. A warning (return code 4) comes with the answer.
+//!
+//! A work unit may touch several pools; it is then committed pool by pool, in the order of first use, which is not
+//! all-or-nothing if the system fails in between.
+
+mod dmscheck;
+mod dmscldbk;
+mod dmscldir;
+mod dmsclose;
+mod dmscomm;
+mod dmscrdir;
+mod dmsdeusr;
+mod dmsenusr;
+mod dmserase;
+mod dmsexidi;
+mod dmsexifi;
+mod dmsexist;
+mod dmsfilec;
+mod dmsgetdi;
+mod dmsgetwu;
+mod dmsopdbk;
+mod dmsopdir;
+mod dmsopen;
+mod dmspoint;
+mod dmspopwu;
+mod dmspurwu;
+mod dmspuswu;
+mod dmsqlimu;
+mod dmsrddbk;
+mod dmsread;
+mod dmsrenam;
+mod dmsretwu;
+mod dmsrollb;
+mod dmstrunc;
+mod dmswrite;
+mod link;
+mod units;
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use cp::name::{DirName, FilePoolId, NameError, UserId};
+use parking_lot::Mutex;
+use thiserror::Error;
+
+pub use crate::names::{FilePattern, FileRef, SfsObject};
+pub use crate::pool::ReadOut;
+pub use crate::reason::{ReasonCode, ReturnCode};
+pub use crate::server::DirRecord;
+pub use crate::types::{
+    Attributes, DirStatus, FileId, FileStatus, Intent, ModeNumber, RecordFormat, SpaceStatus, Stamp,
+};
+pub use dmscheck::{CheckWait, Checked, PendingRequest, RequestId};
+pub use dmsclose::Closed;
+pub use dmsenusr::Enrolled;
+pub use dmserase::EraseScope;
+pub use dmsexist::Existing;
+pub use dmsopdir::DirIntent;
+pub use dmsopen::{OpenOptions, OpenedFile};
+pub use link::{GuestConnector, PoolConnector, PoolLink};
+pub use units::WorkUnitId;
+
+use crate::server::protocol::{Answer, Call, Failure, Reply, Request};
+use units::Units;
+
+/// COMMIT or NOCOMMIT: whether the routine commits the work unit once it has done its work.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+pub enum CommitOption {
+    /// The change stays pending.
+    #[default]
+    NoCommit,
+    /// Everything on the work unit is committed, earlier changes included.
+    Commit,
+}
+
+/// Identifies an open file, directory or data block file (CHAR 8 in the original).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Token {
+    pool: FilePoolId,
+    number: u64,
+}
+
+impl Token {
+    /// The file pool that the object is in.
+    pub fn pool(&self) -> FilePoolId {
+        self.pool
+    }
+}
+
+/// A routine ended with return code 8 or 12. The fields are those of an FPERROR group that apply.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+#[error("return code {}, reason code {} ({reason})", rc.code(), reason.number())]
+pub struct CslError {
+    /// Return code: [`ReturnCode::Severe`] when the work unit was rolled back or the connection is gone.
+    pub rc: ReturnCode,
+    /// Reason code.
+    pub reason: ReasonCode,
+    /// WUERROR: where the error was found.
+    pub pool: Option<FilePoolId>,
+    /// WUERROR: the work unit.
+    pub unit: Option<WorkUnitId>,
+    /// WUERROR: index into a list of user ids, from 1; 0 when there is no list.
+    pub index: u32,
+}
+
+impl CslError {
+    pub(crate) fn new(reason: ReasonCode) -> Self {
+        Self { rc: ReturnCode::Error, reason, pool: None, unit: None, index: 0 }
+    }
+
+    /// True when everything on the work unit has been undone.
+    pub fn rolled_back(&self) -> bool {
+        self.rc == ReturnCode::Severe
+    }
+}
+
+impl From<ReasonCode> for CslError {
+    fn from(reason: ReasonCode) -> Self {
+        Self::new(reason)
+    }
+}
+
+impl From<NameError> for CslError {
+    fn from(_: NameError) -> Self {
+        Self::new(ReasonCode::NameInvalid)
+    }
+}
+
+/// A commit that was done; the warnings are those of return code 4.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct CommitInfo {
+    /// Warning reason codes, such as [`ReasonCode::SpaceThreshold`].
+    pub warnings: Vec<ReasonCode>,
+}
+
+impl CommitInfo {
+    /// 0, or 4 with warnings.
+    pub fn rc(&self) -> ReturnCode {
+        if self.warnings.is_empty() { ReturnCode::Ok } else { ReturnCode::Warning }
+    }
+}
+
+struct Settings {
+    filewait: bool,
+    default_pool: Option<FilePoolId>,
+    default_space: UserId,
+}
+
+struct Inner {
+    user: UserId,
+    connector: Arc<dyn PoolConnector>,
+    links: tokio::sync::Mutex<HashMap<FilePoolId, Arc<dyn PoolLink>>>,
+    units: Mutex<Units>,
+    settings: Mutex<Settings>,
+    directories: Mutex<dmsgetdi::Buffers>,
+    next_request: std::sync::atomic::AtomicU32,
+}
+
+/// A virtual machine's side of SFS. Clones are the same.
+#[derive(Clone)]
+pub struct Csl {
+    inner: Arc<Inner>,
+}
+
+impl std::fmt::Debug for Csl {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Csl").field("user", &self.inner.user).finish_non_exhaustive()
+    }
+}
+
+impl Csl {
+    /// For the user `user`, whose connections `connector` makes.
+    pub fn new(user: UserId, connector: Arc<dyn PoolConnector>) -> Self {
+        let settings = Settings { filewait: false, default_pool: None, default_space: user };
+        Self {
+            inner: Arc::new(Inner {
+                user,
+                connector,
+                links: tokio::sync::Mutex::default(),
+                units: Mutex::new(Units::new()),
+                settings: Mutex::new(settings),
+                directories: Mutex::default(),
+                next_request: std::sync::atomic::AtomicU32::new(2),
+            }),
+        }
+    }
+
+    /// For a virtual machine: connections are IUCV paths of `guest`.
+    pub fn for_guest(guest: &cp::Guest) -> Self {
+        Self::new(guest.userid(), Arc::new(GuestConnector::new(guest.clone())))
+    }
+
+    /// The user.
+    pub fn userid(&self) -> UserId {
+        self.inner.user
+    }
+
+    /// SET FILEWAIT: whether calls wait for conflicting locks. Off at the beginning.
+    pub fn set_filewait(&self, on: bool) {
+        self.inner.settings.lock().filewait = on;
+    }
+
+    /// SET FILEPOOL: the pool of directory names that name none.
+    pub fn set_default_pool(&self, pool: Option<FilePoolId>) {
+        self.inner.settings.lock().default_pool = pool;
+    }
+
+    /// The default file pool.
+    pub fn default_pool(&self) -> Option<FilePoolId> {
+        self.inner.settings.lock().default_pool
+    }
+
+    /// SET FILESPACE: the file space of directory names that name none; the user's own at the beginning.
+    pub fn set_default_space(&self, space: UserId) {
+        self.inner.settings.lock().default_space = space;
+    }
+
+    /// The default file space.
+    pub fn default_space(&self) -> UserId {
+        self.inner.settings.lock().default_space
+    }
+
+    /// Parses a directory name, completing it from the defaults.
+    ///
+    /// # Errors
+    /// [`ReasonCode::NameInvalid`].
+    pub fn dirname(&self, text: &str) -> Result<DirName, CslError> {
+        Ok(DirName::parse(text, self.default_pool(), self.default_space())?)
+    }
+
+    /// Parses `fn ft dirname`, completing it from the defaults.
+    ///
+    /// # Errors
+    /// [`ReasonCode::NameInvalid`].
+    pub fn fileid(&self, text: &str) -> Result<FileRef, CslError> {
+        Ok(FileRef::parse(text, self.default_pool(), self.default_space())?)
+    }
+
+    /// The file pools this machine is connected to. Source: QUERY FILEPOOL CONNECT.
+    pub async fn connections(&self) -> Vec<FilePoolId> {
+        let mut pools: Vec<_> = self.inner.links.lock().await.keys().copied().collect();
+        pools.sort();
+        pools
+    }
+
+    async fn link(&self, pool: FilePoolId) -> Result<Arc<dyn PoolLink>, ReasonCode> {
+        let mut links = self.inner.links.lock().await;
+        if let Some(link) = links.get(&pool).filter(|l| !l.is_severed()) {
+            return Ok(link.clone());
+        }
+        let link = self.inner.connector.connect(pool).await?;
+        links.insert(pool, link.clone());
+        Ok(link)
+    }
+
+    /// Sends one call to a pool's server on behalf of a work unit.
+    async fn call(
+        &self,
+        pool: FilePoolId,
+        unit: WorkUnitId,
+        commit: CommitOption,
+        call: Call,
+        data: Bytes,
+    ) -> Result<(Reply, Bytes), CslError> {
+        let unit = self.inner.units.lock().resolve(unit)?;
+        let located = |mut error: CslError| {
+            (error.pool, error.unit) = (Some(pool), Some(unit));
+            error
+        };
+        let wait = self.inner.settings.lock().filewait;
+        let request = Request { unit: unit.0, wait, commit: commit == CommitOption::Commit, call };
+        let control = crate::server::protocol::encode(&request)?;
+        let link = self.link(pool).await.map_err(|r| located(r.into()))?;
+        self.inner.units.lock().touch(unit, pool);
+        let sent = link.request(control, data).await;
+        let (control, data) =
+            sent.map_err(|reason| located(CslError { rc: ReturnCode::Severe, ..CslError::new(reason) }))?;
+        let reply: Result<Reply, Failure> =
+            crate::server::protocol::decode(&control).map_err(CslError::from)?;
+        match reply {
+            Ok(reply) => Ok((reply, data)),
+            Err(failure) => {
+                let error =
+                    CslError { rc: failure.rc, index: failure.index, ..CslError::new(failure.reason) };
+                Err(located(error))
+            }
+        }
+    }
+
+    /// A call whose answer is only that it was done.
+    async fn do_call(
+        &self,
+        pool: FilePoolId,
+        unit: WorkUnitId,
+        commit: CommitOption,
+        call: Call,
+    ) -> Result<CommitInfo, CslError> {
+        let (reply, _) = self.call(pool, unit, commit, call, Bytes::new()).await?;
+        match reply.answer {
+            Answer::Done => Ok(CommitInfo { warnings: reply.warnings }),
+            Answer::Committed { warnings } => Ok(CommitInfo { warnings }),
+            _ => Err(ReasonCode::ProtocolError.into()),
+        }
+    }
+
+    /// A call on an open object: the pool is the token's, the work unit the one it was opened on.
+    async fn token_call(
+        &self,
+        token: Token,
+        commit: CommitOption,
+        call: Call,
+        data: Bytes,
+    ) -> Result<(Reply, Bytes), CslError> {
+        // The server knows the unit of a token, so the default one does no harm here.
+        let unit = self.inner.units.lock().unit_of(token).unwrap_or(WorkUnitId::DEFAULT);
+        self.call(token.pool, unit, commit, call, data).await
+    }
+}

@@ -1,0 +1,115 @@
+//! Work unit ids of a virtual machine and the stack of default ones.
+
+use std::collections::HashMap;
+
+use cp::name::FilePoolId;
+
+use super::Token;
+use crate::reason::ReasonCode;
+
+/// Work unit ids that one machine may hold: a bound on what it can make servers keep. One for each client thread of a server
+/// with as many clients as a process may have sockets.
+pub(super) const MAX_WORK_UNITS: usize = 65_536;
+
+/// A work unit id.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct WorkUnitId(pub u32);
+
+impl WorkUnitId {
+    /// 0: the current default work unit.
+    pub const DEFAULT: WorkUnitId = WorkUnitId(0);
+}
+
+/// The first default, which every machine has from the start.
+const FIRST: WorkUnitId = WorkUnitId(1);
+
+pub(super) struct Units {
+    // Pools touched since the last commit, in the order of first use.
+    held: HashMap<WorkUnitId, Vec<FilePoolId>>,
+    stack: Vec<WorkUnitId>,
+    next: u32,
+    tokens: HashMap<Token, WorkUnitId>,
+}
+
+impl Units {
+    pub(super) fn new() -> Self {
+        Self {
+            held: HashMap::from([(FIRST, Vec::new())]),
+            stack: vec![FIRST],
+            next: 2,
+            tokens: HashMap::new(),
+        }
+    }
+
+    pub(super) fn get(&mut self) -> Result<WorkUnitId, ReasonCode> {
+        if self.held.len() >= MAX_WORK_UNITS {
+            return Err(ReasonCode::TooManyWorkUnits);
+        }
+        // Ids come round again after four thousand million; those still held are passed over.
+        loop {
+            let id = WorkUnitId(self.next);
+            self.next = self.next.checked_add(1).unwrap_or(2);
+            if let std::collections::hash_map::Entry::Vacant(slot) = self.held.entry(id) {
+                slot.insert(Vec::new());
+                return Ok(id);
+            }
+        }
+    }
+
+    /// The id itself, or the current default for 0.
+    pub(super) fn resolve(&self, id: WorkUnitId) -> Result<WorkUnitId, ReasonCode> {
+        let id = if id == WorkUnitId::DEFAULT { self.stack.last().copied().unwrap_or(FIRST) } else { id };
+        if self.held.contains_key(&id) { Ok(id) } else { Err(ReasonCode::WorkUnitUnknown) }
+    }
+
+    pub(super) fn touch(&mut self, id: WorkUnitId, pool: FilePoolId) {
+        if let Some(pools) = self.held.get_mut(&id)
+            && !pools.contains(&pool)
+        {
+            pools.push(pool);
+        }
+    }
+
+    pub(super) fn pools(&self, id: WorkUnitId) -> Vec<FilePoolId> {
+        self.held.get(&id).cloned().unwrap_or_default()
+    }
+
+    pub(super) fn forget(&mut self, id: WorkUnitId) {
+        // The first default stays, as every machine has it.
+        if id != FIRST {
+            self.held.remove(&id);
+        }
+        self.tokens.retain(|_, unit| *unit != id);
+    }
+
+    pub(super) fn push(&mut self, id: WorkUnitId) {
+        self.stack.push(id);
+    }
+
+    pub(super) fn pop(&mut self) -> Result<WorkUnitId, ReasonCode> {
+        if self.stack.len() <= 1 {
+            return Err(ReasonCode::WorkUnitStackEmpty);
+        }
+        self.stack.pop().ok_or(ReasonCode::WorkUnitStackEmpty)
+    }
+
+    pub(super) fn stack_depth(&self) -> usize {
+        self.stack.len()
+    }
+
+    pub(super) fn purge(&mut self) {
+        *self = Self { next: self.next, ..Self::new() };
+    }
+
+    pub(super) fn opened(&mut self, token: Token, id: WorkUnitId) {
+        self.tokens.insert(token, id);
+    }
+
+    pub(super) fn closed(&mut self, token: Token) {
+        self.tokens.remove(&token);
+    }
+
+    pub(super) fn unit_of(&self, token: Token) -> Option<WorkUnitId> {
+        self.tokens.get(&token).copied()
+    }
+}

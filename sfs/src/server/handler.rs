@@ -1,0 +1,379 @@
+//! A session: one connection's work units, opens and requests.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use bytes::Bytes;
+use cp::iucv::{IpRcode, IucvMessage, IucvReply, PathHandler, UserData};
+use cp::name::{DirName, UserId};
+use futures::future::BoxFuture;
+use parking_lot::Mutex;
+
+use super::protocol::{Answer, Call, DirList, DirRecord, Failure, Reply, Request, decode, encode};
+use super::{Shared, authority};
+use crate::names::FileRef;
+use crate::pool::{Committed, DirPath, OpenRequest, PoolError, Token, WorkUnit};
+use crate::reason::{ReasonCode, ReturnCode};
+use crate::types::{Attributes, FileId, Intent, SpaceStatus};
+
+/// Work units of one session: what a client may make the server keep.
+const MAX_UNITS: usize = 65_536 + 16;
+/// Directories that one session may have open at once; each holds its list in memory.
+const MAX_OPEN_DIRS: usize = 256;
+/// Most directory records in one answer, so that it stays far below the limit of a control buffer.
+const MAX_RECORDS: u32 = 2000;
+
+/// The records of an open directory not yet fetched, last one first.
+struct Listing {
+    unit: u32,
+    rest: Vec<DirRecord>,
+}
+
+pub(super) struct Session {
+    shared: Arc<Shared>,
+    user: UserId,
+    units: Mutex<HashMap<u32, Arc<WorkUnit>>>,
+    tokens: Mutex<HashMap<u64, (u32, Arc<WorkUnit>)>>,
+    dirs: Mutex<HashMap<u64, Listing>>,
+    next_dir: AtomicU64,
+}
+
+type Outcome = Result<(Answer, Bytes), PoolError>;
+
+fn path(dir: &DirName) -> DirPath<'_> {
+    DirPath { space: dir.owner.as_str(), levels: dir.levels() }
+}
+
+fn failure(error: &PoolError) -> Failure {
+    let rc = if error.rolled_back() { ReturnCode::Severe } else { ReturnCode::Error };
+    Failure { rc, reason: ReasonCode::from(error), index: 0 }
+}
+
+fn warnings(committed: &Committed) -> Vec<ReasonCode> {
+    committed.over_threshold.iter().map(|_| ReasonCode::SpaceThreshold).collect()
+}
+
+impl Session {
+    pub(super) fn new(shared: Arc<Shared>, user: UserId) -> Self {
+        shared.sessions.fetch_add(1, Ordering::Relaxed);
+        *shared.connected.lock().entry(user).or_default() += 1;
+        Self {
+            shared,
+            user,
+            units: Mutex::default(),
+            tokens: Mutex::default(),
+            dirs: Mutex::default(),
+            next_dir: AtomicU64::new(1),
+        }
+    }
+
+    fn unit(&self, number: u32) -> Result<Arc<WorkUnit>, Failure> {
+        let mut units = self.units.lock();
+        if let Some(unit) = units.get(&number) {
+            return Ok(unit.clone());
+        }
+        if units.len() >= MAX_UNITS {
+            return Err(Failure::error(ReasonCode::TooManyWorkUnits));
+        }
+        let unit = Arc::new(self.shared.pool.begin());
+        units.insert(number, unit.clone());
+        Ok(unit)
+    }
+
+    async fn answer(&self, message: IucvMessage) -> Result<(Reply, Bytes), Failure> {
+        let request: Request = decode(&message.control).map_err(Failure::error)?;
+        authority::check(&self.shared, self.user, &request.call)?;
+        let Request { unit: number, wait, commit, call } = request;
+        match call {
+            Call::Commit => return self.commit(number).await,
+            Call::Rollback => return Ok(self.rollback(number)),
+            Call::Return => {
+                let done = self.commit(number).await;
+                self.rollback(number);
+                self.units.lock().remove(&number);
+                return done;
+            }
+            Call::Purge => {
+                self.end_all();
+                return Ok(plain(Answer::Done));
+            }
+            Call::Active => {
+                let active = self.units.lock().values().any(|u| u.is_active());
+                return Ok(plain(Answer::Active(active)));
+            }
+            _ => {}
+        }
+        let (number, unit) = match token_of(&call) {
+            Some(token) => {
+                let held = self.tokens.lock().get(&token).cloned();
+                held.ok_or_else(|| Failure::error(ReasonCode::NotOpen))?
+            }
+            None => (number, self.unit(number)?),
+        };
+        let (answer, data) = self.perform_waiting(number, &unit, &call, &message.data, wait).await?;
+        if !commit {
+            return Ok((Reply { answer, warnings: Vec::new() }, data));
+        }
+        let (committed, _) = self.commit(number).await?;
+        Ok((Reply { answer, warnings: committed.warnings }, data))
+    }
+
+    /// Performs a call; with FILEWAIT ON tries again as long as a lock is in the way.
+    async fn perform_waiting(
+        &self,
+        number: u32,
+        unit: &Arc<WorkUnit>,
+        call: &Call,
+        data: &Bytes,
+        wait: bool,
+    ) -> Result<(Answer, Bytes), Failure> {
+        loop {
+            match self.perform(number, unit, call, data) {
+                Ok(done) => return Ok(done),
+                Err((PoolError::Locked { holder }, _)) if wait => {
+                    let waited = self.shared.pool.wait_for_lock(unit, holder).await;
+                    waited.map_err(|e| failure(&e))?;
+                }
+                Err((error, index)) => return Err(Failure { index, ..failure(&error) }),
+            }
+        }
+    }
+
+    /// Performs a call once. The number beside an error is the index of the user concerned, or 0.
+    fn perform(
+        &self,
+        number: u32,
+        unit: &Arc<WorkUnit>,
+        call: &Call,
+        data: &Bytes,
+    ) -> Result<(Answer, Bytes), (PoolError, u32)> {
+        if let Call::Enroll { users, blocks } = call {
+            let fresh = !unit.is_active();
+            for (user, index) in users.iter().zip(1u32..) {
+                if let Err(error) = unit.enroll(user.as_str(), *blocks, "") {
+                    // All or none; whatever else the unit holds stays.
+                    if fresh {
+                        unit.rollback();
+                    }
+                    return Err((error, index));
+                }
+            }
+            return Ok((Answer::Done, Bytes::new()));
+        }
+        self.perform_one(number, unit, call, data).map_err(|e| (e, 0))
+    }
+
+    fn perform_one(&self, number: u32, unit: &Arc<WorkUnit>, call: &Call, data: &Bytes) -> Outcome {
+        let answer = match call {
+            Call::Open { file, intent, attributes, allow_empty } => {
+                self.open(number, unit, file, (*intent, *attributes, *allow_empty))?
+            }
+            Call::Read { token, count, max } => {
+                let out = unit.read(Token(*token), *count, *max as usize)?;
+                return Ok((Answer::Read { records: out.records }, out.data));
+            }
+            Call::ReadImage { token, offset, len } => {
+                return Ok((Answer::Done, unit.read_image(Token(*token), *offset, *len as usize)?));
+            }
+            Call::Write { token, count } => done(unit.write(Token(*token), data, *count))?,
+            Call::Point { token, read, write } => done(unit.point(Token(*token), *read, *write))?,
+            Call::Truncate { token, records } => done(unit.truncate(Token(*token), *records))?,
+            Call::Close { token } => {
+                let status = unit.open_status(Token(*token))?;
+                unit.close(Token(*token))?;
+                self.tokens.lock().remove(token);
+                Answer::File(status)
+            }
+            Call::CreateDir { dir } => done(unit.create_dir(path(dir)))?,
+            Call::EraseDir { dir } => done(unit.erase_dir(path(dir)))?,
+            Call::EraseFile { file, data_only: false } => done(unit.erase_file(path(&file.dir), file.id))?,
+            Call::EraseFile { file, data_only: true } => done(erase_data(unit, file))?,
+            Call::RenameFile { old, new } => {
+                done(unit.rename_file(path(&old.dir), old.id, path(&new.dir), new.id))?
+            }
+            Call::RenameDir { old, new } => done(unit.rename_dir(path(old), path(new)))?,
+            Call::CopyFile { source: s, target: t, replace } => {
+                done(unit.copy_file(path(&s.dir), s.id, path(&t.dir), t.id, *replace))?
+            }
+            Call::FileStatus { file } => Answer::File(unit.status(path(&file.dir), file.id)?),
+            Call::DirStatus { dir } => Answer::Directory(unit.dir_status(path(dir))?),
+            Call::OpenDir { dir, list } => self.open_dir(number, unit, dir, *list)?,
+            Call::GetDir { token, max } => self.get_dir(*token, *max)?,
+            Call::CloseDir { token } => {
+                self.dirs.lock().remove(token).map(|_| Answer::Done).ok_or(PoolError::NotOpen)?
+            }
+            Call::DeleteUser { user } => done(unit.remove_space(user.as_str()))?,
+            Call::SetLimit { user, blocks } => done(unit.set_limit(user.as_str(), *blocks))?,
+            Call::QueryLimits { user } => Answer::Limits(self.shared.pool.space_status(user.as_str())?),
+            Call::ListUsers => Answer::Users(self.users()?),
+            // Taken before a unit is looked for.
+            Call::Enroll { .. }
+            | Call::Commit
+            | Call::Rollback
+            | Call::Return
+            | Call::Purge
+            | Call::Active => Answer::Done,
+        };
+        Ok((answer, Bytes::new()))
+    }
+
+    fn open(
+        &self,
+        number: u32,
+        unit: &Arc<WorkUnit>,
+        file: &FileRef,
+        (intent, attributes, allow_empty): (Intent, Attributes, bool),
+    ) -> Result<Answer, PoolError> {
+        let request = OpenRequest { dir: path(&file.dir), id: file.id, intent, attributes, allow_empty };
+        let opened = unit.open(&request)?;
+        self.tokens.lock().insert(opened.token.0, (number, unit.clone()));
+        Ok(Answer::Opened { token: opened.token.0, status: opened.status, created: opened.created })
+    }
+
+    fn open_dir(
+        &self,
+        number: u32,
+        unit: &Arc<WorkUnit>,
+        dir: &DirName,
+        list: DirList,
+    ) -> Result<Answer, PoolError> {
+        if self.dirs.lock().len() >= MAX_OPEN_DIRS {
+            return Err(PoolError::Limit("open directories"));
+        }
+        let mut rest: Vec<DirRecord> = match list {
+            DirList::Files(pattern) => {
+                let files = unit.list_files(path(dir))?;
+                files.into_iter().filter(|f| pattern.matches(f.id)).map(DirRecord::File).collect()
+            }
+            DirList::Directories => {
+                unit.list_dirs(path(dir))?.into_iter().map(DirRecord::Directory).collect()
+            }
+        };
+        rest.reverse();
+        let token = self.next_dir.fetch_add(1, Ordering::Relaxed);
+        self.dirs.lock().insert(token, Listing { unit: number, rest });
+        Ok(Answer::Token(token))
+    }
+
+    fn get_dir(&self, token: u64, max: u32) -> Result<Answer, PoolError> {
+        let mut dirs = self.dirs.lock();
+        let listing = dirs.get_mut(&token).ok_or(PoolError::NotOpen)?;
+        let keep = listing.rest.len().saturating_sub(max.min(MAX_RECORDS) as usize);
+        let mut records = listing.rest.split_off(keep);
+        records.reverse();
+        Ok(Answer::Records { records, more: keep > 0 })
+    }
+
+    fn users(&self) -> Result<Vec<(UserId, SpaceStatus)>, PoolError> {
+        let spaces = self.shared.pool.spaces()?;
+        Ok(spaces.into_iter().filter_map(|(name, s)| UserId::new(&name).ok().map(|u| (u, s))).collect())
+    }
+
+    async fn commit(&self, number: u32) -> Result<(Reply, Bytes), Failure> {
+        let unit = self.units.lock().get(&number).cloned();
+        let Some(unit) = unit else { return Ok(plain(Answer::Committed { warnings: Vec::new() })) };
+        let result = unit.commit().await;
+        self.drop_stale(number);
+        match result {
+            Ok(committed) => {
+                let warnings = warnings(&committed);
+                Ok((
+                    Reply { answer: Answer::Committed { warnings: warnings.clone() }, warnings },
+                    Bytes::new(),
+                ))
+            }
+            Err(PoolError::Busy) => Err(Failure::error(ReasonCode::WorkUnitBusy)),
+            // Whatever the reason, nothing of the unit is left.
+            Err(error) => Err(Failure { rc: ReturnCode::Severe, ..failure(&error) }),
+        }
+    }
+
+    fn rollback(&self, number: u32) -> (Reply, Bytes) {
+        let unit = self.units.lock().get(&number).cloned();
+        if let Some(unit) = unit {
+            unit.rollback();
+        }
+        self.dirs.lock().retain(|_, listing| listing.unit != number);
+        self.drop_stale(number);
+        plain(Answer::Done)
+    }
+
+    /// Forgets tokens that a commit or rollback has closed.
+    fn drop_stale(&self, number: u32) {
+        self.tokens.lock().retain(|token, (of, unit)| *of != number || unit.is_open(Token(*token)));
+    }
+
+    fn end_all(&self) {
+        let units = std::mem::take(&mut *self.units.lock());
+        for unit in units.into_values() {
+            unit.rollback();
+        }
+        self.tokens.lock().clear();
+        self.dirs.lock().clear();
+    }
+}
+
+fn plain(answer: Answer) -> (Reply, Bytes) {
+    (Reply { answer, warnings: Vec::new() }, Bytes::new())
+}
+
+fn done(result: Result<(), PoolError>) -> Result<Answer, PoolError> {
+    result.map(|()| Answer::Done)
+}
+
+/// The open file a call is about.
+fn token_of(call: &Call) -> Option<u64> {
+    match call {
+        Call::Read { token, .. }
+        | Call::ReadImage { token, .. }
+        | Call::Write { token, .. }
+        | Call::Point { token, .. }
+        | Call::Truncate { token, .. }
+        | Call::Close { token } => Some(*token),
+        _ => None,
+    }
+}
+
+/// Leaves the file without records.
+fn erase_data(unit: &WorkUnit, file: &FileRef) -> Result<(), PoolError> {
+    let FileRef { id, dir } = file;
+    let id: FileId = *id;
+    unit.status(path(dir), id)?;
+    let attributes = Attributes::variable();
+    let intent = Intent::Write;
+    let opened = unit.open(&OpenRequest { dir: path(dir), id, intent, attributes, allow_empty: true })?;
+    let cut = unit.truncate(opened.token, 0);
+    unit.close(opened.token)?;
+    cut
+}
+
+impl PathHandler for Session {
+    fn message<'a>(&'a self, message: IucvMessage) -> BoxFuture<'a, Result<IucvReply, IpRcode>> {
+        Box::pin(async move {
+            let (reply, data) = match self.answer(message).await {
+                Ok((reply, data)) => (Ok(reply), data),
+                Err(failure) => (Err(failure), Bytes::new()),
+            };
+            let control = encode::<Result<Reply, Failure>>(&reply).map_err(|_| IpRcode::Purged)?;
+            Ok(IucvReply { control, data })
+        })
+    }
+
+    fn severed(&self, _user: UserData) {
+        self.end_all();
+    }
+}
+
+impl Drop for Session {
+    fn drop(&mut self) {
+        self.shared.sessions.fetch_sub(1, Ordering::Relaxed);
+        let mut connected = self.shared.connected.lock();
+        if let Some(n) = connected.get_mut(&self.user) {
+            *n -= 1;
+            if *n == 0 {
+                connected.remove(&self.user);
+            }
+        }
+    }
+}

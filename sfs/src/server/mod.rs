@@ -1,0 +1,178 @@
+//! The file pool server: the virtual machine that owns a pool and answers on IUCV paths.
+//!
+//! The server identifies its pool to CP as a resource (`*IDENT`); whoever connects to the resource gets a session of his own,
+//! known by the user id of the connection. A session's requests run in the sender's task. When the path is severed, every work
+//! unit of the session is rolled back.
+
+mod authority;
+mod handler;
+pub(crate) mod protocol;
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+
+use cp::Guest;
+use cp::iucv::{ConnectRequest, IpRcode, IucvService, PathHandler, ResourceOwner, UserData};
+use cp::name::{FilePoolId, UserId};
+use parking_lot::{Mutex, RwLock};
+
+pub use protocol::DirRecord;
+
+use crate::pool::{Pool, PoolError, StorageFigures};
+use handler::Session;
+
+/// What sessions and operator commands share.
+pub(crate) struct Shared {
+    pub(crate) id: FilePoolId,
+    pub(crate) pool: Pool,
+    pub(crate) admins: RwLock<BTreeSet<UserId>>,
+    pub(crate) disabled: AtomicBool,
+    pub(crate) sessions: AtomicUsize,
+    pub(crate) connected: Mutex<std::collections::BTreeMap<UserId, usize>>,
+}
+
+/// A file pool server in operation.
+pub struct FilePoolServer {
+    shared: Arc<Shared>,
+    resource: Mutex<Option<ResourceOwner>>,
+}
+
+impl std::fmt::Debug for FilePoolServer {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("FilePoolServer").field("id", &self.shared.id).finish_non_exhaustive()
+    }
+}
+
+/// Figures of a pool. Source: the reports of QUERY FILEPOOL.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FilePoolReport {
+    /// The pool.
+    pub id: FilePoolId,
+    /// Enrolled users.
+    pub users: usize,
+    /// Blocks that the users' limits add up to.
+    pub blocks_allowed: u64,
+    /// Committed blocks in use.
+    pub blocks_used: u64,
+    /// Files.
+    pub files: u64,
+    /// Connections.
+    pub connections: usize,
+    /// Connected users with the number of their connections.
+    pub connected: Vec<(UserId, usize)>,
+    /// Locks held.
+    pub locks: usize,
+    /// What the disks hold.
+    pub storage: StorageFigures,
+    /// Administrators.
+    pub administrators: Vec<UserId>,
+    /// Why the pool refuses work, if it does.
+    pub offline: Option<String>,
+}
+
+impl FilePoolServer {
+    /// Begins multiple user mode: `guest`, the server machine, identifies `id` to CP and answers connections to it.
+    ///
+    /// # Errors
+    /// `NotAuthorised` without the IUCV *IDENT directory statement, or when the resource has an owner already.
+    pub fn start(guest: &Guest, id: FilePoolId, pool: Pool, admins: &[UserId]) -> Result<Self, IpRcode> {
+        let server = Self::unidentified(id, pool, admins);
+        let owner = guest.identify_resource(id, server.service())?;
+        *server.resource.lock() = Some(owner);
+        Ok(server)
+    }
+
+    /// A server that no resource points to: reachable only through [`Self::service`].
+    pub fn unidentified(id: FilePoolId, pool: Pool, admins: &[UserId]) -> Self {
+        let shared = Shared {
+            id,
+            pool,
+            admins: RwLock::new(admins.iter().copied().collect()),
+            disabled: AtomicBool::new(false),
+            sessions: AtomicUsize::new(0),
+            connected: Mutex::default(),
+        };
+        Self { shared: Arc::new(shared), resource: Mutex::new(None) }
+    }
+
+    /// The service that answers connections.
+    pub fn service(&self) -> Arc<dyn IucvService> {
+        Arc::new(Service(self.shared.clone()))
+    }
+
+    /// The pool's name.
+    pub fn id(&self) -> FilePoolId {
+        self.shared.id
+    }
+
+    /// The pool itself, for the server's own commands.
+    pub fn pool(&self) -> &Pool {
+        &self.shared.pool
+    }
+
+    /// GRANT ADMIN: until the server stops.
+    pub fn grant_admin(&self, user: UserId) {
+        self.shared.admins.write().insert(user);
+    }
+
+    /// REVOKE ADMIN. False when the user is none.
+    pub fn revoke_admin(&self, user: UserId) -> bool {
+        self.shared.admins.write().remove(&user)
+    }
+
+    /// DISABLE and ENABLE: whether new connections are refused.
+    pub fn set_disabled(&self, disabled: bool) {
+        self.shared.disabled.store(disabled, Ordering::Relaxed);
+    }
+
+    /// QUERY FILEPOOL: figures of this moment.
+    ///
+    /// # Errors
+    /// When the catalog cannot be read.
+    pub async fn report(&self) -> Result<FilePoolReport, PoolError> {
+        let shared = &self.shared;
+        let spaces = shared.pool.spaces()?;
+        let offline = shared.pool.offline();
+        let storage = match offline {
+            None => shared.pool.storage().await?,
+            Some(_) => StorageFigures::default(),
+        };
+        Ok(FilePoolReport {
+            id: shared.id,
+            users: spaces.len(),
+            blocks_allowed: spaces.iter().map(|(_, s)| s.limit).fold(0, u64::saturating_add),
+            blocks_used: spaces.iter().map(|(_, s)| s.used).sum(),
+            files: shared.pool.file_count()?,
+            connections: shared.sessions.load(Ordering::Relaxed),
+            connected: shared.connected.lock().iter().map(|(u, n)| (*u, *n)).collect(),
+            locks: shared.pool.lock_count(),
+            storage,
+            administrators: shared.admins.read().iter().copied().collect(),
+            offline: offline.map(|why| why.to_string()),
+        })
+    }
+
+    /// STOP: no further connections; a checkpoint; the pool's threads end. Requests that come later fail.
+    pub async fn stop(&self) {
+        self.set_disabled(true);
+        self.resource.lock().take();
+        self.shared.pool.close().await;
+    }
+}
+
+struct Service(Arc<Shared>);
+
+/// First octet of the sever data: the pool is disabled.
+const SEVER_DISABLED: u8 = 1;
+
+impl IucvService for Service {
+    fn connect(&self, request: ConnectRequest) -> Result<Arc<dyn PathHandler>, UserData> {
+        if self.0.disabled.load(Ordering::Relaxed) {
+            let mut data = UserData::default();
+            data[0] = SEVER_DISABLED;
+            return Err(data);
+        }
+        Ok(Arc::new(Session::new(self.0.clone(), request.from)))
+    }
+}

@@ -1,0 +1,210 @@
+//! What travels on the IUCV path between a CSL and a file pool server.
+//!
+//! The control buffer of a message is a [`Request`], that of its reply an [`Answer`] or a [`Failure`]; both are encoded with
+//! bincode, never stored. File data travels in the data buffers, uncopied.
+
+use bytes::Bytes;
+use cp::name::{DirName, UserId};
+use serde::{Deserialize, Serialize};
+
+use crate::names::{FilePattern, FileRef};
+use crate::reason::{ReasonCode, ReturnCode};
+use crate::types::{Attributes, DirStatus, FileStatus, Intent, SpaceStatus};
+
+/// Message class of a request.
+pub(crate) const CLASS_REQUEST: u32 = 1;
+/// Greatest control buffer: far above any request or answer, far below what could hurt.
+const MAX_CONTROL: usize = 1 << 20;
+
+/// One CSL call.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Request {
+    /// The caller's number for the work unit.
+    pub(crate) unit: u32,
+    /// SET FILEWAIT ON: wait for a conflicting lock.
+    pub(crate) wait: bool,
+    /// Commit the work unit when the call has been done.
+    pub(crate) commit: bool,
+    pub(crate) call: Call,
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub(crate) enum Call {
+    Open {
+        file: FileRef,
+        intent: Intent,
+        attributes: Attributes,
+        allow_empty: bool,
+    },
+    Read {
+        token: u64,
+        count: u32,
+        max: u32,
+    },
+    ReadImage {
+        token: u64,
+        offset: u64,
+        len: u32,
+    },
+    /// The records are in the data buffer.
+    Write {
+        token: u64,
+        count: u32,
+    },
+    Point {
+        token: u64,
+        read: Option<u32>,
+        write: Option<u32>,
+    },
+    Truncate {
+        token: u64,
+        records: u32,
+    },
+    Close {
+        token: u64,
+    },
+    CreateDir {
+        dir: DirName,
+    },
+    EraseFile {
+        file: FileRef,
+        data_only: bool,
+    },
+    EraseDir {
+        dir: DirName,
+    },
+    RenameFile {
+        old: FileRef,
+        new: FileRef,
+    },
+    RenameDir {
+        old: DirName,
+        new: DirName,
+    },
+    CopyFile {
+        source: FileRef,
+        target: FileRef,
+        replace: bool,
+    },
+    FileStatus {
+        file: FileRef,
+    },
+    DirStatus {
+        dir: DirName,
+    },
+    OpenDir {
+        dir: DirName,
+        list: DirList,
+    },
+    GetDir {
+        token: u64,
+        max: u32,
+    },
+    CloseDir {
+        token: u64,
+    },
+    Enroll {
+        users: Vec<UserId>,
+        blocks: u64,
+    },
+    DeleteUser {
+        user: UserId,
+    },
+    SetLimit {
+        user: UserId,
+        blocks: u64,
+    },
+    QueryLimits {
+        user: UserId,
+    },
+    ListUsers,
+    Commit,
+    Rollback,
+    /// Commit and forget the unit.
+    Return,
+    /// Forget every unit of this path, rolling back.
+    Purge,
+    /// Whether any unit of this path has something to commit.
+    Active,
+}
+
+/// What DMSOPDIR is to return.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) enum DirList {
+    Files(FilePattern),
+    Directories,
+}
+
+/// One record of a directory, as DMSGETDI returns it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub enum DirRecord {
+    /// A file.
+    File(FileStatus),
+    /// A directory right below.
+    Directory(DirStatus),
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub(crate) enum Answer {
+    Done,
+    Opened {
+        token: u64,
+        status: FileStatus,
+        created: bool,
+    },
+    /// The records are in the data buffer.
+    Read {
+        records: u32,
+    },
+    File(FileStatus),
+    Directory(DirStatus),
+    Token(u64),
+    Records {
+        records: Vec<DirRecord>,
+        more: bool,
+    },
+    Limits(SpaceStatus),
+    Users(Vec<(UserId, SpaceStatus)>),
+    Committed {
+        warnings: Vec<ReasonCode>,
+    },
+    Active(bool),
+}
+
+/// A call that was not done.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Failure {
+    pub(crate) rc: ReturnCode,
+    pub(crate) reason: ReasonCode,
+    /// Index of the object concerned in a list of objects, from 1.
+    pub(crate) index: u32,
+}
+
+impl Failure {
+    pub(crate) fn error(reason: ReasonCode) -> Self {
+        Self { rc: ReturnCode::Error, reason, index: 0 }
+    }
+}
+
+/// An answer and the warnings of a commit that came with it.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Reply {
+    pub(crate) answer: Answer,
+    pub(crate) warnings: Vec<ReasonCode>,
+}
+
+/// Encodes a control buffer.
+pub(crate) fn encode<T: Serialize>(value: &T) -> Result<Bytes, ReasonCode> {
+    bincode::serde::encode_to_vec(value, bincode::config::standard())
+        .map(Bytes::from)
+        .map_err(|_| ReasonCode::ProtocolError)
+}
+
+/// Decodes a control buffer; all of it must be used.
+pub(crate) fn decode<T: serde::de::DeserializeOwned>(control: &[u8]) -> Result<T, ReasonCode> {
+    let config = bincode::config::standard().with_limit::<MAX_CONTROL>();
+    match bincode::serde::decode_from_slice(control, config) {
+        Ok((value, used)) if used == control.len() => Ok(value),
+        _ => Err(ReasonCode::ProtocolError),
+    }
+}
