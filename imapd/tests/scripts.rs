@@ -33,3 +33,17 @@ async fn transcripts_over_memory() {
     }
     assert!(failed.is_empty(), "{}", failed.join("\n"));
 }
+
+#[tokio::test]
+async fn transcripts_over_a_file_pool() {
+    let mut failed = Vec::new();
+    for (name, text) in scripts() {
+        let pool = support::sfs_pool::MailPool::generate();
+        let running = support::start_plain(pool.backend()).await;
+        if let Err(e) = imap_script::run(&name, &text, running.address).await {
+            failed.push(e.to_string());
+        }
+        running.service.shutdown(support::SOON).await;
+    }
+    assert!(failed.is_empty(), "{}", failed.join("\n"));
+}
