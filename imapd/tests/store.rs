@@ -6,7 +6,9 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use imapd::mailstore::{Backend, MailStore, NewMessage, OpenMailbox, Origin, SessionId, StoreError, Uid, UserStore};
+use imapd::mailstore::{
+    Backend, MailStore, NewMessage, OpenMailbox, Origin, SessionId, StoreError, Uid, UserStore,
+};
 use imapd::syntax::ast::FlagChange;
 use imapd::syntax::date::InternalDate;
 use imapd::syntax::flag::{FlagList, Keyword, SystemFlags};
@@ -94,7 +96,10 @@ async fn compare(user: &Arc<UserStore>, model: &[ModelBox]) -> Result<(), TestCa
         prop_assert_eq!(row.messages as usize, uids.len());
         let seen = |m: &&ModelMessage| m.flags & SystemFlags::SEEN.bits() == 0;
         prop_assert_eq!(row.unseen as usize, expected.messages.values().filter(seen).count());
-        prop_assert_eq!(row.octets as usize, expected.messages.values().map(|m| m.octets.len()).sum::<usize>());
+        prop_assert_eq!(
+            row.octets as usize,
+            expected.messages.values().map(|m| m.octets.len()).sum::<usize>()
+        );
         for (uid, m) in &expected.messages {
             let record = mailbox.state().columns.get(Uid(*uid)).unwrap();
             prop_assert_eq!(record.flags.bits(), m.flags);
@@ -151,8 +156,10 @@ async fn apply(user: &Arc<UserStore>, boxes: &[Arc<OpenMailbox>], model: &mut [M
             uids.dedup();
             let asked = uids.iter().map(|u| Uid(*u)).collect();
             user.copy(&boxes[*a], asked, &boxes[*b], *remove, ME).await.unwrap();
-            for uid in uids {
-                let Some(m) = model[*a].messages.get(&uid).cloned() else { continue };
+            // What is copied is settled before anything is added.
+            let found: Vec<_> =
+                uids.iter().filter_map(|u| Some((*u, model[*a].messages.get(u)?.clone()))).collect();
+            for (uid, m) in found {
                 if *remove {
                     model[*a].messages.remove(&uid);
                 }
@@ -281,10 +288,8 @@ fn a_full_space_refuses_one_and_harms_none() {
         let inbox = alice.open(&name("INBOX")).await.unwrap();
         let big = message(&[b'x'; 200_000]);
         let small = message(b"small\r\n");
-        let (a, b) = tokio::join!(
-            alice.append(&inbox, vec![big], ME),
-            alice.append(&inbox, vec![small.clone()], ME)
-        );
+        let (a, b) =
+            tokio::join!(alice.append(&inbox, vec![big], ME), alice.append(&inbox, vec![small.clone()], ME));
         assert_eq!(a, Err(StoreError::OverQuota));
         assert_eq!(b.unwrap().len(), 1);
         assert_eq!(inbox.state().columns.uids().len(), 1);

@@ -5,7 +5,8 @@ use std::sync::Arc;
 use cp::Guest;
 use cp::clock::ManualClock;
 use cp::directory::{
-    DirectoryEntry, DirectoryImage, IdentResource, IdentScope, IucvStatement, IucvTarget as Statement, Password,
+    DirectoryEntry, DirectoryImage, IdentResource, IdentScope, IucvStatement, IucvTarget as Statement,
+    Password,
 };
 use cp::name::FilePoolId;
 use cp::system::{Cp, CpConfig, LogonKind};
@@ -48,11 +49,17 @@ impl MailPool {
     pub fn ipl(dasd: FaultyDasd) -> Self {
         let mut pool_machine = DirectoryEntry::new(user("IMAPSF"), Password::NoPass);
         let statements = [
-            Statement::Ident { resource: IdentResource::AnyResource, scope: IdentScope::Global, revoke: false },
+            Statement::Ident {
+                resource: IdentResource::AnyResource,
+                scope: IdentScope::Global,
+                revoke: false,
+            },
             Statement::Allow,
         ];
-        pool_machine.iucv =
-            statements.into_iter().map(|target| IucvStatement { target, priority: false, msglimit: None }).collect();
+        pool_machine.iucv = statements
+            .into_iter()
+            .map(|target| IucvStatement { target, priority: false, msglimit: None })
+            .collect();
         let entries = vec![pool_machine, DirectoryEntry::new(user("IMAP"), Password::NoPass)];
         let cp_config = CpConfig { system_id: "TESTVM".into(), operator: user("OPERATOR") };
         let clock = Arc::new(ManualClock::new(Timestamp::UNIX_EPOCH));

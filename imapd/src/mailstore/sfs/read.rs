@@ -20,7 +20,12 @@ impl SfsBackend {
         let unit = self.csl.dmsgetwu().map_err(|e| store_error(&e))?;
         let read = match self.records(&file, mailbox_index::LRECL, unit).await {
             Ok(image) => Ok(Some(image)),
-            Err(e) if matches!(e.reason, ReasonCode::FileNotFound | ReasonCode::SpaceNotFound | ReasonCode::DirectoryNotFound) => {
+            Err(e)
+                if matches!(
+                    e.reason,
+                    ReasonCode::FileNotFound | ReasonCode::SpaceNotFound | ReasonCode::DirectoryNotFound
+                ) =>
+            {
                 Ok(None)
             }
             Err(e) => Err(e),
