@@ -1,4 +1,5 @@
 //! The IMAP transcripts over a real socket.
+#![allow(clippy::unwrap_used, reason = "a test stops at the first surprise")]
 
 #[path = "../../tests/src/imap_script.rs"]
 mod imap_script;

@@ -1,4 +1,5 @@
 //! The mail store over memory and over a file pool: against a model, over restarts, under failure.
+#![allow(clippy::unwrap_used, reason = "a test stops at the first surprise")]
 
 mod support;
 

@@ -1,4 +1,5 @@
 //! Sockets: TLS, timeouts, limits, orderly stop, memory of idle clients.
+#![allow(clippy::unwrap_used, reason = "a test stops at the first surprise")]
 
 mod support;
 
