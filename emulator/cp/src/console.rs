@@ -106,10 +106,22 @@ impl Console {
         }
     }
 
+    /// Writes a line that is not part of the answer to a command, such as a message from another user: a capture does
+    /// not collect it.
+    pub fn write_asynchronous(&self, text: &str) {
+        for line in text.split('\n') {
+            self.emit(line, Inner::show_terminal);
+        }
+    }
+
     fn write_line(&self, line: &str) {
+        self.emit(line, Inner::show);
+    }
+
+    fn emit(&self, line: &str, show: fn(&mut Inner, &str) -> Option<Arc<SecondaryRoute>>) {
         let (monitors, secondary) = {
             let mut inner = self.inner.lock();
-            let secondary = inner.show(line);
+            let secondary = show(&mut inner, line);
             (inner.monitors.clone(), secondary)
         };
         for monitor in monitors {
@@ -264,6 +276,11 @@ impl Inner {
             capture.lines.push(line.to_owned());
             return None;
         }
+        self.show_terminal(line)
+    }
+
+    /// The same, past a capture.
+    fn show_terminal(&mut self, line: &str) -> Option<Arc<SecondaryRoute>> {
         let Some(terminal) = &self.terminal else { return self.secondary.clone() };
         if terminal.try_send(TerminalEvent::Line(line.to_owned())).is_err() {
             self.terminal = None;

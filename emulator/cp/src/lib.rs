@@ -8,12 +8,15 @@ pub mod codepage;
 pub mod command;
 pub mod console;
 pub mod directory;
+pub mod editing;
 pub mod ext;
 pub mod guest;
 pub mod iucv;
 pub mod message;
+pub mod msg_service;
 pub mod name;
 pub mod system;
+pub mod terminal;
 pub mod vm;
 
 pub use guest::Guest;

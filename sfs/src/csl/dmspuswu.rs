@@ -3,7 +3,7 @@
 use super::{Csl, CslError, ReasonCode, WorkUnitId};
 
 /// Depth of the stack of default work units: a bound, far above what nesting programs need.
-pub const MAX_STACK: usize = 1024;
+const MAX_STACK: usize = 1024;
 
 impl Csl {
     /// DMSPUSWU: `workunitid` is the default until it is popped.

@@ -9,7 +9,7 @@ use crate::reason::ReasonCode;
 
 /// Work unit ids that one machine may hold: a bound on what it can make servers keep. One for each client thread of a server
 /// with as many clients as a process may have sockets.
-pub const MAX_WORK_UNITS: usize = 65_536;
+pub(super) const MAX_WORK_UNITS: usize = 65_536;
 
 /// A work unit id.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]

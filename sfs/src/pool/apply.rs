@@ -28,6 +28,7 @@ use super::writers::Writing;
 
 /// A commit on its way through the log.
 #[derive(Debug)]
+#[expect(dead_code, reason = "locks and the mark of a writer are held for their drop")]
 pub(crate) struct Commit {
     pub(crate) ops: Vec<Op>,
     /// The log entry: front part and bodies.

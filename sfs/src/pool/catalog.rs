@@ -41,13 +41,13 @@ pub(crate) const CRC_CHUNK: usize = 64 << 10;
 
 /// Number of a directory.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct DirId(pub u64);
+pub(crate) struct DirId(pub(crate) u64);
 /// Number of a file: a replaced file gets a new one, a renamed one keeps it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct FileNo(pub u64);
+pub(crate) struct FileNo(pub(crate) u64);
 /// Number of a body: octets stored once, shared by the files that name it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct BodyId(pub u64);
+pub(crate) struct BodyId(pub(crate) u64);
 
 /// A file name and type, or a directory level, at its full width of 16.
 pub(crate) type Name16 = [u8; 16];

@@ -204,9 +204,9 @@ fn plan_image(inner: &Inner, plan: &mut Plan, image: &Image) -> Vec<Slice> {
                 }
             }
             Source::Fresh(buf) => {
-                let piece = if buf.len() <= MAX_INLINE_BODY { MAX_INLINE_BODY } else { BODY_PIECE };
-                for data in buf.chunks(piece) {
-                    let body = plan_body(inner, plan, Bytes::copy_from_slice(data), piece == MAX_INLINE_BODY);
+                let small = buf.len() <= MAX_INLINE_BODY;
+                for data in buf.chunks(body_piece(inner)) {
+                    let body = plan_body(inner, plan, Bytes::copy_from_slice(data), small);
                     slices.push(Slice { body, offset: 0, len: data.len() as u32 });
                 }
             }
@@ -234,6 +234,11 @@ fn plan_body(inner: &Inner, plan: &mut Plan, data: Bytes, small: bool) -> BodyId
     id
 }
 
+/// Length of the bodies that a longer stretch is cut into, on this pool's volume.
+fn body_piece(inner: &Inner) -> usize {
+    BODY_PIECE.min(inner.store.volume.max_extent() as usize)
+}
+
 fn inline_total(inner: &Inner) -> usize {
     MAX_INLINE_TOTAL.min((inner.log.max_entry() / 2) as usize)
 }
@@ -243,10 +248,6 @@ async fn finish(inner: &Arc<Inner>, mut plan: Plan, locks: LockSet) -> Result<Co
     let charges = plan.charges.into_iter().collect();
     let writing = Some(inner.writers.enter());
     if !plan.large.is_empty() {
-        let max = inner.store.volume.max_extent();
-        if plan.large.iter().any(|(_, _, data)| data.len() as u64 > max) {
-            return Err(PoolError::Limit("one extent of the volume"));
-        }
         let extents = plan.large.iter().map(|(_, id, data)| (id.0, data.clone())).collect();
         let addrs = append(inner, extents).await?;
         for ((at, _, _), addr) in plan.large.iter().zip(addrs) {
@@ -267,7 +268,7 @@ async fn finish(inner: &Arc<Inner>, mut plan: Plan, locks: LockSet) -> Result<Co
     // Inline bodies have no place in an indirect entry: they go to the volume too.
     move_inline_out(inner, &mut plan.ops, &plan.inline).await?;
     let encoded = Bytes::from(op::encode_ops(&plan.ops));
-    let piece = BODY_PIECE.min(inner.store.volume.max_extent() as usize);
+    let piece = body_piece(inner);
     let parts: Vec<_> = (0..encoded.len().div_ceil(piece))
         .map(|i| (0, encoded.slice(i * piece..encoded.len().min((i + 1) * piece))))
         .collect();

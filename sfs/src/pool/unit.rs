@@ -3,9 +3,12 @@
 //! A work unit sees the last committed state and its own changes over it. What it opens for reading stays as it was at the
 //! open. It locks what it changes from the first change on; conflicts are told at once. Dropping it rolls it back.
 //!
-//! Names of directories and file spaces are here; opens in [`open`], the end of a unit in [`super::commit`].
+//! Names of directories and files are here; file spaces in [`space`], opens in [`open`], the end of a unit in
+//! [`super::commit`].
 
 mod open;
+mod space;
+mod state;
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -16,18 +19,18 @@ pub use super::file::ReadOut;
 pub use open::{OpenRequest, Opened, Token};
 
 use super::Inner;
-use super::catalog::{DirId, DirRec, FileNo, FileRec, Name16, SpaceRec, file_id, file_key, level_key};
-use super::draft::{Content, Draft, FileChange, Overlay};
+use super::catalog::{DirId, DirRec, FileNo, Name16, file_id, file_key, level_key};
+use super::draft::Overlay;
 use super::error::PoolError;
 use super::lock::{LockKey, LockMode, LockSet};
 use super::snapshot::Snapshot;
 use crate::types::{DirStatus, FileId, FileStatus};
-use open::OpenFile;
+pub(crate) use state::State;
 
 /// Greatest depth of directories below a top directory. Source: the SFS directory naming rules.
 pub const MAX_LEVELS: usize = cp::name::DirName::MAX_LEVELS;
 /// Percentage of its limit at which a new file space begins to warn.
-pub const DEFAULT_THRESHOLD: u8 = 90;
+pub(crate) const DEFAULT_THRESHOLD: u8 = 90;
 /// Opens that one work unit may have at once: a bound on what a client can make the server keep.
 pub const MAX_OPEN: usize = 4096;
 /// Files and directories that one work unit may change: the same kind of bound.
@@ -55,20 +58,6 @@ impl std::fmt::Debug for WorkUnit {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("WorkUnit").field("serial", &self.serial).finish_non_exhaustive()
     }
-}
-
-pub(crate) struct State {
-    pub(crate) overlay: Overlay,
-    pub(crate) locks: LockSet,
-    pub(crate) files: HashMap<u64, OpenFile>,
-    pub(crate) busy: bool,
-}
-
-/// A directory that was found.
-#[derive(Debug, Clone)]
-pub(crate) struct FoundDir {
-    pub(crate) id: DirId,
-    pub(crate) space: Arc<str>,
 }
 
 impl WorkUnit {
@@ -376,67 +365,6 @@ impl WorkUnit {
             Ok(())
         })
     }
-
-    /// Enrols a file space with a limit in blocks, or, for one that exists, nothing.
-    ///
-    /// # Errors
-    /// [`PoolError::SpaceExists`], [`PoolError::Locked`].
-    pub fn enroll(&self, name: &str, limit: u64, label: &str) -> Result<(), PoolError> {
-        self.with(|state, _| {
-            state.locks.take(LockKey::Space(name.into()), LockMode::Exclusive)?;
-            if state.space(&self.inner.current(), name)?.is_some() {
-                return Err(PoolError::SpaceExists);
-            }
-            let rec = SpaceRec {
-                top: DirId(self.inner.new_number()),
-                limit,
-                used: 0,
-                threshold: DEFAULT_THRESHOLD,
-                created: self.inner.now(),
-                label: label.to_owned(),
-            };
-            state.overlay.spaces.insert(name.to_owned(), Some(rec));
-            Ok(())
-        })
-    }
-
-    /// Changes the limit of a file space.
-    ///
-    /// # Errors
-    /// [`PoolError::NoSpace`], [`PoolError::Locked`].
-    pub fn set_limit(&self, name: &str, limit: u64) -> Result<(), PoolError> {
-        self.with(|state, _| {
-            state.locks.take(LockKey::Space(name.into()), LockMode::Exclusive)?;
-            let rec = state.space(&self.inner.current(), name)?.ok_or(PoolError::NoSpace)?;
-            state.overlay.spaces.insert(name.to_owned(), Some(SpaceRec { limit, ..rec }));
-            Ok(())
-        })
-    }
-
-    /// The label of a file space.
-    ///
-    /// # Errors
-    /// [`PoolError::NoSpace`].
-    pub fn label(&self, name: &str) -> Result<String, PoolError> {
-        self.with(|state, snapshot| Ok(state.space(snapshot, name)?.ok_or(PoolError::NoSpace)?.label))
-    }
-
-    /// Removes a file space with everything in it.
-    ///
-    /// # Errors
-    /// [`PoolError::NoSpace`]; [`PoolError::Locked`] while another unit changes anything in it.
-    pub fn remove_space(&self, name: &str) -> Result<(), PoolError> {
-        self.with(|state, _| {
-            state.locks.take(LockKey::Space(name.into()), LockMode::Exclusive)?;
-            let snapshot = &self.inner.current();
-            let rec = state.space(snapshot, name)?.ok_or(PoolError::NoSpace)?;
-            let space: Arc<str> = name.into();
-            state.remove_tree(&self.inner, snapshot, &FoundDir { id: rec.top, space })?;
-            state.overlay.spaces.insert(name.to_owned(), None);
-            state.files.clear();
-            Ok(())
-        })
-    }
 }
 
 /// The key of a level name at depth `depth`.
@@ -445,161 +373,4 @@ fn checked_level(level: &str, depth: usize) -> Result<Name16, PoolError> {
         return Err(PoolError::BadDirectory);
     }
     level_key(level).ok_or(PoolError::BadDirectory)
-}
-
-impl State {
-    pub(crate) fn space(&self, snapshot: &Snapshot, name: &str) -> Result<Option<SpaceRec>, PoolError> {
-        match self.overlay.spaces.get(name) {
-            Some(own) => Ok(own.clone()),
-            None => snapshot.space(name),
-        }
-    }
-
-    fn level(&self, snapshot: &Snapshot, parent: DirId, level: &str) -> Result<Option<DirRec>, PoolError> {
-        let name = level_key(level).ok_or(PoolError::BadDirectory)?;
-        match self.overlay.dirs.get(&(parent, name)) {
-            Some(own) => Ok(own.clone()),
-            None => snapshot.dir(parent, name),
-        }
-    }
-
-    pub(crate) fn resolve(&self, snapshot: &Snapshot, dir: DirPath<'_>) -> Result<FoundDir, PoolError> {
-        if dir.levels.len() > MAX_LEVELS {
-            return Err(PoolError::BadDirectory);
-        }
-        let mut id = self.space(snapshot, dir.space)?.ok_or(PoolError::NoSpace)?.top;
-        for level in dir.levels {
-            id = self.level(snapshot, id, level)?.ok_or(PoolError::NoDirectory)?.id;
-        }
-        Ok(FoundDir { id, space: dir.space.into() })
-    }
-
-    /// Keeps a directory and its file space from going away.
-    pub(crate) fn lock_within(&mut self, dir: &FoundDir) -> Result<(), PoolError> {
-        self.locks.take(LockKey::Space(dir.space.clone()), LockMode::Shared)?;
-        self.locks.take(LockKey::Directory(dir.id), LockMode::Shared)
-    }
-
-    fn levels_of(&self, snapshot: &Snapshot, dir: DirId) -> Result<Vec<(String, DirRec)>, PoolError> {
-        let mut all = snapshot.dirs(dir)?;
-        let range = (dir, [0; 16])..=(dir, [0xff; 16]);
-        for ((_, name), own) in self.overlay.dirs.range(range) {
-            let level = super::catalog::level_name(name);
-            all.retain(|(l, _)| *l != level);
-            if let Some(rec) = own {
-                all.push((level, rec.clone()));
-            }
-        }
-        all.sort_by(|a, b| a.0.cmp(&b.0));
-        Ok(all)
-    }
-
-    fn dir_is_empty(&self, snapshot: &Snapshot, dir: DirId) -> Result<bool, PoolError> {
-        let range = (dir, [0; 16])..=(dir, [0xff; 16]);
-        if self.overlay.files.range(range.clone()).any(|(_, c)| c.now.is_some())
-            || self.overlay.dirs.range(range).any(|(_, d)| d.is_some())
-        {
-            return Ok(false);
-        }
-        if snapshot.is_empty(dir)? {
-            return Ok(true);
-        }
-        let mut left = !self.levels_of(snapshot, dir)?.is_empty();
-        snapshot.files(dir, |id, _| left |= !self.overlay.files.contains_key(&(dir, file_key(id))))?;
-        Ok(!left)
-    }
-
-    /// Levels below `dir`, 0 when there are none.
-    fn depth(&self, snapshot: &Snapshot, dir: DirId) -> Result<usize, PoolError> {
-        let mut deepest = 0;
-        for (_, rec) in self.levels_of(snapshot, dir)? {
-            deepest = deepest.max(1 + self.depth(snapshot, rec.id)?);
-        }
-        Ok(deepest)
-    }
-
-    pub(crate) fn exists(&self, snapshot: &Snapshot, key: (DirId, Name16)) -> Result<bool, PoolError> {
-        match self.overlay.files.get(&key) {
-            Some(change) => Ok(change.now.is_some()),
-            None => Ok(snapshot.file(key.0, key.1)?.is_some()),
-        }
-    }
-
-    /// Locks a file name for this unit and takes its committed state into the overlay.
-    pub(crate) fn change_file(&mut self, inner: &Inner, dir: &FoundDir, id: FileId) -> Result<(), PoolError> {
-        let name = file_key(id);
-        if self.overlay.files.contains_key(&(dir.id, name)) {
-            return Ok(());
-        }
-        self.lock_within(dir)?;
-        self.locks.take(LockKey::File(dir.id, name), LockMode::Exclusive)?;
-        self.adopt(inner, dir, name)
-    }
-
-    fn adopt(&mut self, inner: &Inner, dir: &FoundDir, name: Name16) -> Result<(), PoolError> {
-        let (base, now) = match load_committed(inner, (dir.id, name), false)? {
-            Some((rec, content)) => (Some(rec.clone()), Some(Draft { rec, content })),
-            None => (None, None),
-        };
-        let change = FileChange { space: dir.space.clone(), base, now };
-        self.overlay.files.insert((dir.id, name), change);
-        Ok(())
-    }
-
-    fn copy_source(&mut self, inner: &Inner, key: (DirId, Name16)) -> Result<Draft, PoolError> {
-        let own = self.overlay.files.get(&key).map(|c| c.now.clone());
-        let draft = match own {
-            Some(own) => own.ok_or(PoolError::NoFile)?,
-            None => {
-                let (rec, content) = load_committed(inner, key, false)?.ok_or(PoolError::NoFile)?;
-                Draft { rec, content }
-            }
-        };
-        let Content::Keyed(keyed) = &draft.content else { return Ok(draft) };
-        // Records kept one by one belong to one file: the copy gets its own.
-        let mut copy = super::draft::Keyed::default();
-        if let Some(file) = keyed.base {
-            let upto = keyed.cut.map_or(u32::MAX, |cut| cut - 1);
-            inner.current().records(file, 1, upto, |number, data| {
-                copy.puts.insert(number, bytes::Bytes::copy_from_slice(data));
-            })?;
-        }
-        copy.puts.extend(keyed.puts.iter().map(|(n, d)| (*n, d.clone())));
-        Ok(Draft { rec: draft.rec, content: Content::Keyed(copy) })
-    }
-
-    fn remove_tree(&mut self, inner: &Inner, snapshot: &Snapshot, dir: &FoundDir) -> Result<(), PoolError> {
-        for (level, rec) in self.levels_of(snapshot, dir.id)? {
-            self.remove_tree(inner, snapshot, &FoundDir { id: rec.id, space: dir.space.clone() })?;
-            let name = level_key(&level).ok_or(PoolError::BadDirectory)?;
-            self.overlay.dirs.insert((dir.id, name), None);
-        }
-        let mut committed = Vec::new();
-        snapshot.files(dir.id, |id, rec| committed.push((file_key(id), rec)))?;
-        for (name, rec) in committed {
-            let change = FileChange { space: dir.space.clone(), base: Some(rec), now: None };
-            self.overlay.files.entry((dir.id, name)).or_insert(change).now = None;
-        }
-        let range = (dir.id, [0; 16])..=(dir.id, [0xff; 16]);
-        for (_, change) in self.overlay.files.range_mut(range) {
-            change.now = None;
-        }
-        Ok(())
-    }
-}
-
-/// The committed file of a name, with its content pinned; tried again when the mover is faster.
-pub(crate) fn load_committed(
-    inner: &Inner,
-    key: (DirId, Name16),
-    reader: bool,
-) -> Result<Option<(FileRec, Content)>, PoolError> {
-    for _ in 0..OPEN_TRIES {
-        let snapshot = inner.current();
-        let Some(rec) = snapshot.file(key.0, key.1)? else { return Ok(None) };
-        if let Some(content) = Content::load(&rec, &snapshot, &inner.store, reader)? {
-            return Ok(Some((rec, content)));
-        }
-    }
-    Err(PoolError::Damaged("a body's storage cannot be found".into()))
 }

@@ -4,6 +4,29 @@
 //! the privilege class come from it. Crates above CP (the spool) add their own rows with [`CommandTables::register`].
 //! A command outside the user's classes is answered as an unknown one.
 
+mod autolog;
+mod begin;
+pub mod common;
+mod cp;
+mod disconnect;
+mod echo;
+mod force;
+mod help;
+mod indicate;
+mod ipl;
+mod logoff;
+mod logon;
+pub mod messages;
+pub(crate) mod msg;
+pub mod query;
+mod send;
+mod set;
+mod shutdown;
+mod sleep;
+mod system;
+mod table;
+pub(crate) mod terminal;
+
 use std::sync::Arc;
 
 use futures::future::BoxFuture;
@@ -108,6 +131,8 @@ pub struct CpResponse {
     pub lines: Vec<String>,
 }
 
+pub use table::register;
+
 /// Splits the first blank-delimited word off; both parts without blanks around them.
 pub fn split_word(text: &str) -> (&str, &str) {
     let text = text.trim();
@@ -120,13 +145,8 @@ pub fn split_word(text: &str) -> (&str, &str) {
 /// Runs one command line for a machine and returns its answer.
 pub fn execute<'a>(cp: &'a Arc<Cp>, vm: &'a Arc<Vm>, line: &'a str) -> BoxFuture<'a, CpResponse> {
     Box::pin(async move {
-        let (word, operands) = split_word(line);
         let mut out = Vec::new();
-        let result = match cp.commands.find(Family::Command, word, &vm.entry) {
-            _ if word.is_empty() => return CpResponse::default(),
-            None => Err(unknown(word)),
-            Some(row) => (row.run)(CpCall { cp, vm, operands, out: &mut out }).await,
-        };
+        let result = dispatch(cp, vm, line, &mut out).await;
         let rc = match result {
             Ok(()) => 0,
             Err(message) => {
@@ -137,6 +157,16 @@ pub fn execute<'a>(cp: &'a Arc<Cp>, vm: &'a Arc<Vm>, line: &'a str) -> BoxFuture
         };
         CpResponse { rc, lines: out }
     })
+}
+
+/// Finds the row for one command line and runs it; an empty line does nothing.
+async fn dispatch<'a>(cp: &'a Arc<Cp>, vm: &'a Arc<Vm>, line: &'a str, out: &'a mut Vec<String>) -> CpResult {
+    let (word, operands) = split_word(line);
+    if word.is_empty() {
+        return Ok(());
+    }
+    let row = cp.commands.find(Family::Command, word, &vm.entry).ok_or_else(|| unknown(word))?;
+    (row.run)(CpCall { cp, vm, operands, out }).await
 }
 
 /// `HCPCMD001E`: also the answer to a command outside one's privilege classes.

@@ -50,12 +50,16 @@ enum Secret {
     /// Nothing to hash.
     None,
     Clear(String),
-    Parts {
-        argon2: Option<ArgonHash>,
-        sha1: Option<ScramSalt>,
-        sha256: Option<ScramSalt>,
-        made: Option<Verifier>,
-    },
+    Parts(Box<Parts>),
+}
+
+/// What `PWVERIFY` statements have said so far.
+#[derive(Debug, Default)]
+struct Parts {
+    argon2: Option<ArgonHash>,
+    sha1: Option<ScramSalt>,
+    sha256: Option<ScramSalt>,
+    made: Option<Verifier>,
 }
 
 /// An entry into which statements go.
@@ -109,9 +113,7 @@ impl Pending {
         let (password, secret) = match user.password {
             PasswordSource::Fixed(password) => (password, Secret::None),
             PasswordSource::Clear(clear) => (Password::NoLog, Secret::Clear(clear)),
-            PasswordSource::Verifier => {
-                (Password::NoLog, Secret::Parts { argon2: None, sha1: None, sha256: None, made: None })
-            }
+            PasswordSource::Verifier => (Password::NoLog, Secret::Parts(Box::default())),
         };
         let mut entry = DirectoryEntry::new(user.userid, password);
         entry.editing = user.editing;
@@ -288,9 +290,10 @@ impl Pending {
 
     fn pwverify(&mut self, part: VerifierPart) -> Result<(), Conflict> {
         let twice = || Conflict::new("PWVERIFY", "is there already");
-        let Secret::Parts { argon2, sha1, sha256, made } = &mut self.secret else {
+        let Secret::Parts(parts) = &mut self.secret else {
             return Err(Conflict::new("PWVERIFY", "needs VERIFIER as the password of USER"));
         };
+        let Parts { argon2, sha1, sha256, made } = &mut **parts;
         match part {
             VerifierPart::Argon2(hash) => argon2.replace(hash).map_or(Ok(()), |_| Err(twice())),
             VerifierPart::ScramSha1(salt) => sha1.replace(salt).map_or(Ok(()), |_| Err(twice())),
@@ -326,7 +329,8 @@ impl Pending {
         let secret = match self.secret {
             Secret::None => None,
             Secret::Clear(clear) => Some(clear),
-            Secret::Parts { argon2, sha1, sha256, made } => {
+            Secret::Parts(parts) => {
+                let Parts { argon2, sha1, sha256, made } = *parts;
                 let verifier = made.or_else(|| only_shown(argon2?, sha1, sha256));
                 let verifier = verifier.ok_or("PWVERIFY ARGON2ID is missing")?;
                 self.entry.password = Password::Hashed(Box::new(verifier));

@@ -4,7 +4,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use bytes::Bytes;
 
-use super::{DirPath, MAX_OPEN, State, WorkUnit, load_committed};
+use super::state::load_committed;
+use super::{DirPath, MAX_OPEN, State, WorkUnit};
 use crate::pool::catalog::{DirId, FileNo, FileRec, Name16, file_id, file_key};
 use crate::pool::draft::{Content, Draft, MAX_KEYED_LRECL};
 use crate::pool::error::PoolError;

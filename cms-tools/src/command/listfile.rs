@@ -1,0 +1,141 @@
+//! LISTFILE: the files of one or all file modes.
+
+use std::sync::Arc;
+
+use cp::name::ModeLetter;
+use jiff::{Timestamp, tz::TimeZone};
+use sfs::types::{FileStatus, Stamp};
+
+use super::options::{flags, split};
+use super::{CmsCall, CmsCommand, CmsResult};
+use crate::cms::store_message;
+use crate::files::{Accessed, FilePattern, Place};
+use crate::message::dms;
+
+const MODULE: &str = "LST";
+
+pub(super) const ROW: CmsCommand = CmsCommand {
+    name: "LISTFILE",
+    min: 1,
+    syntax: "Listfile [fn [ft [fm]]] [( Header NOHeader FName FType FMode FOrmat ALloc Date Label ]",
+    summary: "Lists the files of a file mode",
+    run: |call| Box::pin(run(call)),
+};
+
+/// How much of each file is shown.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Detail {
+    Name,
+    Type,
+    Mode,
+    Format,
+    Alloc,
+    Date,
+    Label,
+}
+
+async fn run(call: CmsCall<'_>) -> CmsResult {
+    let words = split(call.args);
+    let known = [
+        ("HEADER", 1),
+        ("NOHEADER", 3),
+        ("FNAME", 2),
+        ("FTYPE", 2),
+        ("FMODE", 2),
+        ("FORMAT", 2),
+        ("ALLOC", 2),
+        ("DATE", 1),
+        ("LABEL", 1),
+    ];
+    let options = flags(MODULE, &words.options, &known)?;
+    let detail = options.iter().filter_map(|o| detail_of(o)).max().unwrap_or(Detail::Mode);
+    let header = detail >= Detail::Format && !options.contains(&"NOHEADER") || options.contains(&"HEADER");
+    let pattern = FilePattern::parse(MODULE, &words.operands, ModeLetter::new('A'))?;
+    let modes = call.cms.modes.select(pattern.mode);
+    if modes.is_empty() {
+        let shown = pattern.mode.map_or("*".to_owned(), |m| m.to_string());
+        return Err(dms(MODULE, 69, 36, &[&shown]));
+    }
+    let zone = call.cms.guest.cp().clock.zone();
+    let mut shown = 0;
+    for accessed in modes {
+        let listed = accessed.store.list().await;
+        let files = listed.map_err(|e| store_message(MODULE, &e, &accessed.mode.to_string()))?;
+        for file in files.iter().filter(|f| pattern.matches(f.id)) {
+            if shown == 0 && header {
+                call.cms.say(&heading(detail)).await;
+            }
+            call.cms.say(&row(file, &accessed, detail, &zone)).await;
+            shown += 1;
+        }
+    }
+    if shown == 0 {
+        let wanted = words.operands.join(" ").to_ascii_uppercase();
+        return Err(dms(MODULE, 2, 28, &[&wanted]));
+    }
+    Ok(0)
+}
+
+fn detail_of(option: &str) -> Option<Detail> {
+    Some(match option {
+        "FNAME" => Detail::Name,
+        "FTYPE" => Detail::Type,
+        "FMODE" => Detail::Mode,
+        "FORMAT" => Detail::Format,
+        "ALLOC" => Detail::Alloc,
+        "DATE" => Detail::Date,
+        "LABEL" => Detail::Label,
+        _ => return None,
+    })
+}
+
+fn heading(detail: Detail) -> String {
+    let mut line = String::from("Filename Filetype Fm");
+    if detail >= Detail::Format {
+        line += " Format      Lrecl";
+    }
+    if detail >= Detail::Alloc {
+        line += "    Records     Blocks";
+    }
+    if detail >= Detail::Date {
+        line += "   Date     Time";
+    }
+    if detail >= Detail::Label {
+        line += "     Label";
+    }
+    line
+}
+
+fn row(file: &FileStatus, accessed: &Arc<Accessed>, detail: Detail, zone: &TimeZone) -> String {
+    let id = file.id;
+    let mut line = format!("{:<8}", id.name);
+    if detail >= Detail::Type {
+        line += &format!(" {:<8}", id.kind);
+    }
+    if detail >= Detail::Mode {
+        line += &format!(" {}{}", accessed.mode, file.mode.get());
+    }
+    if detail >= Detail::Format {
+        line += &format!(" {}      {:>10}", file.recfm, file.lrecl);
+    }
+    if detail >= Detail::Alloc {
+        line += &format!(" {:>10} {:>10}", file.records, file.blocks);
+    }
+    if detail >= Detail::Date {
+        line += &format!(" {}", date_time(file.updated, zone));
+    }
+    if detail >= Detail::Label {
+        let label = match &accessed.place {
+            Place::Minidisk { label, .. } => label.as_str(),
+            Place::Directory(_) => "-",
+        };
+        line += &format!(" {label}");
+    }
+    line.trim_end().to_owned()
+}
+
+/// `mm/dd/yy hh:mm:ss` with the hour right-justified.
+pub(super) fn date_time(stamp: Stamp, zone: &TimeZone) -> String {
+    let when = Timestamp::from_microsecond(stamp.0).unwrap_or(Timestamp::UNIX_EPOCH).to_zoned(zone.clone());
+    format!("{} {:>2}:{}", when.strftime("%m/%d/%y"), when.hour(), when.strftime("%M:%S"))
+}

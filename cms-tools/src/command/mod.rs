@@ -1,0 +1,110 @@
+//! The CMS command table: one row and one file a command.
+//!
+//! A row carries name, minimum abbreviation, syntax and a one-line summary; HELP comes from it. A command ends with a
+//! return code, or with a message that carries one.
+
+use std::sync::Arc;
+
+use futures::future::BoxFuture;
+
+use crate::cms::Cms;
+use crate::message::DmsMessage;
+
+pub mod access;
+mod copyfile;
+mod create;
+mod delete;
+mod enroll;
+mod erase;
+mod global;
+mod help;
+mod identify;
+mod imap;
+mod listdir;
+mod listfile;
+mod namefind;
+mod options;
+mod query;
+mod rdrlist;
+mod receive;
+mod release;
+mod rename;
+mod sendfile;
+mod set;
+mod state;
+mod typefile;
+
+/// How a command ends: a return code, or a message with one.
+pub type CmsResult = Result<i32, DmsMessage>;
+
+/// One call of a command.
+pub struct CmsCall<'a> {
+    /// The CMS it runs in.
+    pub cms: &'a Arc<Cms>,
+    /// Full name of the command.
+    pub name: &'static str,
+    /// What follows the command word.
+    pub args: &'a str,
+}
+
+/// The function of a row.
+pub type CmsFunction = for<'a> fn(CmsCall<'a>) -> BoxFuture<'a, CmsResult>;
+
+/// One row of the table.
+pub struct CmsCommand {
+    /// Full name, upper case.
+    pub name: &'static str,
+    /// Length of the shortest abbreviation.
+    pub min: usize,
+    /// Operands, capital letters showing the abbreviations.
+    pub syntax: &'static str,
+    /// What it does.
+    pub summary: &'static str,
+    /// The function.
+    pub run: CmsFunction,
+}
+
+/// All commands, sorted by name.
+pub const COMMANDS: &[CmsCommand] = &[
+    access::ROW,
+    copyfile::ROW,
+    create::ROW,
+    delete::ROW,
+    enroll::ROW,
+    erase::ROW,
+    global::ROW,
+    help::ROW,
+    identify::ROW,
+    imap::ROW,
+    listdir::ROW,
+    listfile::ROW,
+    namefind::ROW,
+    query::ROW,
+    rdrlist::ROW,
+    receive::ROW,
+    release::ROW,
+    rename::ROW,
+    sendfile::ROW,
+    set::ROW,
+    state::ROW,
+    typefile::ROW,
+];
+
+/// The row that `word` (upper case) names.
+pub fn find(word: &str) -> Option<&'static CmsCommand> {
+    COMMANDS.iter().find(|r| word.len() >= r.min && r.name.starts_with(word))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn rows_are_in_order_and_reach_themselves() {
+        assert!(COMMANDS.windows(2).all(|w| w[0].name < w[1].name));
+        for row in COMMANDS {
+            assert!(row.min <= row.name.len());
+            assert_eq!(find(&row.name[..row.min]).map(|r| r.name), Some(row.name));
+        }
+    }
+}

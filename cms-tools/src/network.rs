@@ -1,0 +1,106 @@
+//! The host's network as the TCP/IP guests see it: which addresses they listen on, and the TLS configuration.
+//!
+//! The host decides addresses and certificates (`endicott.toml`); a guest asks for a listener by name when it starts and
+//! gives it back by dropping it. A port of 0 becomes a fixed one with the first use, so that a restarted guest is found
+//! where it was.
+
+use std::collections::BTreeMap;
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use arc_swap::ArcSwapOption;
+use parking_lot::Mutex;
+use rustls::ServerConfig;
+use tokio::net::{TcpListener, TcpSocket};
+
+/// Connections the host may hold for a listener that is busy: more than a burst of clients after a restart.
+const BACKLOG: u32 = 1_024;
+
+/// Called whenever the set of bound addresses changes.
+pub type OnChange = dyn Fn(&BTreeMap<String, SocketAddr>) + Send + Sync;
+
+/// The host's side of the network.
+pub struct HostNetwork {
+    /// Mail domain of the system.
+    pub domain: String,
+    addresses: Mutex<BTreeMap<String, SocketAddr>>,
+    bound: Mutex<BTreeMap<String, SocketAddr>>,
+    tls: ArcSwapOption<ServerConfig>,
+    on_change: Box<OnChange>,
+}
+
+/// A listener by name; its address is withdrawn when this is dropped.
+pub struct NamedListener {
+    network: Arc<HostNetwork>,
+    name: String,
+    /// The socket.
+    pub socket: TcpListener,
+}
+
+impl Drop for NamedListener {
+    fn drop(&mut self) {
+        let mut bound = self.network.bound.lock();
+        bound.remove(&self.name);
+        (self.network.on_change)(&bound);
+    }
+}
+
+impl HostNetwork {
+    /// A network in which the listeners of `addresses` can be opened.
+    pub fn new(
+        domain: String,
+        addresses: BTreeMap<String, SocketAddr>,
+        tls: Option<Arc<ServerConfig>>,
+        on_change: Box<OnChange>,
+    ) -> Arc<Self> {
+        Arc::new(Self {
+            domain,
+            addresses: Mutex::new(addresses),
+            bound: Mutex::default(),
+            tls: ArcSwapOption::new(tls),
+            on_change,
+        })
+    }
+
+    /// Opens the listener called `name`; `None` when the host has switched it off.
+    ///
+    /// # Errors
+    /// The host's error, with the address in it.
+    pub fn listen(self: &Arc<Self>, name: &str) -> io::Result<Option<NamedListener>> {
+        let Some(address) = self.addresses.lock().get(name).copied() else { return Ok(None) };
+        let open = || -> io::Result<TcpListener> {
+            let socket = if address.is_ipv4() { TcpSocket::new_v4()? } else { TcpSocket::new_v6()? };
+            socket.set_reuseaddr(true)?;
+            socket.bind(address)?;
+            socket.listen(BACKLOG)
+        };
+        let socket = open().map_err(|e| io::Error::new(e.kind(), format!("{name} on {address}: {e}")))?;
+        let actual = socket.local_addr()?;
+        self.addresses.lock().insert(name.to_owned(), actual);
+        let mut bound = self.bound.lock();
+        bound.insert(name.to_owned(), actual);
+        (self.on_change)(&bound);
+        Ok(Some(NamedListener { network: self.clone(), name: name.to_owned(), socket }))
+    }
+
+    /// Names of the listeners that the host has switched on.
+    pub fn configured(&self) -> Vec<String> {
+        self.addresses.lock().keys().cloned().collect()
+    }
+
+    /// Addresses that are being listened on.
+    pub fn bound(&self) -> BTreeMap<String, SocketAddr> {
+        self.bound.lock().clone()
+    }
+
+    /// The TLS configuration in force; `None` when there is none.
+    pub fn tls(&self) -> Option<Arc<ServerConfig>> {
+        self.tls.load_full()
+    }
+
+    /// Puts another TLS configuration in force for new connections.
+    pub fn set_tls(&self, tls: Option<Arc<ServerConfig>>) {
+        self.tls.store(tls);
+    }
+}

@@ -1,0 +1,138 @@
+//! `IPL CMS`: the banner, the first disks, PROFILE EXEC, and the loop that reads commands.
+//!
+//! PARM words of IPL: AUTOCR (start without waiting for a null line; always so for a disconnected machine), NOSPROF
+//! and NOPROF (no PROFILE EXEC), FILEPOOL pool (the default file pool; the user's top directory becomes file mode A
+//! when there is no disk 191).
+
+use std::sync::Arc;
+
+use cp::Guest;
+use cp::name::{DirName, FilePoolId, ModeLetter, Vdev};
+use cp::system::NamedSystem;
+use futures::future::BoxFuture;
+
+use crate::cms::Cms;
+use crate::command::access;
+
+/// Version line of CMS.
+pub const CMS_BANNER: &str = "VM/ESA V2.4.0";
+
+/// CMS as a named saved system.
+pub struct CmsSystem;
+
+impl NamedSystem for CmsSystem {
+    fn boot(&self, guest: Guest, parm: String) -> BoxFuture<'static, ()> {
+        Box::pin(run(guest, parm))
+    }
+}
+
+async fn run(guest: Guest, parm: String) {
+    let cms = Cms::new(guest.clone());
+    let words: Vec<String> = parm.split_ascii_whitespace().map(str::to_ascii_uppercase).collect();
+    let has = |word: &str| words.iter().any(|w| w == word);
+    let pool = words.iter().position(|w| w == "FILEPOOL").and_then(|i| words.get(i + 1));
+    cms.settings.lock().filepool = pool.and_then(|p| FilePoolId::new(p.trim_end_matches(':')).ok());
+    cms.say(&format!("{CMS_BANNER}    {}", guest.local_time().strftime("%m/%d/%y %H:%M"))).await;
+    if !has("AUTOCR") && guest.vm().console.is_connected() {
+        let first = guest.read().await;
+        if first.trim().eq_ignore_ascii_case("ACCESS (NOPROF") {
+            guest.complete(0);
+            return command_loop(&cms).await;
+        }
+    }
+    first_accesses(&cms).await;
+    if !has("NOPROF") {
+        let rc = run_profile(&cms).await;
+        ready(&cms, rc).await;
+    } else {
+        ready(&cms, 0).await;
+    }
+    command_loop(&cms).await;
+}
+
+/// Accesses 190 as S, 19E as Y, 191 or the top directory as A.
+async fn first_accesses(cms: &Arc<Cms>) {
+    for (vdev, mode) in [(0x190, 'S'), (0x19E, 'Y'), (0x191, 'A')] {
+        let Some(mode) = ModeLetter::new(mode) else { continue };
+        // A machine need not have every disk.
+        let _absent = access::access_minidisk(cms, Vdev(vdev), mode).await;
+    }
+    let Some(a) = ModeLetter::new('A') else { return };
+    let pool = cms.settings.lock().filepool;
+    if let (None, Some(pool)) = (cms.modes.get(a), pool) {
+        let top = DirName::top(pool, cms.userid());
+        if let Err(message) = access::access_directory(cms, &top, a, false).await {
+            cms.say(&message.to_string()).await;
+        }
+    }
+}
+
+async fn run_profile(cms: &Arc<Cms>) -> i32 {
+    use sfs::types::FileId;
+    let (Ok(name), Ok(kind)) = ("PROFILE".parse(), "EXEC".parse()) else { return 0 };
+    match cms.modes.find(FileId::new(name, kind), None).await {
+        Ok(Some(_)) => cms.execute("EXEC PROFILE").await,
+        _ => 0,
+    }
+}
+
+async fn command_loop(cms: &Arc<Cms>) {
+    loop {
+        let line = cms.guest.read().await;
+        if line.trim().is_empty() {
+            cms.say("CMS").await;
+            cms.guest.complete(0);
+            continue;
+        }
+        let rc = cms.execute(line.trim()).await;
+        if cms.guest.vm().console.is_captured() {
+            // The asker gets the return code by itself and wants no prompt.
+            cms.guest.complete(rc);
+        } else {
+            ready(cms, rc).await;
+        }
+        // Lines that a command left on the stack are the next commands.
+        while let Some(line) = cms.stack.pull() {
+            let rc = cms.execute(line.trim()).await;
+            ready(cms, rc).await;
+        }
+    }
+}
+
+async fn ready(cms: &Arc<Cms>, rc: i32) {
+    let short = cms.settings.lock().short_ready;
+    let cpu = cms.guest.vm().cpu_time().as_secs_f64();
+    let clock = cms.guest.local_time().strftime("%H:%M:%S").to_string();
+    cms.say(&ready_message(rc, (!short).then_some((cpu, clock.as_str())))).await;
+    cms.guest.complete(rc);
+}
+
+/// `Ready; T=0.01/0.01 12:34:56`, `Ready(00028); ...`, `Ready(-0001); ...`; without times the short form.
+///
+/// Source: "How z/VM Responds to Your Commands".
+pub fn ready_message(rc: i32, times: Option<(f64, &str)>) -> String {
+    let code = match rc {
+        0 => String::new(),
+        n if n < 0 => format!("(-{:04})", i64::from(n).abs()),
+        n => format!("({n:05})"),
+    };
+    match times {
+        // Virtual and total time are the same: CP's own work on behalf of a machine is not metered.
+        Some((cpu, clock)) => format!("Ready{code}; T={cpu:.2}/{cpu:.2} {clock}"),
+        None => format!("Ready{code};"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ready_messages() {
+        assert_eq!(ready_message(0, None), "Ready;");
+        assert_eq!(ready_message(28, None), "Ready(00028);");
+        assert_eq!(ready_message(200_000, None), "Ready(200000);");
+        assert_eq!(ready_message(-1, None), "Ready(-0001);");
+        assert_eq!(ready_message(28, Some((0.014, "12:34:56"))), "Ready(00028); T=0.01/0.01 12:34:56");
+    }
+}

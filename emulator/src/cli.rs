@@ -1,0 +1,119 @@
+//! The command line. Other programs start the system with it, so what is here stays.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand};
+
+/// Default system folder.
+pub const DEFAULT_SYSTEM: &str = "./endicott";
+
+/// A z/VM-style system with an IMAP mail server.
+#[derive(Debug, Parser)]
+#[command(
+    name = "endicott",
+    version,
+    about = "A z/VM-style system on a workstation, with an IMAP and SMTP server on top",
+    after_help = "Examples:\n  endicott                                   generate ./endicott if need be, IPL it, be its operator\n  endicott ipl --system /srv/vm --no-console   the same as a service\n  endicott cmd -u MAINT 'QUERY NAMES'          one command in the running system\n  endicott shutdown                            stop it"
+)]
+pub struct Cli {
+    /// What to do; IPL when nothing is said.
+    #[command(subcommand)]
+    pub command: Option<Command>,
+    /// For IPL without the word.
+    #[command(flatten)]
+    pub ipl: IplArgs,
+}
+
+/// The subcommands.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Start the system (generating it when the folder is not there) and be its operator's console
+    Ipl(IplArgs),
+    /// Generate a new system without starting it
+    #[command(
+        after_help = "Example:\n  endicott generate --system /srv/vm --mail-user JOE=SECRET1 --user ANN=SECRET2"
+    )]
+    Generate(GenerateArgs),
+    /// Run one CP or CMS command on a user's machine in the running system and print its answer
+    #[command(
+        after_help = "Example:\n  endicott cmd -u MAINT 'IMAP QUERY USERS'\nThe exit code is the command's return code, 255 at most."
+    )]
+    Cmd(CmdArgs),
+    /// Stop the running system
+    Shutdown(SystemArgs),
+}
+
+/// `--system`.
+#[derive(Debug, Clone, Args)]
+pub struct SystemArgs {
+    /// Folder of the system
+    #[arg(long, value_name = "DIR", default_value = DEFAULT_SYSTEM)]
+    pub system: PathBuf,
+}
+
+/// Arguments of IPL.
+#[derive(Debug, Clone, Args)]
+pub struct IplArgs {
+    /// Folder of the system
+    #[arg(long, value_name = "DIR", default_value = DEFAULT_SYSTEM)]
+    pub system: PathBuf,
+    /// Do not be the operator's console; for use as a service
+    #[arg(long)]
+    pub no_console: bool,
+    /// Listen on this address instead of the one in endicott.toml
+    #[arg(long, value_name = "ADDRESS")]
+    pub listen: Option<std::net::IpAddr>,
+}
+
+/// Arguments of `generate`.
+#[derive(Debug, Clone, Args)]
+pub struct GenerateArgs {
+    /// Folder of the system; must not hold one already
+    #[arg(long, value_name = "DIR", default_value = DEFAULT_SYSTEM)]
+    pub system: PathBuf,
+    /// A CMS user, or the password of one of the system's own users
+    #[arg(long, value_name = "NAME=PASSWORD")]
+    pub user: Vec<String>,
+    /// A CMS user who is enrolled for mail with 1,000,000 blocks
+    #[arg(long, value_name = "NAME=PASSWORD")]
+    pub mail_user: Vec<String>,
+}
+
+/// Arguments of `cmd`.
+#[derive(Debug, Clone, Args)]
+pub struct CmdArgs {
+    /// Folder of the system
+    #[arg(long, value_name = "DIR", default_value = DEFAULT_SYSTEM)]
+    pub system: PathBuf,
+    /// On whose machine
+    #[arg(short, long, value_name = "USER")]
+    pub user: String,
+    /// Check this password first
+    #[arg(long, value_name = "PASSWORD")]
+    pub as_password: Option<String>,
+    /// The command
+    #[arg(required = true, num_args = 1..)]
+    pub command: Vec<String>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory;
+
+    #[test]
+    fn the_definition_is_sound_and_the_contract_holds() {
+        Cli::command().debug_assert();
+        let cli = Cli::parse_from(["endicott", "--system", "/x", "--no-console"]);
+        assert!(cli.command.is_none() && cli.ipl.no_console && cli.ipl.system.as_os_str() == "/x");
+        let cli = Cli::parse_from(["endicott", "cmd", "--system", "/x", "-u", "MAINT", "QUERY NAMES"]);
+        assert!(matches!(cli.command, Some(Command::Cmd(c)) if c.command == ["QUERY NAMES"]));
+        let cli =
+            Cli::parse_from(["endicott", "generate", "--system", "d", "--mail-user", "A=B", "--user", "C=D"]);
+        assert!(matches!(cli.command, Some(Command::Generate(g)) if g.mail_user.len() == 1));
+        assert!(matches!(
+            Cli::parse_from(["endicott", "ipl", "--listen", "0.0.0.0"]).command,
+            Some(Command::Ipl(i)) if i.listen.is_some()
+        ));
+    }
+}

@@ -1,0 +1,3 @@
+/* PROFILE EXEC of the SMTP server */
+'SET RDYMSG SMSG'
+'SMTP'

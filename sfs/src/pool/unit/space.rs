@@ -1,0 +1,76 @@
+//! File spaces as a work unit enrols and removes them.
+
+use std::sync::Arc;
+
+use super::state::FoundDir;
+use super::{DEFAULT_THRESHOLD, WorkUnit};
+use crate::pool::catalog::{DirId, SpaceRec};
+use crate::pool::error::PoolError;
+use crate::pool::lock::{LockKey, LockMode};
+
+impl WorkUnit {
+    /// Enrols a file space with a limit in blocks.
+    ///
+    /// # Errors
+    /// [`PoolError::SpaceExists`], [`PoolError::Locked`].
+    pub fn enroll(&self, name: &str, limit: u64, label: &str) -> Result<(), PoolError> {
+        self.with(|state, snapshot| {
+            // Looked at before the lock too: work in the file space is no reason to call an enrolled user locked.
+            if state.space(snapshot, name)?.is_some() {
+                return Err(PoolError::SpaceExists);
+            }
+            state.locks.take(LockKey::Space(name.into()), LockMode::Exclusive)?;
+            if state.space(&self.inner.current(), name)?.is_some() {
+                return Err(PoolError::SpaceExists);
+            }
+            let rec = SpaceRec {
+                top: DirId(self.inner.new_number()),
+                limit,
+                used: 0,
+                threshold: DEFAULT_THRESHOLD,
+                created: self.inner.now(),
+                label: label.to_owned(),
+            };
+            state.overlay.spaces.insert(name.to_owned(), Some(rec));
+            Ok(())
+        })
+    }
+
+    /// Changes the limit of a file space.
+    ///
+    /// # Errors
+    /// [`PoolError::NoSpace`], [`PoolError::Locked`].
+    pub fn set_limit(&self, name: &str, limit: u64) -> Result<(), PoolError> {
+        self.with(|state, _| {
+            state.locks.take(LockKey::Space(name.into()), LockMode::Exclusive)?;
+            let rec = state.space(&self.inner.current(), name)?.ok_or(PoolError::NoSpace)?;
+            state.overlay.spaces.insert(name.to_owned(), Some(SpaceRec { limit, ..rec }));
+            Ok(())
+        })
+    }
+
+    /// The label of a file space.
+    ///
+    /// # Errors
+    /// [`PoolError::NoSpace`].
+    pub fn label(&self, name: &str) -> Result<String, PoolError> {
+        self.with(|state, snapshot| Ok(state.space(snapshot, name)?.ok_or(PoolError::NoSpace)?.label))
+    }
+
+    /// Removes a file space with everything in it.
+    ///
+    /// # Errors
+    /// [`PoolError::NoSpace`]; [`PoolError::Locked`] while another unit changes anything in it.
+    pub fn remove_space(&self, name: &str) -> Result<(), PoolError> {
+        self.with(|state, _| {
+            state.locks.take(LockKey::Space(name.into()), LockMode::Exclusive)?;
+            let snapshot = &self.inner.current();
+            let rec = state.space(snapshot, name)?.ok_or(PoolError::NoSpace)?;
+            let space: Arc<str> = name.into();
+            state.remove_tree(snapshot, &FoundDir { id: rec.top, space })?;
+            state.overlay.spaces.insert(name.to_owned(), None);
+            state.files.clear();
+            Ok(())
+        })
+    }
+}

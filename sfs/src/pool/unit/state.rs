@@ -1,0 +1,195 @@
+//! What a work unit sees: its own changes over the committed state; and how it takes an object to change it.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use super::open::OpenFile;
+use super::{DirPath, MAX_LEVELS, OPEN_TRIES};
+use crate::pool::Inner;
+use crate::pool::catalog::{DirId, DirRec, FileRec, Name16, SpaceRec, file_key, level_key, level_name};
+use crate::pool::draft::{Content, Draft, FileChange, Keyed, Overlay};
+use crate::pool::error::PoolError;
+use crate::pool::lock::{LockKey, LockMode, LockSet};
+use crate::pool::snapshot::Snapshot;
+use crate::types::FileId;
+
+/// A work unit's changes, locks and opens.
+pub(crate) struct State {
+    pub(crate) overlay: Overlay,
+    pub(crate) locks: LockSet,
+    pub(crate) files: HashMap<u64, OpenFile>,
+    pub(crate) busy: bool,
+}
+
+/// A directory that was found.
+#[derive(Debug, Clone)]
+pub(crate) struct FoundDir {
+    pub(crate) id: DirId,
+    pub(crate) space: Arc<str>,
+}
+
+impl State {
+    pub(crate) fn space(&self, snapshot: &Snapshot, name: &str) -> Result<Option<SpaceRec>, PoolError> {
+        match self.overlay.spaces.get(name) {
+            Some(own) => Ok(own.clone()),
+            None => snapshot.space(name),
+        }
+    }
+
+    pub(super) fn level(
+        &self,
+        snapshot: &Snapshot,
+        parent: DirId,
+        level: &str,
+    ) -> Result<Option<DirRec>, PoolError> {
+        let name = level_key(level).ok_or(PoolError::BadDirectory)?;
+        match self.overlay.dirs.get(&(parent, name)) {
+            Some(own) => Ok(own.clone()),
+            None => snapshot.dir(parent, name),
+        }
+    }
+
+    pub(crate) fn resolve(&self, snapshot: &Snapshot, dir: DirPath<'_>) -> Result<FoundDir, PoolError> {
+        if dir.levels.len() > MAX_LEVELS {
+            return Err(PoolError::BadDirectory);
+        }
+        let mut id = self.space(snapshot, dir.space)?.ok_or(PoolError::NoSpace)?.top;
+        for level in dir.levels {
+            id = self.level(snapshot, id, level)?.ok_or(PoolError::NoDirectory)?.id;
+        }
+        Ok(FoundDir { id, space: dir.space.into() })
+    }
+
+    /// Keeps a directory and its file space from going away.
+    pub(crate) fn lock_within(&mut self, dir: &FoundDir) -> Result<(), PoolError> {
+        self.locks.take(LockKey::Space(dir.space.clone()), LockMode::Shared)?;
+        self.locks.take(LockKey::Directory(dir.id), LockMode::Shared)
+    }
+
+    pub(super) fn levels_of(
+        &self,
+        snapshot: &Snapshot,
+        dir: DirId,
+    ) -> Result<Vec<(String, DirRec)>, PoolError> {
+        let mut all = snapshot.dirs(dir)?;
+        let range = (dir, [0; 16])..=(dir, [0xff; 16]);
+        for ((_, name), own) in self.overlay.dirs.range(range) {
+            let level = level_name(name);
+            all.retain(|(l, _)| *l != level);
+            if let Some(rec) = own {
+                all.push((level, rec.clone()));
+            }
+        }
+        all.sort_by(|a, b| a.0.cmp(&b.0));
+        Ok(all)
+    }
+
+    pub(super) fn dir_is_empty(&self, snapshot: &Snapshot, dir: DirId) -> Result<bool, PoolError> {
+        let range = (dir, [0; 16])..=(dir, [0xff; 16]);
+        if self.overlay.files.range(range.clone()).any(|(_, c)| c.now.is_some())
+            || self.overlay.dirs.range(range).any(|(_, d)| d.is_some())
+        {
+            return Ok(false);
+        }
+        if snapshot.is_empty(dir)? {
+            return Ok(true);
+        }
+        let mut left = !self.levels_of(snapshot, dir)?.is_empty();
+        snapshot.files(dir, |id, _| left |= !self.overlay.files.contains_key(&(dir, file_key(id))))?;
+        Ok(!left)
+    }
+
+    /// Levels below `dir`, 0 when there are none.
+    pub(super) fn depth(&self, snapshot: &Snapshot, dir: DirId) -> Result<usize, PoolError> {
+        let mut deepest = 0;
+        for (_, rec) in self.levels_of(snapshot, dir)? {
+            deepest = deepest.max(1 + self.depth(snapshot, rec.id)?);
+        }
+        Ok(deepest)
+    }
+
+    pub(crate) fn exists(&self, snapshot: &Snapshot, key: (DirId, Name16)) -> Result<bool, PoolError> {
+        match self.overlay.files.get(&key) {
+            Some(change) => Ok(change.now.is_some()),
+            None => Ok(snapshot.file(key.0, key.1)?.is_some()),
+        }
+    }
+
+    /// Locks a file name for this unit and takes its committed state into the overlay.
+    pub(crate) fn change_file(&mut self, inner: &Inner, dir: &FoundDir, id: FileId) -> Result<(), PoolError> {
+        let name = file_key(id);
+        if self.overlay.files.contains_key(&(dir.id, name)) {
+            return Ok(());
+        }
+        self.lock_within(dir)?;
+        self.locks.take(LockKey::File(dir.id, name), LockMode::Exclusive)?;
+        self.adopt(inner, dir, name)
+    }
+
+    pub(super) fn adopt(&mut self, inner: &Inner, dir: &FoundDir, name: Name16) -> Result<(), PoolError> {
+        let (base, now) = match load_committed(inner, (dir.id, name), false)? {
+            Some((rec, content)) => (Some(rec.clone()), Some(Draft { rec, content })),
+            None => (None, None),
+        };
+        let change = FileChange { space: dir.space.clone(), base, now };
+        self.overlay.files.insert((dir.id, name), change);
+        Ok(())
+    }
+
+    pub(super) fn copy_source(&mut self, inner: &Inner, key: (DirId, Name16)) -> Result<Draft, PoolError> {
+        let own = self.overlay.files.get(&key).map(|c| c.now.clone());
+        let draft = match own {
+            Some(own) => own.ok_or(PoolError::NoFile)?,
+            None => {
+                let (rec, content) = load_committed(inner, key, false)?.ok_or(PoolError::NoFile)?;
+                Draft { rec, content }
+            }
+        };
+        let Content::Keyed(keyed) = &draft.content else { return Ok(draft) };
+        // Records kept one by one belong to one file: the copy gets its own.
+        let mut copy = Keyed::default();
+        if let Some(file) = keyed.base {
+            let upto = keyed.cut.map_or(u32::MAX, |cut| cut - 1);
+            inner.current().records(file, 1, upto, |number, data| {
+                copy.puts.insert(number, bytes::Bytes::copy_from_slice(data));
+            })?;
+        }
+        copy.puts.extend(keyed.puts.iter().map(|(n, d)| (*n, d.clone())));
+        Ok(Draft { rec: draft.rec, content: Content::Keyed(copy) })
+    }
+
+    pub(super) fn remove_tree(&mut self, snapshot: &Snapshot, dir: &FoundDir) -> Result<(), PoolError> {
+        for (level, rec) in self.levels_of(snapshot, dir.id)? {
+            self.remove_tree(snapshot, &FoundDir { id: rec.id, space: dir.space.clone() })?;
+            let name = level_key(&level).ok_or(PoolError::BadDirectory)?;
+            self.overlay.dirs.insert((dir.id, name), None);
+        }
+        let mut committed = Vec::new();
+        snapshot.files(dir.id, |id, rec| committed.push((file_key(id), rec)))?;
+        for (name, rec) in committed {
+            let change = FileChange { space: dir.space.clone(), base: Some(rec), now: None };
+            self.overlay.files.entry((dir.id, name)).or_insert(change).now = None;
+        }
+        let range = (dir.id, [0; 16])..=(dir.id, [0xff; 16]);
+        for (_, change) in self.overlay.files.range_mut(range) {
+            change.now = None;
+        }
+        Ok(())
+    }
+}
+
+/// The committed file of a name, with its content pinned; tried again when the mover is faster.
+pub(crate) fn load_committed(
+    inner: &Inner,
+    key: (DirId, Name16),
+    reader: bool,
+) -> Result<Option<(FileRec, Content)>, PoolError> {
+    for _ in 0..OPEN_TRIES {
+        let snapshot = inner.current();
+        let Some(rec) = snapshot.file(key.0, key.1)? else { return Ok(None) };
+        if let Some(content) = Content::load(&rec, &snapshot, &inner.store, reader)? {
+            return Ok(Some((rec, content)));
+        }
+    }
+    Err(PoolError::Damaged("a body's storage cannot be found".into()))
+}
