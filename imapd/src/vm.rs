@@ -2,5 +2,5 @@
 //!
 //! Only identifiers and code pages of CP are used here; file pools are reached in [`crate::mailstore::sfs`] alone.
 
-pub use cp::codepage;
-pub use cp::name::UserId;
+pub use cms::cp::codepage;
+pub use cms::cp::name::UserId;

@@ -1,5 +1,5 @@
 //! A server for tests, over any backend.
-#![allow(dead_code, reason = "each test binary uses a part")]
+#![allow(dead_code, unreachable_pub, reason = "each test binary uses a part")]
 
 pub mod memory;
 pub mod sfs_pool;

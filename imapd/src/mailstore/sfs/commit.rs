@@ -3,10 +3,10 @@
 
 use std::collections::BTreeMap;
 
-use ::sfs::csl::{
+use bytes::Bytes;
+use cms::csl::{
     CommitOption, CslError, EraseScope, FileRef, Intent, OpenOptions, SfsObject, Token, WorkUnitId,
 };
-use bytes::Bytes;
 
 use super::{SfsBackend, mailbox_index, note, note_file, note_index, store_error};
 use crate::mailstore::backend::Op;

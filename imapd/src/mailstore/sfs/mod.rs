@@ -15,9 +15,9 @@ pub mod note_file;
 pub mod note_index;
 mod read;
 
-use ::sfs::csl::{Csl, CslError, FileId, FileRef, ReasonCode, WorkUnitId};
 use bytes::Bytes;
-use cp::name::{DirName, FileName, FilePoolId, FileType};
+use cms::cp::name::{DirName, FileName, FilePoolId, FileType};
+use cms::csl::{Csl, CslError, FileId, FileRef, ReasonCode, WorkUnitId};
 use futures::FutureExt;
 
 use super::backend::{Answer, Backend, LoadedMailbox, LoadedUser, Op};
@@ -66,7 +66,7 @@ impl SfsBackend {
 }
 
 fn file(dir: &DirName, name: &str, kind: &str) -> Result<FileRef, StoreError> {
-    let bad = |e: cp::name::NameError| StoreError::Damaged(e.to_string());
+    let bad = |e: cms::cp::name::NameError| StoreError::Damaged(e.to_string());
     let id = FileId::new(FileName::new(name).map_err(bad)?, FileType::new(kind).map_err(bad)?);
     Ok(FileRef { id, dir: dir.clone() })
 }

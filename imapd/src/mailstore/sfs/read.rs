@@ -2,8 +2,8 @@
 
 use std::ops::Range;
 
-use ::sfs::csl::{CslError, FileRef, Intent, OpenOptions, ReasonCode, Token, WorkUnitId};
 use bytes::Bytes;
+use cms::csl::{CslError, FileRef, Intent, OpenOptions, ReasonCode, Token, WorkUnitId};
 
 use super::{SfsBackend, mailbox_index, note, note_file, note_index, store_error};
 use crate::mailstore::backend::{LoadedMailbox, LoadedUser};
