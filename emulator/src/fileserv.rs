@@ -170,7 +170,7 @@ async fn open_pool(cms: &Arc<Cms>, folder: &Folder, id: FilePoolId) -> Result<Po
     if !path.is_dir() {
         return Err(format!("file pool {id} has not been generated"));
     }
-    let dasd: Arc<dyn Dasd> = Arc::new(HostDasd::new(path));
+    let dasd: Arc<dyn Dasd> = Arc::new(HostDasd::new(path).map_err(|e| e.to_string())?);
     let clock = cms.guest.cp().clock.clone();
     let opened = tokio::task::spawn_blocking(move || Pool::open(&dasd, &PoolConfig::default(), clock)).await;
     opened.map_err(|e| e.to_string())?.map_err(|e| e.to_string())

@@ -192,7 +192,7 @@ fn ring_id() -> anyhow::Result<u64> {
 
 fn host_dasd(folder: &Folder, path: &Path) -> anyhow::Result<Arc<dyn Dasd>> {
     folder.make(path).with_context(|| path.display().to_string())?;
-    Ok(Arc::new(HostDasd::new(path)))
+    Ok(Arc::new(HostDasd::new(path)?))
 }
 
 fn make_stores(folder: &Folder) -> anyhow::Result<()> {
@@ -282,7 +282,7 @@ async fn enroll(folder: &Folder, directory: &Path, users: &[MadeUser]) -> anyhow
     let mut config = HostConfig::load(folder.path())?;
     config.system.timezone = None;
     let system = System::build_from(folder, directory, &config, std::collections::BTreeMap::new()).await?;
-    system.autolog()?;
+    system.autolog().await?;
     let maint = UserId::new("MAINT")?;
     let vm = system.cp.autolog(maint, None)?;
     let mut commands = Vec::new();
@@ -295,7 +295,6 @@ async fn enroll(folder: &Folder, directory: &Path, users: &[MadeUser]) -> anyhow
             commands.push(format!("IMAP ENROLL {userid} {MAIL_BLOCKS}"));
         }
     }
-    system.wait_for_servers().await;
     for command in commands {
         let answer = vm.console.input_captured(&command)?;
         let Captured { lines, rc } = answer.await.unwrap_or(Captured { lines: Vec::new(), rc: -1 });

@@ -116,14 +116,16 @@ impl System {
         Ok(Self { cp, folder: folder.clone(), network, spool, minidisks, bound, _lock: lock })
     }
 
-    /// Autologs the service machines.
+    /// Autologs the service machines one after the other, each when the one before is up.
     ///
     /// # Errors
     /// The machine that cannot be logged on.
-    pub fn autolog(&self) -> anyhow::Result<()> {
+    pub async fn autolog(&self) -> anyhow::Result<()> {
         for name in SERVICE_MACHINES {
             let user = UserId::new(name).expect("the names are constants");
-            self.cp.autolog(user, None).with_context(|| format!("autolog of {name}"))?;
+            let vm = self.cp.autolog(user, None).with_context(|| format!("autolog of {name}"))?;
+            // The next machine needs this one's services. A program answers a null line once it has started.
+            let _late = tokio::time::timeout(START_TIMEOUT, null_line_taken(&vm)).await;
         }
         Ok(())
     }
@@ -137,21 +139,6 @@ impl System {
         let listener = UnixListener::bind(&path).with_context(|| path.display().to_string())?;
         tokio::spawn(control::serve(listener, self.cp.clone()));
         Ok(())
-    }
-
-    /// Waits until the file pools and the IMAP machine answer, as far as that can be seen from outside: the pools are
-    /// identified, and IMAP serves requests.
-    pub async fn wait_for_servers(&self) {
-        let ready = async {
-            for name in SERVICE_MACHINES {
-                let Some(vm) = UserId::new(name).ok().and_then(|u| self.cp.machine(u)) else { continue };
-                // A service program answers a null line at its console once it has started.
-                if let Ok(answer) = vm.console.input_captured("") {
-                    let _started = answer.await;
-                }
-            }
-        };
-        let _late = tokio::time::timeout(START_TIMEOUT, ready).await;
     }
 
     /// Waits until every listener is open; the names of those that are not, when it takes too long.
@@ -179,8 +166,8 @@ impl System {
         for name in ["SMTP", "IMAP"] {
             if let Some(vm) = machine(name) {
                 vm.signal_shutdown();
-                // The program's end shows as CP READ or a console that reads commands again.
-                let _late = tokio::time::timeout(SIGNAL_TIMEOUT, program_end(&vm)).await;
+                // CMS takes the line when the program has ended.
+                let _late = tokio::time::timeout(SIGNAL_TIMEOUT, null_line_taken(&vm)).await;
                 self.cp.logoff(&vm, None).await;
             }
         }
@@ -192,19 +179,19 @@ impl System {
         }
         for vm in servers {
             vm.signal_shutdown();
-            let _late = tokio::time::timeout(SIGNAL_TIMEOUT, program_end(&vm)).await;
+            let _late = tokio::time::timeout(SIGNAL_TIMEOUT, null_line_taken(&vm)).await;
             self.cp.logoff(&vm, None).await;
         }
         OpenPools::of(&self.cp).close_all().await;
         self.minidisks.close().await;
-        self.spool.stop().await;
+        self.spool.stop();
         self.folder.clear_run();
     }
 }
 
-/// Resolves when the program that a machine's PROFILE EXEC started has ended: CMS waits for a command then.
-async fn program_end(vm: &Arc<cp::vm::Vm>) {
-    // A captured null line is answered by CMS itself as soon as it reads commands.
+/// Resolves when somebody takes a null line at the machine's console: a program that has started, or CMS itself.
+async fn null_line_taken(vm: &Arc<cp::vm::Vm>) {
+    // A machine that is gone takes nothing, and says so at once.
     if let Ok(answer) = vm.console.input_captured("") {
         let _ended = answer.await;
     }
@@ -218,14 +205,14 @@ fn register_programs(cp: &Arc<Cp>, folder: &Folder, network: &Arc<HostNetwork>) 
     let imap = UserId::new("IMAP").expect("IMAP is a user id");
     exits.register("IMAPCMDX", Arc::new(smtp_exit::imapcmdx::ImapPunchExit::new(imap)));
     programs.register("SMTP", Arc::new(smtp_exit::machine::Smtp { network: network.clone(), exits }));
-    programs.register("IMAPMAIN", Arc::new(imapd::machine::Imapmain { network: network.clone() }));
+    programs.register("IMAPMAIN", Arc::new(imapd::machine::Imapmain { network: network.clone(), random: crate::host::random }));
 }
 
 async fn start_spool(folder: &Folder, cp: &Arc<Cp>) -> anyhow::Result<Arc<Spool>> {
-    let dasd: Arc<dyn dasd::Dasd> = Arc::new(HostDasd::new(folder.spool()));
+    let dasd: Arc<dyn dasd::Dasd> = Arc::new(HostDasd::new(folder.spool())?);
     let clock = cp.clock.clone();
     let started = tokio::task::spawn_blocking(move || {
-        Spool::start(&dasd, &SpoolConfig::default(), StartKind::Warm, clock)
+        Spool::start(dasd, &SpoolConfig::default(), StartKind::Warm, clock)
     });
     let (spool, report) = started.await?.with_context(|| folder.spool().display().to_string())?;
     tracing::info!("spool: {report:?}");
@@ -234,7 +221,7 @@ async fn start_spool(folder: &Folder, cp: &Arc<Cp>) -> anyhow::Result<Arc<Spool>
 }
 
 async fn start_minidisks(folder: &Folder, cp: &Arc<Cp>) -> anyhow::Result<Pool> {
-    let dasd: Arc<dyn dasd::Dasd> = Arc::new(HostDasd::new(folder.dasd()));
+    let dasd: Arc<dyn dasd::Dasd> = Arc::new(HostDasd::new(folder.dasd())?);
     let clock = cp.clock.clone();
     let opened = tokio::task::spawn_blocking(move || Pool::open(&dasd, &PoolConfig::default(), clock));
     opened.await?.with_context(|| folder.dasd().display().to_string())

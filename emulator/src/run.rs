@@ -102,7 +102,7 @@ async fn run_system(folder: &Folder, args: &IplArgs) -> anyhow::Result<()> {
     }
     let (mut terminate, mut interrupt) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
     let system = System::build(folder, &config, config.addresses()).await?;
-    system.autolog()?;
+    system.autolog().await?;
     system.open_control()?;
     let late = system.wait_until_up().await;
     for name in &late {

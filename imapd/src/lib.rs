@@ -9,6 +9,7 @@
 
 pub mod auth;
 pub mod command;
+pub mod machine;
 pub mod mail;
 pub mod mailstore;
 pub mod parse;

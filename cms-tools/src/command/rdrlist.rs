@@ -39,7 +39,7 @@ async fn run(call: CmsCall<'_>) -> CmsResult {
             file.device,
             file.class,
             file.origin,
-            file.hold,
+            file.hold.as_str(),
             file.records,
             when.strftime("%m/%d/%y %H:%M:%S"),
         );

@@ -49,7 +49,7 @@ async fn run(call: CmsCall<'_>) -> CmsResult {
         None => unit_record.open_reader().await.map_err(failed)?,
         Some(word) => {
             let id = word.parse().ok().and_then(SpoolId::new).ok_or_else(|| dms(MODULE, 29, 24, &[word]))?;
-            unit_record.open_file(id).await.map_err(failed)?
+            Some(unit_record.open_file(id).await.map_err(failed)?)
         }
     };
     let Some(mut reader) = opened else { return Err(dms(MODULE, 672, 28, &[])) };

@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use cms::cp::name::UserId;
 use cms::cp::Guest;
+use cms::csl::Csl;
 use cms::trace::TraceSwitch;
 use cms::vmipc::Answer;
 use futures::future::BoxFuture;
@@ -25,6 +26,8 @@ const RC_FAILED: i32 = 28;
 pub struct Administration {
     /// The IMAP machine.
     pub guest: Guest,
+    /// Its file pool interface.
+    pub csl: Csl,
     /// Configuration.
     pub config: ImapConfig,
     /// The client service.
@@ -223,10 +226,12 @@ async fn query(admin: &Administration, words: &[&str]) -> Answer {
             Err(_) => syntax("QUERY"),
         },
         ["SESSIONS"] => {
-            let mut lines = vec!["Userid   Since    Address               Mailbox".to_owned()];
+            let mut lines = vec!["Session  Userid   Since             Address".to_owned()];
+            let zone = admin.guest.cp().clock.zone();
             lines.extend(admin.service.server.sessions.list().into_iter().map(|s| {
                 let user = s.user.map_or("-".to_owned(), |u| u.to_string());
-                format!("{user:<8} {} {:<21} {}", s.since, s.peer, s.mailbox)
+                let since = jiff::Timestamp::from_second(s.since).unwrap_or_default().to_zoned(zone.clone());
+                format!("{:>7}  {user:<8} {} {}", s.id.0, since.strftime("%m/%d/%y %H:%M:%S"), s.peer)
             }));
             Answer { rc: 0, lines }
         }
@@ -248,13 +253,13 @@ fn status(admin: &Administration) -> Answer {
 }
 
 async fn users(admin: &Administration) -> Answer {
-    match admin.service.server.store.enrolled().await {
+    match admin.csl.enrolled_users(admin.config.file_pool).await {
         Ok(users) => {
             let mut lines = vec!["Userid        Limit       Used".to_owned()];
-            lines.extend(users.iter().map(|u| format!("{:<8} {:>10} {:>10}", u.user, u.limit, u.used)));
+            lines.extend(users.iter().map(|(user, s)| format!("{user:<8} {:>10} {:>10}", s.limit, s.used)));
             Answer { rc: 0, lines }
         }
-        Err(error) => failed("The users cannot be listed", &error),
+        Err(error) => Answer::line(RC_FAILED, format!("DTCIMP3003E The users cannot be listed: {error}")),
     }
 }
 

@@ -123,7 +123,7 @@ impl Arrival {
                 Ok(Some(file)) => {
                     let worker = &workers[self.worker_of(&file)];
                     if worker.send(file).await.is_err() {
-                        return SplError::Severed;
+                        return SplError::Severed(0);
                     }
                 }
                 Ok(None) => {
@@ -220,12 +220,13 @@ impl Arrival {
         let zone = self.guest.cp().clock.zone();
         let micros = i64::try_from(name.received).unwrap_or(0);
         let when = jiff::Timestamp::from_microsecond(micros).unwrap_or_else(|_| self.guest.now()).to_zoned(zone);
-        InternalDate::new(when.timestamp().as_second(), when.offset().seconds() / 60)
+        let zone_minutes = i16::try_from(when.offset().seconds() / 60).unwrap_or(0);
+        InternalDate { seconds: when.timestamp().as_second(), zone_minutes }
     }
 
     /// The file as a mail: records to ISO 8859-1, each with CRLF.
     async fn read(&self, file: &Sfblok) -> Result<Bytes, String> {
-        let mut records = self.path.records(file).await.map_err(|e| e.to_string())?;
+        let mut records = self.path.records(file);
         let mut octets = Vec::new();
         while let Some(record) = records.next().await.map_err(|e| e.to_string())? {
             if octets.len() + record.data.len() > MAX_MAIL_OCTETS {

@@ -81,7 +81,17 @@ impl PasswordCheck for CpPasswords {
     }
 }
 
+/// Ends the client tasks when the machine is reset: they are not the machine's own tasks.
+struct StopOnDrop(CancellationToken);
+
+impl Drop for StopOnDrop {
+    fn drop(&mut self) {
+        self.0.cancel();
+    }
+}
+
 struct Main {
+    _until_reset: StopOnDrop,
     admin: Arc<Administration>,
     listeners: Vec<tokio::sync::oneshot::Receiver<()>>,
 }
@@ -97,6 +107,7 @@ impl Main {
         let service = build_service(cms, &network, &config, random).map_err(|e| one(format!("DTCIMP1003E {e}")))?;
         let admin = Arc::new(Administration {
             guest: cms.guest.clone(),
+            csl: cms.csl.clone(),
             config: config.clone(),
             service: service.clone(),
             stop: CancellationToken::new(),
@@ -111,14 +122,19 @@ impl Main {
                 Ok(Some(named)) => {
                     let address = named.socket.local_addr().map_or_else(|e| e.to_string(), |a| a.to_string());
                     cms.say(&format!("DTCIMP1005I {name} listens on {address}")).await;
-                    let listener = Listener::from_named(named, implicit_tls);
-                    listeners.push(cms.guest.spawn(listener.run(service.clone())));
+                    let listener = Listener::on(named.socket.clone(), implicit_tls);
+                    let service = service.clone();
+                    listeners.push(cms.guest.spawn(async move {
+                        listener.run(service).await;
+                        // The address is withdrawn when the intake is over.
+                        drop(named);
+                    }));
                 }
                 Ok(None) => {}
                 Err(error) => return Err(one(format!("DTCIMP1006E {error}"))),
             }
         }
-        Ok(Self { admin, listeners })
+        Ok(Self { _until_reset: StopOnDrop(service.stop.clone()), admin, listeners })
     }
 
     /// The console thread, until the end.
@@ -145,6 +161,7 @@ impl Main {
             // A listener that is gone already has done what it should.
             let _ended = listener.await;
         }
+        drop(self._until_reset);
         cms.say("DTCIMP1007I The IMAP server has ended").await;
         0
     }

@@ -6,6 +6,7 @@
 
 pub mod capability;
 pub mod out;
+pub mod registry;
 pub mod reply;
 pub mod server;
 pub mod table;

@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use tokio::sync::Semaphore;
 
+use super::registry::Sessions;
 use crate::auth::Authenticator;
 use crate::mailstore::{MailStore, SessionId};
 use crate::transport::ConnectionLimits;
@@ -21,11 +22,13 @@ pub struct Server {
     pub starttls: bool,
     /// Whether passwords may come in the clear.
     pub clear_passwords: bool,
+    /// Who is connected.
+    pub sessions: Arc<Sessions>,
     /// How many connections there may be.
     pub limits: Arc<ConnectionLimits>,
     /// Lets that many searches compute at once.
     pub(crate) cpu: Arc<Semaphore>,
-    sessions: AtomicU64,
+    next_session: AtomicU64,
 }
 
 impl Server {
@@ -37,14 +40,15 @@ impl Server {
             auth,
             starttls: false,
             clear_passwords: true,
+            sessions: Arc::default(),
             limits: Arc::default(),
             cpu: Arc::new(Semaphore::new(cpus.max(1))),
-            sessions: AtomicU64::new(0),
+            next_session: AtomicU64::new(0),
         }
     }
 
     pub(crate) fn next_session(&self) -> SessionId {
-        SessionId(self.sessions.fetch_add(1, Ordering::Relaxed) + 1)
+        SessionId(self.next_session.fetch_add(1, Ordering::Relaxed) + 1)
     }
 
     /// Runs a computation off the tasks' threads, a bounded number at once.

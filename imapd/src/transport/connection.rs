@@ -151,6 +151,9 @@ async fn handshake(service: &Service, stream: TcpStream) -> io::Result<Stream> {
 
 async fn talk(service: &Arc<Service>, session: &mut Session, wire: &mut Wire) -> io::Result<&'static str> {
     let mut framer = Framer::default();
+    let server = &service.server;
+    let mut registered = server.sessions.register(session.id, session.peer, server.store.now());
+    let mut known_user = None;
     let started = Instant::now();
     let mut heard = started;
     loop {
@@ -166,6 +169,11 @@ async fn talk(service: &Arc<Service>, session: &mut Session, wire: &mut Wire) ->
             }
         }
         framer.release();
+        let user = session.user().map(|u| u.id());
+        if user != known_user {
+            known_user = user;
+            registered.set_user(user);
+        }
         let limit = if session.is_authenticated() {
             heard + service.timeouts.idle
         } else {
@@ -187,6 +195,9 @@ async fn talk(service: &Arc<Service>, session: &mut Session, wire: &mut Wire) ->
                 let mut update = Vec::new();
                 session.idle_update(&mut update);
                 wire.send(&update).await?;
+            }
+            text = registered.alert() => {
+                wire.send(format!("* OK [ALERT] {text}\r\n").as_bytes()).await?;
             }
             () = tokio::time::sleep_until(limit) => {
                 wire.send(b"* BYE [UNAVAILABLE] Autologout; idle for too long\r\n").await?;

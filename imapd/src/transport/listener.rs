@@ -69,7 +69,7 @@ impl Service {
 
 /// A listening socket.
 pub struct Listener {
-    socket: TcpListener,
+    socket: Arc<TcpListener>,
     implicit_tls: bool,
 }
 
@@ -82,7 +82,12 @@ impl Listener {
         let socket = if address.is_ipv4() { TcpSocket::new_v4()? } else { TcpSocket::new_v6()? };
         socket.set_reuseaddr(true)?;
         socket.bind(address)?;
-        Ok(Self { socket: socket.listen(BACKLOG)?, implicit_tls })
+        Ok(Self { socket: Arc::new(socket.listen(BACKLOG)?), implicit_tls })
+    }
+
+    /// Over a socket that listens already.
+    pub fn on(socket: Arc<TcpListener>, implicit_tls: bool) -> Self {
+        Self { socket, implicit_tls }
     }
 
     /// The address it listens on.
