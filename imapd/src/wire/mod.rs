@@ -164,7 +164,8 @@ impl Framer {
         loop {
             match self.phase {
                 Phase::Line(start) => {
-                    let Some(end) = memchr::memchr(b'\n', &self.buf[self.scanned..]).map(|i| i + self.scanned)
+                    let Some(end) =
+                        memchr::memchr(b'\n', &self.buf[self.scanned..]).map(|i| i + self.scanned)
                     else {
                         self.scanned = self.buf.len();
                         if self.buf.len() - start > limits.line + 1 {
@@ -243,20 +244,17 @@ impl Framer {
             Some(Refusal::TooManyLiterals)
         } else if is_message && literal.octets > limits.message.max(room) {
             Some(Refusal::MessageTooLarge)
-        } else if !is_message && literal.octets > room {
-            Some(Refusal::LiteralTooLarge)
-        } else if literal.non_synchronising && literal.octets > limits.non_synchronising {
+        } else if (!is_message && literal.octets > room)
+            || (literal.non_synchronising && literal.octets > limits.non_synchronising)
+        {
             Some(Refusal::LiteralTooLarge)
         } else {
             None
         };
         if let Some(why) = why {
             // After a refused synchronising literal the client sends nothing more of the command.
-            let then = if literal.non_synchronising {
-                Phase::SkipLiteral(literal.octets)
-            } else {
-                Phase::Line(0)
-            };
+            let then =
+                if literal.non_synchronising { Phase::SkipLiteral(literal.octets) } else { Phase::Line(0) };
             return Some(self.refuse(why, then, start));
         }
         if is_message && literal.octets > room {
