@@ -181,6 +181,36 @@ async fn limits_by_address_and_user() {
     }
 }
 
+#[tokio::test]
+async fn large_literals_of_many_clients_take_turns() {
+    // More than the memory for large literals together, each sent slowly enough to overlap with the others.
+    let clients = 12;
+    let size = imapd::wire::MAX_MESSAGE;
+    assert!(clients * size > Server::LITERAL_ROOM_KB * 1024);
+    let running = start(Arc::new(Memory::default()), Timeouts::default(), ConnectionLimits::default()).await;
+    let mut streams = Vec::new();
+    for _ in 0..clients {
+        let mut stream = BufReader::new(TcpStream::connect(running.address).await.unwrap());
+        line(&mut stream).await;
+        say(&mut stream, "a LOGIN alice secret\r\n").await;
+        line(&mut stream).await;
+        say(&mut stream, &format!("b APPEND INBOX {{{size}}}\r\n")).await;
+        assert!(line(&mut stream).await.starts_with("+ "));
+        streams.push(stream);
+    }
+    // Nobody has sent anything: those who hold the memory go away, and the last gets its turn.
+    let mut last = streams.pop().unwrap();
+    drop(streams);
+    let mut piece = vec![b'x'; 1 << 20];
+    piece[100] = b'\n';
+    for _ in 0..size >> 20 {
+        last.get_mut().write_all(&piece).await.unwrap();
+    }
+    say(&mut last, "\r\n").await;
+    // 64 MiB are over the user's 1,000 blocks.
+    assert!(line(&mut last).await.starts_with("b NO [OVERQUOTA]"));
+}
+
 /// Private memory of this process in octets.
 fn private_memory() -> usize {
     let status = std::fs::read_to_string("/proc/self/status").unwrap();

@@ -266,11 +266,8 @@ impl UserStore {
         for op in ops {
             match op {
                 Op::PutHeader(header) => catalog.header = header,
-                Op::DropRow { slot, name_slot } => {
-                    let id = catalog.iter().find(|r| r.slot == slot).map(|r| r.id);
-                    if let Some(id) = id {
-                        catalog.remove(id);
-                    }
+                Op::DropRow { id, slot, name_slot } => {
+                    catalog.remove(id);
                     catalog.slots.give(slot);
                     if name_slot != 0 {
                         catalog.slots.give(name_slot);
@@ -329,7 +326,7 @@ impl UserStore {
         if catalog.get(name).filter(exists).is_some_and(MailboxRow::selectable) {
             return Err(StoreError::AlreadyExists);
         }
-        if catalog.iter().count() >= Self::MAX_MAILBOXES {
+        if catalog.len() >= Self::MAX_MAILBOXES {
             return Err(StoreError::Limit("user has too many mailboxes"));
         }
         let mut header = catalog.header.clone();
@@ -388,7 +385,7 @@ impl UserStore {
             ops.push(Op::PutRow(row.clone()));
             rows.push(row);
         } else {
-            ops.push(Op::DropRow { slot: row.slot, name_slot: row.name_slot });
+            ops.push(Op::DropRow { id: row.id, slot: row.slot, name_slot: row.name_slot });
         }
         if !children {
             // Names that only stood for their inferiors go with the last of them.
@@ -404,7 +401,7 @@ impl UserStore {
                 if others || parent.attributes.has(Attributes::SUBSCRIBED) {
                     break;
                 }
-                ops.push(Op::DropRow { slot: parent.slot, name_slot: parent.name_slot });
+                ops.push(Op::DropRow { id: parent.id, slot: parent.slot, name_slot: parent.name_slot });
             }
         }
         Ok((ops, rows))
@@ -444,7 +441,7 @@ impl UserStore {
                 return Err(StoreError::AlreadyExists);
             }
             if let Some(old) = taken {
-                ops.push(Op::DropRow { slot: old.slot, name_slot: old.name_slot });
+                ops.push(Op::DropRow { id: old.id, slot: old.slot, name_slot: old.name_slot });
                 row.attributes.set(Attributes::SUBSCRIBED, true);
             }
             row.name = name;
@@ -475,7 +472,10 @@ impl UserStore {
         }
         row.attributes.set(Attributes::SUBSCRIBED, on);
         if !on && !row.attributes.has(Attributes::EXISTS) {
-            return Ok((vec![Op::DropRow { slot: row.slot, name_slot: row.name_slot }], Vec::new()));
+            return Ok((
+                vec![Op::DropRow { id: row.id, slot: row.slot, name_slot: row.name_slot }],
+                Vec::new(),
+            ));
         }
         Ok((vec![Op::PutRow(row.clone())], vec![row]))
     }

@@ -132,6 +132,13 @@ impl MailboxName {
     }
 }
 
+/// Names order and compare as their text, so maps of names can be searched by text.
+impl std::borrow::Borrow<str> for MailboxName {
+    fn borrow(&self) -> &str {
+        &self.0
+    }
+}
+
 impl fmt::Display for MailboxName {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.0)

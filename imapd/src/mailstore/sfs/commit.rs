@@ -71,7 +71,7 @@ impl SfsBackend {
                         mailboxes.0.insert(row.name_slot, continuation.to_vec());
                     }
                 }
-                Op::DropRow { slot, name_slot } => {
+                Op::DropRow { slot, name_slot, .. } => {
                     for slot in [slot, name_slot].into_iter().filter(|s| *s != 0) {
                         mailboxes.0.insert(slot, vec![0; mailbox_index::LRECL]);
                     }
