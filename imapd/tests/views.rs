@@ -87,7 +87,8 @@ impl Tester {
         let mut out = Out::new(&mut buf, &mut sink);
         self.session.command(frame, &mut out).await.unwrap();
         out.flush().await.unwrap();
-        let text = String::from_utf8(sink.0).unwrap();
+        // The one literal there is, "y", goes on in the line that announces it.
+        let text = String::from_utf8(sink.0).unwrap().replace("}\r\n", "} ");
         let numbered = ["FETCH", "STORE", "SEARCH"].iter().any(|w| command.starts_with(w));
         for line in text.lines() {
             self.client.take(line, !numbered);
