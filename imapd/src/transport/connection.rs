@@ -179,14 +179,12 @@ async fn talk(service: &Arc<Service>, session: &mut Session, wire: &mut Wire) ->
             known_user = user;
             registered.set_user(user);
         }
-        match framer.wants() {
-            // The command is done, or has only small literals.
-            0 => room = None,
-            octets if octets > LARGE_LITERAL && room.is_none() => {
-                room = Some(literal_room(service, octets).await?);
-                heard = Instant::now();
-            }
-            _ => {}
+        let wanted = framer.wants();
+        if wanted == 0 {
+            room = None;
+        } else if wanted > LARGE_LITERAL && room.is_none() {
+            room = Some(literal_room(service, wanted).await?);
+            heard = Instant::now();
         }
         let limit = if room.is_some() {
             // Who announces much must send it, for others wait for the memory.
