@@ -16,9 +16,7 @@ use super::error::StoreError;
 use super::open::OpenMailbox;
 use super::stage::Stage;
 use super::store::Shared;
-use super::types::{
-    Attributes, MailboxId, MailboxRow, ModSeq, NewMessage, Origin, SessionId, Uid, UidValidity,
-};
+use super::types::{Attributes, MailboxId, NewMessage, Origin, SessionId, Uid};
 use crate::syntax::ast::FlagChange;
 use crate::syntax::flag::FlagList;
 use crate::syntax::mailbox_name::MailboxName;
