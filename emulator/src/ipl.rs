@@ -98,6 +98,8 @@ impl System {
             clock,
             directory,
         );
+        cp::command::register(&cp.commands);
+        cp::msg_service::register(&cp);
         let spool = start_spool(folder, &cp).await?;
         let minidisks = start_minidisks(folder, &cp).await?;
         cp.ext.set(Arc::new(MinidiskStore::new(minidisks.clone())));
@@ -110,6 +112,7 @@ impl System {
         });
         let network = HostNetwork::new(config.mail.domain.clone(), addresses, tls, on_change);
         cp.ext.set(network.clone());
+        cp.ext.set(crate::log::trace_switch());
         register_programs(&cp, folder, &network);
         cp.add_named_system("CMS", Arc::new(CmsSystem));
         cp.add_named_system("0190", Arc::new(CmsSystem));
@@ -205,7 +208,10 @@ fn register_programs(cp: &Arc<Cp>, folder: &Folder, network: &Arc<HostNetwork>) 
     let imap = UserId::new("IMAP").expect("IMAP is a user id");
     exits.register("IMAPCMDX", Arc::new(smtp_exit::imapcmdx::ImapPunchExit::new(imap)));
     programs.register("SMTP", Arc::new(smtp_exit::machine::Smtp { network: network.clone(), exits }));
-    programs.register("IMAPMAIN", Arc::new(imapd::machine::Imapmain { network: network.clone(), random: crate::host::random }));
+    programs.register(
+        "IMAPMAIN",
+        Arc::new(imapd::machine::Imapmain { network: network.clone(), random: crate::host::random }),
+    );
 }
 
 async fn start_spool(folder: &Folder, cp: &Arc<Cp>) -> anyhow::Result<Arc<Spool>> {

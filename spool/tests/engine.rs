@@ -167,10 +167,12 @@ async fn cold_deletes_and_force_leaves_out_what_is_damaged() {
     let long = [0x81u8; 60_000];
     let bad = send(&smtp, "IMAP", &[&long, &long]).await.unwrap();
     let good = send(&smtp, "IMAP", &[b"good"]).await.unwrap();
-    assert!(disk.flip_bit("SPVOL0000000000", 9000, 1) || {
-        let name = disk.list().unwrap().into_iter().find(|n| n.starts_with("SPVOL")).unwrap();
-        disk.flip_bit(&name, 9000, 1)
-    });
+    assert!(
+        disk.flip_bit("SPVOL0000000000", 9000, 1) || {
+            let name = disk.list().unwrap().into_iter().find(|n| n.starts_with("SPVOL")).unwrap();
+            disk.flip_bit(&name, 9000, 1)
+        }
+    );
     let imap = UnitRecord::of(&guest(&cp, "IMAP")).unwrap();
     let mut open = imap.open_file(bad.id).await.unwrap();
     assert_eq!(open.next().await.unwrap_err(), SpoolError::Damaged(bad.id));
@@ -247,7 +249,8 @@ async fn work(disk: &FaultyDasd, steps: &[Step]) -> (Book, Option<u64>) {
             }
             Step::Transfer(n) => {
                 let Some(file) = pick(&book, *n) else { continue };
-                match spool.transfer(&Arc::new(file.clone()), file.owner, user("SMITH"), Queue::Reader).await {
+                match spool.transfer(&Arc::new(file.clone()), file.owner, user("SMITH"), Queue::Reader).await
+                {
                     Ok(file) => {
                         book.insert(file.unique.0, (*file).clone());
                         (Ok(()), 0)
@@ -278,7 +281,16 @@ async fn work(disk: &FaultyDasd, steps: &[Step]) -> (Book, Option<u64>) {
 }
 
 fn attributes(file: &SpoolFile) -> impl PartialEq + std::fmt::Debug {
-    (file.key(), file.queue, file.origin, file.hold, file.records, file.octets, file.tag.clone(), file.name.clone())
+    (
+        file.key(),
+        file.queue,
+        file.origin,
+        file.hold,
+        file.records,
+        file.octets,
+        file.tag.clone(),
+        file.name.clone(),
+    )
 }
 
 proptest! {

@@ -1,5 +1,10 @@
 //! A small system with a spool on a faulty disk.
-#![allow(dead_code, unreachable_pub, clippy::unwrap_used, reason = "each test crate uses a part of it; a test stops at the first surprise")]
+#![allow(
+    dead_code,
+    unreachable_pub,
+    clippy::unwrap_used,
+    reason = "each test crate uses a part of it; a test stops at the first surprise"
+)]
 
 use std::sync::Arc;
 
