@@ -18,6 +18,8 @@ use super::trace;
 use crate::session::{Drain, Out, Server, Session, Step};
 use crate::wire::{Frame, Framer, Mode};
 
+/// Octets sent at once.
+const SEND: usize = 64 * 1024;
 /// Octets read at once.
 const READ: usize = 16 * 1024;
 
@@ -46,6 +48,14 @@ impl Wire {
             return Ok(());
         }
         self.sent += octets.len() as u64;
+        // Patience is per piece: a slow client that reads is served to the end.
+        for piece in octets.chunks(SEND) {
+            self.send_piece(piece).await?;
+        }
+        Ok(())
+    }
+
+    async fn send_piece(&mut self, octets: &[u8]) -> io::Result<()> {
         let write = async {
             match &mut self.stream {
                 Stream::Plain(s) => s.write_all(octets).await,
