@@ -5,6 +5,7 @@
 //! run alone. When a batch fails, its requests are tried one by one, so that one over the limit fails no other.
 
 use std::collections::{HashMap, VecDeque};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Weak};
 
 use parking_lot::{Mutex, RwLock, RwLockReadGuard, RwLockWriteGuard};
@@ -71,6 +72,22 @@ pub struct UserStore {
     open: Mutex<HashMap<MailboxId, Slot>>,
     queue: Mutex<Queue>,
     room: Semaphore,
+    /// The user was removed: whoever still holds this must not touch what a new enrolment makes.
+    gone: AtomicBool,
+}
+
+/// Ends the commit task's turn however it ends, so that a defect in one change never stops all later ones.
+struct Turn<'a>(&'a UserStore);
+
+impl Drop for Turn<'_> {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            let mut queue = self.0.queue.lock();
+            queue.running = false;
+            // Who waits is told by the loss of the reply.
+            queue.waiting.clear();
+        }
+    }
 }
 
 impl UserStore {
@@ -87,6 +104,7 @@ impl UserStore {
             open: Mutex::default(),
             queue: Mutex::default(),
             room: Semaphore::new(Self::MAX_WAITING),
+            gone: AtomicBool::new(false),
         }
     }
 
@@ -118,6 +136,9 @@ impl UserStore {
     /// # Errors
     /// When the name does not exist, cannot be selected, or its index cannot be read.
     pub async fn open(self: &Arc<Self>, name: &MailboxName) -> Result<Arc<OpenMailbox>, StoreError> {
+        if self.gone.load(Ordering::Acquire) {
+            return Err(StoreError::NotEnrolled);
+        }
         let row = {
             let catalog = self.catalog();
             let row = catalog.get(name).filter(|r| r.attributes.has(Attributes::EXISTS));
@@ -149,6 +170,9 @@ impl UserStore {
     pub(super) async fn ask(self: &Arc<Self>, request: Request) -> Result<Outcome, StoreError> {
         let gone = || StoreError::Unavailable("mail store is stopping".into());
         let _room = self.room.acquire().await.map_err(|_| gone())?;
+        if self.gone.load(Ordering::Acquire) {
+            return Err(StoreError::NotEnrolled);
+        }
         let (reply, answer) = oneshot::channel();
         let start = {
             let mut queue = self.queue.lock();
@@ -162,7 +186,21 @@ impl UserStore {
         answer.await.map_err(|_| gone())?
     }
 
+    /// Removes the user's file space once every change under way is done; later ones are refused.
+    pub(super) async fn remove(&self) -> Result<(), StoreError> {
+        let stopping = || StoreError::Unavailable("mail store is stopping".into());
+        self.gone.store(true, Ordering::Release);
+        let everybody = u32::try_from(Self::MAX_WAITING).unwrap_or(u32::MAX);
+        let _all = self.room.acquire_many(everybody).await.map_err(|_| stopping())?;
+        let removed = self.backend().delete_user(self.id).await;
+        if removed.is_err() {
+            self.gone.store(false, Ordering::Release);
+        }
+        removed
+    }
+
     async fn commit_all(self: Arc<Self>) {
+        let _turn = Turn(&self);
         loop {
             let batch: Vec<(Request, Reply)> = {
                 let mut queue = self.queue.lock();
