@@ -103,6 +103,15 @@ async fn implicit_tls_carries_large_messages() {
     let mut got = vec![0; body.len()];
     stream.read_exact(&mut got).await.unwrap();
     assert!(got == body.as_bytes());
+    while !line(&mut stream).await.starts_with("d OK") {}
+    // Large enough to be scanned off the session's thread; its header never ends.
+    say(&mut stream, "e FETCH 1 (BODY BODY.PEEK[HEADER]<5.4> BODY.PEEK[1])\r\n").await;
+    let structure = line(&mut stream).await;
+    assert!(structure.starts_with("* 1 FETCH (BODY (\"TEXT\" \"PLAIN\""), "{structure}");
+    assert!(structure.ends_with("BODY[HEADER]<5> {4}\r\n"), "{structure}");
+    assert_eq!(line(&mut stream).await, "0 of BODY[1] {0}\r\n");
+    assert_eq!(line(&mut stream).await, ")\r\n");
+    assert!(line(&mut stream).await.starts_with("e OK"));
     drop(stream);
     service.shutdown(SOON).await;
 }
