@@ -102,8 +102,9 @@ pub struct Cp {
     pub clock: Arc<dyn Clock>,
     /// When the system was IPLed.
     pub ipl_at: jiff::Timestamp,
-    /// The object directory; DIRECTXA swaps it.
-    pub directory: ArcSwap<DirectoryImage>,
+    directory: ArcSwap<DirectoryImage>,
+    /// Counts the directories that have been put on line.
+    directory_edition: tokio::sync::watch::Sender<u64>,
     /// All command rows.
     pub commands: CommandTables,
     /// What higher layers keep on the system.
@@ -125,6 +126,7 @@ impl Cp {
             ipl_at: clock.now(),
             clock,
             directory: ArcSwap::from_pointee(directory),
+            directory_edition: tokio::sync::watch::Sender::new(0),
             commands: CommandTables::default(),
             ext: Extensions::default(),
             exchange: Arc::default(),
@@ -154,6 +156,22 @@ impl Cp {
     /// Adds a hook for LOGON and LOGOFF.
     pub fn add_hook(&self, hook: Arc<dyn MachineHook>) {
         self.hooks.write().push(hook);
+    }
+
+    /// Puts another directory on line. Who is logged on keeps his entry until he logs on again.
+    pub fn put_directory(&self, image: DirectoryImage) {
+        self.directory.store(Arc::new(image));
+        self.directory_edition.send_modify(|edition| *edition += 1);
+    }
+
+    /// The directory in use.
+    pub fn directory(&self) -> Arc<DirectoryImage> {
+        self.directory.load_full()
+    }
+
+    /// Changes whenever a directory is put on line: whoever keeps what it learned from the directory forgets it then.
+    pub fn directory_editions(&self) -> tokio::sync::watch::Receiver<u64> {
+        self.directory_edition.subscribe()
     }
 
     /// The directory entry of a user.
@@ -328,6 +346,10 @@ impl Cp {
         target: &IucvTarget,
         parms: &ConnectParms,
     ) -> Result<IucvPath, IpRcode> {
+        // What is left of a machine that has logged off must not go on in its name.
+        if vm.is_logging_off() {
+            return Err(IpRcode::NotLoggedOn);
+        }
         let find = |user| self.machine(user).map(|vm| party(&vm));
         self.exchange.connect(&party(vm), target, parms, find).await
     }
