@@ -26,7 +26,7 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use thiserror::Error;
-use tokio::io::{AsyncReadExt, AsyncWriteExt, BufReader, AsyncBufReadExt};
+use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 
@@ -207,7 +207,9 @@ impl Runner {
             let Some(line) = line else {
                 return Err(format!("the server closed the connection; wanted: {pattern}"));
             };
-            if let Some((number, unwanted)) = self.unwanted.iter().find(|(_, p)| self.matches(p, &line).is_some()) {
+            if let Some((number, unwanted)) =
+                self.unwanted.iter().find(|(_, p)| self.matches(p, &line).is_some())
+            {
                 return Err(format!("line {number} must not come ({unwanted}): {line}"));
             }
             if let Some(found) = self.matches(pattern, &line) {

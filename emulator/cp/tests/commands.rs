@@ -1,4 +1,5 @@
 //! CP commands and the terminal dialogue, as transcripts against the documented texts.
+#![allow(clippy::unwrap_used, reason = "a test stops at the first surprise")]
 
 use std::sync::Arc;
 use std::time::Duration;

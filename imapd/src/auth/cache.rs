@@ -31,8 +31,8 @@ impl CredentialCache {
     }
 
     fn digest(&self, user: UserId, password: &[u8]) -> [u8; 32] {
-        let mut mac =
-            Hmac::<Sha256>::new_from_slice(&self.key).expect("HMAC takes keys of any length, this one of 32 octets");
+        let mut mac = Hmac::<Sha256>::new_from_slice(&self.key)
+            .expect("HMAC takes keys of any length, this one of 32 octets");
         mac.update(user.as_str().as_bytes());
         mac.update(&[0]);
         mac.update(password);
@@ -42,7 +42,9 @@ impl CredentialCache {
     /// Whether that password was accepted for that user lately.
     pub fn knows(&self, user: UserId, password: &[u8], now: Duration) -> bool {
         let held = self.known.lock().get(&user).copied();
-        held.is_some_and(|(digest, until)| now < until && bool::from(digest.ct_eq(&self.digest(user, password))))
+        held.is_some_and(|(digest, until)| {
+            now < until && bool::from(digest.ct_eq(&self.digest(user, password)))
+        })
     }
 
     /// Remembers an accepted password.

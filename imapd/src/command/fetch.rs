@@ -67,9 +67,7 @@ async fn mark_seen(
     }
     let unseen: Vec<Uid> = {
         let state = view.mailbox.state();
-        let seen = |uid: &Uid| {
-            state.columns.get(*uid).is_none_or(|r| r.flags.contains(SystemFlags::SEEN))
-        };
+        let seen = |uid: &Uid| state.columns.get(*uid).is_none_or(|r| r.flags.contains(SystemFlags::SEEN));
         selected.iter().map(|(_, uid)| *uid).filter(|uid| !seen(uid)).collect()
     };
     if unseen.is_empty() {
@@ -92,7 +90,8 @@ enum Planned {
 
 fn plan(items: &[FetchItem]) -> Vec<Planned> {
     let whole = |text| Section { path: Vec::new(), text };
-    let named = |label: &[u8], text| Planned::Octets { label: label.to_vec(), section: whole(text), partial: None };
+    let named =
+        |label: &[u8], text| Planned::Octets { label: label.to_vec(), section: whole(text), partial: None };
     items
         .iter()
         .map(|item| match item {

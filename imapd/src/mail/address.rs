@@ -73,7 +73,8 @@ pub fn parse(text: &[u8]) -> Vec<Address> {
                 i += 1;
             }
             _ => {
-                let len = text[i..].iter().position(|b| b" \t\r\n\"(<@,:;".contains(b)).unwrap_or(text.len() - i);
+                let len =
+                    text[i..].iter().position(|b| b" \t\r\n\"(<@,:;".contains(b)).unwrap_or(text.len() - i);
                 w.word(&text[i..i + len]);
                 i += len;
             }
@@ -168,7 +169,9 @@ mod tests {
     use super::*;
 
     fn show(text: &str) -> Vec<String> {
-        let part = |p: &Option<Vec<u8>>| p.as_ref().map_or("NIL".into(), |p| String::from_utf8_lossy(p).into_owned());
+        let part = |p: &Option<Vec<u8>>| {
+            p.as_ref().map_or("NIL".into(), |p| String::from_utf8_lossy(p).into_owned())
+        };
         parse(text.as_bytes())
             .iter()
             .map(|a| format!("{}|{}|{}|{}", part(&a.name), part(&a.route), part(&a.mailbox), part(&a.host)))
@@ -185,7 +188,10 @@ mod tests {
             show("A Group:Ed <e@x>, j@y;, z@w"),
             ["NIL|NIL|A Group|NIL", "Ed|NIL|e|x", "NIL|NIL|j|y", "NIL|NIL|NIL|NIL", "NIL|NIL|z|w"]
         );
-        assert_eq!(show("undisclosed-recipients:;"), ["NIL|NIL|undisclosed-recipients|NIL", "NIL|NIL|NIL|NIL"]);
+        assert_eq!(
+            show("undisclosed-recipients:;"),
+            ["NIL|NIL|undisclosed-recipients|NIL", "NIL|NIL|NIL|NIL"]
+        );
         assert_eq!(show("root"), ["NIL|NIL|root|"]);
         assert_eq!(show("=?utf-8?q?J=C3=B6rg?= <j@x>"), ["=?utf-8?q?J=C3=B6rg?=|NIL|j|x"]);
         assert_eq!(show(", ,"), Vec::<String>::new());

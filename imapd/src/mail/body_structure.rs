@@ -129,7 +129,8 @@ fn parameters(out: &mut Vec<u8>, params: &[(Vec<u8>, Vec<u8>)]) {
 fn basic(out: &mut Vec<u8>, part: &Part, fields: &Fields) {
     let (main, sub) = fields.content.media_type().unwrap_or((b"TEXT", b"PLAIN"));
     // What is too deep to be taken apart cannot be shown as what the grammar wants taken apart.
-    let deep = part.kind == Kind::Leaf && (scan::is_message(main, sub) || main.eq_ignore_ascii_case(b"multipart"));
+    let deep =
+        part.kind == Kind::Leaf && (scan::is_message(main, sub) || main.eq_ignore_ascii_case(b"multipart"));
     let (main, sub): (&[u8], &[u8]) = if deep { (b"APPLICATION", b"OCTET-STREAM") } else { (main, sub) };
     upper(out, main);
     out.push(b' ');

@@ -16,7 +16,16 @@ const IN_REPLY_TO: usize = 8;
 const MESSAGE_ID: usize = 9;
 
 const NAMES: [&[u8]; 10] = [
-    b"Date", b"Subject", b"From", b"Sender", b"Reply-To", b"To", b"Cc", b"Bcc", b"In-Reply-To", b"Message-ID",
+    b"Date",
+    b"Subject",
+    b"From",
+    b"Sender",
+    b"Reply-To",
+    b"To",
+    b"Cc",
+    b"Bcc",
+    b"In-Reply-To",
+    b"Message-ID",
 ];
 
 /// Appends the envelope of a header.

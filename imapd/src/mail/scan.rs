@@ -134,7 +134,13 @@ impl Scanner<'_> {
             in_digest,
             children: Vec::new(),
         });
-        self.open.push(Open { part: index, in_header: true, boundary: None, digest: false, lines_before_body: 0 });
+        self.open.push(Open {
+            part: index,
+            in_header: true,
+            boundary: None,
+            digest: false,
+            lines_before_body: 0,
+        });
     }
 
     fn line(&mut self, start: usize, end: usize) {

@@ -65,7 +65,8 @@ fn structure_with_extension_data() {
 
 #[test]
 fn envelope_defaults_and_lists() {
-    let view = NoteView::new(b"From: A <a@b>\nTo: x@y\nTO: z@w\nSubject: =?utf-8?q?=41?=\nDate: today\n\nbody");
+    let view =
+        NoteView::new(b"From: A <a@b>\nTo: x@y\nTO: z@w\nSubject: =?utf-8?q?=41?=\nDate: today\n\nbody");
     assert_eq!(
         String::from_utf8(view.envelope.to_vec()).unwrap(),
         "(\"today\" \"=?utf-8?q?=41?=\" ((\"A\" NIL \"a\" \"b\")) ((\"A\" NIL \"a\" \"b\")) ((\"A\" NIL \"a\" \"b\")) \
@@ -116,7 +117,9 @@ fn depth_limit_at_and_past() {
 #[test]
 fn part_limit_at_and_past() {
     for parts in [MAX_PARTS - 1, MAX_PARTS, MAX_PARTS + 7] {
-        let m = "Content-Type: multipart/mixed; boundary=b\n\n".to_owned() + &"--b\n\nx\n".repeat(parts) + "--b--\n";
+        let m = "Content-Type: multipart/mixed; boundary=b\n\n".to_owned()
+            + &"--b\n\nx\n".repeat(parts)
+            + "--b--\n";
         let s = scan(m.as_bytes());
         assert_eq!(s.parts().len(), (parts + 1).min(MAX_PARTS));
     }

@@ -410,4 +410,3 @@ fn add(stage: &mut BoxStage, record: MessageRecord, by: SessionId) {
     stage.log.push(Entry { change: Change::Added, uid: record.uid, by });
     stage.added.insert(record.uid.0, record);
 }
-

@@ -50,10 +50,7 @@ pub struct MailStore {
 impl MailStore {
     /// A mail store over a backend.
     pub fn new(backend: Arc<dyn Backend>, clock: Clock) -> Self {
-        Self {
-            shared: Arc::new(Shared { backend, clock, warm: Mutex::default() }),
-            users: Mutex::default(),
-        }
+        Self { shared: Arc::new(Shared { backend, clock, warm: Mutex::default() }), users: Mutex::default() }
     }
 
     /// Seconds since 1970 UTC.
@@ -129,13 +126,8 @@ impl MailStore {
             slot: self.shared.backend.first_slots().0,
             name_slot: 0,
         };
-        let header =
-            UserHeader { last_uid_validity: uid_validity, last_mailbox_id: 1, origins: Vec::new() };
-        let ops = vec![
-            Op::PutHeader(header),
-            Op::CreateDir { dir: inbox.dir.clone() },
-            Op::PutRow(inbox),
-        ];
+        let header = UserHeader { last_uid_validity: uid_validity, last_mailbox_id: 1, origins: Vec::new() };
+        let ops = vec![Op::PutHeader(header), Op::CreateDir { dir: inbox.dir.clone() }, Op::PutRow(inbox)];
         self.shared.backend.commit(id, ops).await
     }
 

@@ -395,13 +395,13 @@ impl UserStore {
             // Names that only stood for their inferiors go with the last of them.
             let above: Vec<MailboxName> = name.ancestors().collect();
             for above in above.iter().rev() {
-                let Some(parent) = catalog.get(above).filter(|r| r.attributes.has(Attributes::NOSELECT)) else {
+                let Some(parent) = catalog.get(above).filter(|r| r.attributes.has(Attributes::NOSELECT))
+                else {
                     break;
                 };
                 let alive = |r: &&MailboxRow| r.attributes.has(Attributes::EXISTS);
-                let others = catalog.below(above).filter(alive).any(|r| {
-                    r.name != *name && !name.is_below(&r.name)
-                });
+                let others =
+                    catalog.below(above).filter(alive).any(|r| r.name != *name && !name.is_below(&r.name));
                 if others || parent.attributes.has(Attributes::SUBSCRIBED) {
                     break;
                 }
@@ -458,11 +458,7 @@ impl UserStore {
         Ok((ops, rows))
     }
 
-    fn plan_subscribe(
-        &self,
-        name: &MailboxName,
-        on: bool,
-    ) -> Result<(Vec<Op>, Vec<MailboxRow>), StoreError> {
+    fn plan_subscribe(&self, name: &MailboxName, on: bool) -> Result<(Vec<Op>, Vec<MailboxRow>), StoreError> {
         let mut catalog = self.catalog_mut();
         let mut row = match catalog.get(name).cloned() {
             Some(row) => row,
@@ -506,11 +502,7 @@ impl UserStore {
     ///
     /// # Errors
     /// [`StoreError`]; nothing is added then.
-    pub async fn deliver(
-        self: &Arc<Self>,
-        message: NewMessage,
-        origin: Origin,
-    ) -> Result<bool, StoreError> {
+    pub async fn deliver(self: &Arc<Self>, message: NewMessage, origin: Origin) -> Result<bool, StoreError> {
         let mailbox = self.open(&MailboxName::inbox()).await?;
         let request =
             Request::Append { mailbox, messages: vec![message], origin: Some(origin), by: SessionId::NOBODY };

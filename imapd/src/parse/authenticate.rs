@@ -17,9 +17,10 @@ use crate::syntax::ast::Command;
 /// Where the grammar is broken.
 pub fn authenticate<'a>(_: &'a Bytes, input: Input<'a>) -> Parsed<'a, Command> {
     let (rest, mechanism) = preceded(prim::sp, prim::atom).parse(input)?;
-    let base64 = map_opt(take_while1(|b: u8| b.is_ascii_alphanumeric() || b"+/=".contains(&b)), |b: &[u8]| {
-        if b == b"=" { Some(Vec::new()) } else { STANDARD.decode(b).ok() }
-    });
+    let base64 =
+        map_opt(take_while1(|b: u8| b.is_ascii_alphanumeric() || b"+/=".contains(&b)), |b: &[u8]| {
+            if b == b"=" { Some(Vec::new()) } else { STANDARD.decode(b).ok() }
+        });
     let (rest, initial) = opt(preceded(prim::sp, base64)).parse(rest)?;
     Ok((rest, Command::Authenticate { mechanism: mechanism.to_ascii_uppercase(), initial }))
 }

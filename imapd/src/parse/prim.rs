@@ -1,12 +1,12 @@
 //! Tokens that several commands share: tags, strings, numbers, sets, flags, mailbox names, dates.
 
+use nom::Parser;
 use nom::branch::alt;
-use nom::bytes::complete::{tag as lit, tag_no_case, take, take_while, take_while1, take_while_m_n};
+use nom::bytes::complete::{tag as lit, tag_no_case, take, take_while, take_while_m_n, take_while1};
 use nom::character::complete::{char, one_of};
 use nom::combinator::{map, map_opt, opt, recognize, value};
 use nom::error::{Error, ErrorKind};
 use nom::sequence::{delimited, preceded, separated_pair, terminated};
-use nom::Parser;
 
 use jiff::civil::Date;
 

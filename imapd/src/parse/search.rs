@@ -134,7 +134,9 @@ fn simple(word: &[u8]) -> Option<SearchKey> {
 
 /// Keys with an argument, from the space before it.
 fn with_argument<'a>(word: &[u8], input: Input<'a>) -> Option<Parsed<'a, SearchKey>> {
-    let text = |build: fn(Vec<u8>) -> SearchKey| preceded(prim::sp, prim::astring).parse(input).map(|(r, t)| (r, build(t)));
+    let text = |build: fn(Vec<u8>) -> SearchKey| {
+        preceded(prim::sp, prim::astring).parse(input).map(|(r, t)| (r, build(t)))
+    };
     let field = |name: &str| {
         preceded(prim::sp, prim::astring)
             .parse(input)
@@ -143,7 +145,9 @@ fn with_argument<'a>(word: &[u8], input: Input<'a>) -> Option<Parsed<'a, SearchK
     let date = |build: fn(DateTest, jiff::civil::Date) -> SearchKey, test| {
         preceded(prim::sp, prim::date).parse(input).map(|(r, d)| (r, build(test, d)))
     };
-    let size = |build: fn(u32) -> SearchKey| preceded(prim::sp, prim::number).parse(input).map(|(r, n)| (r, build(n)));
+    let size = |build: fn(u32) -> SearchKey| {
+        preceded(prim::sp, prim::number).parse(input).map(|(r, n)| (r, build(n)))
+    };
     Some(match word {
         b"BCC" => field("Bcc"),
         b"CC" => field("Cc"),

@@ -44,18 +44,20 @@ pub(super) fn section(input: Input<'_>) -> Parsed<'_, Section> {
 }
 
 fn text(input: Input<'_>) -> Parsed<'_, SectionText> {
-    alt((fields, value(SectionText::Header, tag_no_case("HEADER")), value(SectionText::Text, tag_no_case("TEXT"))))
-        .parse(input)
+    alt((
+        fields,
+        value(SectionText::Header, tag_no_case("HEADER")),
+        value(SectionText::Text, tag_no_case("TEXT")),
+    ))
+    .parse(input)
 }
 
 fn fields(input: Input<'_>) -> Parsed<'_, SectionText> {
     let (rest, _) = tag_no_case("HEADER.FIELDS").parse(input)?;
     let (rest, not) = opt(tag_no_case(".NOT")).parse(rest)?;
-    let (rest, names) = preceded(
-        prim::sp,
-        delimited(char('('), separated_list1(prim::sp, prim::astring), char(')')),
-    )
-    .parse(rest)?;
+    let (rest, names) =
+        preceded(prim::sp, delimited(char('('), separated_list1(prim::sp, prim::astring), char(')')))
+            .parse(rest)?;
     Ok((rest, SectionText::HeaderFields { not: not.is_some(), names }))
 }
 

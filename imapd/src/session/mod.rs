@@ -45,9 +45,13 @@ pub enum Step {
 enum Waiting {
     Nothing,
     /// A SASL response.
-    Authenticate { tag: Bytes },
+    Authenticate {
+        tag: Bytes,
+    },
     /// DONE.
-    Idle { tag: Bytes },
+    Idle {
+        tag: Bytes,
+    },
 }
 
 /// One client.

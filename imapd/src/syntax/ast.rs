@@ -85,7 +85,11 @@ pub enum FetchItem {
     Rfc822Header,
     Rfc822Text,
     /// `BODY[...]`, or `BODY.PEEK[...]`, with `<offset.length>`.
-    BodySection { section: Section, peek: bool, partial: Option<(u32, u32)> },
+    BodySection {
+        section: Section,
+        peek: bool,
+        partial: Option<(u32, u32)>,
+    },
 }
 
 impl FetchItem {

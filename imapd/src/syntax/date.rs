@@ -51,7 +51,8 @@ impl InternalDate {
 impl fmt::Display for InternalDate {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let t = self.local();
-        let (sign, z) = if self.zone_minutes < 0 { ('-', -self.zone_minutes) } else { ('+', self.zone_minutes) };
+        let (sign, z) =
+            if self.zone_minutes < 0 { ('-', -self.zone_minutes) } else { ('+', self.zone_minutes) };
         write!(
             f,
             "{:2}-{}-{:04} {:02}:{:02}:{:02} {sign}{:02}{:02}",

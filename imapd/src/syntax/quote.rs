@@ -5,8 +5,8 @@ const MAX_QUOTED: usize = 1000;
 
 /// Appends `text` as a `string`.
 pub fn string(out: &mut Vec<u8>, text: &[u8]) {
-    let plain = text.len() <= MAX_QUOTED
-        && text.iter().all(|b| matches!(b, 1..=0x7f) && *b != b'\r' && *b != b'\n');
+    let plain =
+        text.len() <= MAX_QUOTED && text.iter().all(|b| matches!(b, 1..=0x7f) && *b != b'\r' && *b != b'\n');
     if !plain {
         out.extend_from_slice(format!("{{{}}}\r\n", text.len()).as_bytes());
         out.extend_from_slice(text);

@@ -76,8 +76,10 @@ impl Wire {
                 // TLS keeps what it has decrypted, so asking with no buffer tells nothing: a small one waits.
                 let mut first = [0u8; 256];
                 let mut buf = ReadBuf::new(&mut first);
-                std::future::poll_fn(|cx| tokio::io::AsyncRead::poll_read(std::pin::Pin::new(&mut **s), cx, &mut buf))
-                    .await?;
+                std::future::poll_fn(|cx| {
+                    tokio::io::AsyncRead::poll_read(std::pin::Pin::new(&mut **s), cx, &mut buf)
+                })
+                .await?;
                 let n = buf.filled().len();
                 framer.feed(buf.filled());
                 n

@@ -8,7 +8,11 @@ pub fn shown(frame: &[u8], secret: bool) -> String {
     let mut words = frame.splitn(3, |b| *b == b' ');
     let (tag, name) = (words.next().unwrap_or_default(), words.next().unwrap_or_default());
     let masked = name.eq_ignore_ascii_case(b"LOGIN") || name.eq_ignore_ascii_case(b"AUTHENTICATE");
-    let text = if masked { [tag, b" ", name, b" (masked)"].concat() } else { frame[..frame.len().min(200)].to_vec() };
+    let text = if masked {
+        [tag, b" ", name, b" (masked)"].concat()
+    } else {
+        frame[..frame.len().min(200)].to_vec()
+    };
     text.iter().map(|b| if b.is_ascii_graphic() || *b == b' ' { char::from(*b) } else { '.' }).collect()
 }
 

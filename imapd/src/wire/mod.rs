@@ -164,7 +164,8 @@ impl Framer {
         loop {
             match self.phase {
                 Phase::Line(start) => {
-                    let Some(end) = memchr::memchr(b'\n', &self.buf[self.scanned..]).map(|i| i + self.scanned)
+                    let Some(end) =
+                        memchr::memchr(b'\n', &self.buf[self.scanned..]).map(|i| i + self.scanned)
                     else {
                         self.scanned = self.buf.len();
                         if self.buf.len() - start > limits.line + 1 {
@@ -252,11 +253,8 @@ impl Framer {
         };
         if let Some(why) = why {
             // After a refused synchronising literal the client sends nothing more of the command.
-            let then = if literal.non_synchronising {
-                Phase::SkipLiteral(literal.octets)
-            } else {
-                Phase::Line(0)
-            };
+            let then =
+                if literal.non_synchronising { Phase::SkipLiteral(literal.octets) } else { Phase::Line(0) };
             return Some(self.refuse(why, then, start));
         }
         if is_message && literal.octets > room {

@@ -81,7 +81,10 @@ fn apply(space: &mut Space, op: Op) {
         }
         Op::RemoveDir { dir, notes } => {
             let gone = space.dirs.remove(&dir).expect("directory exists");
-            assert_eq!(gone.notes.keys().copied().collect::<Vec<_>>(), notes.iter().map(|u| u.0).collect::<Vec<_>>());
+            assert_eq!(
+                gone.notes.keys().copied().collect::<Vec<_>>(),
+                notes.iter().map(|u| u.0).collect::<Vec<_>>()
+            );
         }
         Op::AddNote { dir, uid, octets, .. } => {
             let old = space.dirs.get_mut(&dir).expect("directory exists").notes.insert(uid.0, octets);

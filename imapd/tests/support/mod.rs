@@ -42,8 +42,12 @@ pub async fn start(backend: Arc<dyn Backend>, timeouts: Timeouts, limits: Connec
         store.enroll(user(name), 1000).await.unwrap();
     }
     let start = std::time::Instant::now();
-    let auth =
-        Authenticator::new(Arc::new(Secret), "vm.localhost".into(), [1; 32], Arc::new(move || start.elapsed()));
+    let auth = Authenticator::new(
+        Arc::new(Secret),
+        "vm.localhost".into(),
+        [1; 32],
+        Arc::new(move || start.elapsed()),
+    );
     let mut server = Server::new("vm.localhost".into(), store.clone(), auth, 2);
     server.limits = Arc::new(limits);
     let service = Service::new(Arc::new(server), timeouts, None);

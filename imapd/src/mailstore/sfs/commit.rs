@@ -3,10 +3,10 @@
 
 use std::collections::BTreeMap;
 
+use bytes::Bytes;
 use cms::csl::{
     CommitOption, CslError, EraseScope, FileRef, Intent, OpenOptions, SfsObject, Token, WorkUnitId,
 };
-use bytes::Bytes;
 
 use super::{SfsBackend, mailbox_index, note, note_file, note_index, store_error};
 use crate::mailstore::backend::Op;
@@ -100,7 +100,11 @@ impl SfsBackend {
                 }
                 Op::RemoveNote { dir, uid } => self.erase(note(&self.dir(user, &dir)?, uid)?, unit).await?,
                 Op::PutRecord { dir, record } => {
-                    notes.entry(dir).or_default().0.insert(record.slot, note_index::message(&record).to_vec());
+                    notes
+                        .entry(dir)
+                        .or_default()
+                        .0
+                        .insert(record.slot, note_index::message(&record).to_vec());
                 }
                 Op::DropRecord { dir, slot } => {
                     notes.entry(dir).or_default().0.insert(slot, vec![0; note_index::LRECL]);
@@ -115,7 +119,8 @@ impl SfsBackend {
             self.put_records(&file, records, note_index::LRECL, unit).await?;
         }
         if !mailboxes.0.is_empty() {
-            self.put_records(&super::mailbox_index_file(&top)?, mailboxes, mailbox_index::LRECL, unit).await?;
+            self.put_records(&super::mailbox_index_file(&top)?, mailboxes, mailbox_index::LRECL, unit)
+                .await?;
         }
         Ok(())
     }
@@ -184,4 +189,3 @@ impl SfsBackend {
         Ok(())
     }
 }
-

@@ -170,7 +170,8 @@ fn read_mailbox(r: &[u8], slot: u32, image: &[u8]) -> Option<MailboxRow> {
 /// # Errors
 /// [`StoreError::Damaged`] naming the record.
 pub fn load(image: &[u8]) -> Result<LoadedUser, StoreError> {
-    let damaged = |slot: usize, what: &str| StoreError::Damaged(format!("MAILBOX INDEX record {slot}: {what}"));
+    let damaged =
+        |slot: usize, what: &str| StoreError::Damaged(format!("MAILBOX INDEX record {slot}: {what}"));
     if image.len() < 2 * LRECL || !image.len().is_multiple_of(LRECL) {
         return Err(damaged(image.len() / LRECL + 1, "is missing or cut short"));
     }
@@ -183,7 +184,8 @@ pub fn load(image: &[u8]) -> Result<LoadedUser, StoreError> {
         let slot = u32::try_from(i + 1).map_err(|_| damaged(i + 1, "is beyond any number"))?;
         match r[0] {
             MAILBOX => {
-                out.rows.push(read_mailbox(r, slot, image).ok_or_else(|| damaged(i + 1, "holds no mailbox"))?);
+                out.rows
+                    .push(read_mailbox(r, slot, image).ok_or_else(|| damaged(i + 1, "holds no mailbox"))?);
             }
             CONTINUATION => {}
             0 => out.free_slots.push(slot),

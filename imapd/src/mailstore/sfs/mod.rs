@@ -15,9 +15,9 @@ pub mod note_file;
 pub mod note_index;
 mod read;
 
-use cms::csl::{Csl, CslError, FileId, FileRef, ReasonCode, WorkUnitId};
 use bytes::Bytes;
 use cms::cp::name::{DirName, FileName, FilePoolId, FileType};
+use cms::csl::{Csl, CslError, FileId, FileRef, ReasonCode, WorkUnitId};
 use futures::FutureExt;
 
 use super::backend::{Answer, Backend, LoadedMailbox, LoadedUser, Op};

@@ -2,8 +2,8 @@
 
 use std::ops::Range;
 
-use cms::csl::{CslError, FileRef, Intent, OpenOptions, ReasonCode, Token, WorkUnitId};
 use bytes::Bytes;
+use cms::csl::{CslError, FileRef, Intent, OpenOptions, ReasonCode, Token, WorkUnitId};
 
 use super::{SfsBackend, mailbox_index, note, note_file, note_index, store_error};
 use crate::mailstore::backend::{LoadedMailbox, LoadedUser};
@@ -20,7 +20,12 @@ impl SfsBackend {
         let unit = self.csl.dmsgetwu().map_err(|e| store_error(&e))?;
         let read = match self.records(&file, mailbox_index::LRECL, unit).await {
             Ok(image) => Ok(Some(image)),
-            Err(e) if matches!(e.reason, ReasonCode::FileNotFound | ReasonCode::SpaceNotFound | ReasonCode::DirectoryNotFound) => {
+            Err(e)
+                if matches!(
+                    e.reason,
+                    ReasonCode::FileNotFound | ReasonCode::SpaceNotFound | ReasonCode::DirectoryNotFound
+                ) =>
+            {
                 Ok(None)
             }
             Err(e) => Err(e),
