@@ -216,3 +216,19 @@ async fn a_reader_reads_by_class_and_disposes_as_it_is_told() {
     answer(&fred, "CLOSE RDR").await;
     assert!(ur.reader_files().is_empty(), "a file closed half read is gone");
 }
+
+#[test]
+fn abbreviations_name_their_own_rows() {
+    use cp::command::Family;
+    let cp = cp_with(&warm(&fresh()));
+    let all = cp.entry(user("OPERATOR")).unwrap();
+    for family in [Family::Command, Family::Query, Family::Set] {
+        for row in cp.commands.all(family) {
+            for word in [&row.name[..row.min], row.name] {
+                let found = cp.commands.find(family, word, &all).unwrap();
+                assert_eq!(found.name, row.name, "{word} names another row");
+            }
+            assert!(!row.syntax.is_empty() && row.summary.ends_with('.'), "{} has no help", row.name);
+        }
+    }
+}

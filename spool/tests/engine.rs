@@ -191,6 +191,54 @@ async fn cold_deletes_and_force_leaves_out_what_is_damaged() {
     assert_eq!(start(StartKind::Warm).1.files, 0);
 }
 
+#[tokio::test]
+async fn concurrent_closes_share_syncs() {
+    let disk = fresh();
+    let cp = cp_with(&warm(&disk));
+    let smtp = guest(&cp, "SMTP");
+    let before = disk.syncs();
+    let sends: Vec<_> = (0..100)
+        .map(|_| {
+            let smtp = smtp.clone();
+            tokio::spawn(async move { send(&smtp, "IMAP", &[b"a short mail"]).await.unwrap().id })
+        })
+        .collect();
+    let mut ids = Vec::new();
+    for send in sends {
+        ids.push(send.await.unwrap());
+    }
+    ids.sort_unstable();
+    ids.dedup();
+    assert_eq!(ids.len(), 100, "every file has a number of its own");
+    // Each segment that is begun costs a sync besides those of the batches.
+    assert!(disk.syncs() - before < 60, "{} syncs for 100 files", disk.syncs() - before);
+}
+
+#[tokio::test]
+async fn racing_changes_of_one_file_have_one_winner() {
+    let spool = warm(&fresh());
+    let cp = cp_with(&spool);
+    let smtp = guest(&cp, "SMTP");
+    for _ in 0..50 {
+        let file = send(&smtp, "IMAP", &[b"x"]).await.unwrap();
+        let purge = tokio::spawn({
+            let (spool, file) = (spool.clone(), file.clone());
+            async move { spool.purge(&[file]).await.unwrap() }
+        });
+        let moved = spool.transfer(&file, user("IMAP"), user("FRED"), Queue::Reader).await.is_ok();
+        let purged = purge.await.unwrap() == 1;
+        assert!(moved != purged, "one of them");
+        let left =
+            spool.files(user("FRED"), Queue::Reader).len() + spool.files(user("IMAP"), Queue::Reader).len();
+        assert_eq!(
+            left,
+            usize::from(!purged),
+            "a file that was purged is nowhere, any other is in one place"
+        );
+        spool.purge(&spool.files(user("FRED"), Queue::Reader)).await.unwrap();
+    }
+}
+
 /// One step of a user who keeps a book of what was acknowledged.
 #[derive(Debug, Clone)]
 enum Step {

@@ -354,13 +354,10 @@ impl Spool {
         self.index.lock().held(unique).is_some_and(|held| held.active)
     }
 
-    /// Marks a file as being changed; fails when it is in use or gone.
-    pub(crate) fn begin_change(&self, unique: UniqueId, id: SpoolId) -> Result<SharedFile, SpoolError> {
+    /// Marks a file as being changed; fails when it is in use, gone, or not whose it was any more.
+    pub(crate) fn begin_change(&self, file: &SpoolFile) -> Result<SharedFile, SpoolError> {
         let mut index = self.index.lock();
-        let held = index.held_mut(unique).ok_or(SpoolError::NoFile(id))?;
-        if held.active || held.changing {
-            return Err(SpoolError::InUse(id));
-        }
+        let held = index.free(file)?;
         held.changing = true;
         Ok(held.file.clone())
     }
@@ -372,13 +369,10 @@ impl Spool {
         }
     }
 
-    /// Opens a file for reading; fails when it is in use or gone.
-    pub(crate) fn activate(&self, unique: UniqueId, id: SpoolId) -> Result<SharedFile, SpoolError> {
+    /// Opens a file for reading; fails when it is in use, gone, or not whose it was any more.
+    pub(crate) fn activate(&self, file: &SpoolFile) -> Result<SharedFile, SpoolError> {
         let mut index = self.index.lock();
-        let held = index.held_mut(unique).ok_or(SpoolError::NoFile(id))?;
-        if held.active || held.changing {
-            return Err(SpoolError::InUse(id));
-        }
+        let held = index.free(file)?;
         held.active = true;
         Ok(held.file.clone())
     }
@@ -428,7 +422,7 @@ impl Spool {
     pub async fn purge(&self, files: &[SharedFile]) -> Result<usize, SpoolError> {
         let mut done = 0;
         for part in files.chunks(MAX_OPS) {
-            let marked = part.iter().filter_map(|f| self.begin_change(f.unique, f.id).ok());
+            let marked = part.iter().filter_map(|f| self.begin_change(f).ok());
             let ops: Vec<Op> = marked.map(|f| Op::Purge(f.unique)).collect();
             if ops.is_empty() {
                 continue;
@@ -464,7 +458,7 @@ impl Spool {
             let mut released = Vec::new();
             let mut ops = Vec::new();
             for file in part {
-                let Ok(current) = self.begin_change(file.unique, file.id) else { continue };
+                let Ok(current) = self.begin_change(file) else { continue };
                 let mut changed = (*current).clone();
                 change(&mut changed);
                 if current.hold.is_held() && !changed.hold.is_held() {
@@ -526,7 +520,7 @@ impl Spool {
         queue: Queue,
     ) -> Result<SharedFile, SpoolError> {
         let limit = self.limit_of(to);
-        let current = self.begin_change(file.unique, file.id)?;
+        let current = self.begin_change(file)?;
         let mut changed = (*current).clone();
         let moved = to != current.owner;
         {
