@@ -136,6 +136,13 @@ async fn unknown_commands_and_other_classes_look_alike() {
     );
     assert_eq!(answer(&cp, &fred, "Q A:B").await, (3, vec!["HCPCQV003E Invalid option - A:B".into()]));
     assert_eq!(answer(&cp, &fred, "QUERY").await.0, 26);
+    for (setting, shown) in
+        [("CODE", vec!["HCPCQU045E"]), ("TEXT", vec!["OPERATOR not logged on"]), ("OFF", vec![])]
+    {
+        assert_eq!(answer(&cp, &fred, &format!("SET EMSG {setting}")).await.0, 0);
+        let (rc, lines) = answer(&cp, &fred, "Q OPERATOR").await;
+        assert_eq!((rc, lines.iter().map(String::as_str).collect::<Vec<_>>()), (45, shown));
+    }
 }
 
 #[tokio::test]
