@@ -98,6 +98,8 @@ impl System {
             clock,
             directory,
         );
+        cp::command::register(&cp.commands);
+        cp::msg_service::register(&cp);
         let spool = start_spool(folder, &cp).await?;
         let minidisks = start_minidisks(folder, &cp).await?;
         cp.ext.set(Arc::new(MinidiskStore::new(minidisks.clone())));
@@ -110,6 +112,7 @@ impl System {
         });
         let network = HostNetwork::new(config.mail.domain.clone(), addresses, tls, on_change);
         cp.ext.set(network.clone());
+        cp.ext.set(crate::log::trace_switch());
         register_programs(&cp, folder, &network);
         cp.add_named_system("CMS", Arc::new(CmsSystem));
         cp.add_named_system("0190", Arc::new(CmsSystem));

@@ -12,5 +12,6 @@ pub mod folder;
 pub mod generate;
 pub mod host;
 pub mod ipl;
+pub mod log;
 pub mod run;
 pub mod tls;

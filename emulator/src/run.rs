@@ -14,6 +14,7 @@ use crate::control::{self, Request};
 use crate::folder::Folder;
 use crate::generate::{MadeUser, NewUser, SAMPLE_MAIL_USERS, generate};
 use crate::ipl::System;
+use crate::log;
 
 /// Printed on a line of its own when the system is up; programs that start it wait for it.
 pub const READY_LINE: &str = "ENDICOTT READY";
@@ -53,20 +54,13 @@ fn runtime() -> anyhow::Result<tokio::runtime::Runtime> {
     tokio::runtime::Builder::new_multi_thread().enable_all().build().context("the runtime cannot be started")
 }
 
-fn start_log() {
-    use tracing_subscriber::EnvFilter;
-    let filter = EnvFilter::try_from_env("ENDICOTT_LOG").unwrap_or_else(|_| EnvFilter::new("warn"));
-    // Fails only when a log has been started already.
-    let _started = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).try_init();
-}
-
 fn new_users(users: &[String], mail_users: &[String]) -> anyhow::Result<Vec<NewUser>> {
     let plain = users.iter().map(|u| NewUser::parse(u, false));
     plain.chain(mail_users.iter().map(|u| NewUser::parse(u, true))).collect()
 }
 
 fn generate_only(args: &GenerateArgs) -> anyhow::Result<ExitCode> {
-    start_log();
+    log::start();
     let users = new_users(&args.user, &args.mail_user)?;
     let folder = Folder::new(&args.system);
     runtime()?.block_on(generate(&folder, &users))?;
@@ -77,7 +71,7 @@ fn generate_only(args: &GenerateArgs) -> anyhow::Result<ExitCode> {
 }
 
 fn ipl(args: &IplArgs) -> anyhow::Result<ExitCode> {
-    start_log();
+    log::start();
     let folder = Folder::new(&args.system);
     let runtime = runtime()?;
     let done = runtime.block_on(run_system(&folder, args));

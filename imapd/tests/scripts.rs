@@ -1,6 +1,8 @@
 //! The IMAP transcripts over a real socket.
+#![allow(clippy::unwrap_used, reason = "a test stops at the first surprise")]
 
 #[path = "../../tests/src/imap_script.rs"]
+#[allow(unreachable_pub, reason = "the file is a module of another crate too")]
 mod imap_script;
 mod support;
 
@@ -23,14 +25,30 @@ fn scripts() -> Vec<(String, String)> {
     found
 }
 
+/// Runs a transcript off the server's thread; what is wrong with it.
+async fn run(name: String, text: String, address: std::net::SocketAddr) -> Option<String> {
+    let run = move || imap_script::run(&name, &text, address).err().map(|e| e.to_string());
+    tokio::task::spawn_blocking(run).await.unwrap()
+}
+
 #[tokio::test]
 async fn transcripts_over_memory() {
     let mut failed = Vec::new();
     for (name, text) in scripts() {
         let running = support::start_plain(Arc::new(Memory::default())).await;
-        if let Err(e) = imap_script::run(&name, &text, running.address).await {
-            failed.push(e.to_string());
-        }
+        failed.extend(run(name, text, running.address).await);
+        running.service.shutdown(support::SOON).await;
+    }
+    assert!(failed.is_empty(), "{}", failed.join("\n"));
+}
+
+#[tokio::test]
+async fn transcripts_over_a_file_pool() {
+    let mut failed = Vec::new();
+    for (name, text) in scripts() {
+        let pool = support::sfs_pool::MailPool::generate();
+        let running = support::start_plain(pool.backend()).await;
+        failed.extend(run(name, text, running.address).await);
         running.service.shutdown(support::SOON).await;
     }
     assert!(failed.is_empty(), "{}", failed.join("\n"));

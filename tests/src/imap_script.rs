@@ -22,13 +22,11 @@
 //! A line `login name user password` logs in as one step.
 
 use std::collections::HashMap;
-use std::net::SocketAddr;
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::{SocketAddr, TcpStream};
 use std::time::Duration;
 
 use thiserror::Error;
-use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
-use tokio::net::TcpStream;
-use tokio::time::timeout;
 
 /// How long the server may take for one line.
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -50,33 +48,30 @@ struct Client {
 }
 
 impl Client {
-    async fn connect(address: SocketAddr) -> std::io::Result<Self> {
-        let stream = TcpStream::connect(address).await?;
+    fn connect(address: SocketAddr) -> std::io::Result<Self> {
+        let stream = TcpStream::connect(address)?;
         stream.set_nodelay(true)?;
+        stream.set_read_timeout(Some(PATIENCE))?;
+        stream.set_write_timeout(Some(PATIENCE))?;
         Ok(Self { stream: BufReader::new(stream) })
     }
 
     /// One line with its literals, line ends shown as `\r\n`; `None` at the end of the connection.
-    async fn line(&mut self) -> Result<Option<String>, String> {
-        let read = async {
-            let mut whole: Vec<u8> = Vec::new();
-            loop {
-                let from = whole.len();
-                let n = self.stream.read_until(b'\n', &mut whole).await.map_err(|e| e.to_string())?;
-                if n == 0 {
-                    return Ok::<_, String>((!whole.is_empty()).then_some(whole));
-                }
-                let Some(octets) = announced(&whole[from..]) else { return Ok(Some(whole)) };
-                let from = whole.len();
-                whole.resize(from + octets, 0);
-                self.stream.read_exact(&mut whole[from..]).await.map_err(|e| e.to_string())?;
+    fn line(&mut self) -> Result<Option<String>, String> {
+        let mut whole: Vec<u8> = Vec::new();
+        loop {
+            let from = whole.len();
+            let n = self.stream.read_until(b'\n', &mut whole).map_err(|e| e.to_string())?;
+            if n == 0 && whole.is_empty() {
+                return Ok(None);
             }
-        };
-        let line = timeout(PATIENCE, read).await.map_err(|_| "the server says nothing".to_owned())??;
-        Ok(line.map(|l| {
-            let text = String::from_utf8_lossy(&l).into_owned();
-            text.strip_suffix("\r\n").unwrap_or(&text).replace("\r\n", "\\r\\n")
-        }))
+            let Some(octets) = announced(&whole[from..]).filter(|_| n > 0) else { break };
+            let from = whole.len();
+            whole.resize(from + octets, 0);
+            self.stream.read_exact(&mut whole[from..]).map_err(|e| e.to_string())?;
+        }
+        let text = String::from_utf8_lossy(&whole).into_owned();
+        Ok(Some(text.strip_suffix("\r\n").unwrap_or(&text).replace("\r\n", "\\r\\n")))
     }
 }
 
@@ -87,8 +82,8 @@ fn announced(line: &[u8]) -> Option<usize> {
     std::str::from_utf8(&inner[open + 1..]).ok()?.parse().ok()
 }
 
-/// A runner with its variables.
-pub struct Runner {
+/// A run with its variables.
+struct Runner {
     address: SocketAddr,
     clients: HashMap<String, Client>,
     variables: HashMap<String, String>,
@@ -102,7 +97,7 @@ pub struct Runner {
 ///
 /// # Errors
 /// The first line that is not met.
-pub async fn run(script: &str, text: &str, address: SocketAddr) -> Result<(), ScriptError> {
+pub fn run(script: &str, text: &str, address: SocketAddr) -> Result<(), ScriptError> {
     let mut runner = Runner {
         address,
         clients: HashMap::new(),
@@ -127,38 +122,38 @@ pub async fn run(script: &str, text: &str, address: SocketAddr) -> Result<(), Sc
             }
             let head = runner.filled(head).map_err(fail)?;
             let command = format!("{head} {{{}+}}\r\n{literal}{tail}\r\n", literal.len());
-            runner.send(command.as_bytes()).await.map_err(fail)?;
+            runner.send(command.as_bytes()).map_err(fail)?;
         } else {
-            runner.step(number, line).await.map_err(fail)?;
+            runner.step(number, line).map_err(fail)?;
         }
     }
     Ok(())
 }
 
 impl Runner {
-    async fn step(&mut self, number: usize, line: &str) -> Result<(), String> {
+    fn step(&mut self, number: usize, line: &str) -> Result<(), String> {
         if line.trim().is_empty() || line.starts_with('#') {
             return Ok(());
         }
         if let Some(name) = line.strip_prefix('[').and_then(|l| l.strip_suffix(']')) {
             self.current = name.to_owned();
             if !self.clients.contains_key(name) {
-                let client = Client::connect(self.address).await.map_err(|e| e.to_string())?;
+                let client = Client::connect(self.address).map_err(|e| e.to_string())?;
                 self.clients.insert(name.to_owned(), client);
-                return self.expect("* OK [CAPABILITY ...] ...").await;
+                return self.expect("* OK [CAPABILITY ...] ...");
             }
             return Ok(());
         }
         if let Some(text) = line.strip_prefix("C: ") {
             let text = self.filled(text)? + "\r\n";
-            return self.send(text.as_bytes()).await;
+            return self.send(text.as_bytes());
         }
         if let Some(text) = line.strip_prefix("C- ") {
             let text = self.filled(text)?;
-            return self.send(text.as_bytes()).await;
+            return self.send(text.as_bytes());
         }
         if let Some(pattern) = line.strip_prefix("S: ") {
-            return self.expect(pattern).await;
+            return self.expect(pattern);
         }
         if let Some(pattern) = line.strip_prefix("S* ") {
             self.wanted.push((number, pattern.to_owned()));
@@ -173,12 +168,12 @@ impl Runner {
             let (Some(name), Some(user), Some(password)) = (words.next(), words.next(), words.next()) else {
                 return Err("login wants session, user and password".into());
             };
-            Box::pin(self.step(number, &format!("[{name}]"))).await?;
-            self.send(format!("login0 LOGIN {user} {password}\r\n").as_bytes()).await?;
-            return self.expect("login0 OK ...").await;
+            self.step(number, &format!("[{name}]"))?;
+            self.send(format!("login0 LOGIN {user} {password}\r\n").as_bytes())?;
+            return self.expect("login0 OK ...");
         }
         match line {
-            "close" => match self.client()?.line().await? {
+            "close" => match self.client()?.line()? {
                 None => Ok(()),
                 Some(line) => Err(format!("the connection is open and says: {line}")),
             },
@@ -194,16 +189,16 @@ impl Runner {
         self.clients.get_mut(&self.current).ok_or_else(|| "no session yet".to_owned())
     }
 
-    async fn send(&mut self, octets: &[u8]) -> Result<(), String> {
+    fn send(&mut self, octets: &[u8]) -> Result<(), String> {
         let client = self.client()?;
-        client.stream.get_mut().write_all(octets).await.map_err(|e| e.to_string())
+        client.stream.get_mut().write_all(octets).map_err(|e| e.to_string())
     }
 
     /// Reads up to the line that matches; without `S*` before, that is the next line.
-    async fn expect(&mut self, pattern: &str) -> Result<(), String> {
+    fn expect(&mut self, pattern: &str) -> Result<(), String> {
         let any_order = !self.wanted.is_empty();
         loop {
-            let line = self.client()?.line().await?;
+            let line = self.client()?.line()?;
             let Some(line) = line else {
                 return Err(format!("the server closed the connection; wanted: {pattern}"));
             };

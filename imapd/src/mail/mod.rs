@@ -49,7 +49,7 @@ impl NoteView {
         self.envelope.len()
             + self.body.len()
             + self.body_structure.len()
-            + self.structure.parts().len() * size_of::<scan::Part>()
+            + size_of_val(self.structure.parts())
             + 200
     }
 }

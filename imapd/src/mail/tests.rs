@@ -1,3 +1,5 @@
+//! The MIME view on whole and broken messages.
+
 use super::scan::{Kind, MAX_DEPTH, MAX_PARTS, scan};
 use super::section::{Resolved, resolve};
 use super::*;

@@ -224,6 +224,17 @@ impl OpenMailbox {
         (state.log.since(position), state.log.end())
     }
 
+    /// The mailbox is gone from the store: to its sessions all messages are.
+    pub(super) fn mark_deleted(&self) {
+        {
+            let mut state = self.state.write();
+            state.deleted = true;
+            state.columns = Columns::default();
+        }
+        // The log did not move, but sessions must look.
+        self.changed.send_modify(|_| {});
+    }
+
     pub(super) fn wake(&self) {
         let end = self.state().log.end();
         self.changed.send_replace(end);

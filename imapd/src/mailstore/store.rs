@@ -146,8 +146,7 @@ impl MailStore {
             gone
         };
         for mailbox in user.opened().into_iter().chain(gone) {
-            mailbox.state.write().deleted = true;
-            mailbox.wake();
+            mailbox.mark_deleted();
         }
         Ok(())
     }

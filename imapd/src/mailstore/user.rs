@@ -282,8 +282,7 @@ impl UserStore {
         rows.into_iter().for_each(|row| catalog.put(row));
         drop(catalog);
         if let Request::Delete { mailbox: Some(mailbox), .. } = request {
-            mailbox.state.write().deleted = true;
-            mailbox.wake();
+            mailbox.mark_deleted();
             self.open.lock().remove(&mailbox.id);
         }
         Ok(Outcome::Done)

@@ -244,9 +244,9 @@ impl Framer {
             Some(Refusal::TooManyLiterals)
         } else if is_message && literal.octets > limits.message.max(room) {
             Some(Refusal::MessageTooLarge)
-        } else if !is_message && literal.octets > room {
-            Some(Refusal::LiteralTooLarge)
-        } else if literal.non_synchronising && literal.octets > limits.non_synchronising {
+        } else if (!is_message && literal.octets > room)
+            || (literal.non_synchronising && literal.octets > limits.non_synchronising)
+        {
             Some(Refusal::LiteralTooLarge)
         } else {
             None

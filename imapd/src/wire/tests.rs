@@ -1,3 +1,5 @@
+//! The framer at its limits, in any chunking.
+
 use super::*;
 use proptest::prelude::*;
 

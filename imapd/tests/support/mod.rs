@@ -1,6 +1,8 @@
 //! A server for tests, over any backend.
+#![allow(dead_code, unreachable_pub, reason = "each test binary uses a part")]
 
 pub mod memory;
+pub mod sfs_pool;
 
 use std::net::SocketAddr;
 use std::sync::Arc;

@@ -59,7 +59,8 @@ impl WorkUnit {
                 self.close(super::unit::Token(token))?;
             }
             let mut state = self.state.lock();
-            let fresh = LockSet::new(self.inner.locks.clone(), self.serial);
+            let fresh = self.inner.new_locks();
+            state.pending = 0;
             if state.overlay.is_empty() {
                 state.locks = fresh;
                 return Ok(Committed::default());
@@ -82,7 +83,8 @@ impl WorkUnit {
         }
         state.overlay = Overlay::default();
         state.files.clear();
-        state.locks = LockSet::new(self.inner.locks.clone(), self.serial);
+        state.pending = 0;
+        state.locks = self.inner.new_locks();
     }
 }
 

@@ -127,6 +127,11 @@ impl LockSet {
         Self { table, unit, held: HashMap::new() }
     }
 
+    /// The holder's number.
+    pub(crate) fn unit(&self) -> u64 {
+        self.unit
+    }
+
     /// Takes `key`, or strengthens what is held of it.
     ///
     /// # Errors

@@ -44,7 +44,9 @@ pub use apply::{Committed, StorageFigures};
 pub use check::Findings;
 pub use commit::MAX_INLINE_BODY;
 pub use error::PoolError;
-pub use unit::{DirPath, MAX_CHANGES, MAX_LEVELS, MAX_OPEN, OpenRequest, Opened, ReadOut, Token, WorkUnit};
+pub use unit::{
+    DirPath, MAX_CHANGES, MAX_LEVELS, MAX_OPEN, MAX_PENDING, OpenRequest, Opened, ReadOut, Token, WorkUnit,
+};
 
 use crate::types::{SpaceStatus, Stamp};
 use apply::{Applier, CheckpointRule};
@@ -52,7 +54,7 @@ use backend::DiskBackend;
 use catalog::{
     BODY, CATALOG_VERSION, DIR, ENTRY, LIVE, META, META_NEXT, META_REDO, META_VERSION, RECORD, SPACE,
 };
-use lock::LockTable;
+use lock::{LockSet, LockTable};
 use op::Payload;
 use snapshot::Snapshot;
 use store::Store;
@@ -124,6 +126,11 @@ impl Inner {
     /// A number for a directory, file or body. Numbers skipped by a rollback are not used again.
     pub(crate) fn new_number(&self) -> u64 {
         self.next.fetch_add(1, Ordering::Relaxed)
+    }
+
+    /// Locks for what a work unit does next.
+    pub(crate) fn new_locks(&self) -> LockSet {
+        LockSet::new(self.locks.clone(), self.next_unit.fetch_add(1, Ordering::Relaxed))
     }
 
     pub(crate) fn now(&self) -> Stamp {
@@ -253,7 +260,7 @@ impl Pool {
 
     /// Begins a work unit.
     pub fn begin(&self) -> WorkUnit {
-        WorkUnit::new(self.inner.clone(), self.inner.next_unit.fetch_add(1, Ordering::Relaxed))
+        WorkUnit::new(self.inner.clone())
     }
 
     /// Waits until something that stood in `unit`'s way may be gone.

@@ -22,7 +22,7 @@ use super::Inner;
 use super::catalog::{DirId, DirRec, FileNo, Name16, file_id, file_key, level_key};
 use super::draft::Overlay;
 use super::error::PoolError;
-use super::lock::{LockKey, LockMode, LockSet};
+use super::lock::{LockKey, LockMode};
 use super::snapshot::Snapshot;
 use crate::types::{DirStatus, FileId, FileStatus};
 pub(crate) use state::State;
@@ -35,6 +35,9 @@ pub(crate) const DEFAULT_THRESHOLD: u8 = 90;
 pub const MAX_OPEN: usize = 4096;
 /// Files and directories that one work unit may change: the same kind of bound.
 pub const MAX_CHANGES: usize = 1_000_000;
+/// Octets that one work unit may have written and not committed: they are kept in memory. Well above the largest message a mail
+/// system takes.
+pub const MAX_PENDING: u64 = 1 << 30;
 /// Tries to read a file whose storage is recycled while it is being opened. Each needs a commit of the mover in between.
 pub(crate) const OPEN_TRIES: usize = 16;
 
@@ -50,26 +53,27 @@ pub struct DirPath<'a> {
 /// What one user does between two commits.
 pub struct WorkUnit {
     pub(crate) inner: Arc<Inner>,
-    pub(crate) serial: u64,
     pub(crate) state: Mutex<State>,
 }
 
 impl std::fmt::Debug for WorkUnit {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("WorkUnit").field("serial", &self.serial).finish_non_exhaustive()
+        f.debug_struct("WorkUnit").field("serial", &self.serial()).finish_non_exhaustive()
     }
 }
 
 impl WorkUnit {
-    pub(crate) fn new(inner: Arc<Inner>, serial: u64) -> Self {
-        let locks = LockSet::new(inner.locks.clone(), serial);
-        let state = State { overlay: Overlay::default(), locks, files: HashMap::new(), busy: false };
-        Self { inner, serial, state: Mutex::new(state) }
+    pub(crate) fn new(inner: Arc<Inner>) -> Self {
+        let locks = inner.new_locks();
+        let state =
+            State { overlay: Overlay::default(), locks, files: HashMap::new(), pending: 0, busy: false };
+        Self { inner, state: Mutex::new(state) }
     }
 
-    /// A number no other work unit of this pool has had since it was opened.
+    /// The holder's number on this unit's locks: another one after each commit and rollback, and never used twice while the
+    /// pool is open. So a commit whose caller went away still stands in the way of the same unit until it is visible.
     pub fn serial(&self) -> u64 {
-        self.serial
+        self.state.lock().locks.unit()
     }
 
     /// True when there is something to commit.
@@ -84,10 +88,6 @@ impl WorkUnit {
         let mut state = self.state.lock();
         if state.busy {
             return Err(PoolError::Busy);
-        }
-        let changes = state.overlay.files.len() + state.overlay.dirs.len();
-        if changes > MAX_CHANGES {
-            return Err(PoolError::Limit("objects changed in one work unit"));
         }
         f(&mut state, &self.inner.current())
     }
@@ -127,6 +127,7 @@ impl WorkUnit {
         let name = checked_level(last, dir.levels.len())?;
         self.with(|state, snapshot| {
             let parent = state.resolve(snapshot, DirPath { levels: above, ..dir })?;
+            state.room_for_change()?;
             state.lock_within(&parent)?;
             state.locks.take(LockKey::Level(parent.id, name), LockMode::Exclusive)?;
             let snapshot = &self.inner.current();

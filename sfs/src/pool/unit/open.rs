@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use bytes::Bytes;
 
 use super::state::load_committed;
-use super::{DirPath, MAX_OPEN, State, WorkUnit};
+use super::{DirPath, MAX_OPEN, MAX_PENDING, State, WorkUnit};
 use crate::pool::catalog::{DirId, FileNo, FileRec, Name16, file_id, file_key};
 use crate::pool::draft::{Content, Draft, MAX_KEYED_LRECL};
 use crate::pool::error::PoolError;
@@ -209,6 +209,14 @@ impl WorkUnit {
     /// # Errors
     /// [`PoolError::WrongIntent`], [`PoolError::RecordLength`], [`PoolError::RecordNumber`], [`PoolError::NotOpen`].
     pub fn write(&self, token: Token, data: &Bytes, count: u32) -> Result<(), PoolError> {
+        {
+            let mut state = self.state.lock();
+            let pending = state.pending + data.len() as u64;
+            if pending > MAX_PENDING {
+                return Err(PoolError::Limit("octets written in one work unit"));
+            }
+            state.pending = pending;
+        }
         self.on_writer(token, |env, rec, content, cursor| file::write(env, rec, content, cursor, data, count))
     }
 

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use super::open::OpenFile;
-use super::{DirPath, MAX_LEVELS, OPEN_TRIES};
+use super::{DirPath, MAX_CHANGES, MAX_LEVELS, OPEN_TRIES};
 use crate::pool::Inner;
 use crate::pool::catalog::{DirId, DirRec, FileRec, Name16, SpaceRec, file_key, level_key, level_name};
 use crate::pool::draft::{Content, Draft, FileChange, Keyed, Overlay};
@@ -18,6 +18,8 @@ pub(crate) struct State {
     pub(crate) overlay: Overlay,
     pub(crate) locks: LockSet,
     pub(crate) files: HashMap<u64, OpenFile>,
+    /// Octets written since the last commit or rollback.
+    pub(crate) pending: u64,
     pub(crate) busy: bool,
 }
 
@@ -58,6 +60,14 @@ impl State {
             id = self.level(snapshot, id, level)?.ok_or(PoolError::NoDirectory)?.id;
         }
         Ok(FoundDir { id, space: dir.space.into() })
+    }
+
+    /// Whether one object more may be changed.
+    pub(super) fn room_for_change(&self) -> Result<(), PoolError> {
+        if self.overlay.files.len() + self.overlay.dirs.len() >= MAX_CHANGES {
+            return Err(PoolError::Limit("objects changed in one work unit"));
+        }
+        Ok(())
     }
 
     /// Keeps a directory and its file space from going away.
@@ -121,6 +131,7 @@ impl State {
         if self.overlay.files.contains_key(&(dir.id, name)) {
             return Ok(());
         }
+        self.room_for_change()?;
         self.lock_within(dir)?;
         self.locks.take(LockKey::File(dir.id, name), LockMode::Exclusive)?;
         self.adopt(inner, dir, name)
