@@ -304,6 +304,10 @@ async fn messages_and_what_stops_them() {
     assert_eq!(message.message.class, MsgClass::Special as u32);
     let block = MsgBlock::decode(&message.message.control).unwrap();
     assert_eq!((block.from, block.text.as_str()), (user("OPERATOR"), "do it"));
+    execute(&cp, &fred, "SET VMCONIO IUCV").await;
+    guest.write("to both").await;
+    let Some(Interrupt::Message(message)) = path.next().await else { panic!("no message") };
+    assert_eq!(message.message.class, MsgClass::Console as u32);
     path.sever([0; 16]);
     assert_eq!(answer(&cp, &op, "SMSG FRED do it").await.0, 57);
 }
