@@ -1,5 +1,6 @@
 //! Stretches of records on the disk: written ahead of their file, kept readable while somebody reads.
 
+use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use bytes::Bytes;
@@ -7,6 +8,20 @@ use bytes::Bytes;
 use super::{Index, Pin, Spool};
 use crate::error::SpoolError;
 use crate::file::{Chunk, Place, SpoolFile};
+
+/// A chunk that was written and that nobody has yet; forgotten with it when whoever wanted it has gone.
+struct Written {
+    spool: Arc<Spool>,
+    chunk: Option<Chunk>,
+}
+
+impl Drop for Written {
+    fn drop(&mut self) {
+        if let Some(chunk) = self.chunk.take() {
+            self.spool.forget_chunks(&[chunk]);
+        }
+    }
+}
 
 impl Spool {
     /// Fails when `more` octets do not fit under the limit.
@@ -33,28 +48,23 @@ impl Spool {
             let crc = crc32c::crc32c(&data);
             let _not_removed = spool.extents.read();
             let written = spool.volume.append(&[(extent, data)]);
-            let mut index = spool.index.lock();
-            match written.map(|places| places.first().copied()) {
-                Ok(Some(addr)) => {
-                    let chunk = Chunk {
-                        place: Place::Volume(addr),
-                        len: u32::try_from(len).unwrap_or(u32::MAX),
-                        crc,
-                    };
-                    index.hold_chunk(chunk.place);
-                    Ok(chunk)
+            let no_address = || std::io::Error::other("the volume gave no address");
+            let written = written.and_then(|places| places.first().copied().ok_or_else(no_address));
+            let place = match written {
+                Ok(addr) => Place::Volume(addr),
+                Err(error) => {
+                    let mut index = spool.index.lock();
+                    index.octets = index.octets.saturating_sub(len);
+                    return Err(error.into());
                 }
-                Ok(None) => Err(SpoolError::Offline("the volume gave no address".into())),
-                Err(error) => Err(error.into()),
-            }
+            };
+            let chunk = Chunk { place, len: u32::try_from(len).unwrap_or(u32::MAX), crc };
+            spool.index.lock().hold_chunk(place);
+            Ok(Written { spool: spool.clone(), chunk: Some(chunk) })
         })
         .await
         .unwrap_or(Err(SpoolError::Stopped));
-        if written.is_err() {
-            let mut index = self.index.lock();
-            index.octets = index.octets.saturating_sub(len);
-        }
-        written
+        written?.chunk.take().ok_or(SpoolError::Stopped)
     }
 
     /// Forgets chunks of output that became no file, or that the index counts itself by now.
