@@ -17,7 +17,7 @@ use tokio::sync::Semaphore;
 use crate::clock::Clock;
 use crate::command::CommandTables;
 use crate::console::ConsoleState;
-use crate::directory::{DirectoryEntry, DirectoryImage, Password};
+use crate::directory::{DirectoryEntry, DirectoryImage, Password, spend_check};
 use crate::ext::Extensions;
 use crate::guest::Guest;
 use crate::iucv::{ConnectParms, Exchange, IpRcode, IucvPath, IucvService, IucvTarget, Party, ResourceOwner};
@@ -369,12 +369,19 @@ impl Cp {
 
     /// Checks a user id and password against the directory. The hash runs in a blocking thread, few at a time.
     pub async fn verify_password(&self, user: &str, password: &str) -> PasswordVerdict {
-        let Ok(user) = UserId::new(user) else { return PasswordVerdict::Invalid };
-        let Some(entry) = self.entry(user) else { return PasswordVerdict::Invalid };
+        let user = UserId::new(user).ok();
+        let entry = user.and_then(|user| self.entry(user));
         let Ok(_turn) = self.password_checks.acquire().await else { return PasswordVerdict::Invalid };
         let password = password.to_owned();
-        let checked = tokio::task::spawn_blocking(move || entry.password.verify(&password)).await;
-        if checked.unwrap_or(false) { PasswordVerdict::Valid(user) } else { PasswordVerdict::Invalid }
+        let check = move || match entry {
+            Some(entry) if matches!(entry.password, Password::Hashed(_)) => entry.password.verify(&password),
+            _ => {
+                spend_check(&password);
+                false
+            }
+        };
+        let checked = tokio::task::spawn_blocking(check).await.unwrap_or(false);
+        user.filter(|_| checked).map_or(PasswordVerdict::Invalid, PasswordVerdict::Valid)
     }
 
     /// Asks for the end of the system (SHUTDOWN, SIGTERM); whoever runs it sees [`Cp::shutdown_requested`].
