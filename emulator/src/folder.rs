@@ -1,13 +1,15 @@
 //! The system folder: where everything that a system owns is.
 //!
-//!     endicott.toml        host settings
-//!     passwords.txt        passwords made at generation, for their owner to read and delete
-//!     cp/directory.obj     the object directory
-//!     dasd/                minidisks
-//!     pools/NAME/          one folder a file pool
-//!     spool/               the spool volume
-//!     tls/                 certificate and key
-//!     run/                 lock, control socket, listeners.json, ready: only while the system runs
+//! ```text
+//! endicott.toml        host settings
+//! passwords.txt        passwords made at generation, for their owner to read and delete
+//! cp/directory.obj     the object directory
+//! dasd/                minidisks
+//! pools/NAME/          one folder a file pool
+//! spool/               the spool volume
+//! tls/                 certificate and key
+//! run/                 lock, control socket, listeners.json, ready: only while the system runs
+//! ```
 
 use std::fs::{self, File, OpenOptions};
 use std::io;

@@ -49,6 +49,8 @@ pub async fn spool_note(
         to: Some(to),
         name: Some((note.to_string(), MAIL_TYPE.to_owned())),
         tag: key.to_owned(),
+        // A line at the receiver's console for every mail would drown everything else there.
+        msg: false,
         ..OutputAttributes::default()
     };
     let mut output = UnitRecord::of(guest)?.output(DeviceType::Punch, attributes)?;
