@@ -10,6 +10,7 @@ use cms::csl::Csl;
 use cms::trace::TraceSwitch;
 use cms::vmipc::Answer;
 use futures::future::BoxFuture;
+use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
 use super::config::ImapConfig;
@@ -32,6 +33,8 @@ pub struct Administration {
     pub config: ImapConfig,
     /// The client service.
     pub service: Arc<Service>,
+    /// Makes the arrival thread look at all files in the reader again.
+    pub retry: Arc<Notify>,
     /// Cancelled by SHUTDOWN.
     pub stop: CancellationToken,
     /// When the server started.
@@ -89,6 +92,13 @@ pub const REQUESTS: &[RequestRow] = &[
         syntax: "QUERY [STATUS|USERS|USER userid|SESSIONS]",
         summary: "Shows the state of the server, its users, its clients",
         run: |a, words, _| Box::pin(query(a, words)),
+    },
+    RequestRow {
+        name: "RETRY",
+        min: 3,
+        syntax: "RETRY",
+        summary: "Looks again at the spool files that could not be taken",
+        run: |a, _, _| Box::pin(async move { retry(a) }),
     },
     RequestRow {
         name: "SHUTDOWN",
@@ -221,6 +231,11 @@ fn trace(admin: &Administration, words: &[&str]) -> Answer {
             format!("DTCIMP3008E Trace {kind} cannot be switched {state}: the host keeps no log"),
         )
     }
+}
+
+fn retry(admin: &Administration) -> Answer {
+    admin.retry.notify_one();
+    Answer::line(0, "DTCIMP3015I The files in the reader are looked at again")
 }
 
 fn shutdown(admin: &Administration) -> Answer {

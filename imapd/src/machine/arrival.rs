@@ -24,7 +24,7 @@ use cms::cp::name::UserId;
 use cms::spool::Queue;
 use cms::spool::spl::{CloseAction, Sfblok, SplError, SplPath};
 use futures::stream::{FuturesOrdered, StreamExt};
-use tokio::sync::mpsc;
+use tokio::sync::{Notify, mpsc};
 
 use super::config::ImapConfig;
 use crate::mailstore::{MailStore, NewMessage, Origin, StoreError};
@@ -52,6 +52,7 @@ struct Arrival {
     store: Arc<MailStore>,
     config: ImapConfig,
     path: SplPath,
+    retry: Arc<Notify>,
 }
 
 /// What became of a file.
@@ -94,13 +95,18 @@ impl DeliveryName {
     }
 }
 
-/// Runs mail arrival until the machine ends.
-pub async fn run(guest: Guest, store: Arc<MailStore>, config: ImapConfig) {
+/// Runs mail arrival until the machine ends. `retry` makes it look at the files again that it could not take.
+pub async fn run(guest: Guest, store: Arc<MailStore>, config: ImapConfig, retry: Arc<Notify>) {
     loop {
         match SplPath::connect(&guest, "IMAP").await {
             Ok(path) => {
-                let arrival =
-                    Arrival { guest: guest.clone(), store: store.clone(), config: config.clone(), path };
+                let arrival = Arrival {
+                    guest: guest.clone(),
+                    store: store.clone(),
+                    config: config.clone(),
+                    path,
+                    retry: retry.clone(),
+                };
                 let error = Arc::new(arrival).take_files().await;
                 log(&guest, &format!("DTCIMP2101W The path to *SPL has ended: {error}")).await;
             }
@@ -109,7 +115,8 @@ pub async fn run(guest: Guest, store: Arc<MailStore>, config: ImapConfig) {
                     .await;
             }
         }
-        tokio::time::sleep(RETRY).await;
+        // Either way it is tried again.
+        let _asked = tokio::time::timeout(RETRY, retry.notified()).await;
     }
 }
 
@@ -135,16 +142,16 @@ impl Arrival {
                     }
                 }
                 Ok(None) => {
-                    let waited = tokio::time::timeout(RETRY, self.path.arrival()).await;
-                    match waited {
-                        Ok(Ok(_)) => {}
-                        Ok(Err(error)) => return error,
+                    let again = async {
+                        let _asked = tokio::time::timeout(RETRY, self.retry.notified()).await;
+                    };
+                    let result = tokio::select! {
+                        arrived = self.path.arrival() => arrived.map(|_| ()),
                         // What could not be taken before is looked at again.
-                        Err(_) => {
-                            if let Err(error) = self.path.reset_seen(owner, Queue::Reader).await {
-                                return error;
-                            }
-                        }
+                        () = again => self.path.reset_seen(owner, Queue::Reader).await,
+                    };
+                    if let Err(error) = result {
+                        return error;
                     }
                 }
                 Err(error) => return error,

@@ -111,12 +111,13 @@ impl Main {
             csl: cms.csl.clone(),
             config: config.clone(),
             service: service.clone(),
+            retry: Arc::default(),
             stop: CancellationToken::new(),
             started: cms.guest.now(),
         });
         drop(cms.guest.spawn(forget_passwords(cms.guest.clone(), service.clone())));
         let store = service.server.store.clone();
-        drop(cms.guest.spawn(arrival::run(cms.guest.clone(), store, config)));
+        drop(cms.guest.spawn(arrival::run(cms.guest.clone(), store, config, admin.retry.clone())));
         serve_requests(cms, &admin)
             .map_err(|e| one(format!("DTCIMP1004E Requests cannot be served: {e}")))?;
         let mut listeners = Vec::new();
