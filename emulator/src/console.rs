@@ -3,20 +3,52 @@
 //! Lines typed go to the terminal dialogue of CP; what comes back is printed as it arrives. On a pipe the input is read
 //! to its end and the system goes on without a console then.
 
+use std::borrow::Cow;
 use std::io::{BufRead, IsTerminal, Write};
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use cp::Cp;
 use cp::terminal::{self, TerminalOutput};
 use cp::vm::TerminalName;
+use rustyline::completion::Completer;
 use rustyline::error::ReadlineError;
+use rustyline::highlight::{CmdKind, Highlighter};
+use rustyline::hint::Hinter;
 use rustyline::history::FileHistory;
-use rustyline::{DefaultEditor, Editor, ExternalPrinter};
+use rustyline::validate::Validator;
+use rustyline::{Editor, ExternalPrinter, Helper};
 use tokio::sync::mpsc;
 
 /// Lines typed ahead that may wait for the system.
 const TYPED_AHEAD: usize = 256;
+
+/// Hides what is typed while a password is awaited.
+struct Mask {
+    secret: Arc<AtomicBool>,
+}
+
+impl Highlighter for Mask {
+    fn highlight<'l>(&self, line: &'l str, _pos: usize) -> Cow<'l, str> {
+        if self.secret.load(Ordering::Relaxed) { Cow::Owned(" ".repeat(line.chars().count())) } else { Cow::Borrowed(line) }
+    }
+
+    fn highlight_char(&self, _line: &str, _pos: usize, _kind: CmdKind) -> bool {
+        self.secret.load(Ordering::Relaxed)
+    }
+}
+
+impl Completer for Mask {
+    type Candidate = String;
+}
+
+impl Hinter for Mask {
+    type Hint = String;
+}
+
+impl Validator for Mask {}
+impl Helper for Mask {}
 
 /// What the keyboard gives.
 enum Typed {
@@ -29,7 +61,8 @@ enum Typed {
 pub async fn run(cp: Arc<Cp>, history: PathBuf) {
     let (mut input, mut output) = terminal::open(&cp, TerminalName::SystemConsole);
     let (typed, mut lines) = mpsc::channel(TYPED_AHEAD);
-    let mut screen = start_keyboard(history, typed);
+    let secret = Arc::new(AtomicBool::new(false));
+    let mut screen = start_keyboard(history, typed, secret.clone());
     if let Err(error) = input.logon_operator(cp.config.operator).await {
         screen.line(&error.to_string());
     }
@@ -37,7 +70,7 @@ pub async fn run(cp: Arc<Cp>, history: PathBuf) {
         tokio::select! {
             shown = output.recv() => match shown {
                 Some(TerminalOutput::Line(text)) => screen.line(&text),
-                Some(TerminalOutput::Password) => screen.line("(the next line is shown as you type it)"),
+                Some(TerminalOutput::Password) => secret.store(true, Ordering::Relaxed),
                 Some(TerminalOutput::NotAccepted) => screen.line("NOT ACCEPTED"),
                 Some(TerminalOutput::Status(_)) => {}
                 Some(TerminalOutput::Closed) | None => return,
@@ -83,13 +116,14 @@ impl Screen {
 }
 
 /// Starts the thread that reads the keyboard.
-fn start_keyboard(history: PathBuf, typed: mpsc::Sender<Typed>) -> Screen {
-    let editor = std::io::stdin().is_terminal().then(DefaultEditor::new).and_then(Result::ok);
+fn start_keyboard(history: PathBuf, typed: mpsc::Sender<Typed>, secret: Arc<AtomicBool>) -> Screen {
+    let editor = std::io::stdin().is_terminal().then(Editor::new).and_then(Result::ok);
     match editor {
         Some(mut editor) => {
+            editor.set_helper(Some(Mask { secret: secret.clone() }));
             let printer =
                 editor.create_external_printer().ok().map(|p| Box::new(p) as Box<dyn ExternalPrinter + Send>);
-            std::thread::spawn(move || edit(editor, &history, &typed));
+            std::thread::spawn(move || edit(editor, &history, &typed, &secret));
             Screen { printer }
         }
         None => {
@@ -99,13 +133,21 @@ fn start_keyboard(history: PathBuf, typed: mpsc::Sender<Typed>) -> Screen {
     }
 }
 
-fn edit(mut editor: Editor<(), FileHistory>, history: &PathBuf, typed: &mpsc::Sender<Typed>) {
+fn edit(
+    mut editor: Editor<Mask, FileHistory>,
+    history: &PathBuf,
+    typed: &mpsc::Sender<Typed>,
+    secret: &AtomicBool,
+) {
     // There is no history before the first time.
     let _none_yet = editor.load_history(history);
     loop {
         let next = match editor.readline("") {
             Ok(line) => {
-                let _kept = editor.add_history_entry(&line);
+                // A password is awaited for one line, which stays out of the history.
+                if !secret.swap(false, Ordering::Relaxed) {
+                    let _kept = editor.add_history_entry(&line);
+                }
                 Typed::Line(line)
             }
             Err(ReadlineError::Interrupted) => Typed::Attention,
