@@ -421,3 +421,38 @@ async fn damage_is_reported_and_never_returned() {
     let findings = bed.pool.check(true).unwrap();
     assert_eq!(findings.problem_count, 1, "{findings:?}");
 }
+
+#[tokio::test]
+async fn a_unit_is_bounded_in_what_it_keeps() {
+    use sfs::pool::{MAX_OPEN, MAX_PENDING};
+    use sfs::types::MAX_LRECL_V;
+    let bed = Bed::with(common::roomy()).await;
+    let unit = bed.pool.begin();
+    common::put(&unit, top("JOE"), "A FILE", &["x"]).unwrap();
+    unit.commit().await.unwrap();
+    for _ in 0..MAX_OPEN {
+        common::open(&unit, top("JOE"), "A FILE", Intent::Read, Attributes::variable()).unwrap();
+    }
+    let more = common::open(&unit, top("JOE"), "A FILE", Intent::Read, Attributes::variable());
+    assert!(matches!(more, Err(PoolError::Limit(_))));
+    unit.rollback();
+
+    let token = common::open(&unit, top("JOE"), "V FILE", Intent::New, Attributes::variable()).unwrap();
+    unit.write(token, &Bytes::from(vec![1; MAX_LRECL_V as usize]), 1).unwrap();
+    let past = unit.write(token, &Bytes::from(vec![1; MAX_LRECL_V as usize + 1]), 1);
+    assert!(matches!(past, Err(PoolError::RecordLength)));
+    unit.rollback();
+
+    // Overwritten again and again, so that the limit is met without that much memory.
+    let size = 16 << 20;
+    let token = common::open(&unit, top("JOE"), "F FILE", Intent::New, Attributes::fixed(size)).unwrap();
+    let record = Bytes::from(vec![2; size as usize]);
+    for _ in 0..MAX_PENDING / u64::from(size) {
+        unit.point(token, None, Some(1)).unwrap();
+        unit.write(token, &record, 1).unwrap();
+    }
+    unit.point(token, None, Some(1)).unwrap();
+    assert!(matches!(unit.write(token, &record, 1), Err(PoolError::Limit(_))));
+    unit.rollback();
+    bed.sound();
+}

@@ -45,7 +45,8 @@ pub use check::Findings;
 pub use commit::MAX_INLINE_BODY;
 pub use error::PoolError;
 pub use unit::{
-    DirPath, MAX_CHANGES, MAX_LEVELS, MAX_OPEN, MAX_PENDING, OpenRequest, Opened, ReadOut, Token, WorkUnit,
+    DirPath, MAX_CHANGES, MAX_LEVELS, MAX_OPEN, MAX_PENDING, OpenRequest, Opened, ReadOut, Token, Waiting,
+    WorkUnit,
 };
 
 use crate::types::{SpaceStatus, Stamp};
@@ -111,6 +112,8 @@ pub(crate) struct Inner {
     pub(crate) log: Log<Applier>,
     pub(crate) snapshot: Arc<ArcSwap<Snapshot>>,
     pub(crate) store: Store,
+    /// The same, for reads that must not wait.
+    pub(crate) cached: Store,
     pub(crate) locks: Arc<LockTable>,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) config: PoolConfig,
@@ -230,7 +233,7 @@ impl Pool {
             entries.push(entry);
             Ok(())
         })?;
-        let store = Store { log: recovered.space(), volume };
+        let store = Store { log: recovered.space(), volume, cached_only: false };
         let snapshot = Arc::new(ArcSwap::from_pointee(Snapshot::new(&db)?));
         let next = Arc::new(AtomicU64::new(next.max(1)));
         let rule = CheckpointRule { bytes: config.checkpoint_bytes, interval: config.checkpoint_interval };
@@ -241,6 +244,7 @@ impl Pool {
             inner: Arc::new(Inner {
                 log,
                 snapshot,
+                cached: Store { cached_only: true, ..store.clone() },
                 store,
                 locks: Arc::new(LockTable::default()),
                 clock,

@@ -114,6 +114,19 @@ impl LogSpace {
         Ok(Bytes::from(buf))
     }
 
+    /// [`Self::read_pinned`] if that needs no waiting for a device; `None` if it would.
+    ///
+    /// # Errors
+    /// As [`Self::read_pinned`].
+    pub fn read_cached(&self, pin: &LogPin, addr: LogAddr, len: usize) -> Result<Option<Bytes>, ReadError> {
+        let (seq, offset) = self.split(addr);
+        if pin.0.seq != seq || offset + len as u64 > self.ring.config.segment_bytes {
+            return Err(ReadError::NoSuchAddress(addr.0));
+        }
+        let mut buf = vec![0; len];
+        Ok(pin.0.disk.read_cached(&mut buf, offset)?.then(|| Bytes::from(buf)))
+    }
+
     /// Length of every segment in octets.
     pub fn segment_bytes(&self) -> u64 {
         self.ring.config.segment_bytes

@@ -278,13 +278,16 @@ impl<O: LogOwner> Writer<O> {
     }
 
     fn admit(&mut self, mut entry: O::Entry, done: Completion<O>) -> Option<Pending<O>> {
+        // In every refusal the entry is dropped before its submitter hears of it: what it holds is free by then.
         if let Some(why) = self.offline.get() {
+            drop(entry);
             let _ = done.send(Err(LogError::Offline(why.clone())));
             return None;
         }
         let parts = match self.owner.admit(&mut entry) {
             Ok(parts) => parts,
             Err(refusal) => {
+                drop(entry);
                 let _ = done.send(Ok(refusal));
                 return None;
             }
