@@ -2,10 +2,10 @@
 
 use std::sync::Arc;
 
+use cp::Guest;
 use cp::codepage;
 use cp::command::split_word;
 use cp::name::{DirName, FileName, FilePoolId, FileType, ModeLetter, UserId};
-use cp::Guest;
 use futures::future::BoxFuture;
 use parking_lot::Mutex;
 use sfs::csl::Csl;
@@ -13,8 +13,8 @@ use sfs::types::FileId;
 
 use crate::command::{self, CmsCall};
 use crate::exec::{self, Clause};
-use crate::files::{read_all, to_lines, FileModes, StoreError};
-use crate::message::{dms, DmsMessage};
+use crate::files::{FileModes, StoreError, read_all, to_lines};
+use crate::message::{DmsMessage, dms};
 use crate::program::ProgramTable;
 use crate::stack::ProgramStack;
 
@@ -63,7 +63,7 @@ impl Cms {
     pub fn new(guest: Guest) -> Arc<Self> {
         let filespace = guest.userid();
         Arc::new(Self {
-            csl: Csl::new(guest.clone()),
+            csl: Csl::for_guest(&guest),
             modes: FileModes::default(),
             stack: ProgramStack::default(),
             settings: Mutex::new(CmsSettings {
@@ -124,7 +124,7 @@ impl Cms {
             let name = word.to_ascii_uppercase();
             if name == "EXEC" {
                 let (exec, args) = split_word(args);
-                return self.run_exec(exec, args, depth).await.unwrap_or_else(|| 28);
+                return self.run_exec(exec, args, depth).await.unwrap_or(28);
             }
             if name == "CP" {
                 return self.cp_command(args).await;
@@ -223,7 +223,8 @@ impl Cms {
     ) -> Result<Vec<String>, DmsMessage> {
         let shown = format!("{name} {kind} *");
         let bad = || dms(module, 54, 24, &[]);
-        let id = FileId::new(FileName::new(name).map_err(|_| bad())?, FileType::new(kind).map_err(|_| bad())?);
+        let id =
+            FileId::new(FileName::new(name).map_err(|_| bad())?, FileType::new(kind).map_err(|_| bad())?);
         let found = self.modes.find(id, mode).await.map_err(|e| store_message(module, &e, &shown))?;
         let (accessed, _) = found.ok_or_else(|| dms(module, 2, 28, &[&shown]))?;
         let read = read_all(&*accessed.store, id, MAX_TEXT_FILE).await;

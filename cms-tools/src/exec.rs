@@ -36,7 +36,9 @@ pub struct ExecError {
 pub fn parse(text: &str) -> Result<Vec<Clause>, ExecError> {
     let mut clauses = Vec::new();
     for (record, clause) in split_clauses(text) {
-        if let Some(parsed) = parse_clause(&clause).map_err(|()| ExecError { record, clause: clause.clone() })? {
+        if let Some(parsed) =
+            parse_clause(&clause).map_err(|()| ExecError { record, clause: clause.clone() })?
+        {
             clauses.push(parsed);
         }
     }

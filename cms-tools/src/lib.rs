@@ -19,6 +19,7 @@ pub mod network;
 pub mod nucleus;
 pub mod program;
 pub mod stack;
+pub mod trace;
 pub mod vmipc;
 
 pub use cms::Cms;

@@ -6,7 +6,7 @@
 
 use std::fmt;
 
-use cp::message::{substitute, MessageRow};
+use cp::message::{MessageRow, substitute};
 
 /// A message with its return code, which ends a command.
 #[derive(Clone, PartialEq, Eq, Debug)]

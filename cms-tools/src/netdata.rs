@@ -78,7 +78,9 @@ pub enum NetdataError {
 
 /// True when a spool file starts like a NETDATA stream.
 pub fn is_netdata(first_card: &[u8]) -> bool {
-    first_card.len() > 8 && first_card[1] & CONTROL != 0 && first_card[2..8] == codepage::from_text("INMR01")[..]
+    first_card.len() > 8
+        && first_card[1] & CONTROL != 0
+        && first_card[2..8] == codepage::from_text("INMR01")[..]
 }
 
 /// Builds the cards of a file.
@@ -194,7 +196,8 @@ fn next_record(mut stream: &[u8]) -> Result<(u8, Vec<u8>, &[u8]), NetdataError> 
     let mut record = Vec::new();
     let mut kind = None;
     loop {
-        let (&length, &flag) = (stream.first().ok_or(NetdataError::Damaged)?, stream.get(1).ok_or(NetdataError::Damaged)?);
+        let (&length, &flag) =
+            (stream.first().ok_or(NetdataError::Damaged)?, stream.get(1).ok_or(NetdataError::Damaged)?);
         let length = usize::from(length);
         if length < 2 || length > stream.len() || (flag & FIRST != 0) != kind.is_none() {
             return Err(NetdataError::Damaged);

@@ -35,7 +35,7 @@ pub struct NamedListener {
     network: Arc<HostNetwork>,
     name: String,
     /// The socket.
-    pub socket: TcpListener,
+    pub socket: Arc<TcpListener>,
 }
 
 impl Drop for NamedListener {
@@ -81,7 +81,7 @@ impl HostNetwork {
         let mut bound = self.bound.lock();
         bound.insert(name.to_owned(), actual);
         (self.on_change)(&bound);
-        Ok(Some(NamedListener { network: self.clone(), name: name.to_owned(), socket }))
+        Ok(Some(NamedListener { network: self.clone(), name: name.to_owned(), socket: Arc::new(socket) }))
     }
 
     /// Names of the listeners that the host has switched on.

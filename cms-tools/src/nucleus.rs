@@ -6,9 +6,9 @@
 
 use std::sync::Arc;
 
+use cp::Guest;
 use cp::name::{DirName, FilePoolId, ModeLetter, Vdev};
 use cp::system::NamedSystem;
-use cp::Guest;
 use futures::future::BoxFuture;
 
 use crate::cms::Cms;

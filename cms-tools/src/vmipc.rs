@@ -9,9 +9,11 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use cp::iucv::{ConnectParms, Interrupt, IpRcode, IucvMessage, IucvPath, IucvReply, IucvTarget, PendingMessage, UserData};
-use cp::name::UserId;
 use cp::Guest;
+use cp::iucv::{
+    ConnectParms, Interrupt, IpRcode, IucvMessage, IucvPath, IucvReply, IucvTarget, PendingMessage, UserData,
+};
+use cp::name::UserId;
 use serde::{Deserialize, Serialize};
 use tokio::sync::mpsc;
 

@@ -30,10 +30,14 @@ pub enum Command {
     /// Start the system (generating it when the folder is not there) and be its operator's console
     Ipl(IplArgs),
     /// Generate a new system without starting it
-    #[command(after_help = "Example:\n  endicott generate --system /srv/vm --mail-user JOE=SECRET1 --user ANN=SECRET2")]
+    #[command(
+        after_help = "Example:\n  endicott generate --system /srv/vm --mail-user JOE=SECRET1 --user ANN=SECRET2"
+    )]
     Generate(GenerateArgs),
     /// Run one CP or CMS command on a user's machine in the running system and print its answer
-    #[command(after_help = "Example:\n  endicott cmd -u MAINT 'IMAP QUERY USERS'\nThe exit code is the command's return code, 255 at most.")]
+    #[command(
+        after_help = "Example:\n  endicott cmd -u MAINT 'IMAP QUERY USERS'\nThe exit code is the command's return code, 255 at most."
+    )]
     Cmd(CmdArgs),
     /// Stop the running system
     Shutdown(SystemArgs),
@@ -104,7 +108,8 @@ mod tests {
         assert!(cli.command.is_none() && cli.ipl.no_console && cli.ipl.system.as_os_str() == "/x");
         let cli = Cli::parse_from(["endicott", "cmd", "--system", "/x", "-u", "MAINT", "QUERY NAMES"]);
         assert!(matches!(cli.command, Some(Command::Cmd(c)) if c.command == ["QUERY NAMES"]));
-        let cli = Cli::parse_from(["endicott", "generate", "--system", "d", "--mail-user", "A=B", "--user", "C=D"]);
+        let cli =
+            Cli::parse_from(["endicott", "generate", "--system", "d", "--mail-user", "A=B", "--user", "C=D"]);
         assert!(matches!(cli.command, Some(Command::Generate(g)) if g.mail_user.len() == 1));
         assert!(matches!(
             Cli::parse_from(["endicott", "ipl", "--listen", "0.0.0.0"]).command,

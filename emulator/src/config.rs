@@ -171,7 +171,8 @@ impl HostConfig {
             Err(e) if e.kind() == std::io::ErrorKind::NotFound => return Ok(Self::default()),
             Err(source) => return Err(ConfigError::Read { path, source }),
         };
-        let config: Self = toml::from_str(&text).map_err(|source| ConfigError::Syntax { path: path.clone(), source })?;
+        let config: Self =
+            toml::from_str(&text).map_err(|source| ConfigError::Syntax { path: path.clone(), source })?;
         config.check().map_err(|reason| ConfigError::Value { path, reason })?;
         Ok(config)
     }
@@ -179,7 +180,8 @@ impl HostConfig {
     fn check(&self) -> Result<(), String> {
         cp::name::UserId::new(&self.system.id).map_err(|e| format!("[system] id: {e}"))?;
         let host = |c: char| c.is_ascii_alphanumeric() || c == '-' || c == '.';
-        if self.mail.domain.is_empty() || self.mail.domain.len() > 255 || !self.mail.domain.chars().all(host) {
+        if self.mail.domain.is_empty() || self.mail.domain.len() > 255 || !self.mail.domain.chars().all(host)
+        {
             return Err(format!("[mail] domain: '{}' is not a domain name", self.mail.domain));
         }
         if self.tls.certificate.is_some() != self.tls.key.is_some() {
@@ -233,7 +235,8 @@ mod tests {
 
     #[test]
     fn switches_and_errors() {
-        let config: HostConfig = toml::from_str("[listen]\nimap = 0\nsmtp = false\nimaps = \"off\"\n").unwrap();
+        let config: HostConfig =
+            toml::from_str("[listen]\nimap = 0\nsmtp = false\nimaps = \"off\"\n").unwrap();
         let addresses = config.addresses();
         assert_eq!(addresses["imap"].port(), 0);
         assert!(!addresses.contains_key("smtp") && !addresses.contains_key("imaps"));

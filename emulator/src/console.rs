@@ -7,9 +7,9 @@ use std::io::{BufRead, IsTerminal, Write};
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use cp::Cp;
 use cp::terminal::{self, TerminalOutput};
 use cp::vm::TerminalName;
-use cp::Cp;
 use rustyline::error::ReadlineError;
 use rustyline::history::FileHistory;
 use rustyline::{DefaultEditor, Editor, ExternalPrinter};
@@ -87,7 +87,8 @@ fn start_keyboard(history: PathBuf, typed: mpsc::Sender<Typed>) -> Screen {
     let editor = std::io::stdin().is_terminal().then(DefaultEditor::new).and_then(Result::ok);
     match editor {
         Some(mut editor) => {
-            let printer = editor.create_external_printer().ok().map(|p| Box::new(p) as Box<dyn ExternalPrinter + Send>);
+            let printer =
+                editor.create_external_printer().ok().map(|p| Box::new(p) as Box<dyn ExternalPrinter + Send>);
             std::thread::spawn(move || edit(editor, &history, &typed));
             Screen { printer }
         }

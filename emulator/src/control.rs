@@ -8,11 +8,11 @@ use std::os::unix::net::UnixStream as HostStream;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use cp::Cp;
 use cp::console::{Captured, ConsoleState};
 use cp::name::UserId;
 use cp::system::{LogonError, PasswordVerdict};
 use cp::vm::Vm;
-use cp::Cp;
 use serde::{Deserialize, Serialize};
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt};
 use tokio::net::{UnixListener, UnixStream};
@@ -74,6 +74,23 @@ pub fn ask(system: &Path, request: &Request) -> std::io::Result<Response> {
     Ok(serde_json::from_str(&answer)?)
 }
 
+/// Asks the running system to stop and waits until it has.
+///
+/// # Errors
+/// The host's error; not found or refused means that no system runs in the folder.
+pub fn shutdown(system: &Path) -> std::io::Result<()> {
+    let mut stream = HostStream::connect(socket_path(system))?;
+    let mut line = serde_json::to_string(&Request::Shutdown)?;
+    line.push('\n');
+    stream.write_all(line.as_bytes())?;
+    // The answer comes at once, the end of the connection with the end of the system.
+    let mut all = Vec::new();
+    std::io::Read::read_to_end(&mut stream, &mut all).map(|_| ()).or_else(|e| match e.kind() {
+        std::io::ErrorKind::ConnectionReset => Ok(()),
+        _ => Err(e),
+    })
+}
+
 /// Serves the socket until the system ends.
 pub async fn serve(listener: UnixListener, cp: Arc<Cp>) {
     while let Ok((stream, _)) = listener.accept().await {
@@ -113,7 +130,10 @@ async fn run(cp: &Arc<Cp>, user: &str, password: Option<&str>, command: &str) ->
     };
     if let Some(password) = password {
         if !matches!(cp.verify_password(user.as_str(), password).await, PasswordVerdict::Valid(_)) {
-            return Response { rc: 50, lines: vec!["HCPLGA050E LOGON unsuccessful--incorrect userid and/or password".into()] };
+            return Response {
+                rc: 50,
+                lines: vec!["HCPLGA050E LOGON unsuccessful--incorrect userid and/or password".into()],
+            };
         }
     }
     match machine(cp, user).await {

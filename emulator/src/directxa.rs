@@ -6,8 +6,8 @@
 
 use std::sync::Arc;
 
-use cms::program::Program;
 use cms::Cms;
+use cms::program::Program;
 use cp::directory::{object, source};
 use futures::future::BoxFuture;
 

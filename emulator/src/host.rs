@@ -1,8 +1,8 @@
 //! The host's side of things that the system takes as arguments: clock, randomness, signals.
 
 use cp::clock::Clock;
-use jiff::tz::TimeZone;
 use jiff::Timestamp;
+use jiff::tz::TimeZone;
 
 /// The host's clock, in the system's time zone.
 pub struct HostClock {
@@ -55,5 +55,8 @@ pub fn random_password() -> std::io::Result<String> {
     let mut bytes = [0u8; PASSWORD_CHARS];
     random(&mut bytes)?;
     // 32 characters: every octet picks one without bias.
-    Ok(bytes.iter().map(|b| char::from(PASSWORD_ALPHABET[usize::from(*b) % PASSWORD_ALPHABET.len()])).collect())
+    Ok(bytes
+        .iter()
+        .map(|b| char::from(PASSWORD_ALPHABET[usize::from(*b) % PASSWORD_ALPHABET.len()]))
+        .collect())
 }

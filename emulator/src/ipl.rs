@@ -14,19 +14,20 @@ use anyhow::Context;
 use cms::network::HostNetwork;
 use cms::nucleus::CmsSystem;
 use cms::program::ProgramTable;
+use cp::Cp;
 use cp::directory::object;
 use cp::name::UserId;
 use cp::system::CpConfig;
-use cp::Cp;
 use dasd::HostDasd;
-use sfs::minidisk::Minidisks;
+use sfs::minidisk::MinidiskStore;
+use sfs::pool::{Pool, PoolConfig};
 use spool::{Spool, SpoolConfig, StartKind};
 use tokio::net::UnixListener;
 
 use crate::config::HostConfig;
 use crate::control;
 use crate::directxa::Directxa;
-use crate::fileserv::Fileserv;
+use crate::fileserv::{Fileserv, OpenPools};
 use crate::folder::Folder;
 use crate::host::HostClock;
 use crate::tls;
@@ -52,7 +53,7 @@ pub struct System {
     /// The network.
     pub network: Arc<HostNetwork>,
     spool: Arc<Spool>,
-    minidisks: Arc<Minidisks>,
+    minidisks: Pool,
     bound: tokio::sync::watch::Receiver<BTreeMap<String, SocketAddr>>,
     _lock: crate::folder::Lock,
 }
@@ -67,6 +68,19 @@ impl System {
         config: &HostConfig,
         addresses: BTreeMap<String, SocketAddr>,
     ) -> anyhow::Result<Self> {
+        Self::build_from(folder, &folder.directory_object(), config, addresses).await
+    }
+
+    /// As [`System::build`], with the object directory in another file.
+    ///
+    /// # Errors
+    /// What is wrong, with the file it is wrong in.
+    pub async fn build_from(
+        folder: &Folder,
+        directory: &Path,
+        config: &HostConfig,
+        addresses: BTreeMap<String, SocketAddr>,
+    ) -> anyhow::Result<Self> {
         let lock = folder.lock().map_err(|e| match e.kind() {
             std::io::ErrorKind::WouldBlock => {
                 anyhow::anyhow!("a system is running in {} already", folder.path().display())
@@ -76,14 +90,19 @@ impl System {
         folder.clear_run();
         let clock: Arc<dyn cp::clock::Clock> =
             Arc::new(HostClock::new(config.system.timezone.as_deref()).map_err(anyhow::Error::msg)?);
-        let path = folder.directory_object();
-        let octets = std::fs::read(&path).with_context(|| path.display().to_string())?;
-        let directory = object::load(&octets).with_context(|| path.display().to_string())?;
+        let octets = std::fs::read(directory).with_context(|| directory.display().to_string())?;
+        let directory = object::load(&octets).with_context(|| directory.display().to_string())?;
         let operator = UserId::new("OPERATOR").expect("OPERATOR is a user id");
-        let cp = Cp::new(CpConfig { system_id: config.system.id.to_ascii_uppercase(), operator }, clock, directory);
+        let cp = Cp::new(
+            CpConfig { system_id: config.system.id.to_ascii_uppercase(), operator },
+            clock,
+            directory,
+        );
+        cp::command::register(&cp.commands);
+        cp::msg_service::register(&cp);
         let spool = start_spool(folder, &cp).await?;
         let minidisks = start_minidisks(folder, &cp).await?;
-        cp.ext.set(minidisks.clone());
+        cp.ext.set(Arc::new(MinidiskStore::new(minidisks.clone())));
         let tls = if addresses.is_empty() { None } else { Some(tls::load(folder.path(), config)?) };
         let (publish, bound) = tokio::sync::watch::channel(BTreeMap::new());
         let run = folder.clone();
@@ -93,20 +112,23 @@ impl System {
         });
         let network = HostNetwork::new(config.mail.domain.clone(), addresses, tls, on_change);
         cp.ext.set(network.clone());
+        cp.ext.set(crate::log::trace_switch());
         register_programs(&cp, folder, &network);
         cp.add_named_system("CMS", Arc::new(CmsSystem));
         cp.add_named_system("0190", Arc::new(CmsSystem));
         Ok(Self { cp, folder: folder.clone(), network, spool, minidisks, bound, _lock: lock })
     }
 
-    /// Autologs the service machines.
+    /// Autologs the service machines one after the other, each when the one before is up.
     ///
     /// # Errors
     /// The machine that cannot be logged on.
-    pub fn autolog(&self) -> anyhow::Result<()> {
+    pub async fn autolog(&self) -> anyhow::Result<()> {
         for name in SERVICE_MACHINES {
             let user = UserId::new(name).expect("the names are constants");
-            self.cp.autolog(user, None).with_context(|| format!("autolog of {name}"))?;
+            let vm = self.cp.autolog(user, None).with_context(|| format!("autolog of {name}"))?;
+            // The next machine needs this one's services. A program answers a null line once it has started.
+            let _late = tokio::time::timeout(START_TIMEOUT, null_line_taken(&vm)).await;
         }
         Ok(())
     }
@@ -147,8 +169,8 @@ impl System {
         for name in ["SMTP", "IMAP"] {
             if let Some(vm) = machine(name) {
                 vm.signal_shutdown();
-                // The program's end shows as CP READ or a console that reads commands again.
-                let _late = tokio::time::timeout(SIGNAL_TIMEOUT, crate::ipl::program_end(&vm)).await;
+                // CMS takes the line when the program has ended.
+                let _late = tokio::time::timeout(SIGNAL_TIMEOUT, null_line_taken(&vm)).await;
                 self.cp.logoff(&vm, None).await;
             }
         }
@@ -160,18 +182,19 @@ impl System {
         }
         for vm in servers {
             vm.signal_shutdown();
-            let _late = tokio::time::timeout(SIGNAL_TIMEOUT, program_end(&vm)).await;
+            let _late = tokio::time::timeout(SIGNAL_TIMEOUT, null_line_taken(&vm)).await;
             self.cp.logoff(&vm, None).await;
         }
+        OpenPools::of(&self.cp).close_all().await;
         self.minidisks.close().await;
-        self.spool.stop().await;
+        self.spool.stop();
         self.folder.clear_run();
     }
 }
 
-/// Resolves when the program that a machine's PROFILE EXEC started has ended: CMS waits for a command then.
-async fn program_end(vm: &Arc<cp::vm::Vm>) {
-    // A captured null line is answered by CMS itself as soon as it reads commands.
+/// Resolves when somebody takes a null line at the machine's console: a program that has started, or CMS itself.
+async fn null_line_taken(vm: &Arc<cp::vm::Vm>) {
+    // A machine that is gone takes nothing, and says so at once.
     if let Ok(answer) = vm.console.input_captured("") {
         let _ended = answer.await;
     }
@@ -185,14 +208,14 @@ fn register_programs(cp: &Arc<Cp>, folder: &Folder, network: &Arc<HostNetwork>) 
     let imap = UserId::new("IMAP").expect("IMAP is a user id");
     exits.register("IMAPCMDX", Arc::new(smtp_exit::imapcmdx::ImapPunchExit::new(imap)));
     programs.register("SMTP", Arc::new(smtp_exit::machine::Smtp { network: network.clone(), exits }));
-    programs.register("IMAPMAIN", Arc::new(imapd::machine::Imapmain { network: network.clone() }));
+    programs.register("IMAPMAIN", Arc::new(imapd::machine::Imapmain { network: network.clone(), random: crate::host::random }));
 }
 
 async fn start_spool(folder: &Folder, cp: &Arc<Cp>) -> anyhow::Result<Arc<Spool>> {
-    let dasd: Arc<dyn dasd::Dasd> = Arc::new(HostDasd::new(folder.spool()));
+    let dasd: Arc<dyn dasd::Dasd> = Arc::new(HostDasd::new(folder.spool())?);
     let clock = cp.clock.clone();
     let started = tokio::task::spawn_blocking(move || {
-        Spool::start(&dasd, &SpoolConfig::default(), StartKind::Warm, clock)
+        Spool::start(dasd, &SpoolConfig::default(), StartKind::Warm, clock)
     });
     let (spool, report) = started.await?.with_context(|| folder.spool().display().to_string())?;
     tracing::info!("spool: {report:?}");
@@ -200,24 +223,19 @@ async fn start_spool(folder: &Folder, cp: &Arc<Cp>) -> anyhow::Result<Arc<Spool>
     Ok(spool)
 }
 
-async fn start_minidisks(folder: &Folder, cp: &Arc<Cp>) -> anyhow::Result<Arc<Minidisks>> {
-    let dasd: Arc<dyn dasd::Dasd> = Arc::new(HostDasd::new(folder.dasd()));
+async fn start_minidisks(folder: &Folder, cp: &Arc<Cp>) -> anyhow::Result<Pool> {
+    let dasd: Arc<dyn dasd::Dasd> = Arc::new(HostDasd::new(folder.dasd())?);
     let clock = cp.clock.clone();
-    let opened = tokio::task::spawn_blocking(move || Minidisks::open(&dasd, clock));
-    Ok(Arc::new(opened.await?.with_context(|| folder.dasd().display().to_string())?))
+    let opened = tokio::task::spawn_blocking(move || Pool::open(&dasd, &PoolConfig::default(), clock));
+    opened.await?.with_context(|| folder.dasd().display().to_string())
 }
 
 fn publish_listeners(folder: &Folder, all: &BTreeMap<String, SocketAddr>) {
     let text = serde_json::to_vec(&all.iter().map(|(n, a)| (n, a.to_string())).collect::<BTreeMap<_, _>>());
-    let written = text.map_err(std::io::Error::from).and_then(|t| {
-        folder.replace(&folder.run().join("listeners.json"), &t)
-    });
+    let written = text
+        .map_err(std::io::Error::from)
+        .and_then(|t| folder.replace(&folder.run().join("listeners.json"), &t));
     if let Err(error) = written {
         tracing::warn!("listeners.json: {error}");
     }
-}
-
-/// The folder's name for messages.
-pub fn shown(path: &Path) -> String {
-    path.display().to_string()
 }

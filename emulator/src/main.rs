@@ -1,2 +1,5 @@
-//! The `endicott` command.
-fn main() {}
+//! The `endicott` command: see [`emulator::cli`] for what it takes.
+
+fn main() -> std::process::ExitCode {
+    emulator::run::main()
+}

@@ -149,7 +149,12 @@ fn exit_statement(operands: &[&str]) -> Result<ExitStatement, (String, String)> 
     let on = match upper.last().map(String::as_str) {
         Some("ON") => true,
         Some("OFF") => false,
-        _ => return Err((upper.last().cloned().unwrap_or_default(), "the statement ends with ON or OFF".into())),
+        _ => {
+            return Err((
+                upper.last().cloned().unwrap_or_default(),
+                "the statement ends with ON or OFF".into(),
+            ));
+        }
     };
     if word(3) != "FOR" || upper.len() < 6 {
         return Err((word(3).into(), "FOR and at least one command are missing".into()));
@@ -185,7 +190,12 @@ mod tests {
         let (config, errors) = read(text.lines());
         assert_eq!(
             config.exits,
-            [ExitStatement { name: "IMAPCMDX".into(), kind: "EXEC".into(), commands: vec!["PUNCH".into()], on: true }]
+            [ExitStatement {
+                name: "IMAPCMDX".into(),
+                kind: "EXEC".into(),
+                commands: vec!["PUNCH".into()],
+                on: true
+            }]
         );
         assert_eq!(config.max_mail_bytes, 1000);
         let shown: Vec<String> = errors.iter().map(ToString::to_string).collect();

@@ -11,15 +11,15 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use cms::cp::name::UserId;
 use cms::cp::Guest;
+use cms::cp::name::UserId;
 use futures::stream::{FuturesUnordered, StreamExt};
 use tokio::sync::mpsc;
 
 use crate::exit::{ExitParms, ExitReturn, SmtpCommandExit, VerifyStatus};
 use crate::limits::MAX_QUEUED_NOTES;
 use crate::note::{AddrBlok, NoteDisk, NoteNumber, Pending};
-use crate::notice::{notice, Failure};
+use crate::notice::{Failure, notice};
 use crate::punch::{self, PunchError};
 
 /// Notes served at once: enough that their spool files become durable together.
@@ -68,10 +68,8 @@ pub struct NoteNumbers {
 impl NoteNumbers {
     /// Starts after `highest`, 0 for an empty disk.
     pub fn new(highest: u32) -> Self {
-        let first = NoteNumber::new(highest).map_or_else(
-            || NoteNumber::new(1).expect("1 is a note number"),
-            NoteNumber::next,
-        );
+        let first = NoteNumber::new(highest)
+            .map_or_else(|| NoteNumber::new(1).expect("1 is a note number"), NoteNumber::next);
         Self { next: parking_lot::Mutex::new(first) }
     }
 
@@ -130,7 +128,9 @@ impl Delivery {
                 let own = self.clone();
                 busy.push(async move { own.serve(block).await });
             }
-            self.counts.queued.store((waiting.len() + busy.len()) as u64, std::sync::atomic::Ordering::Relaxed);
+            self.counts
+                .queued
+                .store((waiting.len() + busy.len()) as u64, std::sync::atomic::Ordering::Relaxed);
             if !open && busy.is_empty() {
                 return;
             }
@@ -172,7 +172,8 @@ impl Delivery {
                 Outcome::Served => count(&self.counts.delivered),
                 Outcome::Failed(reason) => failures.push((pending.mailbox.to_string(), reason)),
                 Outcome::Later(reason) => {
-                    self.log(&format!("Note {number} to {} is tried again later: {reason}", pending.user)).await;
+                    self.log(&format!("Note {number} to {} is tried again later: {reason}", pending.user))
+                        .await;
                     put_off = true;
                     later.push(pending);
                 }
@@ -182,7 +183,9 @@ impl Delivery {
         let now = self.guest.now().as_microsecond();
         let age = Duration::from_micros(u64::try_from(now - block.received).unwrap_or(0));
         if put_off && age >= self.retry_age {
-            failures.extend(block.pending.drain(..).map(|p| (p.mailbox.to_string(), "could not be reached".into())));
+            failures.extend(
+                block.pending.drain(..).map(|p| (p.mailbox.to_string(), "could not be reached".into())),
+            );
         }
         if !failures.is_empty() {
             self.give_back(&block, &failures, &text).await;
@@ -214,7 +217,9 @@ impl Delivery {
                 ExitReturn::Handled => return Outcome::Served,
                 ExitReturn::Continue | ExitReturn::Disable => {}
                 ExitReturn::Reject => return Outcome::Failed("550 refused by this system".into()),
-                ExitReturn::RejectWith(text) | ExitReturn::RejectAndClose(text) => return Outcome::Failed(text),
+                ExitReturn::RejectWith(text) | ExitReturn::RejectAndClose(text) => {
+                    return Outcome::Failed(text);
+                }
                 ExitReturn::Retry(reason) => return Outcome::Later(reason),
             }
         }
@@ -242,7 +247,8 @@ impl Delivery {
         };
         let number = self.numbers.take();
         self.log(&format!("Generating Note {number} as Error Notification")).await;
-        let listed: Vec<Failure<'_>> = failures.iter().map(|(a, r)| Failure { address: a, reason: r }).collect();
+        let listed: Vec<Failure<'_>> =
+            failures.iter().map(|(a, r)| Failure { address: a, reason: r }).collect();
         let when = self.guest.local_time();
         let image = notice(&self.host, &sender.to_string(), &listed, text, &number.to_string(), &when);
         let error_note = AddrBlok {

@@ -11,8 +11,8 @@ use std::collections::HashMap;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-use cms::cp::name::UserId;
 use cms::cp::Guest;
+use cms::cp::name::UserId;
 use futures::future::BoxFuture;
 use parking_lot::RwLock;
 

@@ -7,14 +7,14 @@
 //! This is the native program behind the name that the exit has in SMTP CONFIG; the filter of the real exit selects the
 //! note's records, which here need no selection.
 
-use cms::cp::name::UserId;
 use cms::cp::Guest;
+use cms::cp::name::UserId;
 use futures::future::BoxFuture;
 use parking_lot::RwLock;
 
 use crate::exit::{ExitParms, ExitReturn, SmtpCommandExit};
 use crate::note::NoteDisk;
-use crate::punch::{spool_note, PunchError};
+use crate::punch::{PunchError, spool_note};
 
 /// The exit. It is registered once; the SMTP machine binds it to itself at each start.
 pub struct ImapPunchExit {

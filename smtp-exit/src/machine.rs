@@ -4,24 +4,24 @@
 //! console (or by SMSG), or with the system.
 
 use std::net::SocketAddr;
-use std::sync::atomic::Ordering;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use cms::cp::name::ModeLetter;
+use cms::Cms;
 use cms::cp::Guest;
+use cms::cp::name::ModeLetter;
 use cms::network::{HostNetwork, NamedListener};
 use cms::program::Program;
-use cms::Cms;
 use futures::future::BoxFuture;
-use tokio::sync::{mpsc, Semaphore};
+use tokio::sync::{Semaphore, mpsc};
 
 use crate::config::{self, SmtpConfig};
 use crate::delivery::{self, Counts, Delivery, NoteNumbers, PunchExit};
 use crate::exit::ExitTable;
 use crate::limits::{MAX_CONNECTIONS, MAX_HOPS};
 use crate::note::{AddrBlok, NoteDisk, Pending};
-use crate::received::{received_lines, Origin};
+use crate::received::{Origin, received_lines};
 use crate::reply::Reply;
 use crate::resolver::Resolver;
 use crate::server::{self, ReceivedMail, Receiver, ServerContext, TEXT_BUDGET_KIB};
@@ -85,7 +85,8 @@ impl Running {
             cms.say(&format!("DTCSMT1003W {line}")).await;
         }
         let host = network.domain.clone();
-        let resolver = Resolver::new(cms.guest.cp().clone(), vec![host.to_ascii_lowercase()], config.postmaster);
+        let resolver =
+            Resolver::new(cms.guest.cp().clone(), vec![host.to_ascii_lowercase()], config.postmaster);
         let numbers = Arc::new(NoteNumbers::new(scan.highest));
         let counts = Arc::new(Counts::default());
         let delivery = Arc::new(Delivery {
@@ -197,7 +198,10 @@ async fn punch_exit(
     let statement = config.exits.iter().find(|e| e.on && e.commands.iter().any(|c| c == "PUNCH"))?;
     let program = exits.find(&statement.name);
     if program.is_none() {
-        let text = format!("DTCSMT1005E exit {} {} does not exist; mail goes to the readers of its recipients", statement.name, statement.kind);
+        let text = format!(
+            "DTCSMT1005E exit {} {} does not exist; mail goes to the readers of its recipients",
+            statement.name, statement.kind
+        );
         cms.say(&text).await;
     }
     let program = program?;

@@ -11,7 +11,7 @@ use std::sync::Arc;
 
 use cms::cp::codepage;
 use cms::cp::name::{FileName, FileType, UserId};
-use cms::files::{read_all, records, write_all, FileStore, StoreError, StoreResult};
+use cms::files::{FileStore, StoreError, StoreResult, read_all, records, write_all};
 use cms::sfs::types::{Attributes, FileId, RecordFormat};
 
 use crate::limits::MAX_RECIPIENTS;
@@ -245,7 +245,8 @@ impl NoteDisk {
                 Ok(block) if has_note && !block.pending.is_empty() => scan.notes.push(block),
                 Ok(_) => self.erase(number).await?,
                 Err(error) => {
-                    scan.messages.push(format!("{number} ADDRBLOK was incomplete and was left alone: {error}"));
+                    scan.messages
+                        .push(format!("{number} ADDRBLOK was incomplete and was left alone: {error}"));
                 }
             }
         }
@@ -276,7 +277,10 @@ mod tests {
         assert_eq!(AddrBlok::decode(&[]).unwrap_err().record, 1);
         let mut image = block().encode();
         append_record(&mut image, &codepage::from_text("nonsense"));
-        assert_eq!(AddrBlok::decode(&image).unwrap_err(), AddrBlokError { record: 3, reason: "not a recipient" });
+        assert_eq!(
+            AddrBlok::decode(&image).unwrap_err(),
+            AddrBlokError { record: 3, reason: "not a recipient" }
+        );
     }
 
     #[test]

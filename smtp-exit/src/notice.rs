@@ -17,7 +17,14 @@ pub struct Failure<'a> {
 }
 
 /// The text of a notice as a RECFM V image.
-pub fn notice(host: &str, to: &str, failures: &[Failure<'_>], original: &[u8], note: &str, when: &Zoned) -> Vec<u8> {
+pub fn notice(
+    host: &str,
+    to: &str,
+    failures: &[Failure<'_>],
+    original: &[u8],
+    note: &str,
+    when: &Zoned,
+) -> Vec<u8> {
     let date = when.strftime("%a, %d %b %Y %H:%M:%S %z");
     let mut lines = vec![
         format!("Date: {date}"),

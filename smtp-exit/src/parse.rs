@@ -1,4 +1,5 @@
-//! The command grammar (RFC 5321 section 4.1.2), over one line without its CRLF.
+//! The command grammar (RFC 5321 section 4.1.2), over one line without its CRLF. Addresses are ASCII: SMTPUTF8 is not
+//! offered.
 //!
 //! Every error says which token is wrong, and maps to one reply code: 500 for an unknown verb, 501 for bad arguments,
 //! 555 for a parameter that is not implemented (RFC 5321 section 4.1.1.11).
@@ -62,7 +63,11 @@ pub fn command(line: &[u8]) -> Result<Command, CommandError> {
 }
 
 fn none(verb: &str, rest: &str, command: Command) -> Result<Command, CommandError> {
-    if rest.is_empty() { Ok(command) } else { Err(CommandError::Arguments(format!("{verb} takes no argument"))) }
+    if rest.is_empty() {
+        Ok(command)
+    } else {
+        Err(CommandError::Arguments(format!("{verb} takes no argument")))
+    }
 }
 
 fn bad(text: &str) -> CommandError {
@@ -70,9 +75,10 @@ fn bad(text: &str) -> CommandError {
 }
 
 fn domain_argument(rest: &str) -> Result<String, CommandError> {
-    let host = |c: char| c.is_ascii_alphanumeric() || "-._".contains(c) || !c.is_ascii();
+    let host = |c: char| c.is_ascii_alphanumeric() || "-._".contains(c);
     let literal = rest.starts_with('[') && rest.ends_with(']') && rest.len() > 2;
-    let number = rest.strip_prefix('#').is_some_and(|n| !n.is_empty() && n.bytes().all(|b| b.is_ascii_digit()));
+    let number =
+        rest.strip_prefix('#').is_some_and(|n| !n.is_empty() && n.bytes().all(|b| b.is_ascii_digit()));
     let name = !rest.is_empty() && rest.chars().all(host);
     if rest.len() > MAX_DOMAIN_OCTETS {
         return Err(bad("The domain is longer than 255 characters"));
@@ -107,7 +113,8 @@ fn mail(rest: &str) -> Result<Command, CommandError> {
     for (keyword, value) in parameters(rest)? {
         match (keyword.to_ascii_uppercase().as_str(), value) {
             ("SIZE", Some(v)) => {
-                let number = v.parse().map_err(|_| CommandError::Arguments(format!("SIZE={v} is not a number")))?;
+                let number =
+                    v.parse().map_err(|_| CommandError::Arguments(format!("SIZE={v} is not a number")))?;
                 size = Some(number);
             }
             ("BODY", Some(v)) if v.eq_ignore_ascii_case("7BIT") => body = BodyKind::SevenBit,
@@ -140,7 +147,11 @@ fn parameters(rest: &str) -> Result<Vec<(&str, Option<&str>)>, CommandError> {
     rest.split_ascii_whitespace()
         .map(|word| {
             let (k, v) = word.split_once('=').map_or((word, None), |(k, v)| (k, Some(v)));
-            if keyword(k) { Ok((k, v)) } else { Err(CommandError::Arguments(format!("'{word}' is no parameter"))) }
+            if keyword(k) {
+                Ok((k, v))
+            } else {
+                Err(CommandError::Arguments(format!("'{word}' is no parameter")))
+            }
         })
         .collect()
 }
@@ -150,7 +161,7 @@ fn reverse_path(input: &str) -> IResult<&str, ReversePath> {
 }
 
 fn forward_path(input: &str) -> IResult<&str, Mailbox> {
-    let whole = delimited(char('<'), preceded(opt(source_route), mailbox), char('>'));
+    let mut whole = delimited(char('<'), preceded(opt(source_route), mailbox), char('>'));
     let (rest, found) = whole.parse(input)?;
     if input.len() - rest.len() > MAX_PATH_OCTETS {
         return Err(nom::Err::Failure(nom::error::Error::new(input, nom::error::ErrorKind::TooLarge)));
@@ -164,13 +175,15 @@ fn source_route(input: &str) -> IResult<&str, &str> {
 }
 
 fn mailbox(input: &str) -> IResult<&str, Mailbox> {
-    let local = verify(alt((quoted, map(dot_string, str::to_owned))), |l: &String| l.len() <= MAX_LOCAL_PART_OCTETS);
-    let (rest, (local, domain)) = (local, opt(preceded(char('@'), alt((address_literal, domain))))).parse(input)?;
+    let local =
+        verify(alt((quoted, map(dot_string, str::to_owned))), |l: &String| l.len() <= MAX_LOCAL_PART_OCTETS);
+    let (rest, (local, domain)) =
+        (local, opt(preceded(char('@'), alt((address_literal, domain))))).parse(input)?;
     Ok((rest, Mailbox { local, domain: domain.unwrap_or_default().to_owned() }))
 }
 
 fn is_atext(c: char) -> bool {
-    c.is_ascii_alphanumeric() || "!#$%&'*+-/=?^_`{|}~".contains(c) || !c.is_ascii()
+    c.is_ascii_alphanumeric() || "!#$%&'*+-/=?^_`{|}~".contains(c)
 }
 
 fn dot_string(input: &str) -> IResult<&str, &str> {
@@ -185,13 +198,17 @@ fn quoted(input: &str) -> IResult<&str, String> {
 }
 
 fn domain(input: &str) -> IResult<&str, &str> {
-    let label = take_while1(|c: char| c.is_ascii_alphanumeric() || c == '-' || c == '_' || !c.is_ascii());
+    let label = take_while1(|c: char| c.is_ascii_alphanumeric() || c == '-' || c == '_');
     verify(recognize(separated_list1(char('.'), label)), |d: &str| d.len() <= MAX_DOMAIN_OCTETS).parse(input)
 }
 
 fn address_literal(input: &str) -> IResult<&str, &str> {
-    recognize(delimited(char('['), take_while(|c: char| c.is_ascii_graphic() && c != ']' && c != '['), char(']')))
-        .parse(input)
+    recognize(delimited(
+        char('['),
+        take_while(|c: char| c.is_ascii_graphic() && c != ']' && c != '['),
+        char(']'),
+    ))
+    .parse(input)
 }
 
 /// Parses a mailbox that stands alone, such as an address typed by a person.

@@ -4,8 +4,8 @@
 //! with TRANSFER. Who it is for stands in the TAG only.
 
 use bytes::Bytes;
-use cms::cp::name::UserId;
 use cms::cp::Guest;
+use cms::cp::name::UserId;
 use cms::spool::{DeviceType, OutputAttributes, SpoolError, UnitRecord};
 
 use crate::note::NoteNumber;

@@ -5,9 +5,9 @@
 
 use std::sync::Arc;
 
+use cms::cp::Cp;
 use cms::cp::directory::Password;
 use cms::cp::name::UserId;
-use cms::cp::Cp;
 
 use crate::session::{Route, Verdict};
 use crate::syntax::Mailbox;

@@ -8,11 +8,11 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use base64::prelude::{Engine, BASE64_STANDARD};
+use base64::prelude::{BASE64_STANDARD, Engine};
 use bytes::{Buf, BytesMut};
+use cms::cp::Guest;
 use cms::cp::name::UserId;
 use cms::cp::system::PasswordVerdict;
-use cms::cp::Guest;
 use cms::network::HostNetwork;
 use futures::future::BoxFuture;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
@@ -309,14 +309,19 @@ impl Connection<'_> {
         self.input.clear();
         let plain = std::mem::replace(&mut self.stream, Box::new(tokio::io::empty()));
         let handshake = TlsAcceptor::from(tls).accept(plain);
-        let secured = tokio::time::timeout(self.context.inactive, handshake).await.map_err(|_| End::Closed)??;
+        let secured =
+            tokio::time::timeout(self.context.inactive, handshake).await.map_err(|_| End::Closed)??;
         self.stream = Box::new(secured);
         self.session.tls_started();
         Ok(())
     }
 
     /// Runs AUTH PLAIN or AUTH LOGIN (RFC 4954); `None` for wrong credentials or a cancelled exchange.
-    async fn authenticate(&mut self, mechanism: &str, initial: Option<String>) -> Result<Option<UserId>, End> {
+    async fn authenticate(
+        &mut self,
+        mechanism: &str,
+        initial: Option<String>,
+    ) -> Result<Option<UserId>, End> {
         let first = match initial.as_deref() {
             Some("=") => Some(Vec::new()),
             Some(text) => Some(BASE64_STANDARD.decode(text).unwrap_or_default()),

@@ -191,9 +191,10 @@ impl Session {
                 lines.push(format!("{} is running the IBM VM operating system", self.config.host));
                 Step::Reply(Reply { code: 214, lines })
             }
-            Command::Quit => {
-                Step::Close(Reply::new(221, format!("{} running IBM VM SMTP closing connection", self.config.host)))
-            }
+            Command::Quit => Step::Close(Reply::new(
+                221,
+                format!("{} running IBM VM SMTP closing connection", self.config.host),
+            )),
             Command::StartTls => self.start_tls(),
             Command::Auth { mechanism, initial } => self.auth(mechanism, initial),
             Command::Unsupported(verb) => self.refuse(502, format!("{verb} is not supported")),

@@ -15,8 +15,9 @@ pub struct Mailbox {
 
 impl fmt::Display for Mailbox {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let plain = |b: u8| b.is_ascii_alphanumeric() || b"!#$%&'*+-/=?^_`{|}~.".contains(&b) || b >= 0x80;
-        if !self.local.is_empty() && self.local.bytes().all(plain) {
+        let plain = |b: u8| b.is_ascii_alphanumeric() || b"!#$%&'*+-/=?^_`{|}~".contains(&b);
+        let atom = |a: &str| !a.is_empty() && a.bytes().all(plain);
+        if self.local.split('.').all(atom) {
             f.write_str(&self.local)?;
         } else {
             f.write_str("\"")?;

@@ -60,7 +60,8 @@ pub fn parse(text: &str) -> Vec<Exchange> {
 
 fn command_of(line: &str) -> Option<(String, String)> {
     let (user, command) = line.split_once("> ")?;
-    let name = (1..=8).contains(&user.len()) && user.bytes().all(|b| b.is_ascii_uppercase() || b.is_ascii_digit());
+    let name =
+        (1..=8).contains(&user.len()) && user.bytes().all(|b| b.is_ascii_uppercase() || b.is_ascii_digit());
     name.then(|| (user.to_owned(), command.to_owned()))
 }
 
@@ -111,7 +112,9 @@ mod tests {
 
     #[test]
     fn the_notation() {
-        let script = parse("* comment\nMAINT> QUERY TIME\n~ TIME IS *\n...\nJOE> #CP Q X\nrc 3\nHCPCQV003E Invalid option - X\n");
+        let script = parse(
+            "* comment\nMAINT> QUERY TIME\n~ TIME IS *\n...\nJOE> #CP Q X\nrc 3\nHCPCQV003E Invalid option - X\n",
+        );
         assert_eq!(script.len(), 2);
         assert_eq!((script[1].user.as_str(), script[1].rc), ("JOE", 3));
         assert!(matches(&script[0].expected, &["TIME IS 12:00", "a", "b"]));

@@ -4,5 +4,6 @@
 //! Nothing here sleeps: a start is over when the program says so, an arrival when the client sees it.
 
 pub mod console_script;
+pub mod imap_script;
 pub mod python;
 pub mod system;

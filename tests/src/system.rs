@@ -23,7 +23,9 @@ pub fn binary() -> &'static Path {
         if profile.ends_with("release") {
             build.arg("--release");
         }
-        let status = build.env("CARGO_TARGET_DIR", profile.parent().expect("a profile is in a target folder")).status();
+        let status = build
+            .env("CARGO_TARGET_DIR", profile.parent().expect("a profile is in a target folder"))
+            .status();
         assert!(status.expect("cargo can be started").success(), "the endicott binary does not build");
         profile.join("endicott")
     })
@@ -86,7 +88,8 @@ impl System {
         }
         // Further output is read and dropped, so that the program never waits for us.
         std::thread::spawn(move || lines.for_each(drop));
-        let text = std::fs::read_to_string(self.path().join("run/listeners.json")).expect("listeners.json is there");
+        let text =
+            std::fs::read_to_string(self.path().join("run/listeners.json")).expect("listeners.json is there");
         let listeners = serde_json::from_str(&text).expect("listeners.json is a map of strings");
         Running { child, path: self.path(), listeners }
     }

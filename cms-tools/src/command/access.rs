@@ -6,9 +6,9 @@ use cp::name::{DirName, ModeLetter, Vdev};
 
 use super::options::{flags, split};
 use super::{CmsCall, CmsCommand, CmsResult};
-use crate::cms::{store_message, Cms};
-use crate::files::{Accessed, DirectoryStore, MinidiskStore, Place};
-use crate::message::{dms, DmsMessage};
+use crate::cms::{Cms, store_message};
+use crate::files::{Accessed, DirectoryStore, MinidiskFiles, Place};
+use crate::message::{DmsMessage, dms};
 
 const MODULE: &str = "ACC";
 
@@ -31,7 +31,8 @@ async fn run(call: CmsCall<'_>) -> CmsResult {
         [_, _, extra, ..] => return Err(dms(MODULE, 70, 24, &[extra])),
     };
     let mut letters = mode.split('/');
-    let letter = letters.next().and_then(|l| l.chars().next().filter(|_| l.len() == 1)).and_then(ModeLetter::new);
+    let letter =
+        letters.next().and_then(|l| l.chars().next().filter(|_| l.len() == 1)).and_then(ModeLetter::new);
     let extension = letters.next();
     let letter = letter.ok_or_else(|| dms(MODULE, 48, 24, &[mode]))?;
     let read_only = options.contains(&"FORCERO") || extension.is_some();
@@ -73,11 +74,16 @@ pub(super) fn place_name(place: &Place) -> String {
 /// 113S when the machine has no such disk.
 pub(crate) async fn access_minidisk(cms: &Arc<Cms>, vdev: Vdev, mode: ModeLetter) -> Result<(), DmsMessage> {
     let shown = format!("{:03X}", vdev.0);
-    let found = MinidiskStore::attach(cms.guest.cp(), cms.guest.vm(), vdev).await;
+    let found = MinidiskFiles::attach(cms.guest.cp(), cms.guest.vm(), vdev);
     let (store, label, read_only) = found
         .map_err(|e| store_message(MODULE, &e, &shown))?
         .ok_or_else(|| dms(MODULE, 113, 100, &[&format!("{mode}({shown})")]))?;
-    cms.modes.set(Accessed { mode, place: Place::Minidisk { vdev, label }, store: Arc::new(store), read_only });
+    cms.modes.set(Accessed {
+        mode,
+        place: Place::Minidisk { vdev, label },
+        store: Arc::new(store),
+        read_only,
+    });
     Ok(())
 }
 

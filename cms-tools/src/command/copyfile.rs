@@ -3,13 +3,13 @@
 use bytes::Bytes;
 use cp::codepage;
 use cp::name::{FileName, FileType};
-use sfs::types::{Attributes, FileId, FileStatus, RecordFormat, MAX_LRECL_F};
+use sfs::types::{Attributes, FileId, FileStatus, MAX_LRECL_F, RecordFormat};
 
 use super::options::split;
 use super::{CmsCall, CmsCommand, CmsResult};
 use crate::cms::store_message;
-use crate::files::{append_record, pad_record, records, FilePattern};
-use crate::message::{dms, DmsMessage};
+use crate::files::{FilePattern, append_record, pad_record, records};
+use crate::message::{DmsMessage, dms};
 
 const MODULE: &str = "CPY";
 
@@ -38,7 +38,8 @@ async fn run(call: CmsCall<'_>) -> CmsResult {
     let from = FilePattern::parse(MODULE, &words.operands[..3], None)?;
     let source = from.file_id().ok_or_else(|| dms(MODULE, 62, 20, &["*", &words.operands.join(" ")]))?;
     let shown = words.operands[..3].join(" ").to_ascii_uppercase();
-    let found = call.cms.modes.find(source, from.mode).await.map_err(|e| store_message(MODULE, &e, &shown))?;
+    let found =
+        call.cms.modes.find(source, from.mode).await.map_err(|e| store_message(MODULE, &e, &shown))?;
     let (input, status) = found.ok_or_else(|| dms(MODULE, 2, 28, &[&shown]))?;
     let (target, mode) = target_of(&words.operands[3..], source, input.mode.as_char())?;
     let output = call.cms.writable(MODULE, mode)?;
@@ -116,8 +117,10 @@ fn target_of(
 ) -> Result<(FileId, cp::name::ModeLetter), DmsMessage> {
     let token = |i: usize| tokens.get(i).copied().unwrap_or("=");
     let bad = |t: &str| dms(MODULE, 62, 20, &[t, &tokens.join(" ").to_ascii_uppercase()]);
-    let name = if token(0) == "=" { source.name } else { FileName::new(token(0)).map_err(|_| bad(token(0)))? };
-    let kind = if token(1) == "=" { source.kind } else { FileType::new(token(1)).map_err(|_| bad(token(1)))? };
+    let name =
+        if token(0) == "=" { source.name } else { FileName::new(token(0)).map_err(|_| bad(token(0)))? };
+    let kind =
+        if token(1) == "=" { source.kind } else { FileType::new(token(1)).map_err(|_| bad(token(1)))? };
     let letter = if token(2) == "=" { mode } else { token(2).chars().next().unwrap_or(mode) };
     let letter = cp::name::ModeLetter::new(letter).ok_or_else(|| dms(MODULE, 48, 24, &[token(2)]))?;
     Ok((FileId::new(name, kind), letter))

@@ -8,7 +8,7 @@ use sfs::csl::{CommitOption, CslError, EraseScope, ReasonCode, SfsObject, WorkUn
 use super::options::{abbreviates, split};
 use super::{CmsCall, CmsCommand, CmsResult};
 use crate::cms::Cms;
-use crate::message::{dms, DmsMessage};
+use crate::message::{DmsMessage, dms};
 
 const MODULE: &str = "CRD";
 
@@ -37,7 +37,8 @@ async fn run(call: CmsCall<'_>) -> CmsResult {
 /// ERASE of a directory.
 pub(super) async fn erase_directory(cms: &Arc<Cms>, dir: &DirName) -> CmsResult {
     let object = SfsObject::Directory(dir.clone());
-    let erased = cms.csl.dmserase(&object, EraseScope::Entire, CommitOption::Commit, WorkUnitId::DEFAULT).await;
+    let erased =
+        cms.csl.dmserase(&object, EraseScope::Entire, CommitOption::Commit, WorkUnitId::DEFAULT).await;
     erased.map(|_| 0).map_err(|e| csl_message("ERS", &e, &dir.to_string()))
 }
 
@@ -54,7 +55,14 @@ pub(super) fn csl_message(module: &'static str, error: &CslError, object: &str) 
         R::NotAdministrator => dms(module, 1258, 76, &[]),
         R::SpaceLimit => dms(module, 1151, 13, &[object]),
         R::Locked | R::FileOpen => dms(module, 1138, 70, &[object]),
-        R::PoolUnknown | R::PoolOffline | R::PoolDisabled | R::ConnectionRefused | R::ConnectionLost => dms(module, 1153, 99, &[&pool]),
-        reason => dms(module, 1285, 104, &[&error.rc.code().to_string(), &format!("{} ({reason})", reason.number())]),
+        R::PoolUnknown | R::PoolOffline | R::PoolDisabled | R::ConnectionRefused | R::ConnectionLost => {
+            dms(module, 1153, 99, &[&pool])
+        }
+        reason => dms(
+            module,
+            1285,
+            104,
+            &[&error.rc.code().to_string(), &format!("{} ({reason})", reason.number())],
+        ),
     }
 }

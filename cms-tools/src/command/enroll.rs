@@ -5,8 +5,8 @@ use cp::name::{FilePoolId, UserId};
 use super::create::csl_message;
 use super::options::{abbreviates, split};
 use super::{CmsCall, CmsCommand, CmsResult};
-use crate::message::{dms, DmsMessage};
 use crate::Cms;
+use crate::message::{DmsMessage, dms};
 
 const MODULE: &str = "ENR";
 
@@ -63,7 +63,9 @@ pub(super) fn user_and_pool(
     };
     let user = UserId::new(user).map_err(|e| dms(module, 1020, 24, &[&e.to_string()]))?;
     let pool = match pool {
-        Some(token) => FilePoolId::new(token.trim_end_matches(':')).map_err(|_| dms(module, 29, 24, &[token]))?,
+        Some(token) => {
+            FilePoolId::new(token.trim_end_matches(':')).map_err(|_| dms(module, 29, 24, &[token]))?
+        }
         None => cms.settings.lock().filepool.ok_or_else(|| dms(module, 1223, 40, &[]))?,
     };
     Ok((user, pool))

@@ -2,7 +2,7 @@
 
 use cp::command::Family;
 
-use super::{find, CmsCall, CmsCommand, CmsResult, COMMANDS};
+use super::{COMMANDS, CmsCall, CmsCommand, CmsResult, find};
 use crate::message::dms;
 
 const MODULE: &str = "HLP";

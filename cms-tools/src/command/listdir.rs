@@ -7,9 +7,9 @@ use sfs::csl::{DirIntent, DirRecord, WorkUnitId};
 use super::create::csl_message;
 use super::options::split;
 use super::{CmsCall, CmsCommand, CmsResult};
-use crate::files::Place;
-use crate::message::{dms, DmsMessage};
 use crate::Cms;
+use crate::files::Place;
+use crate::message::{DmsMessage, dms};
 
 const MODULE: &str = "LDR";
 

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use cp::name::ModeLetter;
-use jiff::{tz::TimeZone, Timestamp};
+use jiff::{Timestamp, tz::TimeZone};
 use sfs::types::{FileStatus, Stamp};
 
 use super::options::{flags, split};

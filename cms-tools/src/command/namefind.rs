@@ -2,7 +2,7 @@
 
 use super::options::split;
 use super::{CmsCall, CmsCommand, CmsResult};
-use crate::message::{dms, DmsMessage};
+use crate::message::{DmsMessage, dms};
 use crate::names::{self, NamesEntry};
 
 const MODULE: &str = "NAM";
@@ -28,7 +28,9 @@ async fn run(call: CmsCall<'_>) -> CmsResult {
             other => return Err(dms(MODULE, 3, 24, &[other])),
         }
     }
-    let [tag, value, wanted @ ..] = &words.operands[..] else { return Err(dms(MODULE, 5, 24, &["tag and value"])) };
+    let [tag, value, wanted @ ..] = &words.operands[..] else {
+        return Err(dms(MODULE, 5, 24, &["tag and value"]));
+    };
     let entries = read(call.cms, &file).await?;
     let tag = tag.trim_start_matches(':').trim_end_matches('.');
     let found = entries.iter().find(|e| e.tag(tag).is_some_and(|v| v.eq_ignore_ascii_case(value)));

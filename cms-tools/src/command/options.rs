@@ -1,6 +1,6 @@
 //! Operands and options: what stands before and after the opening parenthesis.
 
-use crate::message::{dms, DmsMessage};
+use crate::message::{DmsMessage, dms};
 
 /// A command line taken apart.
 pub(crate) struct Words<'a> {

@@ -93,7 +93,9 @@ async fn accessed(call: &CmsCall<'_>) -> CmsResult {
             Place::Minidisk { vdev, label } => (format!("{:03X}", vdev.0), label.clone()),
             Place::Directory(dir) => ("DIR".to_owned(), dir.to_string()),
         };
-        call.cms.say(&format!("{:<5} {:<4} {:>9}  {vdev:<4}  {label}", a.mode, a.access(), files.len())).await;
+        call.cms
+            .say(&format!("{:<5} {:<4} {:>9}  {vdev:<4}  {label}", a.mode, a.access(), files.len()))
+            .await;
     }
     Ok(0)
 }
@@ -123,7 +125,9 @@ async fn limits(call: &CmsCall<'_>, operands: &str, names_only: bool) -> CmsResu
         }
     }
     let pool = pool.ok_or_else(|| dms(MODULE, 1223, 40, &[]))?;
-    let who = who.map(str::to_ascii_uppercase).unwrap_or_else(|| if names_only { "ALL".into() } else { call.cms.userid().to_string() });
+    let who = who
+        .map(str::to_ascii_uppercase)
+        .unwrap_or_else(|| if names_only { "ALL".into() } else { call.cms.userid().to_string() });
     let rows: Vec<(UserId, SpaceStatus)> = if who == "ALL" || who == "*" {
         call.cms.csl.enrolled_users(pool).await.map_err(|e| csl_message(MODULE, &e, &who))?
     } else {
@@ -163,7 +167,10 @@ async fn filepool(call: &CmsCall<'_>, operands: &str) -> CmsResult {
     }
     call.cms.say("Filepool  Server").await;
     for (pool, owner) in call.cms.guest.cp().exchange().resources() {
-        if abbreviates(word, "LIST", 2) || word == "*" || word.trim_end_matches(':').eq_ignore_ascii_case(pool.as_str()) {
+        if abbreviates(word, "LIST", 2)
+            || word == "*"
+            || word.trim_end_matches(':').eq_ignore_ascii_case(pool.as_str())
+        {
             call.cms.say(&format!("{pool:<8}: {owner}")).await;
         }
     }

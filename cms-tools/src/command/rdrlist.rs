@@ -21,7 +21,8 @@ async fn run(call: CmsCall<'_>) -> CmsResult {
     if let Some(extra) = words.operands.first() {
         return Err(dms(MODULE, 70, 24, &[extra]));
     }
-    let reader = UnitRecord::of(&call.cms.guest).map_err(|e| dms(MODULE, 124, 100, &["*", &e.to_string()]))?;
+    let reader =
+        UnitRecord::of(&call.cms.guest).map_err(|e| dms(MODULE, 124, 100, &["*", &e.to_string()]))?;
     let files = reader.reader_files();
     if files.is_empty() {
         return Err(dms(MODULE, 672, 28, &[]));
@@ -38,7 +39,7 @@ async fn run(call: CmsCall<'_>) -> CmsResult {
             file.device,
             file.class,
             file.origin,
-            file.hold,
+            file.hold.as_str(),
             file.records,
             when.strftime("%m/%d/%y %H:%M:%S"),
         );

@@ -10,9 +10,9 @@ use spool::{Disposition, UnitRecord};
 
 use super::options::{flags, split};
 use super::{CmsCall, CmsCommand, CmsResult};
-use crate::cms::{store_message, MAX_TEXT_FILE};
+use crate::cms::{MAX_TEXT_FILE, store_message};
 use crate::files::{append_record, pad_record, write_all};
-use crate::message::{dms, DmsMessage};
+use crate::message::{DmsMessage, dms};
 use crate::netdata;
 
 const MODULE: &str = "RCV";
@@ -41,14 +41,15 @@ async fn run(call: CmsCall<'_>) -> CmsResult {
     let known = [("REPLACE", 1), ("NOREPLACE", 3), ("PURGE", 1), ("LOG", 1), ("NOLOG", 3)];
     let options = flags(MODULE, &words.options, &known)?;
     let cms = call.cms;
-    let unit_record = UnitRecord::of(&cms.guest).map_err(|e| dms(MODULE, 124, 100, &["*", &e.to_string()]))?;
+    let unit_record =
+        UnitRecord::of(&cms.guest).map_err(|e| dms(MODULE, 124, 100, &["*", &e.to_string()]))?;
     let wanted = words.operands.first().copied().filter(|w| *w != "=");
     let failed = |e: spool::SpoolError| dms(MODULE, 124, 100, &[wanted.unwrap_or("*"), &e.to_string()]);
     let opened = match wanted {
         None => unit_record.open_reader().await.map_err(failed)?,
         Some(word) => {
             let id = word.parse().ok().and_then(SpoolId::new).ok_or_else(|| dms(MODULE, 29, 24, &[word]))?;
-            unit_record.open_file(id).await.map_err(failed)?
+            Some(unit_record.open_file(id).await.map_err(failed)?)
         }
     };
     let Some(mut reader) = opened else { return Err(dms(MODULE, 672, 28, &[])) };
@@ -62,7 +63,12 @@ async fn run(call: CmsCall<'_>) -> CmsResult {
     while let Some(record) = reader.next().await.map_err(failed)? {
         octets += record.data.len();
         if octets > MAX_RECEIVED {
-            return Err(dms(MODULE, 124, 88, &[&file.id.to_string(), "the file is too large to be received"]));
+            return Err(dms(
+                MODULE,
+                124,
+                88,
+                &[&file.id.to_string(), "the file is too large to be received"],
+            ));
         }
         cards.push(record.data.to_vec());
     }
@@ -79,18 +85,27 @@ async fn run(call: CmsCall<'_>) -> CmsResult {
     reader.close(Disposition::Purge).await.map_err(failed)?;
     let (verb, from) = (if exists { "replaced by" } else { "created from" }, file.origin);
     let node = &cms.guest.cp().config.system_id;
-    cms.say(&format!("File {shown} {verb} {} {} A1 received from {from} at {node}", received.name, received.kind)).await;
+    cms.say(&format!(
+        "File {shown} {verb} {} {} A1 received from {from} at {node}",
+        received.name, received.kind
+    ))
+    .await;
     Ok(0)
 }
 
 /// Where the file goes: operands, with what was sent as defaults.
 fn target(operands: &[&str], received: &Received) -> Result<(FileId, ModeLetter), DmsMessage> {
-    let pick = |i: usize, sent: &str| operands.get(i).filter(|w| **w != "=").map_or(sent.to_owned(), |w| (*w).to_owned());
+    let pick = |i: usize, sent: &str| {
+        operands.get(i).filter(|w| **w != "=").map_or(sent.to_owned(), |w| (*w).to_owned())
+    };
     let (name, kind) = (pick(1, &received.name), pick(2, &received.kind));
     let bad = |t: &str| dms(MODULE, 62, 20, &[t, &format!("{name} {kind}")]);
     let mode = operands.get(3).map_or(Some('A'), |m| m.chars().next());
     let mode = mode.and_then(ModeLetter::new).ok_or_else(|| dms(MODULE, 48, 24, &[operands[3]]))?;
-    let id = FileId::new(FileName::new(&name).map_err(|_| bad(&name))?, FileType::new(&kind).map_err(|_| bad(&kind))?);
+    let id = FileId::new(
+        FileName::new(&name).map_err(|_| bad(&name))?,
+        FileType::new(&kind).map_err(|_| bad(&kind))?,
+    );
     Ok((id, mode))
 }
 
@@ -120,7 +135,10 @@ fn unpack(cards: &[Vec<u8>], name: &str, kind: &str) -> Result<Received, DmsMess
     Ok(Received { name: or(name, "SPOOL"), kind: or(kind, "FILE"), attributes, image })
 }
 
-fn build<'a>(attributes: &Attributes, records: impl Iterator<Item = &'a [u8]>) -> Result<Vec<u8>, DmsMessage> {
+fn build<'a>(
+    attributes: &Attributes,
+    records: impl Iterator<Item = &'a [u8]>,
+) -> Result<Vec<u8>, DmsMessage> {
     let mut image = Vec::new();
     for record in records {
         match attributes.recfm {

@@ -21,7 +21,8 @@ pub(super) const ROW: CmsCommand = CmsCommand {
 
 async fn run(call: CmsCall<'_>) -> CmsResult {
     let words = split(call.args);
-    let options = flags(MODULE, &words.options, &[("TYPE", 1), ("NOTYPE", 3), ("UPDIRT", 2), ("NOUPDIRT", 4)])?;
+    let options =
+        flags(MODULE, &words.options, &[("TYPE", 1), ("NOTYPE", 3), ("UPDIRT", 2), ("NOUPDIRT", 4)])?;
     if words.operands.len() != 6 {
         return Err(dms(MODULE, 54, 24, &[]));
     }
@@ -29,7 +30,8 @@ async fn run(call: CmsCall<'_>) -> CmsResult {
     let pattern = FilePattern::parse(MODULE, &words.operands[..3], None)?;
     let Some(mode) = pattern.mode else { return Err(dms(MODULE, 48, 24, &["*"])) };
     let (new_name, new_kind, new_mode) = (words.operands[3], words.operands[4], words.operands[5]);
-    let same_mode = new_mode == "=" || new_mode.chars().next().map(|c| c.to_ascii_uppercase()) == Some(mode.as_char());
+    let same_mode =
+        new_mode == "=" || new_mode.chars().next().map(|c| c.to_ascii_uppercase()) == Some(mode.as_char());
     if !same_mode {
         return Err(dms(MODULE, 48, 24, &[new_mode]));
     }
@@ -42,8 +44,10 @@ async fn run(call: CmsCall<'_>) -> CmsResult {
     let several = !(pattern.name.is_plain() && pattern.kind.is_plain());
     for old in matching {
         let bad = |t: &str| dms(MODULE, 62, 20, &[t, &words.operands[3..].join(" ").to_ascii_uppercase()]);
-        let name = if new_name == "=" { old.name } else { FileName::new(new_name).map_err(|_| bad(new_name))? };
-        let kind = if new_kind == "=" { old.kind } else { FileType::new(new_kind).map_err(|_| bad(new_kind))? };
+        let name =
+            if new_name == "=" { old.name } else { FileName::new(new_name).map_err(|_| bad(new_name))? };
+        let kind =
+            if new_kind == "=" { old.kind } else { FileType::new(new_kind).map_err(|_| bad(new_kind))? };
         let new = FileId::new(name, kind);
         let target = format!("{new} {mode}");
         accessed.store.rename(old, new).await.map_err(|e| store_message(MODULE, &e, &target))?;

@@ -5,11 +5,11 @@ use cp::name::{ModeLetter, UserId};
 use spool::{DeviceType, OutputAttributes, UnitRecord};
 
 use super::options::{flags, split};
-use super::{namefind, CmsCall, CmsCommand, CmsResult};
-use crate::cms::{store_message, MAX_TEXT_FILE};
-use crate::files::{read_all, records, FilePattern};
+use super::{CmsCall, CmsCommand, CmsResult, namefind};
+use crate::cms::{MAX_TEXT_FILE, store_message};
+use crate::files::{FilePattern, read_all, records};
 use crate::message::dms;
-use crate::netdata::{encode, Heading};
+use crate::netdata::{Heading, encode};
 
 const MODULE: &str = "SEN";
 
@@ -26,8 +26,16 @@ pub(super) const ROW: CmsCommand = CmsCommand {
 
 async fn run(call: CmsCall<'_>) -> CmsResult {
     let words = split(call.args);
-    let known =
-        [("NEW", 2), ("OLD", 3), ("ACK", 1), ("NOACK", 3), ("TYPE", 1), ("NOTYPE", 3), ("LOG", 3), ("NOLOG", 3)];
+    let known = [
+        ("NEW", 2),
+        ("OLD", 3),
+        ("ACK", 1),
+        ("NOACK", 3),
+        ("TYPE", 1),
+        ("NOTYPE", 3),
+        ("LOG", 3),
+        ("NOLOG", 3),
+    ];
     let options = flags(MODULE, &words.options, &known)?;
     let mut operands = words.operands.clone();
     if let Some(at) = operands.iter().position(|w| w.eq_ignore_ascii_case("AT")) {
@@ -79,8 +87,13 @@ async fn run(call: CmsCall<'_>) -> CmsResult {
     }
     output.close().await.map_err(failed)?;
     if !options.contains(&"NOTYPE") {
-        cms.say(&format!("File {id} {} sent to {user} at {} on {}", accessed.mode, heading.to_node,
-            cms.guest.local_time().strftime("%m/%d/%y %H:%M:%S"))).await;
+        cms.say(&format!(
+            "File {id} {} sent to {user} at {} on {}",
+            accessed.mode,
+            heading.to_node,
+            cms.guest.local_time().strftime("%m/%d/%y %H:%M:%S")
+        ))
+        .await;
     }
     Ok(0)
 }

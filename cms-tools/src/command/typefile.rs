@@ -5,7 +5,7 @@ use cp::codepage;
 use super::options::{abbreviates, split};
 use super::{CmsCall, CmsCommand, CmsResult};
 use crate::cms::store_message;
-use crate::files::{records, FilePattern};
+use crate::files::{FilePattern, records};
 use crate::message::dms;
 
 const MODULE: &str = "TYP";

@@ -7,12 +7,12 @@ use bytes::Bytes;
 use cp::name::DirName;
 use futures::future::BoxFuture;
 use sfs::csl::{
-    CommitOption, Csl, CslError, DirIntent, DirRecord, EraseScope, FilePattern, FileRef, OpenOptions, ReasonCode,
-    SfsObject, Token, WorkUnitId,
+    CommitOption, Csl, CslError, DirIntent, DirRecord, EraseScope, FilePattern, FileRef, OpenOptions,
+    ReasonCode, SfsObject, Token, WorkUnitId,
 };
 use sfs::types::{Attributes, FileId, FileStatus, Intent, RecordFormat};
 
-use super::{records, FileStore, ReadFile, StoreError, StoreResult, WriteFile, READ_CHUNK};
+use super::{FileStore, READ_CHUNK, ReadFile, StoreError, StoreResult, WriteFile, records};
 
 /// Records asked for at a time; the buffer is what limits a read.
 const READ_RECORDS: u32 = 1 << 20;
@@ -60,10 +60,12 @@ pub(crate) fn from_csl(error: &CslError) -> StoreError {
         R::FileExists | R::DirectoryExists => StoreError::Exists,
         R::SpaceLimit | R::PoolFull => StoreError::Full,
         R::Locked | R::FileOpen => StoreError::Conflict,
-        R::PoolUnknown | R::PoolOffline | R::PoolDisabled | R::ConnectionRefused | R::ConnectionLost => StoreError::Unavailable(
-            error.pool.map_or_else(|| error.reason.to_string(), |p| p.to_string()),
-        ),
-        reason => StoreError::Other { rc: error.rc.code(), reason: format!("{} ({reason})", reason.number()) },
+        R::PoolUnknown | R::PoolOffline | R::PoolDisabled | R::ConnectionRefused | R::ConnectionLost => {
+            StoreError::Unavailable(error.pool.map_or_else(|| error.reason.to_string(), |p| p.to_string()))
+        }
+        reason => {
+            StoreError::Other { rc: error.rc.code(), reason: format!("{} ({reason})", reason.number()) }
+        }
     }
 }
 
@@ -107,7 +109,8 @@ impl FileStore for DirectoryStore {
             let unit = self.csl.dmsgetwu().map_err(fail)?;
             let guard = UnitGuard::new(self.csl.clone(), unit);
             let options = OpenOptions::default();
-            let opened = self.csl.dmsopen(&self.file(id), Intent::Read, &options, unit).await.map_err(fail)?;
+            let opened =
+                self.csl.dmsopen(&self.file(id), Intent::Read, &options, unit).await.map_err(fail)?;
             Ok(Box::new(Reading { guard, token: opened.token, status: opened.status }) as Box<dyn ReadFile>)
         })
     }
@@ -117,7 +120,8 @@ impl FileStore for DirectoryStore {
             let unit = self.csl.dmsgetwu().map_err(fail)?;
             let guard = UnitGuard::new(self.csl.clone(), unit);
             let options = OpenOptions { attributes, allow_empty: true };
-            let opened = self.csl.dmsopen(&self.file(id), Intent::Replace, &options, unit).await.map_err(fail)?;
+            let opened =
+                self.csl.dmsopen(&self.file(id), Intent::Replace, &options, unit).await.map_err(fail)?;
             Ok(Box::new(Writing { guard, token: opened.token, attributes }) as Box<dyn WriteFile>)
         })
     }

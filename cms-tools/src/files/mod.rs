@@ -19,9 +19,9 @@ use thiserror::Error;
 
 pub use access::{Accessed, FileModes, Place};
 pub use directory::DirectoryStore;
-pub use minidisk::MinidiskStore;
+pub use minidisk::MinidiskFiles;
 pub use pattern::{FilePattern, NamePattern};
-pub use records::{append_record, pad_record, records, to_lines, RecordError};
+pub use records::{RecordError, append_record, pad_record, records, to_lines};
 
 /// Octets asked for at a time when a file is read through.
 pub const READ_CHUNK: usize = 256 * 1024;
@@ -123,7 +123,12 @@ pub async fn read_all(store: &dyn FileStore, id: FileId, limit: usize) -> StoreR
 ///
 /// # Errors
 /// [`StoreError`].
-pub async fn write_all(store: &dyn FileStore, id: FileId, attributes: Attributes, image: Vec<u8>) -> StoreResult<()> {
+pub async fn write_all(
+    store: &dyn FileStore,
+    id: FileId,
+    attributes: Attributes,
+    image: Vec<u8>,
+) -> StoreResult<()> {
     let mut file = store.create(id, attributes).await?;
     file.write(Bytes::from(image)).await?;
     file.close().await

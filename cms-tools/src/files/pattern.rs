@@ -3,7 +3,7 @@
 use cp::name::{FileName, FileType, ModeLetter};
 use sfs::types::{FileId, ModeNumber};
 
-use crate::message::{dms, DmsMessage};
+use crate::message::{DmsMessage, dms};
 
 /// A name or type that may contain `*` and `%`.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -81,7 +81,8 @@ impl FilePattern {
                 (Some(mode), number)
             }
         };
-        let pattern = Self { name: NamePattern::new(token(0)), kind: NamePattern::new(token(1)), mode, number };
+        let pattern =
+            Self { name: NamePattern::new(token(0)), kind: NamePattern::new(token(1)), mode, number };
         for part in [&pattern.name, &pattern.kind] {
             check_characters(module, part, tokens)?;
         }

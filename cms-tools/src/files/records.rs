@@ -1,7 +1,7 @@
 //! Record images: taking them apart and putting them together.
 
 use cp::codepage;
-use sfs::types::{FileStatus, RecordFormat, MAX_LRECL_V};
+use sfs::types::{FileStatus, MAX_LRECL_V, RecordFormat};
 use thiserror::Error;
 
 /// A record that does not fit the file.

@@ -261,7 +261,7 @@ impl SpoolId {
 
 impl fmt::Display for SpoolId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{:04}", self.0)
+        f.pad(&format!("{:04}", self.0))
     }
 }
 
@@ -283,7 +283,7 @@ impl ModeLetter {
 
 impl fmt::Display for ModeLetter {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}", self.as_char())
+        f.pad(self.as_char().encode_utf8(&mut [0; 4]))
     }
 }
 

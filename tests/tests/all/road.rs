@@ -87,12 +87,17 @@ fn mail_waits_in_the_reader_while_imap_is_down() {
     running.cmd_ok("OPERATOR", "XAUTOLOG IMAP");
     let port = std::iter::repeat_with(|| {
         let text = std::fs::read_to_string(system.path().join("run/listeners.json")).unwrap_or_default();
-        serde_json::from_str::<std::collections::HashMap<String, String>>(&text).ok().and_then(|m| m.get("imap").cloned())
+        serde_json::from_str::<std::collections::HashMap<String, String>>(&text)
+            .ok()
+            .and_then(|m| m.get("imap").cloned())
     })
     .take(10_000_000)
     .flatten()
     .next()
     .expect("IMAP listens again");
     let port = port.rsplit(':').next().unwrap().to_owned();
-    python::run("c = login(sys.argv[1], 'VMUSER1', 'SECRET1')\nwait_for(c, 1)\nassert subjects(c) == ['waiting']\n", &[port]);
+    python::run(
+        "c = login(sys.argv[1], 'VMUSER1', 'SECRET1')\nwait_for(c, 1)\nassert subjects(c) == ['waiting']\n",
+        &[port],
+    );
 }

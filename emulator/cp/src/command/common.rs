@@ -25,7 +25,10 @@ pub fn is_word(given: &str, word: &str, least: usize) -> bool {
 }
 
 /// Fails when anything is left of the operands.
-pub(crate) fn no_more(module: &'static str, rest: &str) -> CpResult {
+///
+/// # Errors
+/// Message 003 with the first word that is left.
+pub fn no_more(module: &'static str, rest: &str) -> CpResult {
     match split_word(rest).0 {
         "" => Ok(()),
         extra => Err(hcp(module, 3, &[&extra.to_ascii_uppercase()])),

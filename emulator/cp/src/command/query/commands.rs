@@ -17,9 +17,9 @@ pub(in crate::command) const COMMANDS: CpCommand = CpCommand {
 /// `QUERY PRIVCLASS`.
 pub(in crate::command) const PRIVCLASS: CpCommand = CpCommand {
     name: "PRIVCLASS",
-    min: 3,
+    min: 4,
     classes: "*",
-    syntax: "Query PRIvclass",
+    syntax: "Query PRIVclass",
     summary: "Shows one's privilege classes.",
     run: privclass,
 };

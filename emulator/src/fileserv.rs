@@ -1,0 +1,284 @@
+//! FILESERV: the program of a file pool server machine.
+//!
+//! `FILESERV START` reads the machine's `userid DMSPARMS`, opens the pool and serves it until STOP, SHUTDOWN of the
+//! system, or a reset. Operator commands are typed at the machine's console.
+//!
+//! Invariant: a pool is open at most once. A machine that is forced leaves its pool open in [`OpenPools`]; the next START
+//! takes it over, so that what was acknowledged never depends on how the machine ended.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use cms::Cms;
+use cms::cp::name::{FilePoolId, UserId};
+use cms::program::Program;
+use cp::Cp;
+use dasd::{Dasd, HostDasd};
+use futures::future::BoxFuture;
+use sfs::pool::{Pool, PoolConfig};
+use sfs::server::{FilePoolReport, FilePoolServer};
+
+use crate::folder::Folder;
+
+/// Module code of the messages.
+const MODULE: &str = "FSV";
+
+/// Return code when the server cannot start.
+const RC_CANNOT_START: i32 = 24;
+
+/// Startup parameters that are taken and have no effect here, since there is nothing they would switch.
+const WITHOUT_EFFECT: &[&str] = &[
+    "USERS",
+    "SAVESEGID",
+    "FORMAT",
+    "ACCOUNT",
+    "NOACCOUNT",
+    "AUDIT",
+    "NOAUDIT",
+    "LOCAL",
+    "REMOTE",
+    "SSI",
+    "MSGS",
+    "NOMSGS",
+    "LUNAME",
+    "CRR",
+    "NOCRR",
+    "DUMP",
+    "NODUMP",
+    "ESECURITY",
+    "NOESECURITY",
+    "FIFO",
+    "CATBUFFERS",
+    "CTLBUFFERS",
+    "DFSMS",
+    "NODFSMS",
+    "TRACE",
+    "BACKUP",
+    "NOBACKUP",
+];
+
+/// Pools that are open in this system.
+#[derive(Default)]
+pub struct OpenPools {
+    pools: parking_lot::Mutex<HashMap<FilePoolId, Pool>>,
+}
+
+impl OpenPools {
+    /// The open pools of a system.
+    pub fn of(cp: &Cp) -> Arc<Self> {
+        cp.ext.get_or_insert_with(Self::default)
+    }
+
+    fn take(&self, id: FilePoolId) -> Option<Pool> {
+        self.pools.lock().remove(&id)
+    }
+
+    fn keep(&self, id: FilePoolId, pool: Pool) {
+        self.pools.lock().insert(id, pool);
+    }
+
+    /// Closes what is still open.
+    pub async fn close_all(&self) {
+        let left = std::mem::take(&mut *self.pools.lock());
+        for pool in left.into_values() {
+            pool.close().await;
+        }
+    }
+}
+
+/// The program.
+pub struct Fileserv {
+    /// Where the pools are.
+    pub folder: Folder,
+}
+
+impl Program for Fileserv {
+    fn summary(&self) -> &str {
+        "Serves a file pool: FILESERV START"
+    }
+
+    fn run(&self, cms: Arc<Cms>, args: String) -> BoxFuture<'static, i32> {
+        let folder = self.folder.clone();
+        Box::pin(async move {
+            if !args.trim().eq_ignore_ascii_case("START") {
+                cms.say(&cms::message::dms(MODULE, 14, 24, &[args.trim()]).to_string()).await;
+                return RC_CANNOT_START;
+            }
+            match start(&cms, &folder).await {
+                Ok((server, id)) => serve(&cms, server, id).await,
+                Err(reason) => {
+                    cms.say(&format!("DMSFSV1034E The file pool server cannot start: {reason}")).await;
+                    RC_CANNOT_START
+                }
+            }
+        })
+    }
+}
+
+/// What DMSPARMS says.
+#[derive(Debug, PartialEq, Eq)]
+struct Parameters {
+    pool: FilePoolId,
+    admins: Vec<UserId>,
+}
+
+fn read_parameters(lines: &[String]) -> Result<Parameters, String> {
+    let (mut pool, mut admins) = (None, Vec::new());
+    for (index, line) in lines.iter().enumerate().filter(|(_, l)| !l.starts_with('*')) {
+        let mut words = line.split_ascii_whitespace();
+        let Some(word) = words.next() else { continue };
+        let at = |e: String| format!("DMSPARMS record {}: {e}", index + 1);
+        match word.to_ascii_uppercase().as_str() {
+            "FILEPOOLID" => {
+                let id = words.next().unwrap_or("").trim_end_matches(':');
+                pool = Some(FilePoolId::new(id).map_err(|e| at(e.to_string()))?);
+            }
+            "ADMIN" => {
+                for user in words {
+                    admins.push(UserId::new(user).map_err(|e| at(e.to_string()))?);
+                }
+            }
+            known if WITHOUT_EFFECT.contains(&known) => {}
+            other => return Err(at(format!("unknown startup parameter {other}"))),
+        }
+    }
+    let pool = pool.ok_or("DMSPARMS has no FILEPOOLID")?;
+    Ok(Parameters { pool, admins })
+}
+
+async fn start(cms: &Arc<Cms>, folder: &Folder) -> Result<(FilePoolServer, FilePoolId), String> {
+    let lines = cms.read_text(MODULE, cms.userid().as_str(), "DMSPARMS", None).await;
+    let Parameters { pool: id, admins } = read_parameters(&lines.map_err(|m| m.to_string())?)?;
+    let open = OpenPools::of(cms.guest.cp());
+    let pool = match open.take(id) {
+        Some(pool) if pool.offline().is_none() => pool,
+        left => {
+            if let Some(broken) = left {
+                broken.close().await;
+            }
+            open_pool(cms, folder, id).await?
+        }
+    };
+    open.keep(id, pool.clone());
+    let server = FilePoolServer::start(&cms.guest, id, pool, &admins)
+        .map_err(|rc| format!("*IDENT refused the resource {id}: {rc} (IPRCODE {})", rc.code()))?;
+    Ok((server, id))
+}
+
+async fn open_pool(cms: &Arc<Cms>, folder: &Folder, id: FilePoolId) -> Result<Pool, String> {
+    let path = folder.pool(id.as_str());
+    if !path.is_dir() {
+        return Err(format!("file pool {id} has not been generated"));
+    }
+    let dasd: Arc<dyn Dasd> = Arc::new(HostDasd::new(path).map_err(|e| e.to_string())?);
+    let clock = cms.guest.cp().clock.clone();
+    let opened = tokio::task::spawn_blocking(move || Pool::open(&dasd, &PoolConfig::default(), clock)).await;
+    opened.map_err(|e| e.to_string())?.map_err(|e| e.to_string())
+}
+
+async fn serve(cms: &Arc<Cms>, server: FilePoolServer, id: FilePoolId) -> i32 {
+    cms.say(&format!("DMS5BB3045I File pool {id} is ready for operator communications")).await;
+    loop {
+        let line = tokio::select! {
+            line = cms.guest.read() => line,
+            () = cms.guest.shutdown_signalled() => break,
+        };
+        let upper = line.trim().to_ascii_uppercase();
+        let words: Vec<&str> = upper.split_ascii_whitespace().collect();
+        if words.first() == Some(&"STOP") {
+            cms.guest.complete(0);
+            break;
+        }
+        let rc = operator_command(cms, &server, &words).await;
+        cms.guest.complete(rc);
+    }
+    server.stop().await;
+    // The pool is closed; it must not be taken over.
+    drop(OpenPools::of(cms.guest.cp()).take(id));
+    cms.say(&format!("DMS5FD3032I File pool server of {id} has terminated")).await;
+    0
+}
+
+async fn operator_command(cms: &Arc<Cms>, server: &FilePoolServer, words: &[&str]) -> i32 {
+    match words {
+        [] => 0,
+        ["QUERY" | "Q", what, ..] if "FILEPOOL".starts_with(what) || "STATUS".starts_with(what) => {
+            match server.report().await {
+                Ok(report) => {
+                    for line in report_lines(&report) {
+                        cms.say(&line).await;
+                    }
+                    0
+                }
+                Err(error) => {
+                    cms.say(&format!("DMSFSV1285S {error}")).await;
+                    104
+                }
+            }
+        }
+        ["GRANT", "ADMIN", user] | ["REVOKE", "ADMIN", user] => match UserId::new(user) {
+            Ok(id) => {
+                if words[0] == "GRANT" {
+                    server.grant_admin(id);
+                } else if !server.revoke_admin(id) {
+                    cms.say(&format!("DMSFSV1206E User {id} is not an administrator")).await;
+                    return 28;
+                }
+                0
+            }
+            Err(error) => {
+                cms.say(&format!("DMSFSV1020E {error}")).await;
+                24
+            }
+        },
+        ["DISABLE"] | ["ENABLE"] => {
+            server.set_disabled(words[0] == "DISABLE");
+            0
+        }
+        ["HELP"] => {
+            cms.say("QUERY FILEPOOL   GRANT ADMIN userid   REVOKE ADMIN userid   ENABLE   DISABLE   STOP")
+                .await;
+            0
+        }
+        other => {
+            cms.say(&format!("DMSFSV0014E Invalid function: {}; HELP lists the commands", other.join(" ")))
+                .await;
+            24
+        }
+    }
+}
+
+fn report_lines(report: &FilePoolReport) -> Vec<String> {
+    let administrators: Vec<&str> = report.administrators.iter().map(UserId::as_str).collect();
+    let connected: Vec<String> = report.connected.iter().map(|(u, n)| format!("{u}-{n}")).collect();
+    vec![
+        format!("File pool identifier          {}", report.id),
+        format!("State                         {}", report.offline.as_deref().unwrap_or("Online")),
+        format!("Enrolled users                {}", report.users),
+        format!("4K blocks allowed to users    {}", report.blocks_allowed),
+        format!("4K blocks committed           {}", report.blocks_used),
+        format!("Files                         {}", report.files),
+        format!("Locks held                    {}", report.locks),
+        format!("Connections                   {}  {}", report.connections, connected.join(" ")),
+        format!("Administrators                {}", administrators.join(" ")),
+        format!("Storage                       {:?}", report.storage),
+    ]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn startup_parameters() {
+        let lines = |t: &str| t.lines().map(str::to_owned).collect::<Vec<_>>();
+        let read = read_parameters(&lines(
+            "* comment\nADMIN MAINT IMAP\nadmin operator\nFILEPOOLID IMAPPOOL:\nNOBACKUP\n",
+        ));
+        let read = read.unwrap();
+        assert_eq!(read.pool.as_str(), "IMAPPOOL");
+        assert_eq!(read.admins.len(), 3);
+        assert!(read_parameters(&lines("ADMIN MAINT\n")).unwrap_err().contains("FILEPOOLID"));
+        assert!(read_parameters(&lines("FROB\n")).unwrap_err().contains("record 1"));
+    }
+}

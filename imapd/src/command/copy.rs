@@ -1,0 +1,66 @@
+//! COPY and MOVE (RFC 3501 section 6.4.7, RFC 4315 section 3, RFC 6851)
+
+use super::{Done, name, no_such_number, read_only, some_expunged, user, view};
+use crate::mailstore::Uid;
+use crate::session::{Out, Reply, Session};
+use crate::syntax::ast::MailboxArg;
+use crate::syntax::seqset::{NumberSet, SequenceSet};
+
+/// Copies or moves messages, all or none. A message that is gone fails a COPY by number.
+///
+/// # Errors
+/// When the mail store fails.
+pub async fn run(
+    session: &mut Session,
+    set: &SequenceSet,
+    mailbox: MailboxArg,
+    by_uid: bool,
+    remove: bool,
+    out: &mut Out<'_>,
+) -> Done {
+    let name = match name(mailbox) {
+        Ok(name) => name,
+        Err(reply) => return Ok(reply),
+    };
+    let view = view(session)?;
+    if remove && view.read_only {
+        return Ok(read_only());
+    }
+    let Some(selected) = view.select(set, by_uid) else { return Ok(no_such_number()) };
+    let uids: Vec<Uid> = selected.iter().map(|(_, uid)| *uid).collect();
+    if !by_uid {
+        let state = view.mailbox.state();
+        if uids.iter().any(|u| state.columns.position(*u).is_none()) {
+            return Ok(some_expunged());
+        }
+    }
+    let from = view.mailbox.clone();
+    let user = user(session)?;
+    let to = match user.open(&name).await {
+        Ok(to) => to,
+        Err(e) => return Ok(Reply::try_create(&e)),
+    };
+    let done = if remove { "MOVE completed" } else { "COPY completed" };
+    if uids.is_empty() {
+        return Ok(Reply::ok(done));
+    }
+    let pairs = match user.copy(&from, uids, &to, remove, session.id).await {
+        Ok(pairs) => pairs,
+        Err(e) => return Ok(Reply::try_create(&e)),
+    };
+    if pairs.is_empty() {
+        return Ok(Reply::ok(done));
+    }
+    let code = format!(
+        "COPYUID {} {} {}",
+        to.uid_validity,
+        NumberSet::from_sorted(pairs.iter().map(|(a, _)| a.0)),
+        NumberSet::from_sorted(pairs.iter().map(|(_, b)| b.0)),
+    );
+    if remove {
+        // Before the EXPUNGE responses, so that the client knows where the messages went (RFC 6851 section 4.3).
+        out.buf.extend_from_slice(format!("* OK [{code}] Moved\r\n").as_bytes());
+        return Ok(Reply::ok(done));
+    }
+    Ok(Reply::ok_code(code, done))
+}

@@ -1,0 +1,258 @@
+//! FETCH
+//!
+//! Figures come from the index, ENVELOPE and structures from the view of the message that is kept in memory, and of
+//! bodies only the octets that are sent are read once the view is known. `\Seen` is set for all messages of the
+//! command in one work unit before anything is shown, and shown with the item that caused it.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use bytes::Bytes;
+
+use super::{Done, no_such_number, some_expunged, user, view};
+use crate::mail::NoteView;
+use crate::mail::section::{Resolved, partial, pick_fields, resolve};
+use crate::mailstore::{MessageRecord, OpenMailbox, StoreError, Uid};
+use crate::session::view::write_flags;
+use crate::session::{Failure, Out, Reply, Session, View};
+use crate::syntax::ast::{FetchItem, FlagChange};
+use crate::syntax::flag::{FlagList, SystemFlags};
+use crate::syntax::section::{Section, SectionText};
+use crate::syntax::seqset::SequenceSet;
+
+/// Shows what is asked of each message.
+///
+/// # Errors
+/// When the mail store fails or the client is gone.
+pub async fn run(
+    session: &Session,
+    set: &SequenceSet,
+    items: &[FetchItem],
+    by_uid: bool,
+    out: &mut Out<'_>,
+) -> Done {
+    let view = view(session)?;
+    let Some(selected) = view.select(set, by_uid) else { return Ok(no_such_number()) };
+    let seen = mark_seen(session, view, items, &selected).await?;
+    let items = plan(items);
+    let mut missing = false;
+    for (number, uid) in selected {
+        let record = view.mailbox.state().columns.get(uid);
+        let Some(record) = record else {
+            missing = true;
+            continue;
+        };
+        let show_flags = seen.contains(&uid.0);
+        match message(view, number, &record, &items, show_flags, out).await {
+            Ok(()) => {}
+            // Expunged by another session while it was read.
+            Err(Failure::Store(_)) if view.mailbox.state().columns.position(uid).is_none() => missing = true,
+            Err(e) => return Err(e),
+        }
+        out.room().await?;
+    }
+    // A message that is gone is no error for UID FETCH (RFC 3501 section 6.4.8).
+    Ok(if missing && !by_uid { some_expunged() } else { Reply::ok("FETCH completed") })
+}
+
+/// Sets `\Seen` where an item asks for it; gives back the messages for which it is new.
+async fn mark_seen(
+    session: &Session,
+    view: &View,
+    items: &[FetchItem],
+    selected: &[(u32, Uid)],
+) -> Result<BTreeSet<u32>, Failure> {
+    if view.read_only || !items.iter().any(FetchItem::sets_seen) {
+        return Ok(BTreeSet::new());
+    }
+    let unseen: Vec<Uid> = {
+        let state = view.mailbox.state();
+        let seen = |uid: &Uid| state.columns.get(*uid).is_none_or(|r| r.flags.contains(SystemFlags::SEEN));
+        selected.iter().map(|(_, uid)| *uid).filter(|uid| !seen(uid)).collect()
+    };
+    if unseen.is_empty() {
+        return Ok(BTreeSet::new());
+    }
+    let flags = FlagList { system: SystemFlags::SEEN, keywords: Vec::new() };
+    match user(session)?.store(&view.mailbox, unseen, FlagChange::Add, flags, session.id).await {
+        Ok(uids) => Ok(uids.into_iter().map(|u| u.0).collect()),
+        // Reading must work when nothing can be written; the flag is set another time.
+        Err(StoreError::OverQuota | StoreError::Limit(_)) => Ok(BTreeSet::new()),
+        Err(e) => Err(e.into()),
+    }
+}
+
+/// One item as it is carried out: how it is called in the response, and where it comes from.
+enum Planned {
+    Figure(FetchItem),
+    Octets { label: Vec<u8>, section: Section, partial: Option<(u32, u32)> },
+}
+
+fn plan(items: &[FetchItem]) -> Vec<Planned> {
+    let whole = |text| Section { path: Vec::new(), text };
+    let named =
+        |label: &[u8], text| Planned::Octets { label: label.to_vec(), section: whole(text), partial: None };
+    items
+        .iter()
+        .map(|item| match item {
+            FetchItem::Rfc822 => named(b"RFC822", SectionText::All),
+            FetchItem::Rfc822Header => named(b"RFC822.HEADER", SectionText::Header),
+            FetchItem::Rfc822Text => named(b"RFC822.TEXT", SectionText::Text),
+            FetchItem::BodySection { section, partial, .. } => {
+                let mut label = b"BODY[".to_vec();
+                section.write(&mut label);
+                label.push(b']');
+                if let Some((offset, _)) = partial {
+                    label.extend_from_slice(format!("<{offset}>").as_bytes());
+                }
+                Planned::Octets { label, section: section.clone(), partial: *partial }
+            }
+            figure => Planned::Figure(figure.clone()),
+        })
+        .collect()
+}
+
+/// The message's octets and view, read at most once a message.
+struct Source<'a> {
+    mailbox: &'a OpenMailbox,
+    record: &'a MessageRecord,
+    whole: Option<Bytes>,
+    view: Option<Arc<NoteView>>,
+}
+
+impl Source<'_> {
+    async fn view(&mut self) -> Result<Arc<NoteView>, StoreError> {
+        if let Some(view) = &self.view {
+            return Ok(view.clone());
+        }
+        let view = match self.mailbox.cached_view(self.record.uid) {
+            Some(view) => view,
+            None => {
+                let octets = self.mailbox.read(self.record).await?;
+                let view = Arc::new(NoteView::new(&octets));
+                self.mailbox.keep_view(self.record.uid, &view);
+                self.whole = Some(octets);
+                view
+            }
+        };
+        self.view = Some(view.clone());
+        Ok(view)
+    }
+
+    /// What is cut out of a section that begins with a line, as all do.
+    async fn octets(
+        &mut self,
+        section: std::ops::Range<usize>,
+        cut: Option<(u32, u32)>,
+    ) -> Result<Bytes, StoreError> {
+        let line = section.start as u64;
+        let range = partial(section, cut);
+        if let Some(whole) = &self.whole {
+            return Ok(whole.slice(range));
+        }
+        self.mailbox.read_range(self.record, range.start as u64..range.end as u64, line).await
+    }
+
+    /// The octets of a section, `None` for a part that is not there.
+    async fn section(
+        &mut self,
+        section: &Section,
+        cut: Option<(u32, u32)>,
+    ) -> Result<Option<Bytes>, StoreError> {
+        if section.path.is_empty() && section.text == SectionText::All {
+            let size = usize::try_from(self.record.size).unwrap_or(usize::MAX);
+            return self.octets(0..size, cut).await.map(Some);
+        }
+        let view = self.view().await?;
+        match resolve(&view.structure, section) {
+            Resolved::Missing => Ok(None),
+            Resolved::Octets(range) => self.octets(range, cut).await.map(Some),
+            Resolved::Fields { header, not, names } => {
+                let header = self.octets(header, None).await?;
+                let picked = Bytes::from(pick_fields(&header, not, names));
+                Ok(Some(picked.slice(partial(0..picked.len(), cut))))
+            }
+        }
+    }
+}
+
+async fn message(
+    view: &View,
+    number: u32,
+    record: &MessageRecord,
+    items: &[Planned],
+    show_flags: bool,
+    out: &mut Out<'_>,
+) -> Result<(), Failure> {
+    // What can fail is read before the response begins, so that a response is never left half said.
+    let mut source = Source { mailbox: &view.mailbox, record, whole: None, view: None };
+    let mut bodies = Vec::new();
+    for item in items {
+        match item {
+            Planned::Octets { section, partial, .. } => bodies.push(source.section(section, *partial).await?),
+            Planned::Figure(FetchItem::Envelope | FetchItem::Body | FetchItem::BodyStructure) => {
+                source.view().await?;
+            }
+            Planned::Figure(_) => {}
+        }
+    }
+    out.buf.extend_from_slice(format!("* {number} FETCH (").as_bytes());
+    let mut bodies = bodies.into_iter();
+    let mut flags_shown = false;
+    for (i, item) in items.iter().enumerate() {
+        if i > 0 {
+            out.buf.push(b' ');
+        }
+        match item {
+            Planned::Figure(figure) => {
+                flags_shown |= *figure == FetchItem::Flags;
+                write_figure(out.buf, view, record, figure, source.view.as_deref());
+            }
+            Planned::Octets { label, .. } => {
+                out.buf.extend_from_slice(label);
+                match bodies.next().flatten() {
+                    Some(octets) => {
+                        out.buf.extend_from_slice(format!(" {{{}}}\r\n", octets.len()).as_bytes());
+                        out.octets(octets).await?;
+                    }
+                    None => out.buf.extend_from_slice(b" NIL"),
+                }
+            }
+        }
+    }
+    if show_flags && !flags_shown {
+        out.buf.push(b' ');
+        write_figure(out.buf, view, record, &FetchItem::Flags, None);
+    }
+    out.buf.extend_from_slice(b")\r\n");
+    Ok(())
+}
+
+fn write_figure(
+    out: &mut Vec<u8>,
+    view: &View,
+    record: &MessageRecord,
+    item: &FetchItem,
+    note: Option<&NoteView>,
+) {
+    match item {
+        FetchItem::Flags => {
+            out.extend_from_slice(b"FLAGS ");
+            write_flags(out, record, &view.mailbox.state(), view.is_recent(record.uid));
+        }
+        FetchItem::InternalDate => {
+            out.extend_from_slice(format!("INTERNALDATE \"{}\"", record.date).as_bytes());
+        }
+        FetchItem::Rfc822Size => out.extend_from_slice(format!("RFC822.SIZE {}", record.size).as_bytes()),
+        FetchItem::Uid => out.extend_from_slice(format!("UID {}", record.uid).as_bytes()),
+        item => {
+            let (label, text): (&[u8], _) = match item {
+                FetchItem::Envelope => (b"ENVELOPE ", note.map(|n| &n.envelope)),
+                FetchItem::Body => (b"BODY ", note.map(|n| &n.body)),
+                _ => (b"BODYSTRUCTURE ", note.map(|n| &n.body_structure)),
+            };
+            out.extend_from_slice(label);
+            out.extend_from_slice(text.map_or(b"NIL", |t| t));
+        }
+    }
+}

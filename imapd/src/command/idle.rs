@@ -1,0 +1,17 @@
+//! IDLE (RFC 2177)
+
+use bytes::Bytes;
+
+use super::Done;
+use crate::session::{Out, Reply, Session};
+
+/// Asks for DONE; the session tells changes until it comes.
+///
+/// # Errors
+/// None.
+pub fn run(session: &mut Session, tag: &Bytes, out: &mut Out<'_>) -> Done {
+    session.wait_for_done(tag);
+    out.buf.extend_from_slice(b"+ idling\r\n");
+    session.idle_update(out.buf);
+    Ok(Reply::wait())
+}

@@ -1,0 +1,52 @@
+//! LOGIN
+
+use super::Done;
+use crate::auth::{LoginError, Verdict};
+use crate::session::{Reply, Session, Step, capability};
+
+/// Checks the password and opens the user's mailboxes.
+///
+/// # Errors
+/// When the mail store does not answer.
+pub async fn run(session: &mut Session, user: &[u8], password: &[u8]) -> Done {
+    if !session.tls && !session.server.clear_passwords {
+        return Ok(Reply::no("PRIVACYREQUIRED", "Use STARTTLS first"));
+    }
+    enter(session, user, password, "LOGIN completed").await
+}
+
+/// The common end of LOGIN and AUTHENTICATE.
+///
+/// # Errors
+/// When the mail store does not answer.
+pub async fn enter(session: &mut Session, name: &[u8], password: &[u8], done: &'static str) -> Done {
+    let server = session.server.clone();
+    let verdict = server.auth.login(session.peer, name, password).await;
+    let user = match verdict {
+        Ok(Verdict::Accepted(user)) => user,
+        Ok(Verdict::Refused) => {
+            session.failed_logins += 1;
+            let mut reply = Reply::no("AUTHENTICATIONFAILED", "Invalid userid or password");
+            if session.failed_logins >= crate::auth::MAX_FAILURES_PER_CONNECTION {
+                reply = reply.and_then(Step::Close);
+            }
+            return Ok(reply);
+        }
+        Err(LoginError::Unavailable) => {
+            return Ok(Reply::no("UNAVAILABLE", "Passwords cannot be checked now"));
+        }
+    };
+    let Some(slot) = server.limits.user(user) else {
+        return Ok(Reply::no("LIMIT", "Too many connections of this user"));
+    };
+    match server.store.user(user).await {
+        Ok(store) => {
+            session.user = Some(store);
+            session.user_slot = Some(slot);
+            tracing::info!(session = session.id.0, user = %user, peer = %session.peer, "logged in");
+            let code = format!("CAPABILITY {}", capability::list(session));
+            Ok(Reply::ok_code(code, done))
+        }
+        Err(e) => Err(e.into()),
+    }
+}

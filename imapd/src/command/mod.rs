@@ -1,0 +1,123 @@
+//! What each command does, one file a command. [`run`] is the one place where a command meets its code.
+//!
+//! A command puts its untagged responses out and gives back its tagged answer. Updates of the selected mailbox are
+//! sent by the session after it, so that no command has to think of them.
+
+pub mod append;
+pub mod authenticate;
+pub mod capability;
+pub mod close;
+pub mod copy;
+pub mod create;
+pub mod delete;
+pub mod enable;
+pub mod expunge;
+pub mod fetch;
+pub mod id;
+pub mod idle;
+pub mod list;
+pub mod login;
+pub mod logout;
+pub mod namespace;
+pub mod noop;
+pub mod rename;
+pub mod search;
+pub mod select;
+pub mod starttls;
+pub mod status;
+pub mod store;
+pub mod subscribe;
+pub mod unselect;
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+
+use crate::mailstore::{StoreError, UserStore};
+use crate::session::{Failure, Out, Reply, Session, View};
+use crate::syntax::ast::{Command, MailboxArg};
+use crate::syntax::mailbox_name::MailboxName;
+
+/// How a command ends.
+pub type Done = Result<Reply, Failure>;
+
+/// Runs a command that is allowed in the session's state.
+///
+/// # Errors
+/// [`Failure`] when the store failed or the client is gone.
+pub async fn run(session: &mut Session, command: Command, tag: &Bytes, out: &mut Out<'_>) -> Done {
+    match command {
+        Command::Capability => capability::run(session, out),
+        Command::Noop | Command::Check => noop::run(&command),
+        Command::Logout => logout::run(session, out),
+        Command::StartTls => starttls::run(session),
+        Command::Id => id::run(out),
+        Command::Enable(names) => enable::run(&names, out),
+        Command::Login { user, password } => login::run(session, &user, &password).await,
+        Command::Authenticate { mechanism, initial } => {
+            authenticate::run(session, tag, &mechanism, initial, out).await
+        }
+        Command::Select { mailbox, read_only } => select::run(session, mailbox, read_only, out).await,
+        Command::Create(name) => create::run(session, name).await,
+        Command::Delete(name) => delete::run(session, name).await,
+        Command::Rename(from, to) => rename::run(session, from, to).await,
+        Command::Subscribe(name) => subscribe::run(session, name, true).await,
+        Command::Unsubscribe(name) => subscribe::run(session, name, false).await,
+        Command::List { reference, pattern, subscribed } => {
+            list::run(session, &reference, &pattern, subscribed, out).await
+        }
+        Command::Status { mailbox, items } => status::run(session, mailbox, &items, out).await,
+        Command::Append { mailbox, flags, date, message } => {
+            append::run(session, mailbox, flags, date, message).await
+        }
+        Command::Namespace => namespace::run(out),
+        Command::Idle => idle::run(session, tag, out),
+        Command::Close => close::run(session).await,
+        Command::Unselect => unselect::run(session),
+        Command::Expunge => expunge::run(session, None).await,
+        Command::UidExpunge(set) => expunge::run(session, Some(&set)).await,
+        Command::Search { charset, key, uid } => {
+            search::run(session, charset.as_deref(), &key, uid, out).await
+        }
+        Command::Fetch { set, items, uid } => fetch::run(session, &set, &items, uid, out).await,
+        Command::Store { set, change, silent, flags, uid } => {
+            store::run(session, &set, store::Asked { change, silent, flags, uid }, out).await
+        }
+        Command::Copy { set, mailbox, uid } => copy::run(session, &set, mailbox, uid, false, out).await,
+        Command::Move { set, mailbox, uid } => copy::run(session, &set, mailbox, uid, true, out).await,
+    }
+}
+
+/// The user, of whom the command table says that there is one.
+fn user(session: &Session) -> Result<Arc<UserStore>, Failure> {
+    session.user.clone().ok_or(Failure::Store(StoreError::NotEnrolled))
+}
+
+/// The view, of which the command table says that there is one.
+fn view(session: &Session) -> Result<&View, Failure> {
+    session.view.as_ref().ok_or(Failure::Store(StoreError::NoSuchMailbox))
+}
+
+/// The name, or the answer to one that breaks a rule.
+fn name(arg: MailboxArg) -> Result<MailboxName, Reply> {
+    arg.map_err(|e| {
+        let mut text = e.to_string();
+        text[..1].make_ascii_uppercase();
+        Reply::no("CANNOT", text)
+    })
+}
+
+/// Answer to message numbers that do not exist (RFC 3501 section 9, `seq-number`).
+fn no_such_number() -> Reply {
+    Reply::bad("Message number is greater than the number of messages")
+}
+
+/// Answer to a change in a mailbox opened with EXAMINE.
+fn read_only() -> Reply {
+    Reply::no("NOPERM", "Mailbox was opened read-only")
+}
+
+/// Answer when messages of the command were gone (RFC 2180 section 4.1, RFC 5530).
+fn some_expunged() -> Reply {
+    Reply::no("EXPUNGEISSUED", "Some messages were expunged by another session")
+}

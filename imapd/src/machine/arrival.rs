@@ -1,0 +1,254 @@
+//! The mail arrival thread: spool files in the machine's reader become notes in their recipients' INBOXes.
+//!
+//! Files are selected through `*SPL`. A file of the mail origin whose TAG names a recipient is delivered when he is
+//! enrolled, and TRANSFERred to his own reader when he is not. Anything else goes to the BadFileID. A file that cannot be
+//! taken for the time being (no space, no file pool) stays in the reader and is tried again.
+//!
+//! Exactly once: the delivery's name in the TAG is committed together with the note, and the spool file is purged after
+//! that. A crash in between finds the file again and the name already taken. The name comes from SMTP and survives SMTP's
+//! own crash as well: a mail it punches twice has the same name twice.
+//!
+//! Files of one recipient are taken in the order of the reader, by one worker; recipients are spread over the workers.
+
+use std::collections::hash_map::DefaultHasher;
+use std::hash::{Hash, Hasher};
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use cms::cp::codepage::EBCDIC_TO_LATIN1;
+use cms::cp::name::UserId;
+use cms::cp::Guest;
+use cms::spool::spl::{CloseAction, Sfblok, SplError, SplPath};
+use cms::spool::Queue;
+use tokio::sync::mpsc;
+
+use super::config::ImapConfig;
+use crate::mailstore::{MailStore, NewMessage, Origin, StoreError};
+use crate::syntax::date::InternalDate;
+
+/// Workers that take files at once.
+const WORKERS: usize = 16;
+
+/// Files that may wait for one worker.
+const WORKER_QUEUE: usize = 16;
+
+/// Time after which files that could not be taken are tried again, and a lost `*SPL` path is made again.
+const RETRY: Duration = Duration::from_secs(30);
+
+/// Greatest mail taken from the spool in octets: what one note can be.
+const MAX_MAIL_OCTETS: usize = 256 << 20;
+
+/// What the workers share.
+struct Arrival {
+    guest: Guest,
+    store: Arc<MailStore>,
+    config: ImapConfig,
+    path: SplPath,
+}
+
+/// What became of a file.
+enum Fate {
+    /// Delivered, or delivered before: it can go.
+    Taken,
+    /// It belongs in this user's reader.
+    Transfer(UserId),
+    /// Not now.
+    Keep(String),
+}
+
+/// The name of a delivery, from the TAG that SMTP gives its files: recipient, note number, time of receipt.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct DeliveryName {
+    /// The recipient.
+    pub user: UserId,
+    /// Number of the note.
+    pub note: u32,
+    /// When SMTP received it, microseconds since 1970.
+    pub received: u64,
+}
+
+impl DeliveryName {
+    /// Reads a TAG.
+    pub fn parse(tag: &str) -> Option<Self> {
+        let mut words = tag.split_ascii_whitespace();
+        let name = Self {
+            user: UserId::new(words.next()?).ok()?,
+            note: words.next()?.parse().ok()?,
+            received: words.next()?.parse().ok()?,
+        };
+        words.next().is_none().then_some(name)
+    }
+
+    /// What is kept with the note: mails of one recipient that were received in the same microsecond have numbers that
+    /// differ in their low half.
+    fn origin(self, from: UserId) -> Origin {
+        Origin { owner: from, spool_id: (self.note & 0xFFFF) as u16, created: self.received }
+    }
+}
+
+/// Runs mail arrival until the machine ends.
+pub async fn run(guest: Guest, store: Arc<MailStore>, config: ImapConfig) {
+    loop {
+        match SplPath::connect(&guest, "IMAP").await {
+            Ok(path) => {
+                let arrival =
+                    Arrival { guest: guest.clone(), store: store.clone(), config: config.clone(), path };
+                let error = Arc::new(arrival).take_files().await;
+                log(&guest, &format!("DTCIMP2101W The path to *SPL has ended: {error}")).await;
+            }
+            Err(error) => {
+                log(&guest, &format!("DTCIMP2102E No connection to *SPL: {error}; mail waits in the reader")).await;
+            }
+        }
+        tokio::time::sleep(RETRY).await;
+    }
+}
+
+async fn log(guest: &Guest, text: &str) {
+    tracing::info!(target: "imapd::arrival", "{text}");
+    guest.write(text).await;
+}
+
+impl Arrival {
+    /// Selects files and hands them to the workers until the path fails.
+    async fn take_files(self: Arc<Self>) -> SplError {
+        let owner = self.guest.userid();
+        let workers: Vec<mpsc::Sender<Sfblok>> = (0..WORKERS).map(|_| self.start_worker()).collect();
+        if let Err(error) = self.path.reset_seen(owner, Queue::Reader).await {
+            return error;
+        }
+        loop {
+            match self.path.select_next(owner, Queue::Reader).await {
+                Ok(Some(file)) => {
+                    let worker = &workers[self.worker_of(&file)];
+                    if worker.send(file).await.is_err() {
+                        return SplError::Severed(0);
+                    }
+                }
+                Ok(None) => {
+                    let waited = tokio::time::timeout(RETRY, self.path.arrival()).await;
+                    match waited {
+                        Ok(Ok(_)) => {}
+                        Ok(Err(error)) => return error,
+                        // What could not be taken before is looked at again.
+                        Err(_) => {
+                            if let Err(error) = self.path.reset_seen(owner, Queue::Reader).await {
+                                return error;
+                            }
+                        }
+                    }
+                }
+                Err(error) => return error,
+            }
+        }
+    }
+
+    /// Files of one recipient always go to the same worker.
+    fn worker_of(&self, file: &Sfblok) -> usize {
+        let mut hasher = DefaultHasher::new();
+        DeliveryName::parse(&file.tag).map(|n| n.user).hash(&mut hasher);
+        usize::try_from(hasher.finish() % WORKERS as u64).unwrap_or(0)
+    }
+
+    fn start_worker(self: &Arc<Self>) -> mpsc::Sender<Sfblok> {
+        let (sender, mut files) = mpsc::channel::<Sfblok>(WORKER_QUEUE);
+        let own = self.clone();
+        drop(self.guest.spawn(async move {
+            while let Some(file) = files.recv().await {
+                own.take(&file).await;
+            }
+        }));
+        sender
+    }
+
+    async fn take(&self, file: &Sfblok) {
+        let number = file.file.id;
+        let fate = self.fate(file).await;
+        let action = if matches!(fate, Fate::Taken) { CloseAction::Purge } else { CloseAction::Release };
+        if let Err(error) = self.path.close(file, action).await {
+            log(&self.guest, &format!("DTCIMP2103W Spool file {number} cannot be closed: {error}")).await;
+            return;
+        }
+        match fate {
+            Fate::Taken => {}
+            Fate::Keep(reason) => {
+                log(&self.guest, &format!("DTCIMP2104W Spool file {number} stays in the reader: {reason}")).await;
+            }
+            Fate::Transfer(user) => {
+                let answer = self.guest.cp_command(&format!("TRANSFER RDR {number} TO {user} RDR")).await;
+                if answer.rc != 0 {
+                    let why = answer.lines.join("; ");
+                    log(&self.guest, &format!("DTCIMP2105W Spool file {number} not transferred to {user}: {why}")).await;
+                }
+            }
+        }
+    }
+
+    async fn fate(&self, file: &Sfblok) -> Fate {
+        let bad = Fate::Transfer(self.config.bad_file_id);
+        if file.origin != self.config.mail_origin {
+            return bad;
+        }
+        let Some(name) = DeliveryName::parse(&file.tag) else { return bad };
+        let user = match self.store.user(name.user).await {
+            Ok(user) => user,
+            Err(StoreError::NotEnrolled) => {
+                let known = self.guest.cp().entry(name.user).is_some();
+                return if known { Fate::Transfer(name.user) } else { bad };
+            }
+            Err(error) => return Fate::Keep(error.to_string()),
+        };
+        let octets = match self.read(file).await {
+            Ok(octets) => octets,
+            Err(error) => return Fate::Keep(error),
+        };
+        let message = NewMessage {
+            flags: crate::syntax::flag::SystemFlags::default(),
+            keywords: Vec::new(),
+            date: self.received(name),
+            octets,
+        };
+        match user.deliver(message, name.origin(file.origin)).await {
+            Ok(_) => Fate::Taken,
+            Err(error) => Fate::Keep(error.to_string()),
+        }
+    }
+
+    /// INTERNALDATE is when SMTP received the mail, in the system's zone.
+    fn received(&self, name: DeliveryName) -> InternalDate {
+        let zone = self.guest.cp().clock.zone();
+        let micros = i64::try_from(name.received).unwrap_or(0);
+        let when = jiff::Timestamp::from_microsecond(micros).unwrap_or_else(|_| self.guest.now()).to_zoned(zone);
+        let zone_minutes = i16::try_from(when.offset().seconds() / 60).unwrap_or(0);
+        InternalDate { seconds: when.timestamp().as_second(), zone_minutes }
+    }
+
+    /// The file as a mail: records to ISO 8859-1, each with CRLF.
+    async fn read(&self, file: &Sfblok) -> Result<Bytes, String> {
+        let mut records = self.path.records(file);
+        let mut octets = Vec::new();
+        while let Some(record) = records.next().await.map_err(|e| e.to_string())? {
+            if octets.len() + record.data.len() > MAX_MAIL_OCTETS {
+                return Err(format!("the mail is larger than {MAX_MAIL_OCTETS} octets"));
+            }
+            octets.extend(record.data.iter().map(|b| EBCDIC_TO_LATIN1[usize::from(*b)]));
+            octets.extend_from_slice(b"\r\n");
+        }
+        Ok(Bytes::from(octets))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_tag_names_the_delivery() {
+        let name = DeliveryName::parse("JOE 00000012 1700000000000001").unwrap();
+        assert_eq!((name.user.as_str(), name.note, name.received), ("JOE", 12, 1_700_000_000_000_001));
+        for bad in ["", "JOE", "JOE x 1", "JOE 1 2 3", "TOOLONGNAME 1 2"] {
+            assert_eq!(DeliveryName::parse(bad), None, "{bad}");
+        }
+    }
+}

@@ -1,0 +1,153 @@
+//! IMAP CONFIG: the statements of the IMAP server.
+//!
+//! One statement a record, keyword and operand; keywords in any case; `;` starts a comment. Every wrong record is
+//! reported with its number, the token and the reason. FilePoolID and BadFileID are required. EnrollBlocks,
+//! MaxConnections, MaxPerAddress and MaxPerUser are ours.
+
+use std::time::Duration;
+
+use cms::cp::name::{FilePoolId, UserId};
+use thiserror::Error;
+
+/// Least IdleTimeout in minutes (RFC 3501 section 5.4).
+const LEAST_IDLE_MINUTES: u64 = 30;
+
+/// Greatest IdleTimeout in minutes: a week.
+const GREATEST_IDLE_MINUTES: u64 = 10_080;
+
+/// Blocks that ENROLL gives when it names no number.
+const DEFAULT_ENROLL_BLOCKS: u32 = 1_000_000;
+
+/// What IMAP CONFIG says.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ImapConfig {
+    /// The file pool of the mail store.
+    pub file_pool: FilePoolId,
+    /// Gets spool files that cannot be used.
+    pub bad_file_id: UserId,
+    /// Whose spool files are mail.
+    pub mail_origin: UserId,
+    /// Time after which an idle client is logged out.
+    pub idle_timeout: Duration,
+    /// Blocks of a new user.
+    pub enroll_blocks: u32,
+    /// Connections in all.
+    pub max_connections: usize,
+    /// Connections from one address.
+    pub max_per_address: usize,
+    /// Connections of one user.
+    pub max_per_user: usize,
+}
+
+/// A record that is wrong, or a statement that is missing (record 0).
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+#[error("IMAP CONFIG record {record}: {token}: {reason}")]
+pub struct ConfigError {
+    /// Number of the record, from 1; 0 for what is missing.
+    pub record: usize,
+    /// The token.
+    pub token: String,
+    /// What is wrong.
+    pub reason: String,
+}
+
+#[derive(Default)]
+struct Draft {
+    file_pool: Option<FilePoolId>,
+    bad_file_id: Option<UserId>,
+    mail_origin: Option<UserId>,
+    idle_minutes: Option<u64>,
+    enroll_blocks: Option<u64>,
+    max_connections: Option<u64>,
+    max_per_address: Option<u64>,
+    max_per_user: Option<u64>,
+}
+
+/// Reads the records of IMAP CONFIG.
+///
+/// # Errors
+/// All that is wrong, in order of the records.
+pub fn read<'a>(records: impl Iterator<Item = &'a str>) -> Result<ImapConfig, Vec<ConfigError>> {
+    let mut draft = Draft::default();
+    let mut errors = Vec::new();
+    for (index, record) in records.enumerate() {
+        let statement = record.split(';').next().unwrap_or("");
+        let words: Vec<&str> = statement.split_ascii_whitespace().collect();
+        if let Err((token, reason)) = take(&mut draft, &words) {
+            errors.push(ConfigError { record: index + 1, token, reason });
+        }
+    }
+    let missing = |token: &str| ConfigError { record: 0, token: token.into(), reason: "required statement".into() };
+    if draft.file_pool.is_none() {
+        errors.push(missing("FilePoolID"));
+    }
+    if draft.bad_file_id.is_none() {
+        errors.push(missing("BadFileID"));
+    }
+    let (Some(file_pool), Some(bad_file_id), true) = (draft.file_pool, draft.bad_file_id, errors.is_empty()) else {
+        return Err(errors);
+    };
+    let smtp = UserId::new("SMTP").expect("SMTP is a user id");
+    let size = |n: Option<u64>, default: usize| n.map_or(default, |n| usize::try_from(n).unwrap_or(usize::MAX));
+    Ok(ImapConfig {
+        file_pool,
+        bad_file_id,
+        mail_origin: draft.mail_origin.unwrap_or(smtp),
+        idle_timeout: Duration::from_secs(60 * draft.idle_minutes.unwrap_or(LEAST_IDLE_MINUTES)),
+        enroll_blocks: draft.enroll_blocks.map_or(DEFAULT_ENROLL_BLOCKS, |n| u32::try_from(n).unwrap_or(u32::MAX)),
+        max_connections: size(draft.max_connections, 16_384),
+        max_per_address: size(draft.max_per_address, 16_384),
+        max_per_user: size(draft.max_per_user, 1_024),
+    })
+}
+
+fn take(draft: &mut Draft, words: &[&str]) -> Result<(), (String, String)> {
+    let [keyword, operands @ ..] = words else { return Ok(()) };
+    let [operand] = operands else {
+        return Err(((*keyword).into(), "takes exactly one operand".into()));
+    };
+    let number = |least: u64, greatest: u64| match operand.parse::<u64>() {
+        Ok(n) if (least..=greatest).contains(&n) => Ok(Some(n)),
+        _ => Err(((*operand).to_owned(), format!("a number from {least} to {greatest} is needed"))),
+    };
+    let user = || UserId::new(operand).map(Some).map_err(|e| ((*operand).to_owned(), e.to_string()));
+    match keyword.to_ascii_uppercase().as_str() {
+        "FILEPOOLID" => {
+            let id = FilePoolId::new(operand.trim_end_matches(':'));
+            draft.file_pool = Some(id.map_err(|e| ((*operand).to_owned(), e.to_string()))?);
+        }
+        "BADFILEID" => draft.bad_file_id = user()?,
+        "MAILORIGINID" => draft.mail_origin = user()?,
+        "IDLETIMEOUT" => draft.idle_minutes = number(LEAST_IDLE_MINUTES, GREATEST_IDLE_MINUTES)?,
+        "ENROLLBLOCKS" => draft.enroll_blocks = number(1, u64::from(u32::MAX))?,
+        "MAXCONNECTIONS" => draft.max_connections = number(1, 1_000_000)?,
+        "MAXPERADDRESS" => draft.max_per_address = number(1, 1_000_000)?,
+        "MAXPERUSER" => draft.max_per_user = number(1, 1_000_000)?,
+        _ => return Err(((*keyword).into(), "unknown statement".into())),
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn statements_defaults_and_errors() {
+        let config = read("; x\nFilePoolID imappool:\nBADFILEID postmstr ; bad\n".lines()).unwrap();
+        assert_eq!((config.file_pool.as_str(), config.mail_origin.as_str()), ("IMAPPOOL", "SMTP"));
+        assert_eq!(config.idle_timeout, Duration::from_secs(1800));
+        let errors = read("FilePoolID A B\nIdleTimeout 29\nFrob 1\n".lines()).unwrap_err();
+        let shown: Vec<String> = errors.iter().map(ToString::to_string).collect();
+        assert_eq!(
+            shown,
+            [
+                "IMAP CONFIG record 1: FilePoolID: takes exactly one operand",
+                "IMAP CONFIG record 2: 29: a number from 30 to 10080 is needed",
+                "IMAP CONFIG record 3: Frob: unknown statement",
+                "IMAP CONFIG record 0: FilePoolID: required statement",
+                "IMAP CONFIG record 0: BadFileID: required statement",
+            ]
+        );
+    }
+}

@@ -1,0 +1,231 @@
+//! IMAPMAIN, the program of the IMAP machine.
+//!
+//! Start order of the original: global data, configuration file, console thread, mail arrival thread, administrative
+//! request thread, client listener thread; then a task for each client. It ends with SHUTDOWN (console or VMIPC) or with
+//! the system.
+
+pub mod admin;
+pub mod arrival;
+pub mod config;
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use cms::cp::name::UserId;
+use cms::cp::system::PasswordVerdict;
+use cms::cp::Guest;
+use cms::network::HostNetwork;
+use cms::program::Program;
+use cms::{names, vmipc, Cms};
+use futures::future::BoxFuture;
+use tokio_util::sync::CancellationToken;
+
+use crate::auth::{Authenticator, LoginError, PasswordCheck};
+use crate::mailstore::{sfs::SfsBackend, MailStore};
+use crate::session::Server;
+use crate::transport::{ConnectionLimits, Listener, Service, Timeouts};
+use admin::Administration;
+use config::ImapConfig;
+
+/// Return code when the server cannot start.
+const RC_CANNOT_START: i32 = 24;
+
+/// Time clients get to read their BYE at shutdown.
+const PATIENCE: Duration = Duration::from_secs(3);
+
+/// The program.
+pub struct Imapmain {
+    /// Host network.
+    pub network: Arc<HostNetwork>,
+    /// Fills a buffer with random octets.
+    pub random: fn(&mut [u8]) -> std::io::Result<()>,
+}
+
+impl Program for Imapmain {
+    fn summary(&self) -> &str {
+        "The IMAP server"
+    }
+
+    fn run(&self, cms: Arc<Cms>, _args: String) -> BoxFuture<'static, i32> {
+        let (network, random) = (self.network.clone(), self.random);
+        Box::pin(async move {
+            match Main::start(&cms, network, random).await {
+                Ok(main) => main.serve(&cms).await,
+                Err(lines) => {
+                    for line in lines {
+                        cms.say(&line).await;
+                    }
+                    cms.say("DTCIMP1002E The IMAP server cannot start").await;
+                    RC_CANNOT_START
+                }
+            }
+        })
+    }
+}
+
+/// Passwords are checked by CP (DIAGNOSE X'88').
+struct CpPasswords {
+    guest: Guest,
+}
+
+impl PasswordCheck for CpPasswords {
+    fn check<'a>(&'a self, user: UserId, password: &'a [u8]) -> BoxFuture<'a, Result<bool, LoginError>> {
+        Box::pin(async move {
+            let Ok(password) = std::str::from_utf8(password) else { return Ok(false) };
+            match self.guest.check_password(user.as_str(), password).await {
+                PasswordVerdict::Valid(_) => Ok(true),
+                PasswordVerdict::Invalid => Ok(false),
+                PasswordVerdict::NotAuthorised => Err(LoginError::Unavailable),
+            }
+        })
+    }
+}
+
+/// Ends the client tasks when the machine is reset: they are not the machine's own tasks.
+struct StopOnDrop(CancellationToken);
+
+impl Drop for StopOnDrop {
+    fn drop(&mut self) {
+        self.0.cancel();
+    }
+}
+
+struct Main {
+    _until_reset: StopOnDrop,
+    admin: Arc<Administration>,
+    listeners: Vec<tokio::sync::oneshot::Receiver<()>>,
+}
+
+impl Main {
+    async fn start(
+        cms: &Arc<Cms>,
+        network: Arc<HostNetwork>,
+        random: fn(&mut [u8]) -> std::io::Result<()>,
+    ) -> Result<Self, Vec<String>> {
+        let one = |text: String| vec![text];
+        let config = read_config(cms).await?;
+        let service = build_service(cms, &network, &config, random).map_err(|e| one(format!("DTCIMP1003E {e}")))?;
+        let admin = Arc::new(Administration {
+            guest: cms.guest.clone(),
+            csl: cms.csl.clone(),
+            config: config.clone(),
+            service: service.clone(),
+            stop: CancellationToken::new(),
+            started: cms.guest.now(),
+        });
+        let store = service.server.store.clone();
+        drop(cms.guest.spawn(arrival::run(cms.guest.clone(), store, config)));
+        serve_requests(cms, &admin).map_err(|e| one(format!("DTCIMP1004E Requests cannot be served: {e}")))?;
+        let mut listeners = Vec::new();
+        for (name, implicit_tls) in [("imap", false), ("imaps", true)] {
+            match network.listen(name) {
+                Ok(Some(named)) => {
+                    let address = named.socket.local_addr().map_or_else(|e| e.to_string(), |a| a.to_string());
+                    cms.say(&format!("DTCIMP1005I {name} listens on {address}")).await;
+                    let listener = Listener::on(named.socket.clone(), implicit_tls);
+                    let service = service.clone();
+                    listeners.push(cms.guest.spawn(async move {
+                        listener.run(service).await;
+                        // The address is withdrawn when the intake is over.
+                        drop(named);
+                    }));
+                }
+                Ok(None) => {}
+                Err(error) => return Err(one(format!("DTCIMP1006E {error}"))),
+            }
+        }
+        Ok(Self { _until_reset: StopOnDrop(service.stop.clone()), admin, listeners })
+    }
+
+    /// The console thread, until the end.
+    async fn serve(self, cms: &Arc<Cms>) -> i32 {
+        cms.say("DTCIMP1001I The IMAP server is ready").await;
+        loop {
+            let line = tokio::select! {
+                line = cms.guest.read() => line,
+                () = self.admin.stop.cancelled() => break,
+                () = cms.guest.shutdown_signalled() => break,
+            };
+            if line.trim().is_empty() {
+                cms.guest.complete(0);
+                continue;
+            }
+            let answer = self.admin.request(cms.userid(), line.trim()).await;
+            for text in &answer.lines {
+                cms.say(text).await;
+            }
+            cms.guest.complete(answer.rc);
+        }
+        self.admin.service.shutdown(PATIENCE).await;
+        for listener in self.listeners {
+            // A listener that is gone already has done what it should.
+            let _ended = listener.await;
+        }
+        drop(self._until_reset);
+        cms.say("DTCIMP1007I The IMAP server has ended").await;
+        0
+    }
+}
+
+async fn read_config(cms: &Arc<Cms>) -> Result<ImapConfig, Vec<String>> {
+    let lines = cms.read_text("IMP", "IMAP", "CONFIG", None).await.map_err(|m| vec![m.to_string()])?;
+    config::read(lines.iter().map(String::as_str))
+        .map_err(|errors| errors.iter().map(|e| format!("DTCIMP1008E {e}")).collect())
+}
+
+fn build_service(
+    cms: &Arc<Cms>,
+    network: &Arc<HostNetwork>,
+    config: &ImapConfig,
+    random: fn(&mut [u8]) -> std::io::Result<()>,
+) -> Result<Arc<Service>, String> {
+    let mut key = [0u8; 32];
+    random(&mut key).map_err(|e| format!("no randomness: {e}"))?;
+    let clock = cms.guest.cp().clock.clone();
+    let backend = Arc::new(SfsBackend::new(cms.csl.clone(), config.file_pool));
+    let store = Arc::new(MailStore::new(backend, Arc::new(move || clock.now().as_second())));
+    let start = Instant::now();
+    let passwords = Arc::new(CpPasswords { guest: cms.guest.clone() });
+    let auth = Authenticator::new(passwords, network.domain.clone(), key, Arc::new(move || start.elapsed()));
+    let cpus = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
+    let tls = network.tls();
+    let mut server = Server::new(network.domain.clone(), store, auth, cpus);
+    server.starttls = tls.is_some();
+    server.limits =
+        Arc::new(ConnectionLimits::new(config.max_connections, config.max_per_address, config.max_per_user));
+    let timeouts = Timeouts { idle: config.idle_timeout, ..Timeouts::default() };
+    Ok(Service::new(Arc::new(server), timeouts, tls))
+}
+
+/// The administrative request thread. The list of administrators is read anew for every connection.
+fn serve_requests(cms: &Arc<Cms>, admin: &Arc<Administration>) -> Result<(), String> {
+    let listed = Arc::new(parking_lot::RwLock::new(Vec::<names::NamesEntry>::new()));
+    let current = listed.clone();
+    let requests = vmipc::serve(&cms.guest, move |user| {
+        let entries = current.read();
+        vmipc::is_listed(names::find(&entries, vmipc::RESOURCE), user)
+    });
+    let mut requests = requests.map_err(|e| e.to_string())?;
+    let (cms, admin) = (cms.clone(), admin.clone());
+    let guest = cms.guest.clone();
+    drop(guest.spawn(async move {
+        *listed.write() = read_list(&cms).await;
+        while let Some(request) = requests.recv().await {
+            let answer = admin.request(request.from, &request.text).await;
+            request.answer(&answer);
+            // A changed list is in force for the connections after this request.
+            *listed.write() = read_list(&cms).await;
+        }
+    }));
+    Ok(())
+}
+
+async fn read_list(cms: &Arc<Cms>) -> Vec<names::NamesEntry> {
+    match cms.read_text("IMP", "$SERVER$", "NAMES", None).await {
+        Ok(lines) => names::parse(lines.iter().map(String::as_str)),
+        Err(message) => {
+            cms.say(&message.to_string()).await;
+            Vec::new()
+        }
+    }
+}

@@ -1,0 +1,242 @@
+//! Decoded text: header values (RFC 2047, RFC 2231) and text bodies (transfer encoding, charset), for SEARCH.
+//!
+//! Decoding never fails: what cannot be decoded stands as it is, octets that are no text in the charset become
+//! replacement characters.
+
+use mail_parser::decoders::base64::base64_decode;
+use mail_parser::decoders::charsets::map::charset_decoder;
+use mail_parser::decoders::quoted_printable::quoted_printable_decode;
+
+use super::scan::{self, Kind, Structure};
+use super::{header, params};
+
+/// Text of `octets` in the charset of that name.
+///
+/// Unknown and missing charsets are taken as UTF-8 when they are, else as ISO 8859-1.
+pub fn charset_text(label: Option<&[u8]>, octets: &[u8]) -> String {
+    if let Some(label) = label {
+        // RFC 2231 section 5: a language may follow the charset.
+        let label = label.split(|b| *b == b'*').next().unwrap_or(label).trim_ascii();
+        let ascii = label.eq_ignore_ascii_case(b"us-ascii") || label.eq_ignore_ascii_case(b"utf-8");
+        if !ascii {
+            if let Some(encoding) = encoding_rs::Encoding::for_label(label) {
+                return encoding.decode_without_bom_handling(octets).0.into_owned();
+            }
+            if let Some(decode) = charset_decoder(label) {
+                return decode(octets);
+            }
+        }
+    }
+    match std::str::from_utf8(octets) {
+        Ok(text) => text.to_owned(),
+        Err(_) => octets.iter().map(|b| char::from(*b)).collect(),
+    }
+}
+
+/// Whether text in that charset can be read (for BADCHARSET).
+pub fn knows_charset(label: &[u8]) -> bool {
+    label.eq_ignore_ascii_case(b"us-ascii")
+        || encoding_rs::Encoding::for_label(label).is_some()
+        || charset_decoder(label).is_some()
+}
+
+/// A field value decoded: unfolded, encoded words read, and extended parameters read and appended.
+pub fn header_text(value: &[u8]) -> String {
+    let value = header::unfold(value);
+    let mut out = String::with_capacity(value.len());
+    let mut rest: &[u8] = &value;
+    let mut after_word = false;
+    while let Some(start) = memchr::memmem::find(rest, b"=?") {
+        let Some((text, used)) = encoded_word(&rest[start..]) else {
+            out.push_str(&charset_text(None, &rest[..start + 2]));
+            rest = &rest[start + 2..];
+            after_word = false;
+            continue;
+        };
+        // Blanks between two encoded words are not shown (RFC 2047 section 6.2).
+        if !(after_word && rest[..start].iter().all(u8::is_ascii_whitespace)) {
+            out.push_str(&charset_text(None, &rest[..start]));
+        }
+        out.push_str(&text);
+        rest = &rest[start + used..];
+        after_word = true;
+    }
+    out.push_str(&charset_text(None, rest));
+    if memchr::memchr(b'*', &value).is_some() && memchr::memchr(b';', &value).is_some() {
+        for (_, text) in extended_params(&params::parse(&value)) {
+            out.push(' ');
+            out.push_str(&text);
+        }
+    }
+    out
+}
+
+/// `=?charset?encoding?text?=` at the start; the decoded text and the octets used.
+fn encoded_word(text: &[u8]) -> Option<(String, usize)> {
+    // A word is at most 75 characters; longer ones are seen, but not without end.
+    let window = &text[2..text.len().min(1000)];
+    let charset_end = memchr::memchr(b'?', window)?;
+    let charset = &window[..charset_end];
+    let kind = *window.get(charset_end + 1)?;
+    if window.get(charset_end + 2) != Some(&b'?') {
+        return None;
+    }
+    let data_start = charset_end + 3;
+    let data_len = memchr::memmem::find(&window[data_start..], b"?=")?;
+    let data = &window[data_start..data_start + data_len];
+    let octets = match kind {
+        b'B' | b'b' => base64_decode(data)?,
+        b'Q' | b'q' => q_decode(data),
+        _ => return None,
+    };
+    Some((charset_text(Some(charset), &octets), 2 + data_start + data_len + 2))
+}
+
+fn hex(pair: &[u8]) -> Option<u8> {
+    let digit = |b: u8| char::from(b).to_digit(16);
+    match pair {
+        [a, b, ..] => u8::try_from(digit(*a)? * 16 + digit(*b)?).ok(),
+        _ => None,
+    }
+}
+
+fn q_decode(data: &[u8]) -> Vec<u8> {
+    escapes(data, b'=').into_iter().map(|(b, escaped)| if b == b'_' && !escaped { b' ' } else { b }).collect()
+}
+
+/// Octets with `mark`-escapes undone, each with whether it was one.
+fn escapes(data: &[u8], mark: u8) -> Vec<(u8, bool)> {
+    let mut out = Vec::with_capacity(data.len());
+    let mut i = 0;
+    while i < data.len() {
+        if data[i] == mark
+            && let Some(b) = hex(&data[i + 1..])
+        {
+            out.push((b, true));
+            i += 3;
+        } else {
+            out.push((data[i], false));
+            i += 1;
+        }
+    }
+    out
+}
+
+/// Parameters in RFC 2231 form, continuations joined in order of their numbers, decoded.
+pub fn extended_params(parsed: &params::Parameterized) -> Vec<(Vec<u8>, String)> {
+    // (name, section, extended, value); sorting joins the pieces without looking twice at any.
+    let mut pieces: Vec<(Vec<u8>, u32, bool, &[u8])> = Vec::new();
+    for (name, value) in &parsed.params {
+        let Some(star) = memchr::memchr(b'*', name) else { continue };
+        let base = name[..star].to_ascii_lowercase();
+        let tail = &name[star + 1..];
+        let (number, extended) = match tail.strip_suffix(b"*") {
+            Some(n) => (n, true),
+            None => (tail, tail.is_empty()),
+        };
+        let number = std::str::from_utf8(number).ok().and_then(|n| n.parse().ok()).unwrap_or(0);
+        pieces.push((base, number, extended, value));
+    }
+    pieces.sort_by(|a, b| (&a.0, a.1).cmp(&(&b.0, b.1)));
+    let mut out = Vec::new();
+    for group in pieces.chunk_by(|a, b| a.0 == b.0) {
+        let mut charset: Option<&[u8]> = None;
+        let mut octets = Vec::new();
+        for (i, (_, _, extended, value)) in group.iter().enumerate() {
+            let mut value = *value;
+            if i == 0 && *extended {
+                let mut pieces = value.splitn(3, |b| *b == b'\'');
+                if let (Some(label), Some(_), Some(text)) = (pieces.next(), pieces.next(), pieces.next()) {
+                    charset = Some(label);
+                    value = text;
+                }
+            }
+            if *extended {
+                octets.extend(escapes(value, b'%').into_iter().map(|(b, _)| b));
+            } else {
+                octets.extend_from_slice(value);
+            }
+        }
+        out.push((group[0].0.clone(), charset_text(charset, &octets)));
+    }
+    out
+}
+
+/// The body of a leaf with its transfer encoding undone.
+pub fn transfer_decoded(encoding: Option<&[u8]>, body: &[u8]) -> Vec<u8> {
+    let encoding = encoding.map(|e| params::parse(e).value.to_ascii_lowercase());
+    match encoding.as_deref() {
+        Some(b"base64") => base64_decode(body).unwrap_or_else(|| body.to_vec()),
+        Some(b"quoted-printable") => quoted_printable_decode(body).unwrap_or_else(|| body.to_vec()),
+        _ => body.to_vec(),
+    }
+}
+
+/// Calls `found` with every decoded text of the bodies until it returns true: text parts, and headers of messages
+/// and parts inside. Returns whether it did.
+pub fn body_texts(message: &[u8], structure: &Structure, mut found: impl FnMut(&str) -> bool) -> bool {
+    for (i, part) in structure.parts().iter().enumerate() {
+        let octets = &message[part.header.clone()];
+        if i > 0 {
+            let mut text = String::new();
+            for field in header::fields(octets) {
+                text.push_str(&charset_text(None, field.name));
+                text.push_str(": ");
+                text.push_str(&header_text(field.value));
+                text.push('\n');
+            }
+            if found(&text) {
+                return true;
+            }
+        }
+        if part.kind != Kind::Leaf {
+            continue;
+        }
+        let content = scan::content_type(octets, part.in_digest);
+        if !content.media_type().is_some_and(|(main, _)| main.eq_ignore_ascii_case(b"text")) {
+            continue;
+        }
+        let encoding = header::find(octets, b"Content-Transfer-Encoding").map(|f| f.value);
+        let body = transfer_decoded(encoding, &message[part.body.clone()]);
+        if found(&charset_text(content.param(b"charset"), &body)) {
+            return true;
+        }
+    }
+    false
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn encoded_words() {
+        assert_eq!(header_text(b" =?utf-8?Q?J=C3=B6rg_X?= <j@x>\r\n"), "J\u{f6}rg X <j@x>");
+        assert_eq!(header_text(b"=?iso-8859-1?b?5A==?=\r\n =?KOI8-R?q?=C1?="), "\u{e4}\u{430}");
+        assert_eq!(header_text(b"a =?nonsense"), "a =?nonsense");
+        assert_eq!(header_text(b"plain \xe9"), "plain \u{e9}");
+    }
+
+    #[test]
+    fn extended_parameters() {
+        let text = header_text(b"attachment; filename*1=b; filename*0*=utf-8''%e2%82%ac%20a");
+        assert!(text.ends_with(" \u{20ac} ab"), "{text}");
+    }
+
+    #[test]
+    fn transfer_encodings() {
+        assert_eq!(transfer_decoded(Some(b" Base64 "), b"aGVs\r\nbG8="), b"hello");
+        assert_eq!(transfer_decoded(Some(b"quoted-printable"), b"a=3Db=\r\nc"), b"a=bc");
+        assert_eq!(transfer_decoded(None, b"a=3D"), b"a=3D");
+    }
+
+    proptest! {
+        #[test]
+        fn any_octets(value in proptest::collection::vec(any::<u8>(), 0..200)) {
+            let _ = header_text(&value);
+            let _ = transfer_decoded(Some(b"base64"), &value);
+            let _ = transfer_decoded(Some(b"quoted-printable"), &value);
+        }
+    }
+}

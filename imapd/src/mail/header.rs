@@ -1,0 +1,98 @@
+//! Header fields as slices of the message (RFC 5322 section 2.2).
+//!
+//! A field is a line with a colon and the continuation lines after it. A line without a colon is a field without a
+//! name, so that nothing of a broken header is lost when the others are picked.
+
+/// One field.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Field<'a> {
+    /// Name without the colon and blanks before it; empty for a line that is no field.
+    pub name: &'a [u8],
+    /// All octets after the colon, folding and line end included.
+    pub value: &'a [u8],
+    /// The whole field with its line ends.
+    pub raw: &'a [u8],
+}
+
+impl Field<'_> {
+    /// Whether the name is `name`, in any case.
+    pub fn is(&self, name: &[u8]) -> bool {
+        self.name.eq_ignore_ascii_case(name)
+    }
+}
+
+/// The fields of a header, up to its blank line or its end.
+pub fn fields(header: &[u8]) -> impl Iterator<Item = Field<'_>> {
+    let mut rest = header;
+    std::iter::from_fn(move || {
+        let first = line_len(rest);
+        if is_blank(&rest[..first]) {
+            return None;
+        }
+        let mut end = first;
+        while end < rest.len() && matches!(rest[end], b' ' | b'\t') {
+            let len = line_len(&rest[end..]);
+            // A line of blanks alone is still a continuation, not the end of the header.
+            end += len;
+        }
+        let (raw, after) = rest.split_at(end);
+        rest = after;
+        Some(field(raw, first))
+    })
+}
+
+fn field(raw: &[u8], first_line: usize) -> Field<'_> {
+    match memchr::memchr(b':', &raw[..first_line]) {
+        Some(colon) => {
+            let name = raw[..colon].trim_ascii_end();
+            Field { name, value: &raw[colon + 1..], raw }
+        }
+        None => Field { name: b"", value: raw, raw },
+    }
+}
+
+/// Octets of the first line with its line end.
+pub fn line_len(text: &[u8]) -> usize {
+    memchr::memchr(b'\n', text).map_or(text.len(), |i| i + 1)
+}
+
+/// Whether a line holds nothing but its line end; true at the end of the text.
+pub fn is_blank(line: &[u8]) -> bool {
+    matches!(line, b"" | b"\n" | b"\r\n")
+}
+
+/// The first field of that name.
+pub fn find<'a>(header: &'a [u8], name: &[u8]) -> Option<Field<'a>> {
+    fields(header).find(|f| f.is(name))
+}
+
+/// A value without its folding: line ends go, blanks stay, both ends are trimmed.
+pub fn unfold(value: &[u8]) -> Vec<u8> {
+    let mut out: Vec<u8> = value.iter().copied().filter(|b| !matches!(b, b'\r' | b'\n')).collect();
+    let keep = out.trim_ascii_end().len();
+    out.truncate(keep);
+    let lead = out.len() - out.trim_ascii_start().len();
+    out.drain(..lead);
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn folding_and_broken_lines() {
+        let header = b"A: 1\r\n 2\r\nnonsense\r\nB :x\n\tlast\r\n\r\nC: no";
+        let got: Vec<_> = fields(header).map(|f| (f.name, unfold(f.value))).collect();
+        assert_eq!(
+            got,
+            vec![
+                (&b"A"[..], b"1 2".to_vec()),
+                (&b""[..], b"nonsense".to_vec()),
+                (&b"B"[..], b"x\tlast".to_vec())
+            ]
+        );
+        let raw: Vec<u8> = fields(header).flat_map(|f| f.raw.to_vec()).collect();
+        assert!(header.starts_with(&raw));
+    }
+}

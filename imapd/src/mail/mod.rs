@@ -1,0 +1,58 @@
+//! How a message looks through IMAP: MIME structure, envelope, sections, decoded text.
+//!
+//! Invariants: every function takes any octets and gives an answer; offsets are exact octets of the message as it
+//! came; nothing recurses, and nesting, part and parameter counts end at named limits. A message is scanned once into
+//! a [`NoteView`], from which every FETCH item but the bodies themselves is served.
+//!
+//! Not here: changing messages. What is broken stays broken and is shown as well as the grammar allows.
+
+pub mod address;
+pub mod body_structure;
+pub mod decode;
+pub mod envelope;
+pub mod header;
+pub mod params;
+pub mod scan;
+pub mod section;
+
+use bytes::Bytes;
+
+/// What is kept of a message after it was read once: offsets of all parts, and the rendered FETCH items.
+#[derive(Debug, Clone)]
+pub struct NoteView {
+    /// Parts and their offsets.
+    pub structure: scan::Structure,
+    /// The ENVELOPE item.
+    pub envelope: Bytes,
+    /// The BODY item.
+    pub body: Bytes,
+    /// The BODYSTRUCTURE item.
+    pub body_structure: Bytes,
+}
+
+impl NoteView {
+    /// Scans a message.
+    pub fn new(message: &[u8]) -> Self {
+        let structure = scan::scan(message);
+        let mut envelope = Vec::with_capacity(512);
+        let root = structure.root();
+        envelope::write(&mut envelope, &message[root.header.clone()]);
+        let mut body = Vec::with_capacity(256);
+        body_structure::write(&mut body, message, &structure, false);
+        let mut full = Vec::with_capacity(512);
+        body_structure::write(&mut full, message, &structure, true);
+        Self { structure, envelope: envelope.into(), body: body.into(), body_structure: full.into() }
+    }
+
+    /// Octets of memory this view takes, about, for the bound of the cache.
+    pub fn weight(&self) -> usize {
+        self.envelope.len()
+            + self.body.len()
+            + self.body_structure.len()
+            + size_of_val(self.structure.parts())
+            + 200
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,254 @@
+//! One pass over a message that finds every part with octet-exact offsets (RFC 2046).
+//!
+//! The scanner looks at line starts only: in a header for its blank line, anywhere else for the delimiter of a
+//! multipart that is open. Its memory is the path of open parts, at most [`MAX_DEPTH`], and one [`Part`] each of at
+//! most [`MAX_PARTS`]. The line end before a delimiter belongs to the delimiter.
+//!
+//! Broken mail: a part whose header never ends is all header; a multipart without a boundary or without parts has no
+//! children; parts still open at the end of the message end there; past a limit the rest is body of the last part.
+
+use std::ops::Range;
+
+use super::header;
+use super::params::{self, Parameterized};
+
+/// Deepest nesting of parts; deeper ones are shown as plain octets of the part above.
+pub const MAX_DEPTH: usize = 100;
+/// Most parts of one message.
+pub const MAX_PARTS: usize = 10_000;
+
+/// What a part is made of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    /// No structure inside.
+    Leaf,
+    /// `multipart/*`; its children are its parts, possibly none.
+    Multipart,
+    /// `message/rfc822` or `message/global`; its one child is the message inside.
+    Message,
+}
+
+/// One part, or the message itself, or a message within a message.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Part {
+    /// Octets of its header, the blank line included.
+    pub header: Range<usize>,
+    /// Octets of its body.
+    pub body: Range<usize>,
+    /// Line feeds in its body.
+    pub lines: usize,
+    /// What is inside.
+    pub kind: Kind,
+    /// Whether it is a part of a `multipart/digest`, where the default type differs.
+    pub in_digest: bool,
+    /// Indexes of the parts inside, in order.
+    pub children: Vec<u32>,
+}
+
+/// All parts; the message itself is the first.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Structure {
+    parts: Vec<Part>,
+}
+
+impl Structure {
+    /// The message itself.
+    pub fn root(&self) -> &Part {
+        &self.parts[0]
+    }
+
+    /// All parts in the order in which they begin.
+    pub fn parts(&self) -> &[Part] {
+        &self.parts
+    }
+
+    /// The part of that index.
+    pub fn part(&self, index: u32) -> &Part {
+        &self.parts[index as usize]
+    }
+}
+
+/// The type of a part: what its header says, or the default.
+pub fn content_type(header_octets: &[u8], in_digest: bool) -> Parameterized {
+    if let Some(field) = header::find(header_octets, b"Content-Type") {
+        let parsed = params::parse(field.value);
+        if parsed.media_type().is_some() {
+            return parsed;
+        }
+    }
+    if in_digest {
+        return Parameterized { value: b"message/rfc822".to_vec(), params: Vec::new() };
+    }
+    // RFC 2045 section 5.2: missing or invalid means plain US-ASCII text.
+    Parameterized { value: b"text/plain".to_vec(), params: vec![(b"charset".to_vec(), b"us-ascii".to_vec())] }
+}
+
+struct Open {
+    part: usize,
+    in_header: bool,
+    /// Delimiter of an open multipart; gone after its close delimiter.
+    boundary: Option<Vec<u8>>,
+    digest: bool,
+    lines_before_body: usize,
+}
+
+struct Scanner<'a> {
+    message: &'a [u8],
+    parts: Vec<Part>,
+    open: Vec<Open>,
+    /// Line feeds before the current line.
+    lines: usize,
+}
+
+/// Scans a message.
+pub fn scan(message: &[u8]) -> Structure {
+    let mut s = Scanner { message, parts: Vec::new(), open: Vec::new(), lines: 0 };
+    s.begin_part(0, false);
+    let mut at = 0;
+    while at < message.len() {
+        let len = header::line_len(&message[at..]);
+        s.line(at, at + len);
+        s.lines += 1;
+        at += len;
+    }
+    if !message.ends_with(b"\n") && !message.is_empty() {
+        s.lines -= 1;
+    }
+    s.close_above(0, message.len(), s.lines);
+    s.close_top(message.len(), s.lines);
+    Structure { parts: s.parts }
+}
+
+impl Scanner<'_> {
+    fn begin_part(&mut self, at: usize, in_digest: bool) {
+        let index = self.parts.len();
+        if let Some(above) = self.open.last() {
+            // The count is at most MAX_PARTS, so it fits.
+            self.parts[above.part].children.push(index as u32);
+        }
+        self.parts.push(Part {
+            header: at..at,
+            body: at..at,
+            lines: 0,
+            kind: Kind::Leaf,
+            in_digest,
+            children: Vec::new(),
+        });
+        self.open.push(Open {
+            part: index,
+            in_header: true,
+            boundary: None,
+            digest: false,
+            lines_before_body: 0,
+        });
+    }
+
+    fn line(&mut self, start: usize, end: usize) {
+        let line = &self.message[start..end];
+        if line.starts_with(b"--")
+            && let Some((level, closing)) = self.delimiter(&line[2..])
+        {
+            let (mut before, mut lines) = self.before_delimiter(start);
+            let begun = self.open.last().map_or(0, |o| {
+                let part = &self.parts[o.part];
+                if o.in_header { part.header.start } else { part.body.start }
+            });
+            if before < begun {
+                // The line end before belongs to the header that it ended, or to the delimiter before.
+                (before, lines) = (start, self.lines);
+            }
+            self.close_above(level, before, lines);
+            let digest = self.open[level].digest;
+            if closing {
+                self.open[level].boundary = None;
+            } else {
+                self.begin_part(end, digest);
+            }
+            return;
+        }
+        if self.open.last().is_some_and(|o| o.in_header) && header::is_blank(line) {
+            self.begin_body(end);
+        }
+    }
+
+    /// The open multipart whose delimiter this is (the text after `--`), innermost first, and whether it closes it.
+    fn delimiter(&self, text: &[u8]) -> Option<(usize, bool)> {
+        if self.parts.len() >= MAX_PARTS {
+            return None;
+        }
+        self.open.iter().enumerate().rev().find_map(|(level, open)| {
+            let rest = text.strip_prefix(open.boundary.as_deref()?)?;
+            let blank = |t: &[u8]| t.iter().all(u8::is_ascii_whitespace);
+            match rest.strip_prefix(b"--") {
+                Some(after) if blank(after) => Some((level, true)),
+                _ => blank(rest).then_some((level, false)),
+            }
+        })
+    }
+
+    /// Where the text before a delimiter line ends, and the line feeds up to there.
+    fn before_delimiter(&self, start: usize) -> (usize, usize) {
+        if start == 0 {
+            return (0, 0);
+        }
+        let mut end = start - 1;
+        if end > 0 && self.message[end - 1] == b'\r' {
+            end -= 1;
+        }
+        (end, self.lines - 1)
+    }
+
+    fn close_above(&mut self, level: usize, at: usize, lines: usize) {
+        while self.open.len() > level + 1 {
+            self.close_top(at, lines);
+        }
+    }
+
+    fn close_top(&mut self, at: usize, lines: usize) {
+        if self.open.last().is_some_and(|o| o.in_header) {
+            // The header never ended: all of it is header, and the type it names holds for an empty body.
+            let depth = self.open.len();
+            let start = self.open.last().map_or(0, |o| self.parts[o.part].header.start);
+            self.begin_body(at.max(start));
+            if self.open.len() > depth {
+                self.close_top(at, lines);
+            }
+        }
+        let Some(open) = self.open.pop() else { return };
+        let part = &mut self.parts[open.part];
+        part.body.end = at.max(part.body.start);
+        part.lines = if part.body.is_empty() { 0 } else { lines.saturating_sub(open.lines_before_body) };
+    }
+
+    /// The header of the innermost part ends at `at`: finds out what its body is.
+    fn begin_body(&mut self, at: usize) {
+        let depth = self.open.len();
+        let full = self.parts.len() >= MAX_PARTS;
+        let Some(open) = self.open.last_mut() else { return };
+        let part = &mut self.parts[open.part];
+        open.in_header = false;
+        open.lines_before_body = self.lines + 1;
+        part.header.end = at;
+        part.body = at..at;
+        let content = content_type(&self.message[part.header.clone()], part.in_digest);
+        let Some((main, sub)) = content.media_type() else { return };
+        if depth >= MAX_DEPTH {
+            return;
+        }
+        if main.eq_ignore_ascii_case(b"multipart") {
+            part.kind = Kind::Multipart;
+            open.digest = sub.eq_ignore_ascii_case(b"digest");
+            open.boundary =
+                content.param(b"boundary").map(|b| b.trim_ascii_end().to_vec()).filter(|b| !b.is_empty());
+        } else if is_message(main, sub) && !full {
+            part.kind = Kind::Message;
+            self.begin_part(at, false);
+        }
+    }
+}
+
+/// Whether a media type is a message in itself.
+pub fn is_message(main: &[u8], sub: &[u8]) -> bool {
+    main.eq_ignore_ascii_case(b"message")
+        && (sub.eq_ignore_ascii_case(b"rfc822") || sub.eq_ignore_ascii_case(b"global"))
+}

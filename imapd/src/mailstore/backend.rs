@@ -1,0 +1,96 @@
+//! What the mail store asks of whatever keeps it.
+
+use std::ops::Range;
+
+use bytes::Bytes;
+use futures::future::BoxFuture;
+
+use super::error::StoreError;
+use super::types::{MailboxRow, MessageRecord, NoteMarks, Uid, UserHeader};
+use crate::syntax::flag::Keyword;
+use crate::vm::UserId;
+
+/// The answer of a backend.
+pub type Answer<'a, T> = BoxFuture<'a, Result<T, StoreError>>;
+
+/// All that is known of a user's mailboxes.
+#[derive(Debug, Clone, Default)]
+pub struct LoadedUser {
+    /// The user as a whole.
+    pub header: UserHeader,
+    /// One row a name.
+    pub rows: Vec<MailboxRow>,
+    /// Record numbers below `next_slot` that hold nothing.
+    pub free_slots: Vec<u32>,
+    /// First record number never used.
+    pub next_slot: u32,
+}
+
+/// All that is known of a mailbox's messages.
+#[derive(Debug, Clone, Default)]
+pub struct LoadedMailbox {
+    /// Records in ascending order of UID.
+    pub records: Vec<MessageRecord>,
+    /// Keywords with their bits.
+    pub keywords: Vec<(u8, Keyword)>,
+    /// Record numbers below `next_slot` that hold nothing.
+    pub free_slots: Vec<u32>,
+    /// First record number never used.
+    pub next_slot: u32,
+}
+
+/// One step of a work unit. Directories are named by their one level below the user's top directory.
+#[derive(Debug, Clone)]
+#[allow(missing_docs, reason = "the fields are what the variants say")]
+pub enum Op {
+    /// Replaces the header of MAILBOX INDEX.
+    PutHeader(UserHeader),
+    /// Writes a row of MAILBOX INDEX at its slots.
+    PutRow(MailboxRow),
+    /// Frees records of MAILBOX INDEX.
+    DropRow { slot: u32, name_slot: u32 },
+    /// Makes a directory with an empty NOTE INDEX.
+    CreateDir { dir: String },
+    /// Removes a directory with its NOTE INDEX and these notes, which are all it has.
+    RemoveDir { dir: String, notes: Vec<Uid> },
+    /// Writes a note.
+    AddNote { dir: String, uid: Uid, octets: Bytes, marks: NoteMarks },
+    /// Makes a note from another, sharing blocks where the pool can.
+    CopyNote { from_dir: String, from: Uid, to_dir: String, to: Uid },
+    /// Erases a note.
+    RemoveNote { dir: String, uid: Uid },
+    /// Writes a record of NOTE INDEX at its slot.
+    PutRecord { dir: String, record: MessageRecord },
+    /// Frees a record of NOTE INDEX.
+    DropRecord { dir: String, slot: u32 },
+    /// Writes a keyword of NOTE INDEX at a slot.
+    PutKeyword { dir: String, slot: u32, bit: u8, keyword: Keyword },
+}
+
+/// Keeps mail. A `commit` is atomic and durable on return.
+pub trait Backend: Send + Sync + 'static {
+    /// Everything of MAILBOX INDEX; `None` when the user is not enrolled.
+    fn load_user(&self, user: UserId) -> Answer<'_, Option<LoadedUser>>;
+    /// Everything of a NOTE INDEX.
+    fn load_mailbox<'a>(&'a self, user: UserId, dir: &'a str) -> Answer<'a, LoadedMailbox>;
+    /// Octets of a note as they were on the wire. `line` is an octet at or before the first of them where a line of the
+    /// message begins: reading may start there.
+    fn read_note<'a>(
+        &'a self,
+        user: UserId,
+        dir: &'a str,
+        record: &'a MessageRecord,
+        octets: Range<u64>,
+        line: u64,
+    ) -> Answer<'a, Bytes>;
+    /// All steps or none. The next slot of a mailbox that no step names is unchanged.
+    fn commit(&self, user: UserId, ops: Vec<Op>) -> Answer<'_, ()>;
+    /// Makes a file space of that many 4 KB blocks; no error when there is one already.
+    fn enroll(&self, user: UserId, blocks: u32) -> Answer<'_, ()>;
+    /// Removes a file space with all that is in it.
+    fn delete_user(&self, user: UserId) -> Answer<'_, ()>;
+    /// How octets become records: count and marks, for the index.
+    fn shape(&self, octets: &[u8]) -> (u32, NoteMarks);
+    /// First slot of MAILBOX INDEX and NOTE INDEX that is free in a new file.
+    fn first_slots(&self) -> (u32, u32);
+}

@@ -1,0 +1,115 @@
+//! The mailboxes of one user in memory: by name and by number.
+
+use std::collections::{BTreeMap, HashMap};
+
+use super::backend::LoadedUser;
+use super::types::{Attributes, MailboxId, MailboxRow, UserHeader};
+use crate::syntax::mailbox_name::{MailboxName, SEPARATOR};
+
+/// Numbers of records in use and free.
+#[derive(Debug, Default)]
+pub struct Slots {
+    free: Vec<u32>,
+    next: u32,
+}
+
+impl Slots {
+    /// Slots with these free, all from `next` on unused.
+    pub fn new(free: Vec<u32>, next: u32) -> Self {
+        Self { free, next }
+    }
+
+    /// Takes one.
+    pub fn take(&mut self) -> u32 {
+        self.free.pop().unwrap_or_else(|| {
+            self.next += 1;
+            self.next - 1
+        })
+    }
+
+    /// Gives one back.
+    pub fn give(&mut self, slot: u32) {
+        self.free.push(slot);
+    }
+}
+
+/// All names of one user, as committed.
+#[derive(Debug, Default)]
+pub struct Catalog {
+    /// The user as a whole.
+    pub header: UserHeader,
+    by_name: BTreeMap<MailboxName, MailboxId>,
+    rows: HashMap<MailboxId, MailboxRow>,
+    /// Records of MAILBOX INDEX.
+    pub slots: Slots,
+}
+
+impl Catalog {
+    /// From what was loaded.
+    pub fn new(loaded: LoadedUser) -> Self {
+        let mut catalog = Self {
+            header: loaded.header,
+            slots: Slots::new(loaded.free_slots, loaded.next_slot),
+            ..Self::default()
+        };
+        for row in loaded.rows {
+            catalog.put(row);
+        }
+        catalog
+    }
+
+    /// The row of a name.
+    pub fn get(&self, name: &MailboxName) -> Option<&MailboxRow> {
+        self.rows.get(self.by_name.get(name)?)
+    }
+
+    /// The row of a number.
+    pub fn row(&self, id: MailboxId) -> Option<&MailboxRow> {
+        self.rows.get(&id)
+    }
+
+    /// Adds or replaces a row.
+    pub fn put(&mut self, row: MailboxRow) {
+        if let Some(old) = self.rows.get(&row.id)
+            && old.name != row.name
+            && self.by_name.get(&old.name) == Some(&row.id)
+        {
+            self.by_name.remove(&old.name);
+        }
+        self.by_name.insert(row.name.clone(), row.id);
+        self.rows.insert(row.id, row);
+    }
+
+    /// Removes a row.
+    pub fn remove(&mut self, id: MailboxId) {
+        if let Some(row) = self.rows.remove(&id)
+            && self.by_name.get(&row.name) == Some(&id)
+        {
+            self.by_name.remove(&row.name);
+        }
+    }
+
+    /// All rows in order of their names.
+    pub fn iter(&self) -> impl Iterator<Item = &MailboxRow> {
+        self.by_name.values().filter_map(|id| self.rows.get(id))
+    }
+
+    /// The rows below a name, in order.
+    pub fn below(&self, name: &MailboxName) -> impl Iterator<Item = &MailboxRow> {
+        let prefix = format!("{name}{SEPARATOR}");
+        // The name itself sorts before everything below it, with other names possibly between.
+        self.by_name
+            .range(name.clone()..)
+            .skip_while({
+                let prefix = prefix.clone();
+                move |(n, _)| n.as_str() < prefix.as_str()
+            })
+            .take_while(move |(n, _)| n.as_str().starts_with(&prefix))
+            .filter_map(|(_, id)| self.rows.get(id))
+    }
+
+    /// Whether a name that exists lies below.
+    pub fn has_children(&self, name: &MailboxName) -> bool {
+        self.below(name).any(|r| r.attributes.has(Attributes::EXISTS))
+    }
+}

@@ -1,0 +1,38 @@
+//! What can go wrong in the mail store, for the edge to turn into response codes.
+
+use thiserror::Error;
+
+/// Why a request to the mail store failed. Nothing of a failed request remains.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+pub enum StoreError {
+    /// The user has no file space for mail.
+    #[error("user is not enrolled for mail")]
+    NotEnrolled,
+    /// No mailbox of that name.
+    #[error("mailbox does not exist")]
+    NoSuchMailbox,
+    /// The name is taken.
+    #[error("mailbox exists already")]
+    AlreadyExists,
+    /// The name can hold no messages.
+    #[error("mailbox cannot be selected")]
+    NotSelectable,
+    /// INBOX stays, or another request that can never work.
+    #[error("{0}")]
+    Cannot(&'static str),
+    /// The block limit of the user is reached.
+    #[error("block limit of the user is reached")]
+    OverQuota,
+    /// A named limit is reached.
+    #[error("{0}")]
+    Limit(&'static str),
+    /// The mailbox went away while the request was under way.
+    #[error("mailbox was deleted")]
+    MailboxDeleted,
+    /// The file pool does not answer; try again later.
+    #[error("mail store is not available: {0}")]
+    Unavailable(String),
+    /// The file pool holds what it should not.
+    #[error("mail store is damaged: {0}")]
+    Damaged(String),
+}

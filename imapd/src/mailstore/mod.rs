@@ -1,0 +1,31 @@
+//! The mail store: users, mailboxes, messages, over a [`Backend`] that makes changes durable.
+//!
+//! Invariants:
+//! - a mailbox that is open anywhere lives once in memory ([`OpenMailbox`]), shared by all its sessions;
+//! - a change is staged, committed by the backend in one work unit, and only then seen by anybody;
+//! - all changes of one user that arrive while a commit is under way go into the next one together ([`user`]);
+//! - UIDs and modification sequences only grow, UIDVALIDITY never repeats within a user.
+//!
+//! [`sfs`] keeps mail in a file pool by CSL. Sessions see changes through a bounded log per mailbox ([`change_log`]);
+//! who falls behind compares states instead, so nobody is ever waited for.
+
+pub mod backend;
+pub mod catalog;
+pub mod change_log;
+pub mod error;
+pub mod open;
+pub mod sfs;
+mod stage;
+pub mod store;
+pub mod types;
+pub mod user;
+
+pub use backend::{Backend, LoadedMailbox, LoadedUser, Op};
+pub use error::StoreError;
+pub use open::OpenMailbox;
+pub use store::MailStore;
+pub use types::{
+    Attributes, MailboxId, MailboxRow, MessageRecord, ModSeq, NewMessage, NoteMarks, Origin, SessionId, Uid,
+    UidValidity, UserHeader,
+};
+pub use user::UserStore;

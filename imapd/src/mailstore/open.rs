@@ -1,0 +1,320 @@
+//! A mailbox that is open somewhere: its columns, its change log, its cached views.
+
+use std::collections::{HashMap, VecDeque};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
+
+use bytes::Bytes;
+use parking_lot::{Mutex, RwLock, RwLockReadGuard};
+use tokio::sync::watch;
+
+use super::backend::LoadedMailbox;
+use super::catalog::Slots;
+use super::change_log::{ChangeLog, Since};
+use super::error::StoreError;
+use super::types::{MailboxId, MailboxRow, MessageRecord, ModSeq, NoteMarks, Uid, UidValidity};
+use super::user::UserStore;
+use crate::mail::NoteView;
+use crate::syntax::date::InternalDate;
+use crate::syntax::flag::{Keyword, SystemFlags};
+
+/// Messages column by column, ascending by UID. The UID column is shared with sessions whose view is up to date.
+#[derive(Debug, Default)]
+pub struct Columns {
+    uid: Arc<Vec<u32>>,
+    modseq: Vec<u64>,
+    flags: Vec<u8>,
+    keywords: Vec<u64>,
+    seconds: Vec<i64>,
+    zone: Vec<i16>,
+    saved: Vec<i64>,
+    size: Vec<u64>,
+    records: Vec<u32>,
+    marks: Vec<u8>,
+    slot: Vec<u32>,
+}
+
+impl Columns {
+    /// The UIDs.
+    pub fn uids(&self) -> &Arc<Vec<u32>> {
+        &self.uid
+    }
+
+    /// Where a UID is.
+    pub fn position(&self, uid: Uid) -> Option<usize> {
+        self.uid.binary_search(&uid.0).ok()
+    }
+
+    /// The record at a position.
+    pub fn at(&self, i: usize) -> MessageRecord {
+        MessageRecord {
+            uid: Uid(self.uid[i]),
+            modseq: ModSeq(self.modseq[i]),
+            flags: SystemFlags::from_bits(self.flags[i]),
+            keywords: self.keywords[i],
+            date: InternalDate { seconds: self.seconds[i], zone_minutes: self.zone[i] },
+            saved: self.saved[i],
+            size: self.size[i],
+            records: self.records[i],
+            marks: NoteMarks(self.marks[i]),
+            slot: self.slot[i],
+        }
+    }
+
+    /// The record of a UID.
+    pub fn get(&self, uid: Uid) -> Option<MessageRecord> {
+        self.position(uid).map(|i| self.at(i))
+    }
+
+    /// UIDs changed after `modseq`, ascending.
+    pub fn changed_since(&self, modseq: ModSeq) -> impl Iterator<Item = Uid> + '_ {
+        self.modseq.iter().zip(self.uid.iter()).filter(move |(m, _)| **m > modseq.0).map(|(_, u)| Uid(*u))
+    }
+
+    /// Position of the first message without `\Seen`.
+    pub fn first_unseen(&self) -> Option<usize> {
+        self.flags.iter().position(|f| f & SystemFlags::SEEN.bits() == 0)
+    }
+
+    pub(super) fn push(&mut self, r: &MessageRecord) {
+        Arc::make_mut(&mut self.uid).push(r.uid.0);
+        self.modseq.push(r.modseq.0);
+        self.flags.push(r.flags.bits());
+        self.keywords.push(r.keywords);
+        self.seconds.push(r.date.seconds);
+        self.zone.push(r.date.zone_minutes);
+        self.saved.push(r.saved);
+        self.size.push(r.size);
+        self.records.push(r.records);
+        self.marks.push(r.marks.0);
+        self.slot.push(r.slot);
+    }
+
+    pub(super) fn update(&mut self, r: &MessageRecord) {
+        if let Some(i) = self.position(r.uid) {
+            self.modseq[i] = r.modseq.0;
+            self.flags[i] = r.flags.bits();
+            self.keywords[i] = r.keywords;
+        }
+    }
+
+    /// Removes what `gone` names, in one pass.
+    pub(super) fn remove(&mut self, gone: &std::collections::BTreeSet<u32>) {
+        if gone.is_empty() {
+            return;
+        }
+        let keep: Vec<bool> = self.uid.iter().map(|u| !gone.contains(u)).collect();
+        fn pick<T>(v: &mut Vec<T>, keep: &[bool]) {
+            let mut k = keep.iter();
+            v.retain(|_| k.next().copied().unwrap_or(true));
+        }
+        pick(Arc::make_mut(&mut self.uid), &keep);
+        pick(&mut self.modseq, &keep);
+        pick(&mut self.flags, &keep);
+        pick(&mut self.keywords, &keep);
+        pick(&mut self.seconds, &keep);
+        pick(&mut self.zone, &keep);
+        pick(&mut self.saved, &keep);
+        pick(&mut self.size, &keep);
+        pick(&mut self.records, &keep);
+        pick(&mut self.marks, &keep);
+        pick(&mut self.slot, &keep);
+    }
+}
+
+/// What changes with each commit.
+#[derive(Debug, Default)]
+pub struct State {
+    /// The messages.
+    pub columns: Columns,
+    /// What happened lately.
+    pub log: ChangeLog,
+    /// Keywords by bit.
+    pub keywords: Vec<Option<Keyword>>,
+    /// The next UID.
+    pub uid_next: Uid,
+    /// HIGHESTMODSEQ.
+    pub highest_modseq: ModSeq,
+    /// Whether the mailbox was deleted under its sessions.
+    pub deleted: bool,
+}
+
+impl State {
+    /// The bit of a keyword.
+    pub fn keyword_bit(&self, keyword: &Keyword) -> Option<u64> {
+        self.keywords.iter().position(|k| k.as_ref() == Some(keyword)).map(|i| 1 << i)
+    }
+}
+
+/// Cached views of messages, oldest out first.
+#[derive(Debug, Default)]
+struct Views {
+    by_uid: HashMap<u32, Arc<NoteView>>,
+    order: VecDeque<u32>,
+    weight: usize,
+}
+
+/// A mailbox in memory.
+pub struct OpenMailbox {
+    /// Its user.
+    pub user: Arc<UserStore>,
+    /// Its number.
+    pub id: MailboxId,
+    /// Its directory.
+    pub dir: String,
+    /// UIDVALIDITY.
+    pub uid_validity: UidValidity,
+    pub(super) state: RwLock<State>,
+    pub(super) slots: Mutex<Slots>,
+    recent_from: AtomicU32,
+    changed: watch::Sender<u64>,
+    views: Mutex<Views>,
+}
+
+impl OpenMailbox {
+    /// Most keywords of one mailbox: one bit each in a record of NOTE INDEX.
+    pub const MAX_KEYWORDS: usize = 64;
+    /// Octets of cached views of one mailbox: about 10,000 messages.
+    const MAX_VIEW_OCTETS: usize = 16 * 1024 * 1024;
+
+    pub(super) fn new(user: Arc<UserStore>, row: &MailboxRow, loaded: LoadedMailbox) -> Self {
+        let mut columns = Columns::default();
+        for record in &loaded.records {
+            columns.push(record);
+        }
+        let mut keywords = vec![None; Self::MAX_KEYWORDS];
+        for (bit, keyword) in loaded.keywords {
+            if let Some(place) = keywords.get_mut(usize::from(bit)) {
+                *place = Some(keyword);
+            }
+        }
+        Self {
+            user,
+            id: row.id,
+            dir: row.dir.clone(),
+            uid_validity: row.uid_validity,
+            state: RwLock::new(State {
+                columns,
+                log: ChangeLog::default(),
+                keywords,
+                uid_next: row.uid_next,
+                highest_modseq: row.highest_modseq,
+                deleted: false,
+            }),
+            slots: Mutex::new(Slots::new(loaded.free_slots, loaded.next_slot)),
+            recent_from: AtomicU32::new(row.recent_from.0),
+            changed: watch::Sender::new(0),
+            views: Mutex::default(),
+        }
+    }
+
+    /// The committed state. Never held across an await.
+    pub fn state(&self) -> RwLockReadGuard<'_, State> {
+        self.state.read()
+    }
+
+    /// Wakes when something changed.
+    pub fn subscribe(&self) -> watch::Receiver<u64> {
+        self.changed.subscribe()
+    }
+
+    /// What happened since a position, and the position now.
+    pub fn since(&self, position: u64) -> (Since, u64) {
+        let state = self.state();
+        (state.log.since(position), state.log.end())
+    }
+
+    /// The mailbox is gone from the store: to its sessions all messages are.
+    pub(super) fn mark_deleted(&self) {
+        {
+            let mut state = self.state.write();
+            state.deleted = true;
+            state.columns = Columns::default();
+        }
+        // The log did not move, but sessions must look.
+        self.changed.send_modify(|_| {});
+    }
+
+    pub(super) fn wake(&self) {
+        let end = self.state().log.end();
+        self.changed.send_replace(end);
+    }
+
+    /// First UID that no session was told of.
+    pub fn recent_from(&self) -> Uid {
+        Uid(self.recent_from.load(Ordering::Relaxed))
+    }
+
+    /// Takes all messages below `uid_next` as told: those from the answer on are recent in the caller's session and in
+    /// no other.
+    pub fn claim_recent(&self, uid_next: Uid) -> Uid {
+        Uid(self.recent_from.fetch_max(uid_next.0, Ordering::Relaxed))
+    }
+
+    /// Octets of a message.
+    ///
+    /// # Errors
+    /// What the backend says.
+    pub async fn read(&self, record: &MessageRecord) -> Result<Bytes, StoreError> {
+        self.read_range(record, 0..record.size, 0).await
+    }
+
+    /// Some octets of a message; a line of it begins at octet `line`, which is at or before the first of them.
+    ///
+    /// # Errors
+    /// What the backend says.
+    pub async fn read_range(
+        &self,
+        record: &MessageRecord,
+        octets: std::ops::Range<u64>,
+        line: u64,
+    ) -> Result<Bytes, StoreError> {
+        let octets = octets.start.min(record.size)..octets.end.min(record.size);
+        if octets.is_empty() {
+            return Ok(Bytes::new());
+        }
+        self.user.backend().read_note(self.user.id(), &self.dir, record, octets, line).await
+    }
+
+    /// The view of a message, when it is in memory.
+    pub fn cached_view(&self, uid: Uid) -> Option<Arc<NoteView>> {
+        self.views.lock().by_uid.get(&uid.0).cloned()
+    }
+
+    /// Keeps a view.
+    pub fn keep_view(&self, uid: Uid, view: &Arc<NoteView>) {
+        let mut views = self.views.lock();
+        if views.by_uid.insert(uid.0, view.clone()).is_some() {
+            return;
+        }
+        views.order.push_back(uid.0);
+        views.weight += view.weight();
+        while views.weight > Self::MAX_VIEW_OCTETS
+            && let Some(oldest) = views.order.pop_front()
+        {
+            if let Some(old) = views.by_uid.remove(&oldest) {
+                views.weight -= old.weight();
+            }
+        }
+    }
+
+    /// The view of a message, reading and scanning it when needed.
+    ///
+    /// # Errors
+    /// What the backend says.
+    pub async fn view(&self, record: &MessageRecord) -> Result<Arc<NoteView>, StoreError> {
+        if let Some(view) = self.cached_view(record.uid) {
+            return Ok(view);
+        }
+        let octets = self.read(record).await?;
+        let view = Arc::new(NoteView::new(&octets));
+        self.keep_view(record.uid, &view);
+        Ok(view)
+    }
+}
+
+impl std::fmt::Debug for OpenMailbox {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("OpenMailbox").field("user", &self.user.id()).field("id", &self.id).finish()
+    }
+}

@@ -1,0 +1,151 @@
+//! The mail store in an SFS file pool, by CSL alone.
+//!
+//! | file | in | form |
+//! |---|---|---|
+//! | `MAILBOX INDEX` | the user's top directory | [`mailbox_index`]: RECFM F, one record a mailbox, replaced in place |
+//! | `NOTE INDEX` | each mailbox's directory | [`note_index`]: RECFM F, one record a message, replaced in place |
+//! | `<UID> NOTE` | each mailbox's directory | [`note_file`]: RECFM V, one record a line; the UID as 8 hexadecimal digits |
+//!
+//! INBOX is the directory `INBOX`; other mailboxes have generated directory names, since IMAP names exceed what SFS
+//! names hold. Whatever belongs to one change is one work unit.
+
+mod commit;
+pub mod mailbox_index;
+pub mod note_file;
+pub mod note_index;
+mod read;
+
+use bytes::Bytes;
+use cms::cp::name::{DirName, FileName, FilePoolId, FileType};
+use cms::csl::{Csl, CslError, FileId, FileRef, ReasonCode, WorkUnitId};
+use futures::FutureExt;
+
+use super::backend::{Answer, Backend, LoadedMailbox, LoadedUser, Op};
+use super::error::StoreError;
+use super::types::{MessageRecord, NoteMarks, Uid};
+use crate::vm::UserId;
+
+/// Mail in a file pool.
+pub struct SfsBackend {
+    csl: Csl,
+    pool: FilePoolId,
+}
+
+impl SfsBackend {
+    /// Over the CSL of the IMAP machine, which is an administrator of the pool.
+    pub fn new(csl: Csl, pool: FilePoolId) -> Self {
+        // Whoever else has a file of a mail user open for a moment is waited for, not failed on.
+        csl.set_filewait(true);
+        Self { csl, pool }
+    }
+
+    fn top(&self, user: UserId) -> DirName {
+        DirName::top(self.pool, user)
+    }
+
+    fn dir(&self, user: UserId, level: &str) -> Result<DirName, StoreError> {
+        self.top(user).child(level).map_err(|e| StoreError::Damaged(e.to_string()))
+    }
+
+    /// Ends a work unit: commits it when all went well, undoes it otherwise. The id is given back either way.
+    async fn end<T>(&self, unit: WorkUnitId, result: Result<T, CslError>) -> Result<T, StoreError> {
+        let result = match result {
+            Ok(value) => self.csl.dmscomm(unit).await.map(|_| value),
+            Err(e) => Err(e),
+        };
+        if result.is_err() {
+            // It may be undone already; either way nothing of it remains.
+            let _ = self.csl.dmsrollb(unit).await;
+        }
+        let returned = self.csl.dmsretwu(unit).await;
+        if let Err(e) = returned {
+            tracing::debug!(error = %e, "work unit id not given back");
+        }
+        result.map_err(|e| store_error(&e))
+    }
+}
+
+fn file(dir: &DirName, name: &str, kind: &str) -> Result<FileRef, StoreError> {
+    let bad = |e: cms::cp::name::NameError| StoreError::Damaged(e.to_string());
+    let id = FileId::new(FileName::new(name).map_err(bad)?, FileType::new(kind).map_err(bad)?);
+    Ok(FileRef { id, dir: dir.clone() })
+}
+
+fn mailbox_index_file(top: &DirName) -> Result<FileRef, StoreError> {
+    file(top, "MAILBOX", "INDEX")
+}
+
+fn note_index_file(dir: &DirName) -> Result<FileRef, StoreError> {
+    file(dir, "NOTE", "INDEX")
+}
+
+fn note(dir: &DirName, uid: Uid) -> Result<FileRef, StoreError> {
+    file(dir, &format!("{:08X}", uid.0), "NOTE")
+}
+
+/// What an error of CSL means to the mail store.
+fn store_error(e: &CslError) -> StoreError {
+    match e.reason {
+        ReasonCode::SpaceLimit => StoreError::OverQuota,
+        ReasonCode::SpaceNotFound => StoreError::NotEnrolled,
+        ReasonCode::FileNotFound
+        | ReasonCode::DirectoryNotFound
+        | ReasonCode::FileExists
+        | ReasonCode::DirectoryExists
+        | ReasonCode::DirectoryNotEmpty
+        | ReasonCode::RecordNumber
+        | ReasonCode::RecordLength
+        | ReasonCode::EndOfFile
+        | ReasonCode::Damaged => StoreError::Damaged(e.to_string()),
+        _ => StoreError::Unavailable(e.to_string()),
+    }
+}
+
+impl Backend for SfsBackend {
+    fn load_user(&self, user: UserId) -> Answer<'_, Option<LoadedUser>> {
+        self.read_mailbox_index(user).boxed()
+    }
+
+    fn load_mailbox<'a>(&'a self, user: UserId, dir: &'a str) -> Answer<'a, LoadedMailbox> {
+        self.read_note_index(user, dir).boxed()
+    }
+
+    fn read_note<'a>(
+        &'a self,
+        user: UserId,
+        dir: &'a str,
+        record: &'a MessageRecord,
+        octets: std::ops::Range<u64>,
+        line: u64,
+    ) -> Answer<'a, Bytes> {
+        self.read_octets(user, dir, record, octets, line).boxed()
+    }
+
+    fn commit(&self, user: UserId, ops: Vec<Op>) -> Answer<'_, ()> {
+        self.commit_ops(user, ops).boxed()
+    }
+
+    fn enroll(&self, user: UserId, blocks: u32) -> Answer<'_, ()> {
+        async move {
+            match self.csl.dmsenusr(&[user], self.pool, blocks.into()).await {
+                Ok(_) => Ok(()),
+                // An enrolment that was cut short has made the space already.
+                Err(e) if e.reason == ReasonCode::SpaceExists => Ok(()),
+                Err(e) => Err(store_error(&e)),
+            }
+        }
+        .boxed()
+    }
+
+    fn delete_user(&self, user: UserId) -> Answer<'_, ()> {
+        async move { self.csl.dmsdeusr(user, self.pool).await.map(drop).map_err(|e| store_error(&e)) }.boxed()
+    }
+
+    fn shape(&self, octets: &[u8]) -> (u32, NoteMarks) {
+        note_file::shape(octets)
+    }
+
+    fn first_slots(&self) -> (u32, u32) {
+        (mailbox_index::FIRST_SLOT, note_index::FIRST_SLOT)
+    }
+}

@@ -1,0 +1,168 @@
+//! `NOTE INDEX`: the messages of a mailbox (format 160, the structure of 1.6).
+//!
+//! RECFM F, LRECL 128, numbers little-endian, texts in EBCDIC unless said. The first octet of a record says what it is;
+//! records of messages and keywords stand in any order, and freed ones are used again.
+//!
+//! | octets | `H` record 1 | `M` message | `K` keyword |
+//! |---|---|---|---|
+//! | 0 | C`H` | C`M` | C`K` |
+//! | 1 | 0 | marks | bit number |
+//! | 2-3 | format 160 | zone, minutes east (signed) | length |
+//! | 4-7 | 0 | UID | keyword, US-ASCII as EBCDIC, 124 octets |
+//! | 8-15 | | MODSEQ | |
+//! | 16-23 | | keyword bits | |
+//! | 24-27 | | system flags | |
+//! | 28-31 | | records of the note | |
+//! | 32-39 | | INTERNALDATE, seconds since 1970 UTC | |
+//! | 40-47 | | save date, the same | |
+//! | 48-55 | | octets on the wire | |
+//! | 56-127 | | 0, reserved | |
+//!
+//! A record of octet 0 = 0 is free.
+
+use crate::mailstore::backend::LoadedMailbox;
+use crate::mailstore::error::StoreError;
+use crate::mailstore::types::{MessageRecord, ModSeq, NoteMarks, Uid};
+use crate::syntax::date::InternalDate;
+use crate::syntax::flag::{Keyword, SystemFlags};
+use crate::vm::codepage;
+
+/// Record length.
+pub const LRECL: usize = 128;
+/// Format number in the header.
+pub const FORMAT: u16 = 160;
+/// First record after the header.
+pub const FIRST_SLOT: u32 = 2;
+
+const HEADER: u8 = 0xC8;
+const MESSAGE: u8 = 0xD4;
+const KEYWORD: u8 = 0xD2;
+
+/// One record.
+pub type Record = [u8; LRECL];
+
+/// The header.
+pub fn header() -> Record {
+    let mut r = [0; LRECL];
+    r[0] = HEADER;
+    r[2..4].copy_from_slice(&FORMAT.to_le_bytes());
+    r
+}
+
+/// A message.
+pub fn message(m: &MessageRecord) -> Record {
+    let mut r = [0; LRECL];
+    r[0] = MESSAGE;
+    r[1] = m.marks.0;
+    r[2..4].copy_from_slice(&m.date.zone_minutes.to_le_bytes());
+    r[4..8].copy_from_slice(&m.uid.0.to_le_bytes());
+    r[8..16].copy_from_slice(&m.modseq.0.to_le_bytes());
+    r[16..24].copy_from_slice(&m.keywords.to_le_bytes());
+    r[24] = m.flags.bits();
+    r[28..32].copy_from_slice(&m.records.to_le_bytes());
+    r[32..40].copy_from_slice(&m.date.seconds.to_le_bytes());
+    r[40..48].copy_from_slice(&m.saved.to_le_bytes());
+    r[48..56].copy_from_slice(&m.size.to_le_bytes());
+    r
+}
+
+/// A keyword.
+pub fn keyword(bit: u8, keyword: &Keyword) -> Record {
+    let mut r = [0; LRECL];
+    let text = codepage::from_text(keyword.as_str());
+    r[0] = KEYWORD;
+    r[1] = bit;
+    r[2..4].copy_from_slice(&(text.len() as u16).to_le_bytes());
+    r[4..4 + text.len()].copy_from_slice(&text);
+    r
+}
+
+/// `N` octets of a record.
+pub(super) fn field<const N: usize>(record: &[u8], at: usize) -> [u8; N] {
+    let mut out = [0; N];
+    out.copy_from_slice(&record[at..at + N]);
+    out
+}
+
+/// Everything in the file, whose image this is.
+///
+/// # Errors
+/// [`StoreError::Damaged`] naming the record.
+pub fn load(image: &[u8]) -> Result<LoadedMailbox, StoreError> {
+    let damaged = |slot: usize, what: &str| StoreError::Damaged(format!("NOTE INDEX record {slot}: {what}"));
+    let mut out = LoadedMailbox::default();
+    for (i, r) in image.chunks(LRECL).enumerate() {
+        let slot = i + 1;
+        if r.len() != LRECL {
+            return Err(damaged(slot, "is cut short"));
+        }
+        let number = u32::try_from(slot).map_err(|_| damaged(slot, "is beyond any number"))?;
+        match (slot, r[0]) {
+            (1, HEADER) if u16::from_le_bytes(field(r, 2)) == FORMAT => {}
+            (1, _) => return Err(damaged(1, "is not a header of this format")),
+            (_, MESSAGE) => out.records.push(MessageRecord {
+                uid: Uid(u32::from_le_bytes(field(r, 4))),
+                modseq: ModSeq(u64::from_le_bytes(field(r, 8))),
+                flags: SystemFlags::from_bits(r[24]),
+                keywords: u64::from_le_bytes(field(r, 16)),
+                date: InternalDate {
+                    seconds: i64::from_le_bytes(field(r, 32)),
+                    zone_minutes: i16::from_le_bytes(field(r, 2)),
+                },
+                saved: i64::from_le_bytes(field(r, 40)),
+                size: u64::from_le_bytes(field(r, 48)),
+                records: u32::from_le_bytes(field(r, 28)),
+                marks: NoteMarks(r[1]),
+                slot: number,
+            }),
+            (_, KEYWORD) => {
+                let len = usize::from(u16::from_le_bytes(field(r, 2)));
+                let text = r.get(4..4 + len).map(codepage::to_text);
+                let keyword = text.and_then(|t| Keyword::new(t.as_bytes()).ok());
+                out.keywords.push((r[1], keyword.ok_or_else(|| damaged(slot, "holds no keyword"))?));
+            }
+            (_, 0) => out.free_slots.push(number),
+            _ => return Err(damaged(slot, "is of no known kind")),
+        }
+    }
+    out.next_slot = u32::try_from(image.len() / LRECL + 1).unwrap_or(u32::MAX).max(FIRST_SLOT);
+    out.records.sort_unstable_by_key(|r| r.uid);
+    if let Some(twice) = out.records.windows(2).find(|w| w[0].uid == w[1].uid) {
+        return Err(damaged(twice[1].slot as usize, "has the UID of another record"));
+    }
+    Ok(out)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    proptest! {
+        #[test]
+        fn there_and_back(
+            uid in 1u32.., modseq: u64, keywords: u64, flags in 0u8..32, seconds: i64, zone_minutes: i16,
+            saved: i64, size: u64, records: u32, marks: u8, word in "[a-zA-Z$]{1,100}",
+        ) {
+            let record = MessageRecord {
+                uid: Uid(uid), modseq: ModSeq(modseq), flags: SystemFlags::from_bits(flags), keywords,
+                date: InternalDate { seconds, zone_minutes }, saved, size, records, marks: NoteMarks(marks), slot: 4,
+            };
+            let word = Keyword::new(word.as_bytes()).unwrap();
+            let image = [header(), keyword(63, &word), [0; LRECL], message(&record)].concat();
+            let loaded = load(&image).unwrap();
+            prop_assert_eq!(loaded.records, vec![record]);
+            prop_assert_eq!(loaded.keywords, vec![(63, word)]);
+            prop_assert_eq!(loaded.free_slots, vec![3]);
+            prop_assert_eq!(loaded.next_slot, 5);
+        }
+
+        #[test]
+        fn any_octets_get_an_answer(mut image in proptest::collection::vec(any::<u8>(), 0..1000), sane: bool) {
+            if sane && image.len() >= LRECL {
+                image[..LRECL].copy_from_slice(&header());
+            }
+            let _ = load(&image);
+        }
+    }
+}

@@ -1,0 +1,110 @@
+//! Reading: index files whole, notes in part. Each read is a work unit of its own, so it sees what is committed now.
+
+use std::ops::Range;
+
+use bytes::Bytes;
+use cms::csl::{CslError, FileRef, Intent, OpenOptions, ReasonCode, Token, WorkUnitId};
+
+use super::{SfsBackend, mailbox_index, note, note_file, note_index, store_error};
+use crate::mailstore::backend::{LoadedMailbox, LoadedUser};
+use crate::mailstore::error::StoreError;
+use crate::mailstore::types::MessageRecord;
+use crate::vm::UserId;
+
+/// Octets asked for in one call; the file pool server gives at most 16 MB.
+const CALL: usize = 8 * 1024 * 1024;
+
+impl SfsBackend {
+    pub(super) async fn read_mailbox_index(&self, user: UserId) -> Result<Option<LoadedUser>, StoreError> {
+        let file = super::mailbox_index_file(&self.top(user))?;
+        let unit = self.csl.dmsgetwu().map_err(|e| store_error(&e))?;
+        let read = match self.records(&file, mailbox_index::LRECL, unit).await {
+            Ok(image) => Ok(Some(image)),
+            Err(e)
+                if matches!(
+                    e.reason,
+                    ReasonCode::FileNotFound | ReasonCode::SpaceNotFound | ReasonCode::DirectoryNotFound
+                ) =>
+            {
+                Ok(None)
+            }
+            Err(e) => Err(e),
+        };
+        self.end(unit, read).await?.map(|image| mailbox_index::load(&image)).transpose()
+    }
+
+    pub(super) async fn read_note_index(&self, user: UserId, dir: &str) -> Result<LoadedMailbox, StoreError> {
+        let file = super::note_index_file(&self.dir(user, dir)?)?;
+        let unit = self.csl.dmsgetwu().map_err(|e| store_error(&e))?;
+        let read = self.records(&file, note_index::LRECL, unit).await;
+        note_index::load(&self.end(unit, read).await?)
+    }
+
+    /// All records of a RECFM F file.
+    async fn records(&self, file: &FileRef, lrecl: usize, unit: WorkUnitId) -> Result<Vec<u8>, CslError> {
+        let opened = self.csl.dmsopen(file, Intent::Read, &OpenOptions::default(), unit).await?;
+        let mut left = opened.status.records;
+        let mut image = Vec::with_capacity(left as usize * lrecl);
+        while left > 0 {
+            let count = left.min((CALL / lrecl) as u32);
+            let got = self.csl.dmsread(opened.token, count, CALL).await?;
+            image.extend_from_slice(&got.data);
+            // No progress would be a defect of the server; the rest is then missing and the index says so.
+            if got.records == 0 {
+                break;
+            }
+            left = left.saturating_sub(got.records);
+        }
+        Ok(image)
+    }
+
+    pub(super) async fn read_octets(
+        &self,
+        user: UserId,
+        dir: &str,
+        record: &MessageRecord,
+        octets: Range<u64>,
+        line: u64,
+    ) -> Result<Bytes, StoreError> {
+        let file = note(&self.dir(user, dir)?, record.uid)?;
+        let (range, skip) = note_file::image_range(&octets, line, record.size, record.marks);
+        let unit = self.csl.dmsgetwu().map_err(|e| store_error(&e))?;
+        let read = self.image(&file, range, unit).await;
+        let image = self.end(unit, read).await?;
+        let short = || StoreError::Damaged(format!("{file:?} is shorter than NOTE INDEX says"));
+        let skip = usize::try_from(skip).map_err(|_| short())?;
+        let len = usize::try_from(octets.end - octets.start).map_err(|_| short())?;
+        let text = note_file::octets(&image, record.marks, skip + len);
+        if text.len() != skip + len {
+            return Err(short());
+        }
+        Ok(Bytes::from(text).slice(skip..))
+    }
+
+    /// Octets of a file's image.
+    async fn image(&self, file: &FileRef, range: Range<u64>, unit: WorkUnitId) -> Result<Bytes, CslError> {
+        let opened = self.csl.dmsopdbk(file, unit).await?;
+        let end = range.end.min(opened.status.bytes);
+        let first = self.blocks(opened.token, range.start, end).await?;
+        if range.start + first.len() as u64 >= end {
+            return Ok(first);
+        }
+        let mut image = first.to_vec();
+        loop {
+            let at = range.start + image.len() as u64;
+            let more = self.blocks(opened.token, at, end).await?;
+            if more.is_empty() {
+                return Ok(image.into());
+            }
+            image.extend_from_slice(&more);
+        }
+    }
+
+    async fn blocks(&self, token: Token, from: u64, end: u64) -> Result<Bytes, CslError> {
+        let len = usize::try_from(end.saturating_sub(from)).unwrap_or(usize::MAX).min(CALL);
+        if len == 0 {
+            return Ok(Bytes::new());
+        }
+        self.csl.dmsrddbk(token, from, len).await
+    }
+}

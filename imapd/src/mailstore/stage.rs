@@ -1,0 +1,412 @@
+//! Changes of one work unit before it is committed: overlays over the committed state, and the steps they come to.
+//!
+//! Requests of one batch see each other's changes here. Nothing outside does: [`Stage::publish`] is called after the
+//! commit, [`Stage::discard`] when it failed. A request that fails leaves no trace in the stage.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::sync::Arc;
+
+use super::backend::Op;
+use super::change_log::{Change, Entry};
+use super::error::StoreError;
+use super::open::OpenMailbox;
+use super::types::{
+    MailboxId, MailboxRow, MessageRecord, ModSeq, NewMessage, Origin, SessionId, Uid, UserHeader,
+};
+use super::user::{Outcome, UserStore};
+use crate::syntax::ast::FlagChange;
+use crate::syntax::flag::{FlagList, Keyword, SystemFlags};
+use crate::syntax::seqset::NumberSet;
+
+struct BoxStage {
+    mailbox: Arc<OpenMailbox>,
+    row: MailboxRow,
+    changed: BTreeMap<u32, MessageRecord>,
+    added: BTreeMap<u32, MessageRecord>,
+    removed: BTreeSet<u32>,
+    keywords: Vec<(u8, Keyword)>,
+    taken: Vec<u32>,
+    freed: Vec<u32>,
+    log: Vec<Entry>,
+}
+
+impl BoxStage {
+    fn record(&self, uid: Uid) -> Option<MessageRecord> {
+        if self.removed.contains(&uid.0) {
+            return None;
+        }
+        if let Some(r) = self.added.get(&uid.0).or_else(|| self.changed.get(&uid.0)) {
+            return Some(*r);
+        }
+        self.mailbox.state().columns.get(uid)
+    }
+
+    fn put(&mut self, record: MessageRecord) {
+        let map = if self.added.contains_key(&record.uid.0) { &mut self.added } else { &mut self.changed };
+        map.insert(record.uid.0, record);
+    }
+
+    fn count(&mut self, record: &MessageRecord, sign: i64) {
+        let add = |n: u32, d: i64| u32::try_from((i64::from(n) + d).max(0)).unwrap_or(u32::MAX);
+        self.row.messages = add(self.row.messages, sign);
+        if !record.flags.contains(SystemFlags::SEEN) {
+            self.row.unseen = add(self.row.unseen, sign);
+        }
+        self.row.octets = if sign < 0 {
+            self.row.octets.saturating_sub(record.size)
+        } else {
+            self.row.octets.saturating_add(record.size)
+        };
+    }
+
+    fn next_modseq(&mut self) -> ModSeq {
+        self.row.highest_modseq.0 += 1;
+        self.row.highest_modseq
+    }
+
+    fn slot(&mut self) -> u32 {
+        let slot = self.mailbox.slots.lock().take();
+        self.taken.push(slot);
+        slot
+    }
+
+    /// The bits of keywords, given out as needed; `None` when there are too many.
+    fn keyword_bits(&mut self, keywords: &[Keyword], ops: &mut Vec<Op>) -> Option<u64> {
+        let mut table = self.mailbox.state().keywords.clone();
+        for (bit, keyword) in &self.keywords {
+            table[usize::from(*bit)] = Some(keyword.clone());
+        }
+        let mut bits = 0u64;
+        let mut fresh = Vec::new();
+        for keyword in keywords {
+            let known = table.iter().position(|k| k.as_ref() == Some(keyword));
+            let bit = known.or_else(|| table.iter().position(Option::is_none))?;
+            if known.is_none() {
+                table[bit] = Some(keyword.clone());
+                fresh.push((u8::try_from(bit).unwrap_or(u8::MAX), keyword.clone()));
+            }
+            bits |= 1 << bit;
+        }
+        for (bit, keyword) in fresh {
+            let slot = self.slot();
+            ops.push(Op::PutKeyword { dir: self.mailbox.dir.clone(), slot, bit, keyword: keyword.clone() });
+            self.keywords.push((bit, keyword));
+        }
+        Some(bits)
+    }
+
+    fn remove(&mut self, record: &MessageRecord, by: SessionId) {
+        self.changed.remove(&record.uid.0);
+        self.added.remove(&record.uid.0);
+        self.removed.insert(record.uid.0);
+        self.freed.push(record.slot);
+        self.count(record, -1);
+        self.log.push(Entry { change: Change::Expunged, uid: record.uid, by });
+    }
+}
+
+/// The work unit under construction.
+pub(super) struct Stage<'a> {
+    user: &'a UserStore,
+    now: i64,
+    header: Option<UserHeader>,
+    boxes: HashMap<MailboxId, BoxStage>,
+    ops: Vec<Op>,
+}
+
+impl<'a> Stage<'a> {
+    pub(super) fn new(user: &'a UserStore, now: i64) -> Self {
+        Self { user, now, header: None, boxes: HashMap::new(), ops: Vec::new() }
+    }
+
+    fn open(&mut self, mailbox: &Arc<OpenMailbox>) -> Result<(&mut BoxStage, &mut Vec<Op>), StoreError> {
+        if mailbox.state().deleted {
+            return Err(StoreError::MailboxDeleted);
+        }
+        let Some(row) = self.user.catalog().row(mailbox.id).cloned() else {
+            return Err(StoreError::MailboxDeleted);
+        };
+        let stage = self.boxes.entry(mailbox.id).or_insert_with(|| BoxStage {
+            mailbox: mailbox.clone(),
+            row,
+            changed: BTreeMap::new(),
+            added: BTreeMap::new(),
+            removed: BTreeSet::new(),
+            keywords: Vec::new(),
+            taken: Vec::new(),
+            freed: Vec::new(),
+            log: Vec::new(),
+        });
+        Ok((stage, &mut self.ops))
+    }
+
+    /// Adds messages. With an origin that was taken before, adds nothing.
+    pub(super) fn append(
+        &mut self,
+        mailbox: &Arc<OpenMailbox>,
+        messages: &[NewMessage],
+        origin: Option<Origin>,
+        by: SessionId,
+    ) -> Result<Outcome, StoreError> {
+        let mut new_header = None;
+        if let Some(origin) = origin {
+            let mut header = self.header.clone().unwrap_or_else(|| self.user.catalog().header.clone());
+            if header.origins.contains(&origin) {
+                return Ok(Outcome::AlreadyTaken);
+            }
+            if header.origins.len() >= UserHeader::ORIGINS {
+                header.origins.drain(..=header.origins.len() - UserHeader::ORIGINS);
+            }
+            header.origins.push(origin);
+            new_header = Some(header);
+        }
+        let (user, now) = (self.user, self.now);
+        let (stage, ops) = self.open(mailbox)?;
+        if u64::from(stage.row.uid_next.0) + messages.len() as u64 > u64::from(u32::MAX) {
+            return Err(StoreError::Limit("mailbox has no UID left"));
+        }
+        let all: Vec<Keyword> = messages.iter().flat_map(|m| m.keywords.iter().cloned()).collect();
+        stage.keyword_bits(&all, ops).ok_or(StoreError::Limit("too many keywords in the mailbox"))?;
+        let modseq = stage.next_modseq();
+        let mut uids = Vec::with_capacity(messages.len());
+        for message in messages {
+            let keywords = stage.keyword_bits(&message.keywords, ops).unwrap_or(0);
+            let (records, marks) = user.backend().shape(&message.octets);
+            let record = MessageRecord {
+                uid: stage.row.uid_next,
+                modseq,
+                flags: message.flags,
+                keywords,
+                date: message.date,
+                saved: now,
+                size: message.octets.len() as u64,
+                records,
+                marks,
+                slot: stage.slot(),
+            };
+            ops.push(Op::AddNote {
+                dir: mailbox.dir.clone(),
+                uid: record.uid,
+                octets: message.octets.clone(),
+                marks,
+            });
+            uids.push(record.uid);
+            add(stage, record, by);
+        }
+        if new_header.is_some() {
+            self.header = new_header;
+        }
+        Ok(Outcome::Uids(uids))
+    }
+
+    /// Changes flags; gives back the UIDs that are there, ascending.
+    pub(super) fn store(
+        &mut self,
+        mailbox: &Arc<OpenMailbox>,
+        uids: &[Uid],
+        change: FlagChange,
+        flags: &FlagList,
+        by: SessionId,
+    ) -> Result<Outcome, StoreError> {
+        let (stage, ops) = self.open(mailbox)?;
+        // Removing a keyword nobody knows must not define it.
+        let bits = if change == FlagChange::Remove {
+            let state = mailbox.state();
+            flags.keywords.iter().filter_map(|k| state.keyword_bit(k)).fold(0, |a, b| a | b)
+        } else {
+            stage
+                .keyword_bits(&flags.keywords, ops)
+                .ok_or(StoreError::Limit("too many keywords in the mailbox"))?
+        };
+        let mut modseq = None;
+        let mut present = Vec::with_capacity(uids.len());
+        for uid in uids {
+            let Some(mut record) = stage.record(*uid) else { continue };
+            present.push(*uid);
+            let (system, keywords) = match change {
+                FlagChange::Replace => (flags.system, bits),
+                FlagChange::Add => (record.flags.with(flags.system), record.keywords | bits),
+                FlagChange::Remove => (record.flags.without(flags.system), record.keywords & !bits),
+            };
+            if system == record.flags && keywords == record.keywords {
+                continue;
+            }
+            stage.count(&record, -1);
+            record.flags = system;
+            record.keywords = keywords;
+            record.modseq = *modseq.get_or_insert_with(|| stage.next_modseq());
+            stage.count(&record, 1);
+            stage.put(record);
+            stage.log.push(Entry { change: Change::Flags, uid: *uid, by });
+        }
+        Ok(Outcome::Uids(present))
+    }
+
+    /// Removes messages with `\Deleted`, all or those of a set.
+    pub(super) fn expunge(
+        &mut self,
+        mailbox: &Arc<OpenMailbox>,
+        only: Option<&NumberSet>,
+        by: SessionId,
+    ) -> Result<Outcome, StoreError> {
+        let (stage, ops) = self.open(mailbox)?;
+        let mut gone: Vec<Uid> = Vec::new();
+        {
+            let state = mailbox.state();
+            let columns = &state.columns;
+            for (i, uid) in columns.uids().iter().enumerate() {
+                let staged = stage.removed.contains(uid) || stage.changed.contains_key(uid);
+                if !staged && columns.at(i).flags.contains(SystemFlags::DELETED) {
+                    gone.push(Uid(*uid));
+                }
+            }
+        }
+        let staged = stage.changed.values().chain(stage.added.values());
+        gone.extend(staged.filter(|r| r.flags.contains(SystemFlags::DELETED)).map(|r| r.uid));
+        gone.retain(|u| only.is_none_or(|set| set.contains(u.0)));
+        gone.sort_unstable();
+        if !gone.is_empty() {
+            stage.next_modseq();
+        }
+        for uid in &gone {
+            if let Some(record) = stage.record(*uid) {
+                stage.remove(&record, by);
+                ops.push(Op::RemoveNote { dir: mailbox.dir.clone(), uid: *uid });
+                ops.push(Op::DropRecord { dir: mailbox.dir.clone(), slot: record.slot });
+            }
+        }
+        Ok(Outcome::Uids(gone))
+    }
+
+    /// Copies or moves messages; gives back pairs of source and new UID.
+    pub(super) fn copy(
+        &mut self,
+        from: &Arc<OpenMailbox>,
+        uids: &[Uid],
+        to: &Arc<OpenMailbox>,
+        remove: bool,
+        by: SessionId,
+    ) -> Result<Outcome, StoreError> {
+        let now = self.now;
+        let (source, _) = self.open(from)?;
+        let records: Vec<MessageRecord> = uids.iter().filter_map(|u| source.record(*u)).collect();
+        let mut table = from.state().keywords.clone();
+        for (bit, keyword) in &source.keywords {
+            table[usize::from(*bit)] = Some(keyword.clone());
+        }
+        let names = |bits: u64| {
+            let named = table.iter().enumerate().filter(move |(i, _)| bits & (1 << i) != 0);
+            named.filter_map(|(_, k)| k.clone()).collect::<Vec<_>>()
+        };
+        let used = records.iter().fold(0, |bits, r| bits | r.keywords);
+        let (target, ops) = self.open(to)?;
+        if u64::from(target.row.uid_next.0) + records.len() as u64 > u64::from(u32::MAX) {
+            return Err(StoreError::Limit("mailbox has no UID left"));
+        }
+        target
+            .keyword_bits(&names(used), ops)
+            .ok_or(StoreError::Limit("too many keywords in the mailbox"))?;
+        let mut pairs = Vec::with_capacity(records.len());
+        if !records.is_empty() {
+            let modseq = target.next_modseq();
+            for r in &records {
+                let keywords = target.keyword_bits(&names(r.keywords), ops).unwrap_or(0);
+                let record = MessageRecord {
+                    uid: target.row.uid_next,
+                    modseq,
+                    keywords,
+                    saved: now,
+                    slot: target.slot(),
+                    ..*r
+                };
+                ops.push(Op::CopyNote {
+                    from_dir: from.dir.clone(),
+                    from: r.uid,
+                    to_dir: to.dir.clone(),
+                    to: record.uid,
+                });
+                pairs.push((r.uid, record.uid));
+                add(target, record, by);
+            }
+        }
+        if remove {
+            let (source, ops) = self.open(from)?;
+            source.next_modseq();
+            for r in &records {
+                source.remove(r, by);
+                ops.push(Op::RemoveNote { dir: from.dir.clone(), uid: r.uid });
+                ops.push(Op::DropRecord { dir: from.dir.clone(), slot: r.slot });
+            }
+        }
+        Ok(Outcome::Copied(pairs))
+    }
+
+    /// The steps of the work unit: one write a record, whatever was done to it.
+    pub(super) fn steps(&self) -> Vec<Op> {
+        let mut ops = self.ops.clone();
+        for stage in self.boxes.values() {
+            let dir = &stage.mailbox.dir;
+            for record in stage.changed.values().chain(stage.added.values()) {
+                ops.push(Op::PutRecord { dir: dir.clone(), record: *record });
+            }
+            if self.user.catalog().row(stage.mailbox.id) == Some(&stage.row) {
+                continue;
+            }
+            let mut row = stage.row.clone();
+            row.recent_from = stage.mailbox.recent_from();
+            ops.push(Op::PutRow(row));
+        }
+        ops.extend(self.header.clone().map(Op::PutHeader));
+        ops
+    }
+
+    /// Makes the changes visible, after the commit.
+    pub(super) fn publish(self) {
+        {
+            let mut catalog = self.user.catalog_mut();
+            if let Some(header) = self.header {
+                catalog.header = header;
+            }
+            for stage in self.boxes.values() {
+                catalog.put(stage.row.clone());
+            }
+        }
+        for stage in self.boxes.into_values() {
+            {
+                let mut state = stage.mailbox.state.write();
+                for record in stage.changed.values() {
+                    state.columns.update(record);
+                }
+                state.columns.remove(&stage.removed);
+                for record in stage.added.values() {
+                    state.columns.push(record);
+                }
+                for (bit, keyword) in stage.keywords {
+                    state.keywords[usize::from(bit)] = Some(keyword);
+                }
+                state.uid_next = stage.row.uid_next;
+                state.highest_modseq = stage.row.highest_modseq;
+                state.log.extend(stage.log);
+            }
+            let mut slots = stage.mailbox.slots.lock();
+            stage.freed.into_iter().for_each(|s| slots.give(s));
+            drop(slots);
+            stage.mailbox.wake();
+        }
+    }
+
+    /// Gives back what was reserved, after a commit that failed.
+    pub(super) fn discard(self) {
+        for stage in self.boxes.into_values() {
+            let mut slots = stage.mailbox.slots.lock();
+            stage.taken.into_iter().for_each(|s| slots.give(s));
+        }
+    }
+}
+
+fn add(stage: &mut BoxStage, record: MessageRecord, by: SessionId) {
+    stage.row.uid_next.0 += 1;
+    stage.count(&record, 1);
+    stage.log.push(Entry { change: Change::Added, uid: record.uid, by });
+    stage.added.insert(record.uid.0, record);
+}

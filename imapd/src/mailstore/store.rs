@@ -1,0 +1,153 @@
+//! The way in: users by name, enrolment, and what is kept in memory between sessions.
+
+use std::collections::{HashMap, VecDeque};
+use std::sync::{Arc, Weak};
+
+use parking_lot::Mutex;
+
+use super::backend::{Backend, Op};
+use super::error::StoreError;
+use super::open::OpenMailbox;
+use super::types::{Attributes, MailboxId, MailboxRow, ModSeq, Uid, UidValidity, UserHeader};
+use super::user::UserStore;
+use crate::syntax::mailbox_name::MailboxName;
+use crate::vm::UserId;
+
+/// Seconds since 1970 UTC; passed in so that tests own the time.
+pub type Clock = Arc<dyn Fn() -> i64 + Send + Sync>;
+
+/// What all users share.
+pub(super) struct Shared {
+    pub(super) backend: Arc<dyn Backend>,
+    pub(super) clock: Clock,
+    /// Mailboxes opened lately, held so that the next SELECT finds them in memory.
+    warm: Mutex<VecDeque<Arc<OpenMailbox>>>,
+}
+
+impl Shared {
+    /// Mailboxes kept in memory after their last session left.
+    const WARM: usize = 256;
+
+    pub(super) fn keep(&self, mailbox: &Arc<OpenMailbox>) {
+        let cold = {
+            let mut warm = self.warm.lock();
+            warm.push_back(mailbox.clone());
+            if warm.len() > Self::WARM { warm.pop_front() } else { None }
+        };
+        // Dropped outside the lock: an index of a large mailbox takes its time.
+        drop(cold);
+    }
+}
+
+type Slot = Arc<tokio::sync::Mutex<Weak<UserStore>>>;
+
+/// The mail store.
+pub struct MailStore {
+    shared: Arc<Shared>,
+    users: Mutex<HashMap<UserId, Slot>>,
+}
+
+impl MailStore {
+    /// A mail store over a backend.
+    pub fn new(backend: Arc<dyn Backend>, clock: Clock) -> Self {
+        Self { shared: Arc::new(Shared { backend, clock, warm: Mutex::default() }), users: Mutex::default() }
+    }
+
+    /// Seconds since 1970 UTC.
+    pub fn now(&self) -> i64 {
+        (self.shared.clock)()
+    }
+
+    /// An enrolled user.
+    ///
+    /// # Errors
+    /// [`StoreError::NotEnrolled`], or what the backend says.
+    pub async fn user(&self, id: UserId) -> Result<Arc<UserStore>, StoreError> {
+        let slot = self.users.lock().entry(id).or_default().clone();
+        let mut held = slot.lock().await;
+        if let Some(user) = held.upgrade() {
+            return Ok(user);
+        }
+        match self.shared.backend.load_user(id).await? {
+            Some(loaded) => {
+                let user = Arc::new(UserStore::new(id, self.shared.clone(), loaded));
+                *held = Arc::downgrade(&user);
+                Ok(user)
+            }
+            None => {
+                drop(held);
+                // Nothing is kept for names that anybody may have made up.
+                self.users.lock().remove(&id);
+                Err(StoreError::NotEnrolled)
+            }
+        }
+    }
+
+    /// Whether a user is enrolled.
+    ///
+    /// # Errors
+    /// What the backend says, other than that the user is not enrolled.
+    pub async fn is_enrolled(&self, id: UserId) -> Result<bool, StoreError> {
+        match self.user(id).await {
+            Ok(_) => Ok(true),
+            Err(StoreError::NotEnrolled) => Ok(false),
+            Err(e) => Err(e),
+        }
+    }
+
+    /// Enrols a user with a limit in 4 KB blocks: file space, MAILBOX INDEX, INBOX. Of an enrolment that was cut short,
+    /// does what is left.
+    ///
+    /// # Errors
+    /// [`StoreError::AlreadyExists`] for one who is enrolled, or what the backend says.
+    pub async fn enroll(&self, id: UserId, blocks: u32) -> Result<(), StoreError> {
+        if self.is_enrolled(id).await? {
+            return Err(StoreError::AlreadyExists);
+        }
+        self.shared.backend.enroll(id, blocks).await?;
+        let now = self.now();
+        let uid_validity = u32::try_from(now.clamp(1, i64::from(u32::MAX))).unwrap_or(1);
+        let mut attributes = Attributes::default();
+        attributes.set(Attributes::EXISTS, true);
+        attributes.set(Attributes::SUBSCRIBED, true);
+        let inbox = MailboxRow {
+            id: MailboxId(1),
+            dir: "INBOX".into(),
+            name: MailboxName::inbox(),
+            uid_validity: UidValidity(uid_validity),
+            uid_next: Uid(1),
+            highest_modseq: ModSeq(1),
+            attributes,
+            recent_from: Uid(1),
+            created: now,
+            messages: 0,
+            unseen: 0,
+            octets: 0,
+            slot: self.shared.backend.first_slots().0,
+            name_slot: 0,
+        };
+        let header = UserHeader { last_uid_validity: uid_validity, last_mailbox_id: 1, origins: Vec::new() };
+        let ops = vec![Op::PutHeader(header), Op::CreateDir { dir: inbox.dir.clone() }, Op::PutRow(inbox)];
+        self.shared.backend.commit(id, ops).await
+    }
+
+    /// Removes a user with all mail. Sessions of the user find their mailboxes deleted.
+    ///
+    /// # Errors
+    /// [`StoreError::NotEnrolled`], or what the backend says.
+    pub async fn delete_user(&self, id: UserId) -> Result<(), StoreError> {
+        let user = self.user(id).await?;
+        self.shared.backend.delete_user(id).await?;
+        self.users.lock().remove(&id);
+        let gone = {
+            let mut warm = self.shared.warm.lock();
+            let (gone, keep): (Vec<_>, Vec<_>) = warm.drain(..).partition(|m| m.user.id() == id);
+            warm.extend(keep);
+            gone
+        };
+        for mailbox in user.opened().into_iter().chain(gone) {
+            mailbox.mark_deleted();
+        }
+        Ok(())
+    }
+}

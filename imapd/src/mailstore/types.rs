@@ -1,0 +1,201 @@
+//! Numbers and records of the mail store.
+
+use bytes::Bytes;
+
+use crate::syntax::date::InternalDate;
+use crate::syntax::flag::{Keyword, SystemFlags};
+use crate::syntax::mailbox_name::MailboxName;
+use crate::vm::UserId;
+
+macro_rules! number {
+    ($(#[$doc:meta])* $name:ident($int:ty)) => {
+        $(#[$doc])*
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
+        pub struct $name(pub $int);
+
+        impl std::fmt::Display for $name {
+            fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                std::fmt::Display::fmt(&self.0, f)
+            }
+        }
+    };
+}
+
+number!(
+    /// Unique identifier of a message in its mailbox; never zero, never used twice.
+    Uid(u32)
+);
+number!(
+    /// Value that tells whether UIDs of an earlier visit still hold.
+    UidValidity(u32)
+);
+number!(
+    /// Modification sequence: grows with every change of a mailbox (RFC 7162).
+    ModSeq(u64)
+);
+number!(
+    /// Number of a mailbox within its user, never used twice; its directory is named after it.
+    MailboxId(u32)
+);
+number!(
+    /// A session, so that changes can be told from one's own.
+    SessionId(u64)
+);
+
+/// How the records of a note stand for its octets; see [`crate::mailstore::sfs::note_file`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct NoteMarks(pub u8);
+
+impl NoteMarks {
+    /// The last line has no CRLF on the wire.
+    pub const NO_FINAL_CRLF: u8 = 1;
+    /// A line is longer than a record can be: records are plain pieces of the octets.
+    pub const PIECES: u8 = 2;
+    /// A line feed stands without a carriage return before it, so a line of text may begin within a record.
+    pub const BARE_LF: u8 = 4;
+
+    /// Whether that mark is set.
+    pub fn has(self, mark: u8) -> bool {
+        self.0 & mark != 0
+    }
+}
+
+/// One message as NOTE INDEX has it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct MessageRecord {
+    /// Its UID, which is also the name of its note file.
+    pub uid: Uid,
+    /// When it was last changed.
+    pub modseq: ModSeq,
+    /// System flags.
+    pub flags: SystemFlags,
+    /// Keywords, bits of the mailbox's keyword table.
+    pub keywords: u64,
+    /// INTERNALDATE.
+    pub date: InternalDate,
+    /// When it was put into this mailbox, seconds since 1970 UTC.
+    pub saved: i64,
+    /// Octets on the wire.
+    pub size: u64,
+    /// Records of the note file.
+    pub records: u32,
+    /// How the records stand for the octets.
+    pub marks: NoteMarks,
+    /// Record number in NOTE INDEX.
+    pub slot: u32,
+}
+
+/// What is true of a mailbox name.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Attributes(pub u32);
+
+impl Attributes {
+    /// The name exists; without it the row only keeps a subscription.
+    pub const EXISTS: u32 = 1;
+    /// The name cannot be selected.
+    pub const NOSELECT: u32 = 2;
+    /// The name is subscribed to.
+    pub const SUBSCRIBED: u32 = 4;
+
+    /// Whether all of these bits are set.
+    pub fn has(self, bits: u32) -> bool {
+        self.0 & bits == bits
+    }
+
+    /// Sets or clears bits.
+    pub fn set(&mut self, bits: u32, on: bool) {
+        if on {
+            self.0 |= bits;
+        } else {
+            self.0 &= !bits;
+        }
+    }
+}
+
+/// One mailbox as MAILBOX INDEX has it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct MailboxRow {
+    /// Its number.
+    pub id: MailboxId,
+    /// Its directory below the top directory.
+    pub dir: String,
+    /// Its name.
+    pub name: MailboxName,
+    /// UIDVALIDITY.
+    pub uid_validity: UidValidity,
+    /// The next UID.
+    pub uid_next: Uid,
+    /// HIGHESTMODSEQ.
+    pub highest_modseq: ModSeq,
+    /// What is true of the name.
+    pub attributes: Attributes,
+    /// Messages from this UID on are recent: no session was told of them.
+    pub recent_from: Uid,
+    /// When it was created, seconds since 1970 UTC.
+    pub created: i64,
+    /// Messages in it.
+    pub messages: u32,
+    /// Messages without `\Seen`.
+    pub unseen: u32,
+    /// Octets of all messages.
+    pub octets: u64,
+    /// Record number in MAILBOX INDEX.
+    pub slot: u32,
+    /// Record number of the continuation of a long name, or 0.
+    pub name_slot: u32,
+}
+
+impl MailboxRow {
+    /// Octets of a name that fit the row itself; the rest goes into a continuation record.
+    pub const INLINE_NAME: usize = 400;
+
+    /// Whether it can be selected.
+    pub fn selectable(&self) -> bool {
+        self.attributes.has(Attributes::EXISTS) && !self.attributes.has(Attributes::NOSELECT)
+    }
+}
+
+/// Where an arrived message came from: the spool file it was, so that none is taken twice.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Origin {
+    /// Owner of the spool file.
+    pub owner: UserId,
+    /// Its number.
+    pub spool_id: u16,
+    /// Its creation time, in the unit that the spool gives, which tells files of one number apart.
+    pub created: u64,
+}
+
+/// What MAILBOX INDEX says of the user as a whole.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct UserHeader {
+    /// Greatest UIDVALIDITY given so far.
+    pub last_uid_validity: u32,
+    /// Greatest mailbox number given so far.
+    pub last_mailbox_id: u32,
+    /// The last spool files taken, oldest first, at most [`UserHeader::ORIGINS`].
+    pub origins: Vec<Origin>,
+}
+
+impl SessionId {
+    /// Who changes mailboxes without being a session: arrival and administration.
+    pub const NOBODY: Self = Self(0);
+}
+
+impl UserHeader {
+    /// How many spool files are remembered: arrival may have as many taken but not yet purged for one user.
+    pub const ORIGINS: usize = 24;
+}
+
+/// A message on its way into a mailbox.
+#[derive(Debug, Clone)]
+pub struct NewMessage {
+    /// System flags.
+    pub flags: SystemFlags,
+    /// Keywords.
+    pub keywords: Vec<Keyword>,
+    /// INTERNALDATE.
+    pub date: InternalDate,
+    /// Its octets.
+    pub octets: Bytes,
+}

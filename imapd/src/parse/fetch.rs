@@ -1,0 +1,84 @@
+//! `FETCH` and `UID FETCH` (RFC 3501 section 6.4.5).
+
+use bytes::Bytes;
+use nom::Parser;
+use nom::branch::alt;
+use nom::bytes::complete::tag_no_case;
+use nom::character::complete::char;
+use nom::combinator::map;
+use nom::multi::separated_list1;
+use nom::sequence::{delimited, preceded};
+
+use super::section::{partial, section};
+use super::{Input, Parsed, prim};
+use crate::syntax::ast::{Command, FetchItem};
+
+/// Most items in one command.
+const MAX_ITEMS: usize = 200;
+
+/// `FETCH`
+///
+/// # Errors
+/// Where the grammar is broken.
+pub fn fetch<'a>(_: &'a Bytes, input: Input<'a>) -> Parsed<'a, Command> {
+    arguments(input, false)
+}
+
+/// `UID FETCH`
+///
+/// # Errors
+/// Where the grammar is broken.
+pub fn uid_fetch<'a>(_: &'a Bytes, input: Input<'a>) -> Parsed<'a, Command> {
+    arguments(input, true)
+}
+
+fn arguments(input: Input<'_>, uid: bool) -> Parsed<'_, Command> {
+    let (rest, set) = preceded(prim::sp, prim::sequence_set).parse(input)?;
+    let (rest, mut items) = preceded(prim::sp, items).parse(rest)?;
+    let (rest, _) = prim::trailing_space(rest)?;
+    if items.len() > MAX_ITEMS {
+        return prim::fail(input);
+    }
+    // UID FETCH always shows the UID (RFC 3501 section 6.4.8).
+    if uid && !items.contains(&FetchItem::Uid) {
+        items.insert(0, FetchItem::Uid);
+    }
+    Ok((rest, Command::Fetch { set, items, uid }))
+}
+
+fn items(input: Input<'_>) -> Parsed<'_, Vec<FetchItem>> {
+    use FetchItem::{Body, Envelope, Flags, InternalDate, Rfc822Size};
+    let fast = || vec![Flags, InternalDate, Rfc822Size];
+    alt((
+        map(tag_no_case("ALL"), move |_| [fast(), vec![Envelope]].concat()),
+        map(tag_no_case("FULL"), move |_| [fast(), vec![Envelope, Body]].concat()),
+        map(tag_no_case("FAST"), move |_| fast()),
+        map(item, |i| vec![i]),
+        delimited(char('('), separated_list1(prim::sp, item), char(')')),
+    ))
+    .parse(input)
+}
+
+fn item(input: Input<'_>) -> Parsed<'_, FetchItem> {
+    let len = input.iter().position(|b| !(b.is_ascii_alphanumeric() || *b == b'.')).unwrap_or(input.len());
+    let (word, rest) = input.split_at(len);
+    let item = match word.to_ascii_uppercase().as_slice() {
+        b"FLAGS" => FetchItem::Flags,
+        b"INTERNALDATE" => FetchItem::InternalDate,
+        b"RFC822.SIZE" => FetchItem::Rfc822Size,
+        b"UID" => FetchItem::Uid,
+        b"ENVELOPE" => FetchItem::Envelope,
+        b"BODYSTRUCTURE" => FetchItem::BodyStructure,
+        b"RFC822" => FetchItem::Rfc822,
+        b"RFC822.HEADER" => FetchItem::Rfc822Header,
+        b"RFC822.TEXT" => FetchItem::Rfc822Text,
+        b"BODY" if !rest.starts_with(b"[") => FetchItem::Body,
+        word @ (b"BODY" | b"BODY.PEEK") => {
+            let (rest, section) = section(rest)?;
+            let (rest, partial) = partial(rest)?;
+            return Ok((rest, FetchItem::BodySection { section, peek: word != b"BODY", partial }));
+        }
+        _ => return prim::fail(input),
+    };
+    Ok((rest, item))
+}

@@ -1,0 +1,159 @@
+//! The command grammar (RFC 3501 section 9 and the extensions in the capability table), one file a command.
+//!
+//! Parsers are complete ones: they see a whole framed command and either take all of it or say where it went wrong.
+//! None recurses deeper than a named limit and none backtracks over more than one token.
+
+pub mod prim;
+
+mod append;
+mod authenticate;
+mod copy;
+mod enable;
+mod fetch;
+mod id;
+mod list;
+mod login;
+mod mailbox;
+mod search;
+mod section;
+mod status;
+mod store;
+mod uid_expunge;
+
+use bytes::Bytes;
+use nom::IResult;
+
+use crate::session::table::{self, CommandRow};
+use crate::syntax::ast::Command;
+
+pub use append::append;
+pub use authenticate::authenticate;
+pub use copy::{copy, move_, uid_copy, uid_move};
+pub use enable::enable;
+pub use fetch::{fetch, uid_fetch};
+pub use id::id;
+pub use list::{list, lsub};
+pub use login::login;
+pub use mailbox::{create, delete, examine, rename, select, subscribe, unsubscribe};
+pub use search::{search, uid_search};
+pub use status::status;
+pub use store::{store, uid_store};
+pub use uid_expunge::uid_expunge;
+
+/// The input of a parser: what is left of the command.
+pub type Input<'a> = &'a [u8];
+/// What a parser gives back.
+pub type Parsed<'a, T> = IResult<Input<'a>, T>;
+/// The parser of a command's arguments, with the space before them. The frame is there to take large literals from
+/// without a copy.
+pub type ArgsParser = for<'a> fn(&'a Bytes, Input<'a>) -> Parsed<'a, Command>;
+
+/// A command and what the table says of it.
+#[derive(Debug)]
+pub struct TaggedCommand {
+    /// The client's tag.
+    pub tag: Bytes,
+    /// Its row in the command table.
+    pub row: &'static CommandRow,
+    /// The command.
+    pub command: Command,
+}
+
+/// A command that could not be parsed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SyntaxError {
+    /// The tag, when there was one.
+    pub tag: Option<Bytes>,
+    /// What is wrong and where, as shown to the client.
+    pub text: String,
+}
+
+/// Parses one framed command.
+///
+/// # Errors
+/// [`SyntaxError`] for an unknown command or arguments that break the grammar.
+pub fn command(frame: &Bytes) -> Result<TaggedCommand, SyntaxError> {
+    let input: &[u8] = frame;
+    let Ok((rest, tag)) = prim::tag(input) else {
+        return Err(SyntaxError { tag: None, text: "A command begins with a tag".into() });
+    };
+    let tag = frame.slice_ref(tag);
+    let fail = |text: String| SyntaxError { tag: Some(tag.clone()), text };
+    let Ok((rest, _)) = prim::sp(rest) else {
+        return Err(fail("A command name must follow the tag".into()));
+    };
+    let name_len = rest.iter().position(|b| !b.is_ascii_alphanumeric()).unwrap_or(rest.len());
+    let (mut name, mut rest) = rest.split_at(name_len);
+    let uid = name.eq_ignore_ascii_case(b"UID");
+    if uid {
+        let Ok((after, _)) = prim::sp(rest) else {
+            return Err(fail("A command name must follow UID".into()));
+        };
+        let len = after.iter().position(|b| !b.is_ascii_alphanumeric()).unwrap_or(after.len());
+        (name, rest) = after.split_at(len);
+    }
+    let Some(row) = table::find(name, uid) else {
+        let shown = String::from_utf8_lossy(&name[..name.len().min(40)]).into_owned();
+        return Err(fail(format!("Unknown command {shown}")));
+    };
+    match (row.parse)(frame, rest) {
+        Ok(([], command)) => Ok(TaggedCommand { tag, row, command }),
+        Ok((left, _)) => Err(fail(where_(row, frame, left))),
+        Err(nom::Err::Error(e) | nom::Err::Failure(e)) => Err(fail(where_(row, frame, e.input))),
+        Err(nom::Err::Incomplete(_)) => Err(fail(where_(row, frame, &[]))),
+    }
+}
+
+/// Names the place of an error: the octet and the token there.
+fn where_(row: &CommandRow, frame: &Bytes, left: &[u8]) -> String {
+    let token: String = left
+        .iter()
+        .take_while(|b| !matches!(b, b'\r' | b'\n'))
+        .take(24)
+        .map(|b| if b.is_ascii_graphic() || *b == b' ' { char::from(*b) } else { '?' })
+        .collect();
+    if left.is_empty() {
+        return format!("{}: an argument is missing at the end", row.name);
+    }
+    // Passwords must not come back in an answer that may be logged.
+    if matches!(row.name, "LOGIN" | "AUTHENTICATE") {
+        return format!("{}: syntax error at octet {}", row.name, frame.len() - left.len() + 1);
+    }
+    format!("{}: syntax error at octet {} near '{token}'", row.name, frame.len() - left.len() + 1)
+}
+
+/// For commands without arguments.
+macro_rules! bare {
+    ($($(#[$doc:meta])* $name:ident => $command:ident;)*) => {$(
+        $(#[$doc])*
+        pub fn $name<'a>(_: &'a Bytes, input: Input<'a>) -> Parsed<'a, Command> {
+            Ok((input, Command::$command))
+        }
+    )*};
+}
+
+bare! {
+    /// `CAPABILITY`
+    capability => Capability;
+    /// `NOOP`
+    noop => Noop;
+    /// `LOGOUT`
+    logout => Logout;
+    /// `STARTTLS`
+    starttls => StartTls;
+    /// `NAMESPACE` (RFC 2342)
+    namespace => Namespace;
+    /// `IDLE` (RFC 2177)
+    idle => Idle;
+    /// `CHECK`
+    check => Check;
+    /// `CLOSE`
+    close => Close;
+    /// `UNSELECT` (RFC 3691)
+    unselect => Unselect;
+    /// `EXPUNGE`
+    expunge => Expunge;
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,243 @@
+//! Tokens that several commands share: tags, strings, numbers, sets, flags, mailbox names, dates.
+
+use nom::Parser;
+use nom::branch::alt;
+use nom::bytes::complete::{tag as lit, tag_no_case, take, take_while, take_while_m_n, take_while1};
+use nom::character::complete::{char, one_of};
+use nom::combinator::{map, map_opt, opt, recognize, value};
+use nom::error::{Error, ErrorKind};
+use nom::sequence::{delimited, preceded, separated_pair, terminated};
+
+use jiff::civil::Date;
+
+use super::{Input, Parsed};
+use crate::syntax::ast::MailboxArg;
+use crate::syntax::date::{InternalDate, month};
+use crate::syntax::flag::{FlagList, Keyword, SystemFlags};
+use crate::syntax::mailbox_name::MailboxName;
+use crate::syntax::seqset::{SeqNumber, SequenceSet};
+
+/// Longest tag taken, so that an answer cannot be made large by its own tag.
+pub const MAX_TAG: usize = 64;
+
+/// `ATOM-CHAR`
+pub fn is_atom_char(b: u8) -> bool {
+    b.is_ascii_graphic() && !b"(){%*\"\\]".contains(&b)
+}
+
+/// `ASTRING-CHAR`
+pub fn is_astring_char(b: u8) -> bool {
+    is_atom_char(b) || b == b']'
+}
+
+/// A character of a tag: `ASTRING-CHAR` except `+`.
+pub fn is_tag_char(b: u8) -> bool {
+    is_astring_char(b) && b != b'+'
+}
+
+/// A parse error at `input`.
+pub fn fail<T>(input: Input<'_>) -> Parsed<'_, T> {
+    Err(nom::Err::Error(Error::new(input, ErrorKind::Verify)))
+}
+
+/// `SP`
+pub fn sp(input: Input<'_>) -> Parsed<'_, ()> {
+    value((), char(' ')).parse(input)
+}
+
+/// `tag`
+pub fn tag(input: Input<'_>) -> Parsed<'_, &[u8]> {
+    take_while_m_n(1, MAX_TAG, is_tag_char).parse(input)
+}
+
+/// `atom`
+pub fn atom(input: Input<'_>) -> Parsed<'_, &[u8]> {
+    take_while1(is_atom_char).parse(input)
+}
+
+/// `quoted`: 8-bit octets are let through, since clients send names in UTF-8 whatever was agreed.
+fn quoted(input: Input<'_>) -> Parsed<'_, Vec<u8>> {
+    let (mut rest, _) = char('"').parse(input)?;
+    let mut out = Vec::new();
+    loop {
+        let stop = memchr::memchr3(b'"', b'\\', b'\n', rest).unwrap_or(rest.len());
+        out.extend_from_slice(&rest[..stop]);
+        match rest.get(stop) {
+            Some(b'"') => return Ok((&rest[stop + 1..], out)),
+            Some(b'\\') => match rest.get(stop + 1) {
+                Some(c @ (b'"' | b'\\')) => {
+                    out.push(*c);
+                    rest = &rest[stop + 2..];
+                }
+                _ => return fail(&rest[stop..]),
+            },
+            _ => return fail(&rest[stop..]),
+        }
+    }
+}
+
+/// The octets of a literal, borrowed from the command.
+pub fn literal(input: Input<'_>) -> Parsed<'_, &[u8]> {
+    let (rest, _) = opt(char('~')).parse(input)?;
+    let (rest, octets) = delimited(char('{'), number, (opt(char('+')), char('}'))).parse(rest)?;
+    let (rest, _) = alt((lit("\r\n"), lit("\n"))).parse(rest)?;
+    take(octets).parse(rest)
+}
+
+/// `string`
+pub fn string(input: Input<'_>) -> Parsed<'_, Vec<u8>> {
+    alt((quoted, map(literal, <[u8]>::to_vec))).parse(input)
+}
+
+/// `astring`
+pub fn astring(input: Input<'_>) -> Parsed<'_, Vec<u8>> {
+    alt((map(take_while1(is_astring_char), <[u8]>::to_vec), string)).parse(input)
+}
+
+/// `nstring`
+pub fn nstring(input: Input<'_>) -> Parsed<'_, Option<Vec<u8>>> {
+    alt((value(None, tag_no_case("NIL")), map(string, Some))).parse(input)
+}
+
+/// `list-mailbox`: an astring that may hold wildcards.
+pub fn list_mailbox(input: Input<'_>) -> Parsed<'_, Vec<u8>> {
+    let list_char = |b: u8| is_astring_char(b) || b == b'%' || b == b'*';
+    alt((map(take_while1(list_char), <[u8]>::to_vec), string)).parse(input)
+}
+
+/// `number`: 32 bits.
+pub fn number(input: Input<'_>) -> Parsed<'_, u32> {
+    map_opt(take_while_m_n(1, 10, |b: u8| b.is_ascii_digit()), |digits: &[u8]| {
+        std::str::from_utf8(digits).ok()?.parse().ok()
+    })
+    .parse(input)
+}
+
+/// `nz-number`
+pub fn nz_number(input: Input<'_>) -> Parsed<'_, u32> {
+    map_opt(number, |n| (n > 0).then_some(n)).parse(input)
+}
+
+/// `mailbox`
+pub fn mailbox(input: Input<'_>) -> Parsed<'_, MailboxArg> {
+    map(astring, |name| MailboxName::from_wire(&name)).parse(input)
+}
+
+fn seq_number(input: Input<'_>) -> Parsed<'_, SeqNumber> {
+    alt((value(SeqNumber::Star, char('*')), map(nz_number, SeqNumber::Number))).parse(input)
+}
+
+/// `sequence-set`
+pub fn sequence_set(input: Input<'_>) -> Parsed<'_, SequenceSet> {
+    let mut ranges = Vec::new();
+    let mut rest = input;
+    loop {
+        let (after, low) = seq_number(rest)?;
+        let (after, high) = opt(preceded(char(':'), seq_number)).parse(after)?;
+        ranges.push((low, high.unwrap_or(low)));
+        if ranges.len() > SequenceSet::MAX_RANGES {
+            return fail(rest);
+        }
+        match after.split_first() {
+            Some((b',', next)) => rest = next,
+            _ => return Ok((after, SequenceSet(ranges))),
+        }
+    }
+}
+
+/// One flag into `list`. `\Recent` and unknown `\` flags break the grammar, or our promise in PERMANENTFLAGS.
+fn flag<'a>(input: Input<'a>, list: &mut FlagList) -> Parsed<'a, ()> {
+    let (rest, name) = recognize((opt(char('\\')), take_while1(is_atom_char))).parse(input)?;
+    if name.starts_with(b"\\") {
+        match SystemFlags::by_name(name) {
+            Some(f) => list.system = list.system.with(f),
+            None => return fail(input),
+        }
+    } else {
+        match Keyword::new(name) {
+            Ok(k) => list.add_keyword(k),
+            Err(_) => return fail(input),
+        }
+    }
+    Ok((rest, ()))
+}
+
+/// Flags separated by single spaces, possibly none, up to what cannot be a flag.
+fn flags_until_end(input: Input<'_>) -> Parsed<'_, FlagList> {
+    let mut list = FlagList::default();
+    let mut rest = input;
+    if rest.is_empty() || rest.starts_with(b")") {
+        return Ok((rest, list));
+    }
+    loop {
+        let (after, ()) = flag(rest, &mut list)?;
+        match after.split_first() {
+            Some((b' ', next)) if !next.starts_with(b"{") && !next.is_empty() => rest = next,
+            _ => return Ok((after, list)),
+        }
+    }
+}
+
+/// `flag-list` in parentheses
+pub fn flag_list(input: Input<'_>) -> Parsed<'_, FlagList> {
+    delimited(char('('), flags_until_end, char(')')).parse(input)
+}
+
+/// `flag-list`, or flags without parentheses as STORE allows.
+pub fn store_flags(input: Input<'_>) -> Parsed<'_, FlagList> {
+    if input.is_empty() {
+        return fail(input);
+    }
+    alt((flag_list, flags_until_end)).parse(input)
+}
+
+fn digits(min: usize, max: usize) -> impl Fn(Input<'_>) -> Parsed<'_, i16> {
+    move |input| {
+        map_opt(take_while_m_n(min, max, |b: u8| b.is_ascii_digit()), |d: &[u8]| {
+            std::str::from_utf8(d).ok()?.parse().ok()
+        })
+        .parse(input)
+    }
+}
+
+fn small(n: i16) -> i8 {
+    i8::try_from(n).unwrap_or(i8::MAX)
+}
+
+fn day_month_year(input: Input<'_>) -> Parsed<'_, Date> {
+    let (rest, day) = preceded(opt(char(' ')), digits(1, 2)).parse(input)?;
+    let (rest, name) = delimited(char('-'), take(3usize), char('-')).parse(rest)?;
+    let (rest, year) = digits(4, 4)(rest)?;
+    match month(name).and_then(|m| Date::new(year, m, small(day)).ok()) {
+        Some(date) => Ok((rest, date)),
+        None => fail(input),
+    }
+}
+
+/// `date`, with or without quotes
+pub fn date(input: Input<'_>) -> Parsed<'_, Date> {
+    alt((delimited(char('"'), day_month_year, char('"')), day_month_year)).parse(input)
+}
+
+/// `date-time`
+pub fn date_time(input: Input<'_>) -> Parsed<'_, InternalDate> {
+    let (rest, date) = preceded(char('"'), day_month_year).parse(input)?;
+    let (rest, (h, (m, s))) = preceded(
+        char(' '),
+        separated_pair(digits(2, 2), char(':'), separated_pair(digits(2, 2), char(':'), digits(2, 2))),
+    )
+    .parse(rest)?;
+    let (rest, (sign, zone)) =
+        terminated(preceded(char(' '), (one_of("+-"), digits(4, 4))), char('"')).parse(rest)?;
+    let minutes = zone / 100 * 60 + zone % 100;
+    let minutes = if sign == '-' { -minutes } else { minutes };
+    match InternalDate::from_parts(date, small(h), small(m), small(s), minutes) {
+        Some(when) if zone % 100 < 60 => Ok((rest, when)),
+        _ => fail(input),
+    }
+}
+
+/// Spaces that some clients leave at the end of a command.
+pub fn trailing_space(input: Input<'_>) -> Parsed<'_, &[u8]> {
+    take_while(|b| b == b' ').parse(input)
+}

@@ -1,0 +1,71 @@
+//! `section` and `partial` of BODY[...] (RFC 3501 section 9).
+
+use nom::Parser;
+use nom::branch::alt;
+use nom::bytes::complete::tag_no_case;
+use nom::character::complete::char;
+use nom::combinator::{map, opt, value};
+use nom::multi::separated_list1;
+use nom::sequence::{delimited, preceded, separated_pair};
+
+use super::{Input, Parsed, prim};
+use crate::syntax::section::{Section, SectionText};
+
+/// The section with its brackets.
+pub(super) fn section(input: Input<'_>) -> Parsed<'_, Section> {
+    let (mut rest, _) = char('[').parse(input)?;
+    let mut path = Vec::new();
+    while rest.first().is_some_and(u8::is_ascii_digit) {
+        let (after, n) = prim::nz_number(rest)?;
+        path.push(n);
+        if path.len() > Section::MAX_PATH {
+            return prim::fail(rest);
+        }
+        match after.split_first() {
+            Some((b'.', next)) => rest = next,
+            _ => {
+                let (after, _) = char(']').parse(after)?;
+                return Ok((after, Section { path, text: SectionText::All }));
+            }
+        }
+    }
+    if path.is_empty()
+        && let Some(after) = rest.strip_prefix(b"]")
+    {
+        return Ok((after, Section { path, text: SectionText::All }));
+    }
+    let (rest, text) = if path.is_empty() {
+        text(rest)?
+    } else {
+        alt((text, value(SectionText::Mime, tag_no_case("MIME")))).parse(rest)?
+    };
+    let (rest, _) = char(']').parse(rest)?;
+    Ok((rest, Section { path, text }))
+}
+
+fn text(input: Input<'_>) -> Parsed<'_, SectionText> {
+    alt((
+        fields,
+        value(SectionText::Header, tag_no_case("HEADER")),
+        value(SectionText::Text, tag_no_case("TEXT")),
+    ))
+    .parse(input)
+}
+
+fn fields(input: Input<'_>) -> Parsed<'_, SectionText> {
+    let (rest, _) = tag_no_case("HEADER.FIELDS").parse(input)?;
+    let (rest, not) = opt(tag_no_case(".NOT")).parse(rest)?;
+    let (rest, names) =
+        preceded(prim::sp, delimited(char('('), separated_list1(prim::sp, prim::astring), char(')')))
+            .parse(rest)?;
+    Ok((rest, SectionText::HeaderFields { not: not.is_some(), names }))
+}
+
+/// `<offset.length>`
+pub(super) fn partial(input: Input<'_>) -> Parsed<'_, Option<(u32, u32)>> {
+    opt(map(
+        delimited(char('<'), separated_pair(prim::number, char('.'), prim::nz_number), char('>')),
+        |range| range,
+    ))
+    .parse(input)
+}

@@ -1,0 +1,32 @@
+//! `STATUS mailbox (items)` (RFC 3501 section 6.3.10).
+
+use bytes::Bytes;
+use nom::Parser;
+use nom::branch::alt;
+use nom::bytes::complete::tag_no_case;
+use nom::character::complete::char;
+use nom::combinator::value;
+use nom::multi::separated_list1;
+use nom::sequence::{delimited, preceded};
+
+use super::{Input, Parsed, prim};
+use crate::syntax::ast::{Command, StatusItem};
+
+/// Parses the arguments.
+///
+/// # Errors
+/// Where the grammar is broken.
+pub fn status<'a>(_: &'a Bytes, input: Input<'a>) -> Parsed<'a, Command> {
+    let (rest, mailbox) = preceded(prim::sp, prim::mailbox).parse(input)?;
+    let item = alt((
+        value(StatusItem::Messages, tag_no_case("MESSAGES")),
+        value(StatusItem::Recent, tag_no_case("RECENT")),
+        value(StatusItem::UidNext, tag_no_case("UIDNEXT")),
+        value(StatusItem::UidValidity, tag_no_case("UIDVALIDITY")),
+        value(StatusItem::Unseen, tag_no_case("UNSEEN")),
+    ));
+    let (rest, items) =
+        preceded(prim::sp, delimited(char('('), separated_list1(prim::sp, item), char(')'))).parse(rest)?;
+    let (rest, _) = prim::trailing_space(rest)?;
+    Ok((rest, Command::Status { mailbox, items }))
+}

@@ -1,0 +1,404 @@
+//! Commands round trip: written by an encoder that knows nothing of the parser, parsed, compared.
+
+use bytes::Bytes;
+use proptest::prelude::*;
+
+use super::command;
+use crate::syntax::ast::{Command, FetchItem, FlagChange, StatusItem};
+use crate::syntax::date::InternalDate;
+use crate::syntax::flag::{FlagList, Keyword, SystemFlags};
+use crate::syntax::mailbox_name::MailboxName;
+use crate::syntax::search_key::{DateTest, SearchKey};
+use crate::syntax::section::{Section, SectionText};
+use crate::syntax::seqset::{SeqNumber, SequenceSet};
+use crate::wire::{Frame, Framer, Limits, Mode};
+
+/// Writes a string in one of the forms the grammar has for it, chosen by `form`.
+fn enc_string(out: &mut Vec<u8>, text: &[u8], form: u8) {
+    let quotable = text.iter().all(|b| !matches!(b, b'\r' | b'\n' | 0) && b.is_ascii());
+    match form % 3 {
+        0 if quotable => {
+            out.push(b'"');
+            for b in text {
+                if matches!(b, b'"' | b'\\') {
+                    out.push(b'\\');
+                }
+                out.push(*b);
+            }
+            out.push(b'"');
+        }
+        1 => {
+            out.extend_from_slice(format!("{{{}}}\r\n", text.len()).as_bytes());
+            out.extend_from_slice(text);
+        }
+        _ => {
+            out.extend_from_slice(format!("{{{}+}}\r\n", text.len()).as_bytes());
+            out.extend_from_slice(text);
+        }
+    }
+}
+
+fn enc_set(set: &SequenceSet) -> String {
+    let one = |n: &SeqNumber| match n {
+        SeqNumber::Star => "*".to_owned(),
+        SeqNumber::Number(n) => n.to_string(),
+    };
+    set.0
+        .iter()
+        .map(|(a, b)| if a == b { one(a) } else { format!("{}:{}", one(a), one(b)) })
+        .collect::<Vec<_>>()
+        .join(",")
+}
+
+fn enc_flags(flags: &FlagList) -> String {
+    let system =
+        SystemFlags::TABLE.iter().filter(|(f, _)| flags.system.contains(*f)).map(|(_, n)| (*n).to_owned());
+    let words: Vec<String> = system.chain(flags.keywords.iter().map(|k| k.as_str().to_owned())).collect();
+    format!("({})", words.join(" "))
+}
+
+fn enc_key(out: &mut Vec<u8>, key: &SearchKey, form: u8) {
+    let mut text = |name: &str, text: &[u8]| {
+        out.extend_from_slice(name.as_bytes());
+        out.push(b' ');
+        enc_string(out, text, form);
+    };
+    match key {
+        SearchKey::And(keys) => {
+            out.push(b'(');
+            for (i, k) in keys.iter().enumerate() {
+                if i > 0 {
+                    out.push(b' ');
+                }
+                enc_key(out, k, form);
+            }
+            out.push(b')');
+        }
+        SearchKey::Or(a, b) => {
+            out.extend_from_slice(b"oR ");
+            enc_key(out, a, form);
+            out.push(b' ');
+            enc_key(out, b, form);
+        }
+        SearchKey::Not(a) => {
+            out.extend_from_slice(b"NOT ");
+            enc_key(out, a, form);
+        }
+        SearchKey::All => out.extend_from_slice(b"ALL"),
+        SearchKey::Sequence(s) => out.extend_from_slice(enc_set(s).as_bytes()),
+        SearchKey::Uid(s) => out.extend_from_slice(format!("UID {}", enc_set(s)).as_bytes()),
+        SearchKey::Flag(f) => {
+            let name = SystemFlags::TABLE.iter().find(|(x, _)| x == f).unwrap().1;
+            out.extend_from_slice(name.trim_start_matches('\\').as_bytes());
+        }
+        SearchKey::Recent => out.extend_from_slice(b"recent"),
+        SearchKey::Keyword(k) => out.extend_from_slice(format!("KEYWORD {}", k.as_str()).as_bytes()),
+        SearchKey::Internal(t, d) | SearchKey::Sent(t, d) => {
+            let sent = if matches!(key, SearchKey::Sent(..)) { "SENT" } else { "" };
+            let name = match t {
+                DateTest::Before => "BEFORE",
+                DateTest::On => "ON",
+                DateTest::Since => "SINCE",
+            };
+            out.extend_from_slice(format!("{sent}{name} {}", d.strftime("%-d-%b-%Y")).as_bytes());
+        }
+        SearchKey::Larger(n) => out.extend_from_slice(format!("LARGER {n}").as_bytes()),
+        SearchKey::Smaller(n) => out.extend_from_slice(format!("SMALLER {n}").as_bytes()),
+        SearchKey::Header(n, t) => {
+            text("HEADER", n);
+            out.push(b' ');
+            enc_string(out, t, form);
+        }
+        SearchKey::Body(t) => text("BODY", t),
+        SearchKey::Text(t) => text("TEXT", t),
+    }
+}
+
+fn enc_item(out: &mut Vec<u8>, item: &FetchItem) {
+    let word: &[u8] = match item {
+        FetchItem::Flags => b"FLAGS",
+        FetchItem::InternalDate => b"InternalDate",
+        FetchItem::Rfc822Size => b"RFC822.SIZE",
+        FetchItem::Uid => b"UID",
+        FetchItem::Envelope => b"ENVELOPE",
+        FetchItem::Body => b"BODY",
+        FetchItem::BodyStructure => b"BODYSTRUCTURE",
+        FetchItem::Rfc822 => b"RFC822",
+        FetchItem::Rfc822Header => b"RFC822.HEADER",
+        FetchItem::Rfc822Text => b"RFC822.TEXT",
+        FetchItem::BodySection { section, peek, partial } => {
+            out.extend_from_slice(if *peek { b"BODY.PEEK[" } else { b"BODY[" });
+            let mut words: Vec<String> = section.path.iter().map(u32::to_string).collect();
+            match &section.text {
+                SectionText::All => {}
+                SectionText::Header => words.push("HEADER".into()),
+                SectionText::Text => words.push("TEXT".into()),
+                SectionText::Mime => words.push("MIME".into()),
+                SectionText::HeaderFields { not, .. } => {
+                    words.push("HEADER".into());
+                    words.push("FIELDS".into());
+                    if *not {
+                        words.push("NOT".into());
+                    }
+                }
+            }
+            out.extend_from_slice(words.join(".").as_bytes());
+            if let SectionText::HeaderFields { names, .. } = &section.text {
+                for (i, n) in names.iter().enumerate() {
+                    out.extend_from_slice(if i == 0 { b" (" } else { b" " });
+                    enc_string(out, n, 0);
+                }
+                out.push(b')');
+            }
+            out.push(b']');
+            if let Some((a, b)) = partial {
+                out.extend_from_slice(format!("<{a}.{b}>").as_bytes());
+            }
+            return;
+        }
+    };
+    out.extend_from_slice(word);
+}
+
+fn set() -> impl Strategy<Value = SequenceSet> {
+    let n = prop_oneof![4 => (1u32..).prop_map(SeqNumber::Number), 1 => Just(SeqNumber::Star)];
+    proptest::collection::vec((n.clone(), n), 1..5).prop_map(SequenceSet)
+}
+
+fn flags() -> impl Strategy<Value = FlagList> {
+    (0u8..32, proptest::collection::vec("[$a-zA-Z][a-zA-Z0-9.]{0,8}", 0..3)).prop_map(|(bits, words)| {
+        let mut list = FlagList { system: SystemFlags::from_bits(bits), keywords: vec![] };
+        words.iter().for_each(|w| list.add_keyword(Keyword::new(w.as_bytes()).unwrap()));
+        list
+    })
+}
+
+fn text() -> impl Strategy<Value = Vec<u8>> {
+    prop_oneof!["[ -~]{0,12}".prop_map(String::into_bytes), proptest::collection::vec(1u8.., 0..12)]
+}
+
+fn date() -> impl Strategy<Value = jiff::civil::Date> {
+    (1000i16..9999, 1i8..=12, 1i8..=28).prop_map(|(y, m, d)| jiff::civil::Date::constant(y, m, d))
+}
+
+fn key() -> impl Strategy<Value = SearchKey> {
+    let test = prop_oneof![Just(DateTest::Before), Just(DateTest::On), Just(DateTest::Since)];
+    let leaf = prop_oneof![
+        Just(SearchKey::All),
+        Just(SearchKey::Recent),
+        set().prop_map(SearchKey::Sequence),
+        set().prop_map(SearchKey::Uid),
+        Just(SearchKey::Flag(SystemFlags::SEEN)),
+        "[$a-z]{1,5}".prop_map(|k| SearchKey::Keyword(Keyword::new(k.as_bytes()).unwrap())),
+        (test.clone(), date()).prop_map(|(t, d)| SearchKey::Internal(t, d)),
+        (test, date()).prop_map(|(t, d)| SearchKey::Sent(t, d)),
+        any::<u32>().prop_map(SearchKey::Larger),
+        any::<u32>().prop_map(SearchKey::Smaller),
+        (text(), text()).prop_map(|(a, b)| SearchKey::Header(a, b)),
+        text().prop_map(SearchKey::Body),
+        text().prop_map(SearchKey::Text),
+    ];
+    leaf.prop_recursive(4, 20, 4, |inner| {
+        prop_oneof![
+            proptest::collection::vec(inner.clone(), 2..4).prop_map(SearchKey::And),
+            (inner.clone(), inner.clone()).prop_map(|(a, b)| SearchKey::Or(Box::new(a), Box::new(b))),
+            inner.prop_map(|a| SearchKey::Not(Box::new(a))),
+        ]
+    })
+}
+
+fn item() -> impl Strategy<Value = FetchItem> {
+    let names = proptest::collection::vec("[A-Za-z\\-]{1,8}".prop_map(String::into_bytes), 1..3);
+    let section_text = prop_oneof![
+        Just(SectionText::All),
+        Just(SectionText::Header),
+        Just(SectionText::Text),
+        (any::<bool>(), names).prop_map(|(not, names)| SectionText::HeaderFields { not, names }),
+    ];
+    let section = (proptest::collection::vec(1u32..9, 0..4), section_text, any::<bool>()).prop_map(
+        |(path, text, mime)| {
+            let text = if mime && !path.is_empty() { SectionText::Mime } else { text };
+            Section { path, text }
+        },
+    );
+    prop_oneof![
+        Just(FetchItem::Flags),
+        Just(FetchItem::InternalDate),
+        Just(FetchItem::Rfc822Size),
+        Just(FetchItem::Uid),
+        Just(FetchItem::Envelope),
+        Just(FetchItem::Body),
+        Just(FetchItem::BodyStructure),
+        Just(FetchItem::Rfc822),
+        Just(FetchItem::Rfc822Header),
+        Just(FetchItem::Rfc822Text),
+        (section, any::<bool>(), proptest::option::of((any::<u32>(), 1u32..)))
+            .prop_map(|(section, peek, partial)| FetchItem::BodySection { section, peek, partial }),
+    ]
+}
+
+fn name() -> impl Strategy<Value = MailboxName> {
+    "[a-zA-Z&\u{e9}\u{4e2d}. ]{1,10}(/[a-z]{1,4}){0,2}".prop_map(|n| MailboxName::new(&n).unwrap())
+}
+
+/// Frames what a client would send, as the transport does, and parses it.
+fn parse(sent: &[u8]) -> Command {
+    let mut framer = Framer::default();
+    framer.feed(sent);
+    framer.feed(b"\r\n");
+    loop {
+        match framer.next_frame(Mode::Command, &Limits::AUTHENTICATED) {
+            Some(Frame::Continue) => {}
+            Some(Frame::Command(frame)) => {
+                let parsed = command(&frame);
+                return parsed
+                    .unwrap_or_else(|e| panic!("{}: {}", e.text, String::from_utf8_lossy(sent)))
+                    .command;
+            }
+            other => panic!("{other:?}"),
+        }
+    }
+}
+
+proptest! {
+    #[test]
+    fn search_round_trip(key in key(), form: u8, uid: bool) {
+        let mut sent = if uid { b"t UID SEARCH ".to_vec() } else { b"t SEARCH ".to_vec() };
+        enc_key(&mut sent, &key, form);
+        prop_assert_eq!(parse(&sent), Command::Search { charset: None, key, uid });
+    }
+
+    #[test]
+    fn fetch_round_trip(set in set(), items in proptest::collection::vec(item(), 1..5)) {
+        let mut sent = format!("t FETCH {} (", enc_set(&set)).into_bytes();
+        for (i, item) in items.iter().enumerate() {
+            if i > 0 {
+                sent.push(b' ');
+            }
+            enc_item(&mut sent, item);
+        }
+        sent.push(b')');
+        prop_assert_eq!(parse(&sent), Command::Fetch { set, items, uid: false });
+    }
+
+    #[test]
+    fn store_round_trip(set in set(), flags in flags(), silent: bool, uid: bool, sign in 0..3) {
+        let (word, change) = [("", FlagChange::Replace), ("+", FlagChange::Add), ("-", FlagChange::Remove)][sign as usize];
+        let uid_word = if uid { "UID " } else { "" };
+        let silent_word = if silent { ".silent" } else { "" };
+        let sent = format!("t {uid_word}STORE {} {word}FLAGS{silent_word} {}", enc_set(&set), enc_flags(&flags));
+        prop_assert_eq!(parse(sent.as_bytes()), Command::Store { set, change, silent, flags, uid });
+    }
+
+    #[test]
+    fn append_round_trip(
+        mailbox in name(), flags in flags(), form: u8, message in proptest::collection::vec(any::<u8>(), 0..300),
+        date in proptest::option::of((date(), 0i8..24, 0i8..60, -700i16..700)),
+    ) {
+        let mut sent = b"t append ".to_vec();
+        enc_string(&mut sent, mailbox.to_wire().as_bytes(), form);
+        sent.extend_from_slice(format!(" {} ", enc_flags(&flags)).as_bytes());
+        let when = date.map(|(d, h, m, z)| {
+            let sign = if z < 0 { '-' } else { '+' };
+            let zone = format!("{sign}{:02}{:02}", z.abs() / 60, z.abs() % 60);
+            let day = d.strftime("%e-%b-%Y");
+            sent.extend_from_slice(format!("\"{day} {h:02}:{m:02}:07 {zone}\" ").as_bytes());
+            InternalDate::from_parts(d, h, m, 7, z).unwrap()
+        });
+        enc_string(&mut sent, &message, 1 + form % 2);
+        let expected = Command::Append { mailbox: Ok(mailbox), flags, date: when, message: Bytes::from(message) };
+        prop_assert_eq!(parse(&sent), expected);
+    }
+
+    #[test]
+    fn names_round_trip(a in name(), b in name(), form: u8, set in set()) {
+        let mut sent = b"t RENAME ".to_vec();
+        enc_string(&mut sent, a.to_wire().as_bytes(), form);
+        sent.push(b' ');
+        enc_string(&mut sent, b.to_wire().as_bytes(), form / 3);
+        prop_assert_eq!(parse(&sent), Command::Rename(Ok(a.clone()), Ok(b)));
+        let mut sent = format!("t UID MOVE {} ", enc_set(&set)).into_bytes();
+        enc_string(&mut sent, a.to_wire().as_bytes(), form);
+        prop_assert_eq!(parse(&sent), Command::Move { set, mailbox: Ok(a), uid: true });
+    }
+
+    #[test]
+    fn login_round_trip(user in text(), password in text(), form: u8) {
+        let mut sent = b"t LOGIN ".to_vec();
+        enc_string(&mut sent, &user, form);
+        sent.push(b' ');
+        enc_string(&mut sent, &password, form / 3);
+        prop_assert_eq!(parse(&sent), Command::Login { user, password });
+    }
+
+    #[test]
+    fn any_command_gets_an_answer(line in "[a-z]{1,3} (UID )?(FETCH|SEARCH|STORE|APPEND|LIST|ID|STATUS|LOGIN|COPY) [ -~]{0,40}") {
+        let _ = command(&Bytes::from(line));
+    }
+
+    #[test]
+    fn any_octets_get_an_answer(line in proptest::collection::vec(any::<u8>(), 0..100)) {
+        let _ = command(&Bytes::from(line));
+    }
+}
+
+#[test]
+fn macros_and_short_forms() {
+    assert_eq!(
+        parse(b"t FETCH 1 fast"),
+        Command::Fetch {
+            set: SequenceSet(vec![(SeqNumber::Number(1), SeqNumber::Number(1))]),
+            items: vec![FetchItem::Flags, FetchItem::InternalDate, FetchItem::Rfc822Size],
+            uid: false
+        }
+    );
+    assert_eq!(
+        parse(b"t STATUS x (UNSEEN messages)"),
+        Command::Status {
+            mailbox: Ok(MailboxName::new("x").unwrap()),
+            items: vec![StatusItem::Unseen, StatusItem::Messages]
+        }
+    );
+    assert!(
+        matches!(parse(b"t SEARCH UNSEEN FROM a"), Command::Search { key: SearchKey::And(k), .. } if k.len() == 2)
+    );
+    assert!(matches!(parse(b"t STORE 1 +FLAGS \\Seen $x"), Command::Store { .. }));
+    assert!(
+        matches!(parse(b"t UID FETCH 1 FLAGS"), Command::Fetch { items, .. } if items[0] == FetchItem::Uid)
+    );
+    assert_eq!(parse(b"t ID ()"), Command::Id);
+}
+
+#[test]
+fn search_depth_at_and_past() {
+    for (depth, good) in [(SearchKey::MAX_DEPTH, true), (SearchKey::MAX_DEPTH + 1, false)] {
+        let sent = format!("t SEARCH {}ALL", "NOT ".repeat(depth));
+        assert_eq!(command(&Bytes::from(sent)).is_ok(), good);
+        let sent = format!("t SEARCH {}ALL{}", "(".repeat(depth), ")".repeat(depth));
+        assert_eq!(command(&Bytes::from(sent)).is_ok(), good);
+    }
+    for (keys, good) in [(SearchKey::MAX_KEYS, true), (SearchKey::MAX_KEYS + 1, false)] {
+        let sent = format!("t SEARCH{}", " ALL".repeat(keys));
+        assert_eq!(command(&Bytes::from(sent)).is_ok(), good);
+    }
+}
+
+#[test]
+fn set_and_path_limits_at_and_past() {
+    for (n, good) in [(SequenceSet::MAX_RANGES, true), (SequenceSet::MAX_RANGES + 1, false)] {
+        let sent = format!("t FETCH {} UID", vec!["1"; n].join(","));
+        assert_eq!(command(&Bytes::from(sent)).is_ok(), good);
+    }
+    for (n, good) in [(Section::MAX_PATH, true), (Section::MAX_PATH + 1, false)] {
+        let sent = format!("t FETCH 1 BODY[{}]", vec!["1"; n].join("."));
+        assert_eq!(command(&Bytes::from(sent)).is_ok(), good);
+    }
+}
+
+#[test]
+fn errors_name_the_place_but_no_password() {
+    let error = |text: &'static str| command(&Bytes::from(text)).unwrap_err().text;
+    assert_eq!(error("t FETCH x FLAGS"), "FETCH: syntax error at octet 9 near 'x FLAGS'");
+    assert_eq!(error("t LOGIN bob se(cret"), "LOGIN: syntax error at octet 15");
+    assert_eq!(error("t SELECT"), "SELECT: an argument is missing at the end");
+}

@@ -1,0 +1,10 @@
+//! SEARCH: which messages match a key (RFC 3501 section 6.4.4).
+//!
+//! A key is first judged by the index alone, with "cannot tell" as a third answer; only messages that the index cannot
+//! decide are read and decoded. Text is compared as a substring after case folding (i;unicode-casemap, RFC 5051, with
+//! an ASCII fast path), over decoded text.
+
+pub mod fold;
+pub mod program;
+
+pub use program::{Content, Program, ProgramError, Row};

@@ -1,0 +1,193 @@
+//! A search key made ready: sets resolved, text decoded and folded.
+
+use jiff::civil::Date;
+use thiserror::Error;
+
+use super::fold::Needle;
+use crate::mail::scan::{Structure, scan};
+use crate::mail::{decode, header};
+use crate::mailstore::MessageRecord;
+use crate::syntax::date::header_date;
+use crate::syntax::flag::{Keyword, SystemFlags};
+use crate::syntax::search_key::{DateTest, SearchKey};
+use crate::syntax::seqset::NumberSet;
+
+/// Why a search cannot be run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
+pub enum ProgramError {
+    /// Answered with BADCHARSET.
+    #[error("charset is not known")]
+    UnknownCharset,
+}
+
+/// What the index and the session know of one message.
+#[derive(Debug, Clone, Copy)]
+pub struct Row<'a> {
+    /// Message number in the session.
+    pub seq: u32,
+    /// The record of the index.
+    pub record: &'a MessageRecord,
+    /// Whether the session shows `\Recent`.
+    pub recent: bool,
+}
+
+/// A message read and scanned for keys that look inside.
+pub struct Content<'a> {
+    message: &'a [u8],
+    structure: Structure,
+}
+
+impl<'a> Content<'a> {
+    /// Scans a message.
+    pub fn new(message: &'a [u8]) -> Self {
+        Self { message, structure: scan(message) }
+    }
+
+    fn header(&self) -> &'a [u8] {
+        &self.message[self.structure.root().header.clone()]
+    }
+}
+
+/// A key ready to be judged.
+#[derive(Debug)]
+pub enum Program {
+    /// All of these.
+    And(Vec<Program>),
+    /// Either.
+    Or(Box<Program>, Box<Program>),
+    /// Not this.
+    Not(Box<Program>),
+    /// Known beforehand.
+    Constant(bool),
+    /// Message numbers.
+    Sequence(NumberSet),
+    /// UIDs.
+    Uid(NumberSet),
+    /// System flag.
+    Flag(SystemFlags),
+    /// `\Recent`
+    Recent,
+    /// Keyword bit of the mailbox.
+    Keyword(u64),
+    /// Internal date.
+    Internal(DateTest, Date),
+    /// Date header.
+    Sent(DateTest, Date),
+    /// Greater than.
+    Larger(u32),
+    /// Less than.
+    Smaller(u32),
+    /// Field and text.
+    Header(Vec<u8>, Needle),
+    /// Body text.
+    Body(Needle),
+    /// Header or body text.
+    Text(Needle),
+}
+
+impl Program {
+    /// Prepares a key. `keyword_bit` gives the bit of a keyword in the mailbox; `greatest_seq` and `greatest_uid` stand
+    /// for `*`.
+    ///
+    /// # Errors
+    /// [`ProgramError::UnknownCharset`].
+    pub fn new(
+        key: &SearchKey,
+        charset: Option<&[u8]>,
+        keyword_bit: &dyn Fn(&Keyword) -> Option<u64>,
+        greatest_seq: u32,
+        greatest_uid: u32,
+    ) -> Result<Self, ProgramError> {
+        if charset.is_some_and(|c| !decode::knows_charset(c)) {
+            return Err(ProgramError::UnknownCharset);
+        }
+        let needle = |text: &[u8]| Needle::new(&decode::charset_text(charset, text));
+        // Depth is bounded by the parser (SearchKey::MAX_DEPTH), so recursion is.
+        let again = |k: &SearchKey| Self::new(k, charset, keyword_bit, greatest_seq, greatest_uid);
+        Ok(match key {
+            SearchKey::And(keys) => Self::And(keys.iter().map(again).collect::<Result<_, _>>()?),
+            SearchKey::Or(a, b) => Self::Or(Box::new(again(a)?), Box::new(again(b)?)),
+            SearchKey::Not(a) => Self::Not(Box::new(again(a)?)),
+            SearchKey::All => Self::Constant(true),
+            SearchKey::Sequence(set) => Self::Sequence(set.resolve(greatest_seq)),
+            SearchKey::Uid(set) => Self::Uid(set.resolve(greatest_uid)),
+            SearchKey::Flag(f) => Self::Flag(*f),
+            SearchKey::Recent => Self::Recent,
+            SearchKey::Keyword(k) => keyword_bit(k).map_or(Self::Constant(false), Self::Keyword),
+            SearchKey::Internal(test, date) => Self::Internal(*test, *date),
+            SearchKey::Sent(test, date) => Self::Sent(*test, *date),
+            SearchKey::Larger(n) => Self::Larger(*n),
+            SearchKey::Smaller(n) => Self::Smaller(*n),
+            SearchKey::Header(name, text) => Self::Header(name.clone(), needle(text)),
+            SearchKey::Body(text) => Self::Body(needle(text)),
+            SearchKey::Text(text) => Self::Text(needle(text)),
+        })
+    }
+
+    /// Judges by the index alone; `None` when the message must be read.
+    pub fn by_index(&self, row: &Row<'_>) -> Option<bool> {
+        Some(match self {
+            Self::And(keys) => {
+                let mut unknown = false;
+                for key in keys {
+                    match key.by_index(row) {
+                        Some(false) => return Some(false),
+                        Some(true) => {}
+                        None => unknown = true,
+                    }
+                }
+                return (!unknown).then_some(true);
+            }
+            Self::Or(a, b) => match (a.by_index(row), b.by_index(row)) {
+                (Some(true), _) | (_, Some(true)) => true,
+                (Some(false), Some(false)) => false,
+                _ => return None,
+            },
+            Self::Not(a) => !a.by_index(row)?,
+            Self::Constant(answer) => *answer,
+            Self::Sequence(set) => set.contains(row.seq),
+            Self::Uid(set) => set.contains(row.record.uid.0),
+            Self::Flag(f) => row.record.flags.contains(*f),
+            Self::Recent => row.recent,
+            Self::Keyword(bit) => row.record.keywords & bit != 0,
+            Self::Internal(test, date) => compare(*test, row.record.date.date(), *date),
+            Self::Larger(n) => row.record.size > u64::from(*n),
+            Self::Smaller(n) => row.record.size < u64::from(*n),
+            Self::Text(n) | Self::Body(n) if n.is_empty() => true,
+            Self::Sent(..) | Self::Header(..) | Self::Body(_) | Self::Text(_) => return None,
+        })
+    }
+
+    /// Judges with the message at hand.
+    pub fn by_content(&self, row: &Row<'_>, content: &Content<'_>) -> bool {
+        match self {
+            Self::And(keys) => keys.iter().all(|k| k.by_content(row, content)),
+            Self::Or(a, b) => a.by_content(row, content) || b.by_content(row, content),
+            Self::Not(a) => !a.by_content(row, content),
+            Self::Sent(test, date) => header::find(content.header(), b"Date")
+                .and_then(|f| header_date(&decode::charset_text(None, &header::unfold(f.value))))
+                .is_some_and(|d| compare(*test, d, *date)),
+            Self::Header(name, needle) => header::fields(content.header())
+                .filter(|f| f.is(name))
+                .any(|f| needle.is_empty() || needle.is_in(&decode::header_text(f.value))),
+            Self::Body(needle) => {
+                decode::body_texts(content.message, &content.structure, |text| needle.is_in(text))
+            }
+            Self::Text(needle) => {
+                header::fields(content.header()).any(|f| {
+                    let name = decode::charset_text(None, f.name);
+                    needle.is_in(&format!("{name}: {}", decode::header_text(f.value)))
+                }) || decode::body_texts(content.message, &content.structure, |text| needle.is_in(text))
+            }
+            _ => self.by_index(row).unwrap_or(false),
+        }
+    }
+}
+
+fn compare(test: DateTest, have: Date, want: Date) -> bool {
+    match test {
+        DateTest::Before => have < want,
+        DateTest::On => have == want,
+        DateTest::Since => have >= want,
+    }
+}

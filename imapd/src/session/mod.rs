@@ -1,0 +1,253 @@
+//! A session: one client from greeting to BYE, without its socket.
+//!
+//! The transport hands in framed commands and lines and sends what is put out; everything a client can see is decided
+//! here and in [`crate::command`]. A session runs one command at a time, so pipelined commands are never ambiguous.
+//! Untagged updates go out after a command and before its tagged answer, EXPUNGE only where the table allows it.
+
+pub mod capability;
+pub mod out;
+pub mod registry;
+pub mod reply;
+pub mod server;
+pub mod table;
+pub mod view;
+
+use std::io;
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use bytes::Bytes;
+
+use crate::command;
+use crate::mailstore::{SessionId, UserStore};
+use crate::parse::{self, TaggedCommand};
+use crate::transport::Slot;
+use crate::wire::{Limits, Mode, Refusal};
+
+pub use out::{Drain, Out};
+pub use reply::{Failure, Reply, Status};
+pub use server::Server;
+pub use view::View;
+
+/// What the transport must do next.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Step {
+    /// Read on, as [`Session::mode`] says.
+    Go,
+    /// Do the TLS handshake, then read on.
+    StartTls,
+    /// Send what there is and close.
+    Close,
+}
+
+/// What the next line answers.
+#[derive(Debug)]
+enum Waiting {
+    Nothing,
+    /// A SASL response.
+    Authenticate {
+        tag: Bytes,
+    },
+    /// DONE.
+    Idle {
+        tag: Bytes,
+    },
+}
+
+/// One client.
+pub struct Session {
+    /// Its number.
+    pub id: SessionId,
+    /// Where the client is.
+    pub peer: IpAddr,
+    /// Whether the connection is encrypted.
+    pub tls: bool,
+    pub(crate) server: Arc<Server>,
+    pub(crate) user: Option<Arc<UserStore>>,
+    pub(crate) view: Option<View>,
+    pub(crate) failed_logins: u32,
+    pub(crate) user_slot: Option<Slot>,
+    waiting: Waiting,
+    bad_commands: u32,
+}
+
+impl Session {
+    /// Commands in error after which an unknown client is sent away: it is no IMAP client.
+    pub const MAX_BAD_COMMANDS: u32 = 20;
+
+    /// A session that has just connected.
+    pub fn new(server: Arc<Server>, peer: IpAddr, tls: bool) -> Self {
+        Self {
+            id: server.next_session(),
+            peer,
+            tls,
+            server,
+            user: None,
+            view: None,
+            failed_logins: 0,
+            user_slot: None,
+            waiting: Waiting::Nothing,
+            bad_commands: 0,
+        }
+    }
+
+    /// The greeting.
+    pub fn greeting(&self, out: &mut Vec<u8>) {
+        let line = format!(
+            "* OK [CAPABILITY {}] {} IMAP4rev1 server IMAPMAIN ready\r\n",
+            capability::list(self),
+            self.server.host
+        );
+        out.extend_from_slice(line.as_bytes());
+    }
+
+    /// How the next octets are to be read.
+    pub fn mode(&self) -> Mode {
+        match self.waiting {
+            Waiting::Nothing => Mode::Command,
+            _ => Mode::Line,
+        }
+    }
+
+    /// What the client may send.
+    pub fn limits(&self) -> Limits {
+        if self.user.is_some() { Limits::AUTHENTICATED } else { Limits::NOT_AUTHENTICATED }
+    }
+
+    /// Whether the client waits in IDLE.
+    pub fn is_idling(&self) -> bool {
+        matches!(self.waiting, Waiting::Idle { .. })
+    }
+
+    /// Whether the client has logged in.
+    pub fn is_authenticated(&self) -> bool {
+        self.user.is_some()
+    }
+
+    /// The user, once logged in.
+    pub fn user(&self) -> Option<&Arc<UserStore>> {
+        self.user.as_ref()
+    }
+
+    /// The states of [`table`] this session is in.
+    pub fn state(&self) -> u8 {
+        match (&self.user, &self.view) {
+            (None, _) => table::NOT_AUTHENTICATED,
+            (Some(_), None) => table::AUTHENTICATED,
+            (Some(_), Some(_)) => table::SELECTED,
+        }
+    }
+
+    /// Answers a command that the framer refused.
+    pub fn refused(&mut self, tag: Option<&Bytes>, why: Refusal, out: &mut Vec<u8>) -> Step {
+        let reply = match why {
+            Refusal::MessageTooLarge => Reply::no("TOOBIG", why.to_string()),
+            _ if self.user.is_some() => Reply::bad_code("TOOBIG", why.to_string()),
+            _ => Reply::bad(why.to_string()),
+        };
+        reply.write(out, tag.map(|t| &**t));
+        self.count_bad(out)
+    }
+
+    /// Runs one framed command.
+    ///
+    /// # Errors
+    /// When the client cannot be written to.
+    pub async fn command(&mut self, frame: Bytes, out: &mut Out<'_>) -> io::Result<Step> {
+        let parsed = match parse::command(&frame) {
+            Ok(parsed) => parsed,
+            Err(e) => {
+                Reply::bad(e.text).write(out.buf, e.tag.as_deref());
+                return Ok(self.count_bad(out.buf));
+            }
+        };
+        let TaggedCommand { tag, row, command } = parsed;
+        drop(frame);
+        if row.states & self.state() == 0 {
+            let text = format!("{} is not allowed {}", row.name, table::state_name(self.state()));
+            Reply::bad(text).write(out.buf, Some(&tag));
+            return Ok(self.count_bad(out.buf));
+        }
+        tracing::debug!(target: "imapd::codeflow", session = self.id.0, command = row.name);
+        let result = command::run(self, command, &tag, out).await;
+        let reply = match result {
+            Ok(reply) => reply,
+            Err(Failure::Io(e)) => return Err(e),
+            Err(Failure::Store(e)) => Reply::from_store(&e),
+        };
+        if reply.status == Status::Wait {
+            return Ok(Step::Go);
+        }
+        self.finish(&tag, &reply, row.flags & table::NO_EXPUNGE == 0, out)
+    }
+
+    /// Sends the updates and the tagged answer.
+    fn finish(&mut self, tag: &[u8], reply: &Reply, expunge: bool, out: &mut Out<'_>) -> io::Result<Step> {
+        if let Some(view) = &mut self.view {
+            view.sync(out.buf, self.id, expunge);
+        }
+        reply.write(out.buf, Some(tag));
+        if reply.status == Status::Bad {
+            return Ok(self.count_bad(out.buf));
+        }
+        Ok(reply.then)
+    }
+
+    /// Takes a line that answers a continuation request.
+    ///
+    /// # Errors
+    /// When the client cannot be written to.
+    pub async fn line(&mut self, line: Bytes, out: &mut Out<'_>) -> io::Result<Step> {
+        match std::mem::replace(&mut self.waiting, Waiting::Nothing) {
+            Waiting::Nothing => Ok(Step::Go),
+            Waiting::Authenticate { tag } => {
+                let reply = match command::authenticate::answer(self, &line).await {
+                    Ok(reply) => reply,
+                    Err(Failure::Io(e)) => return Err(e),
+                    Err(Failure::Store(e)) => Reply::from_store(&e),
+                };
+                self.finish(&tag, &reply, true, out)
+            }
+            Waiting::Idle { tag } => {
+                let reply = if line.trim_ascii().eq_ignore_ascii_case(b"DONE") {
+                    Reply::ok("IDLE completed")
+                } else {
+                    Reply::bad("IDLE ends with DONE")
+                };
+                self.finish(&tag, &reply, true, out)
+            }
+        }
+    }
+
+    /// Waits until the selected mailbox changes; for ever when none is selected.
+    pub async fn changed(&mut self) {
+        match &mut self.view {
+            Some(view) => view.changed().await,
+            None => std::future::pending().await,
+        }
+    }
+
+    /// Puts out what changed while idling.
+    pub fn idle_update(&mut self, out: &mut Vec<u8>) {
+        if let Some(view) = &mut self.view {
+            view.sync(out, self.id, true);
+        }
+    }
+
+    pub(crate) fn wait_for_response(&mut self, tag: &Bytes) {
+        self.waiting = Waiting::Authenticate { tag: tag.clone() };
+    }
+
+    pub(crate) fn wait_for_done(&mut self, tag: &Bytes) {
+        self.waiting = Waiting::Idle { tag: tag.clone() };
+    }
+
+    fn count_bad(&mut self, out: &mut Vec<u8>) -> Step {
+        self.bad_commands += 1;
+        if self.user.is_none() && self.bad_commands >= Self::MAX_BAD_COMMANDS {
+            out.extend_from_slice(b"* BYE Too many bad commands\r\n");
+            return Step::Close;
+        }
+        Step::Go
+    }
+}

@@ -1,0 +1,67 @@
+//! What all sessions share.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use tokio::sync::Semaphore;
+
+use super::registry::Sessions;
+use crate::auth::Authenticator;
+use crate::mailstore::{MailStore, SessionId};
+use crate::transport::ConnectionLimits;
+
+/// The server as sessions see it.
+pub struct Server {
+    /// Host name of the greeting.
+    pub host: String,
+    /// The mail store.
+    pub store: Arc<MailStore>,
+    /// Who may log in.
+    pub auth: Authenticator,
+    /// Whether STARTTLS is offered.
+    pub starttls: bool,
+    /// Whether passwords may come in the clear.
+    pub clear_passwords: bool,
+    /// Who is connected.
+    pub sessions: Arc<Sessions>,
+    /// How many connections there may be.
+    pub limits: Arc<ConnectionLimits>,
+    /// Lets that many searches compute at once.
+    pub(crate) cpu: Arc<Semaphore>,
+    next_session: AtomicU64,
+}
+
+impl Server {
+    /// A server. `cpus` bounds what computes at once.
+    pub fn new(host: String, store: Arc<MailStore>, auth: Authenticator, cpus: usize) -> Self {
+        Self {
+            host,
+            store,
+            auth,
+            starttls: false,
+            clear_passwords: true,
+            sessions: Arc::default(),
+            limits: Arc::default(),
+            cpu: Arc::new(Semaphore::new(cpus.max(1))),
+            next_session: AtomicU64::new(0),
+        }
+    }
+
+    pub(crate) fn next_session(&self) -> SessionId {
+        SessionId(self.next_session.fetch_add(1, Ordering::Relaxed) + 1)
+    }
+
+    /// Runs a computation off the tasks' threads, a bounded number at once.
+    ///
+    /// # Errors
+    /// When the computation panicked, which is a defect.
+    pub(crate) async fn compute<T: Send + 'static>(
+        &self,
+        work: impl FnOnce() -> T + Send + 'static,
+    ) -> Result<T, crate::mailstore::StoreError> {
+        let _turn = self.cpu.clone().acquire_owned().await;
+        tokio::task::spawn_blocking(work)
+            .await
+            .map_err(|e| crate::mailstore::StoreError::Damaged(format!("computation failed: {e}")))
+    }
+}

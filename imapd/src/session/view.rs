@@ -1,0 +1,269 @@
+//! What one session knows of its selected mailbox: which message has which number.
+//!
+//! Invariant: message numbers change only when this session is told so. Messages that others expunged stay in the view
+//! as ghosts until [`View::sync`] may say EXPUNGE; new ones are appended with EXISTS. While the view is up to date it
+//! shares the UID column of the mailbox and costs nothing.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use tokio::sync::watch;
+
+use crate::mailstore::change_log::{Change, Since};
+use crate::mailstore::open::State;
+use crate::mailstore::{MessageRecord, ModSeq, OpenMailbox, SessionId, Uid};
+use crate::syntax::flag::SystemFlags;
+use crate::syntax::seqset::{NumberSet, SequenceSet};
+
+/// A selected mailbox.
+pub struct View {
+    /// The mailbox.
+    pub mailbox: Arc<OpenMailbox>,
+    /// Whether it was opened with EXAMINE.
+    pub read_only: bool,
+    uids: Arc<Vec<u32>>,
+    position: u64,
+    modseq: ModSeq,
+    ghosts: BTreeSet<u32>,
+    /// UIDs that are recent in this session, as ranges.
+    recent: Vec<(u32, u32)>,
+    known_keywords: usize,
+    watch: watch::Receiver<u64>,
+}
+
+impl View {
+    /// Opens a view on the mailbox as it is now.
+    pub fn new(mailbox: Arc<OpenMailbox>, read_only: bool) -> Self {
+        let watch = mailbox.subscribe();
+        let state = mailbox.state();
+        let uid_next = state.uid_next;
+        let from = if read_only { mailbox.recent_from() } else { mailbox.claim_recent(uid_next) };
+        let view = Self {
+            read_only,
+            uids: state.columns.uids().clone(),
+            position: state.log.end(),
+            modseq: state.highest_modseq,
+            ghosts: BTreeSet::new(),
+            recent: if from < uid_next { vec![(from.0, uid_next.0 - 1)] } else { Vec::new() },
+            known_keywords: state.keywords.iter().flatten().count(),
+            watch,
+            mailbox: mailbox.clone(),
+        };
+        drop(state);
+        view
+    }
+
+    /// Messages in the view.
+    pub fn len(&self) -> u32 {
+        u32::try_from(self.uids.len()).unwrap_or(u32::MAX)
+    }
+
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.uids.is_empty()
+    }
+
+    /// The UIDs in order of their numbers.
+    pub fn uids(&self) -> &Arc<Vec<u32>> {
+        &self.uids
+    }
+
+    /// Whether a message is recent in this session.
+    pub fn is_recent(&self, uid: Uid) -> bool {
+        self.recent.iter().any(|(low, high)| (*low..=*high).contains(&uid.0))
+    }
+
+    /// How many messages are recent in this session.
+    pub fn recent_count(&self) -> usize {
+        self.recent
+            .iter()
+            .map(|(low, high)| {
+                self.uids.partition_point(|u| u <= high) - self.uids.partition_point(|u| u < low)
+            })
+            .sum()
+    }
+
+    /// The messages a set names, as number and UID, ascending. `None` when it names a number that does not exist.
+    pub fn select(&self, set: &SequenceSet, by_uid: bool) -> Option<Vec<(u32, Uid)>> {
+        if by_uid {
+            let greatest = self.uids.last().copied().unwrap_or(0);
+            return Some(self.positions_of_uids(&set.resolve(greatest)));
+        }
+        if set.greatest_named() > self.len() || (self.is_empty() && !set.0.is_empty()) {
+            return None;
+        }
+        let numbers = set.resolve(self.len());
+        Some(numbers.iter().map(|n| (n, Uid(self.uids[n as usize - 1]))).collect())
+    }
+
+    fn positions_of_uids(&self, set: &NumberSet) -> Vec<(u32, Uid)> {
+        let mut out = Vec::new();
+        for (low, high) in set.ranges() {
+            let start = self.uids.partition_point(|u| u < low);
+            let end = self.uids.partition_point(|u| u <= high);
+            // A view holds at most u32::MAX messages, UIDs being 32 bits.
+            out.extend((start..end).map(|i| (i as u32 + 1, Uid(self.uids[i]))));
+        }
+        out
+    }
+
+    /// The number of a UID.
+    pub fn number_of(&self, uid: Uid) -> Option<u32> {
+        self.uids.binary_search(&uid.0).ok().map(|i| i as u32 + 1)
+    }
+
+    /// Waits until something may have changed.
+    pub async fn changed(&mut self) {
+        // The sender lives as long as the mailbox, which this view holds.
+        if self.watch.changed().await.is_err() {
+            std::future::pending::<()>().await;
+        }
+    }
+
+    /// Tells the session what changed since it was last told. EXPUNGE only when `expunge`.
+    pub fn sync(&mut self, out: &mut Vec<u8>, me: SessionId, expunge: bool) {
+        let mailbox = self.mailbox.clone();
+        let state = mailbox.state();
+        let end = state.log.end();
+        if end == self.position && !state.deleted && (self.ghosts.is_empty() || !expunge) {
+            return;
+        }
+        let flagged = self.gather(&state, me);
+        self.position = end;
+        self.modseq = state.highest_modseq;
+        if expunge {
+            self.tell_expunged(out);
+        }
+        self.tell_added(&state, out);
+        let keywords = state.keywords.iter().flatten().count();
+        if keywords != self.known_keywords {
+            self.known_keywords = keywords;
+            write_flags_line(out, &state);
+        }
+        for uid in flagged {
+            let uid = Uid(uid);
+            if let (Some(number), Some(record)) = (self.number_of(uid), state.columns.get(uid)) {
+                out.extend_from_slice(format!("* {number} FETCH (UID {uid} FLAGS ").as_bytes());
+                write_flags(out, &record, &state, self.is_recent(uid));
+                out.extend_from_slice(b")\r\n");
+            }
+        }
+    }
+
+    /// Collects ghosts and messages whose flags others changed.
+    fn gather(&mut self, state: &State, me: SessionId) -> BTreeSet<u32> {
+        let mut flagged = BTreeSet::new();
+        if state.deleted {
+            self.ghosts.extend(self.uids.iter());
+            return flagged;
+        }
+        match state.log.since(self.position) {
+            Since::Entries(entries) => {
+                for e in entries {
+                    match e.change {
+                        Change::Added => {}
+                        Change::Flags if e.by == me => {}
+                        Change::Flags => {
+                            flagged.insert(e.uid.0);
+                        }
+                        Change::Expunged => {
+                            if self.uids.binary_search(&e.uid.0).is_ok() {
+                                self.ghosts.insert(e.uid.0);
+                            }
+                        }
+                    }
+                }
+            }
+            Since::Resync => {
+                let now = state.columns.uids();
+                self.ghosts.extend(self.uids.iter().filter(|u| now.binary_search(u).is_err()));
+                flagged.extend(state.columns.changed_since(self.modseq).map(|u| u.0));
+            }
+        }
+        flagged
+    }
+
+    fn tell_expunged(&mut self, out: &mut Vec<u8>) {
+        if self.ghosts.is_empty() {
+            return;
+        }
+        let ghosts = std::mem::take(&mut self.ghosts);
+        let mut told = 0u32;
+        for (i, uid) in self.uids.iter().enumerate() {
+            if ghosts.contains(uid) {
+                out.extend_from_slice(format!("* {} EXPUNGE\r\n", i as u32 + 1 - told).as_bytes());
+                told += 1;
+            }
+        }
+        Arc::make_mut(&mut self.uids).retain(|u| !ghosts.contains(u));
+    }
+
+    fn tell_added(&mut self, state: &State, out: &mut Vec<u8>) {
+        if state.deleted {
+            return;
+        }
+        let now = state.columns.uids();
+        let last = self.uids.last().copied().unwrap_or(0);
+        let from = now.partition_point(|u| *u <= last);
+        let added = now.len() > from;
+        if self.ghosts.is_empty() {
+            // Up to date: share the column.
+            self.uids = now.clone();
+        } else if added {
+            Arc::make_mut(&mut self.uids).extend_from_slice(&now[from..]);
+        }
+        if !added {
+            return;
+        }
+        if !self.read_only {
+            let first = self.mailbox.claim_recent(state.uid_next);
+            if first < state.uid_next {
+                self.recent.push((first.0, state.uid_next.0 - 1));
+            }
+        }
+        let line = format!("* {} EXISTS\r\n* {} RECENT\r\n", self.uids.len(), self.recent_count());
+        out.extend_from_slice(line.as_bytes());
+    }
+}
+
+/// Appends the flags of a message in parentheses.
+pub fn write_flags(out: &mut Vec<u8>, record: &MessageRecord, state: &State, recent: bool) {
+    out.push(b'(');
+    let mut first = true;
+    let mut word = |w: &str| {
+        if !std::mem::take(&mut first) {
+            out.push(b' ');
+        }
+        out.extend_from_slice(w.as_bytes());
+    };
+    for (flag, name) in SystemFlags::TABLE {
+        if record.flags.contains(flag) {
+            word(name);
+        }
+    }
+    if recent {
+        word("\\Recent");
+    }
+    if record.keywords != 0 {
+        for (i, keyword) in state.keywords.iter().enumerate() {
+            if let Some(keyword) = keyword
+                && record.keywords & (1 << i) != 0
+            {
+                word(keyword.as_str());
+            }
+        }
+    }
+    out.push(b')');
+}
+
+/// All flags of the mailbox, without parentheses.
+pub fn flag_names(state: &State) -> String {
+    let system = SystemFlags::TABLE.iter().map(|(_, n)| *n);
+    let keywords = state.keywords.iter().flatten().map(|k| k.as_str());
+    system.chain(keywords).collect::<Vec<_>>().join(" ")
+}
+
+/// Appends the FLAGS response.
+pub fn write_flags_line(out: &mut Vec<u8>, state: &State) {
+    out.extend_from_slice(format!("* FLAGS ({})\r\n", flag_names(state)).as_bytes());
+}

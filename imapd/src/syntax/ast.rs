@@ -1,0 +1,100 @@
+//! Commands as the parser hands them over: one variant a command, arguments validated, nothing looked up.
+
+use bytes::Bytes;
+
+use super::date::InternalDate;
+use super::flag::FlagList;
+use super::mailbox_name::{MailboxName, MailboxNameError};
+use super::search_key::SearchKey;
+use super::section::Section;
+use super::seqset::SequenceSet;
+
+/// A mailbox argument. A name that breaks a rule of ours is well formed on the wire, so it is answered NO, not BAD.
+pub type MailboxArg = Result<MailboxName, MailboxNameError>;
+
+/// A parsed command without its tag.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[allow(missing_docs, reason = "each variant is the command of its name")]
+pub enum Command {
+    Capability,
+    Noop,
+    Logout,
+    StartTls,
+    Id,
+    Enable(Vec<Vec<u8>>),
+    Login { user: Vec<u8>, password: Vec<u8> },
+    Authenticate { mechanism: Vec<u8>, initial: Option<Vec<u8>> },
+    Select { mailbox: MailboxArg, read_only: bool },
+    Create(MailboxArg),
+    Delete(MailboxArg),
+    Rename(MailboxArg, MailboxArg),
+    Subscribe(MailboxArg),
+    Unsubscribe(MailboxArg),
+    List { reference: Vec<u8>, pattern: Vec<u8>, subscribed: bool },
+    Status { mailbox: MailboxArg, items: Vec<StatusItem> },
+    Append { mailbox: MailboxArg, flags: FlagList, date: Option<InternalDate>, message: Bytes },
+    Namespace,
+    Idle,
+    Check,
+    Close,
+    Unselect,
+    Expunge,
+    UidExpunge(SequenceSet),
+    Search { charset: Option<Vec<u8>>, key: SearchKey, uid: bool },
+    Fetch { set: SequenceSet, items: Vec<FetchItem>, uid: bool },
+    Store { set: SequenceSet, change: FlagChange, silent: bool, flags: FlagList, uid: bool },
+    Copy { set: SequenceSet, mailbox: MailboxArg, uid: bool },
+    Move { set: SequenceSet, mailbox: MailboxArg, uid: bool },
+}
+
+/// What STATUS can be asked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[allow(missing_docs, reason = "each variant is the item of its name")]
+pub enum StatusItem {
+    Messages,
+    Recent,
+    UidNext,
+    UidValidity,
+    Unseen,
+}
+
+/// How STORE changes flags.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum FlagChange {
+    /// `FLAGS`: these and no others.
+    Replace,
+    /// `+FLAGS`
+    Add,
+    /// `-FLAGS`
+    Remove,
+}
+
+/// What FETCH can be asked for; the macros are already taken apart.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[allow(missing_docs, reason = "each variant is the item of its name")]
+pub enum FetchItem {
+    Flags,
+    InternalDate,
+    Rfc822Size,
+    Uid,
+    Envelope,
+    /// `BODY` without brackets: the structure without extension data.
+    Body,
+    BodyStructure,
+    Rfc822,
+    Rfc822Header,
+    Rfc822Text,
+    /// `BODY[...]`, or `BODY.PEEK[...]`, with `<offset.length>`.
+    BodySection {
+        section: Section,
+        peek: bool,
+        partial: Option<(u32, u32)>,
+    },
+}
+
+impl FetchItem {
+    /// Whether fetching this sets `\Seen`.
+    pub fn sets_seen(&self) -> bool {
+        matches!(self, Self::Rfc822 | Self::Rfc822Text | Self::BodySection { peek: false, .. })
+    }
+}

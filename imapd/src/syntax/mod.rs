@@ -1,0 +1,14 @@
+//! Values of the IMAP grammar, without their wire form.
+//!
+//! Every type here is a plain value that the parser produces and commands consume; the few with a second textual form
+//! (mailbox names, dates, sequence sets) own both directions. Nothing here knows sessions or mailboxes.
+
+pub mod ast;
+pub mod date;
+pub mod flag;
+pub mod mailbox_name;
+pub mod quote;
+pub mod search_key;
+pub mod section;
+pub mod seqset;
+pub mod utf7;

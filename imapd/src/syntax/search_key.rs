@@ -1,0 +1,72 @@
+//! Search keys as a tree (RFC 3501 section 6.4.4).
+
+use jiff::civil::Date;
+
+use super::flag::{Keyword, SystemFlags};
+use super::seqset::SequenceSet;
+
+/// Which date a key looks at and how it compares.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum DateTest {
+    /// Earlier than the date.
+    Before,
+    /// Within the date.
+    On,
+    /// Within or later than the date.
+    Since,
+}
+
+/// One search key. Text is what the client sent, in the charset of the command, not yet decoded.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum SearchKey {
+    /// All of these.
+    And(Vec<SearchKey>),
+    /// Either.
+    Or(Box<SearchKey>, Box<SearchKey>),
+    /// Not this.
+    Not(Box<SearchKey>),
+    /// Every message.
+    All,
+    /// Message numbers.
+    Sequence(SequenceSet),
+    /// Unique identifiers.
+    Uid(SequenceSet),
+    /// System flag set.
+    Flag(SystemFlags),
+    /// `\Recent` set.
+    Recent,
+    /// Keyword set.
+    Keyword(Keyword),
+    /// Internal date.
+    Internal(DateTest, Date),
+    /// Date header.
+    Sent(DateTest, Date),
+    /// RFC822.SIZE greater than this many octets.
+    Larger(u32),
+    /// RFC822.SIZE less than this many octets.
+    Smaller(u32),
+    /// Field name and text in it; empty text asks for the field's presence.
+    Header(Vec<u8>, Vec<u8>),
+    /// Text in the body.
+    Body(Vec<u8>),
+    /// Text in header or body.
+    Text(Vec<u8>),
+}
+
+impl SearchKey {
+    /// Deepest nesting of a key; beyond it the command is refused.
+    pub const MAX_DEPTH: usize = 50;
+    /// Most keys in one command.
+    pub const MAX_KEYS: usize = 2000;
+
+    /// Whether a message number, `1` or `*`, appears: such a search may not be told of expunged messages.
+    pub fn uses_sequence_numbers(&self) -> bool {
+        match self {
+            Self::Sequence(_) => true,
+            Self::And(keys) => keys.iter().any(Self::uses_sequence_numbers),
+            Self::Or(a, b) => a.uses_sequence_numbers() || b.uses_sequence_numbers(),
+            Self::Not(a) => a.uses_sequence_numbers(),
+            _ => false,
+        }
+    }
+}

@@ -1,0 +1,251 @@
+//! One client: reads frames, runs the session, writes answers.
+
+use std::io;
+use std::net::IpAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use futures::future::BoxFuture;
+use tokio::io::{AsyncReadExt, AsyncWriteExt, Interest, ReadBuf};
+use tokio::net::TcpStream;
+use tokio::time::{Instant, timeout};
+use tokio_rustls::server::TlsStream;
+
+use super::listener::Service;
+use super::trace;
+use crate::session::{Drain, Out, Session, Step};
+use crate::wire::{Frame, Framer, Mode};
+
+/// Octets read at once.
+const READ: usize = 16 * 1024;
+
+/// The stream in either form.
+pub(super) enum Stream {
+    Plain(TcpStream),
+    Tls(Box<TlsStream<TcpStream>>),
+    /// Neither: its handshake failed half way.
+    Gone,
+}
+
+/// A stream and how patient it is.
+struct Wire {
+    stream: Stream,
+    stall: Duration,
+    sent: u64,
+    received: u64,
+}
+
+impl Wire {
+    async fn send(&mut self, octets: &[u8]) -> io::Result<()> {
+        if octets.is_empty() {
+            return Ok(());
+        }
+        self.sent += octets.len() as u64;
+        let write = async {
+            match &mut self.stream {
+                Stream::Plain(s) => s.write_all(octets).await,
+                Stream::Tls(s) => {
+                    s.write_all(octets).await?;
+                    s.flush().await
+                }
+                Stream::Gone => Err(io::ErrorKind::NotConnected.into()),
+            }
+        };
+        timeout(self.stall, write).await.map_err(|_| io::ErrorKind::TimedOut)?
+    }
+
+    /// Reads what there is into the framer; waits without a buffer while there is nothing.
+    async fn read(&mut self, framer: &mut Framer) -> io::Result<usize> {
+        let n = match &mut self.stream {
+            Stream::Plain(s) => loop {
+                s.ready(Interest::READABLE).await?;
+                framer.buffer().reserve(READ);
+                match s.try_read_buf(framer.buffer()) {
+                    Ok(n) => break n,
+                    Err(e) if e.kind() == io::ErrorKind::WouldBlock => framer.release(),
+                    Err(e) => return Err(e),
+                }
+            },
+            Stream::Gone => return Err(io::ErrorKind::NotConnected.into()),
+            Stream::Tls(s) if framer.under_way() => {
+                framer.buffer().reserve(READ);
+                s.read_buf(framer.buffer()).await?
+            }
+            Stream::Tls(s) => {
+                // TLS keeps what it has decrypted, so asking with no buffer tells nothing: a small one waits.
+                let mut first = [0u8; 256];
+                let mut buf = ReadBuf::new(&mut first);
+                std::future::poll_fn(|cx| {
+                    tokio::io::AsyncRead::poll_read(std::pin::Pin::new(&mut **s), cx, &mut buf)
+                })
+                .await?;
+                let n = buf.filled().len();
+                framer.feed(buf.filled());
+                n
+            }
+        };
+        self.received += n as u64;
+        Ok(n)
+    }
+}
+
+impl Drain for Wire {
+    fn drain<'a>(&'a mut self, buf: &'a mut Vec<u8>, more: Bytes) -> BoxFuture<'a, io::Result<()>> {
+        Box::pin(async move {
+            let result = self.send(buf).await;
+            buf.clear();
+            result?;
+            self.send(&more).await
+        })
+    }
+}
+
+/// Serves a client until it is gone, logged out, too slow, or the service stops.
+pub(super) async fn serve(service: Arc<Service>, stream: TcpStream, peer: IpAddr, implicit_tls: bool) {
+    let stall = service.timeouts.stall;
+    let stream = if implicit_tls {
+        match handshake(&service, stream).await {
+            Ok(stream) => stream,
+            Err(e) => {
+                tracing::debug!(%peer, error = %e, "TLS handshake failed");
+                return;
+            }
+        }
+    } else {
+        Stream::Plain(stream)
+    };
+    let tls = matches!(stream, Stream::Tls(_));
+    let mut wire = Wire { stream, stall, sent: 0, received: 0 };
+    let mut session = Session::new(service.server.clone(), peer, tls);
+    let mut greeting = Vec::new();
+    session.greeting(&mut greeting);
+    let result = match wire.send(&greeting).await {
+        Ok(()) => talk(&service, &mut session, &mut wire).await,
+        Err(e) => Err(e),
+    };
+    tracing::info!(
+        session = session.id.0,
+        %peer,
+        user = session.user().map(|u| u.id().to_string()).unwrap_or_default(),
+        received = wire.received,
+        sent = wire.sent,
+        end = %result.map_or_else(|e| e.to_string(), str::to_owned),
+        "session ended"
+    );
+    if let Stream::Tls(s) = &mut wire.stream {
+        // The peer may be gone; nothing depends on its seeing the end of TLS.
+        let _ = timeout(Duration::from_secs(1), s.shutdown()).await;
+    }
+}
+
+async fn handshake(service: &Service, stream: TcpStream) -> io::Result<Stream> {
+    let Some(acceptor) = service.tls() else {
+        return Err(io::Error::other("TLS is not configured"));
+    };
+    let stream = timeout(service.timeouts.stall, acceptor.accept(stream))
+        .await
+        .map_err(|_| io::Error::from(io::ErrorKind::TimedOut))??;
+    Ok(Stream::Tls(Box::new(stream)))
+}
+
+async fn talk(service: &Arc<Service>, session: &mut Session, wire: &mut Wire) -> io::Result<&'static str> {
+    let mut framer = Framer::default();
+    let server = &service.server;
+    let mut registered = server.sessions.register(session.id, session.peer, server.store.now());
+    let mut known_user = None;
+    let started = Instant::now();
+    let mut heard = started;
+    loop {
+        while let Some(frame) = framer.next_frame(session.mode(), &session.limits()) {
+            match handle(session, wire, frame).await? {
+                Step::Go => {}
+                Step::Close => return Ok("closed"),
+                Step::StartTls => {
+                    // Octets sent before the handshake must not count as sent within TLS.
+                    framer.discard();
+                    start_tls(service, session, wire).await?;
+                }
+            }
+        }
+        framer.release();
+        let user = session.user().map(|u| u.id());
+        if user != known_user {
+            known_user = user;
+            registered.set_user(user);
+        }
+        let limit = if session.is_authenticated() {
+            heard + service.timeouts.idle
+        } else {
+            started + service.timeouts.login
+        };
+        tokio::select! {
+            biased;
+            () = service.stop.cancelled() => {
+                wire.send(b"* BYE IMAPMAIN is shutting down\r\n").await?;
+                return Ok("shutdown");
+            }
+            got = wire.read(&mut framer) => {
+                if got? == 0 {
+                    return Ok("disconnected");
+                }
+                heard = Instant::now();
+            }
+            () = session.changed(), if session.is_idling() => {
+                let mut update = Vec::new();
+                session.idle_update(&mut update);
+                wire.send(&update).await?;
+            }
+            text = registered.alert() => {
+                wire.send(format!("* OK [ALERT] {text}\r\n").as_bytes()).await?;
+            }
+            () = tokio::time::sleep_until(limit) => {
+                wire.send(b"* BYE [UNAVAILABLE] Autologout; idle for too long\r\n").await?;
+                return Ok("timeout");
+            }
+        }
+    }
+}
+
+async fn handle(session: &mut Session, wire: &mut Wire, frame: Frame) -> io::Result<Step> {
+    let mut buf = Vec::new();
+    let step = match frame {
+        Frame::Continue => {
+            buf.extend_from_slice(b"+ Ready for literal data\r\n");
+            Step::Go
+        }
+        Frame::Refused { tag, why } => session.refused(tag.as_ref(), why, &mut buf),
+        Frame::Command(command) => {
+            tracing::trace!(target: "imapd::socketio", session = session.id.0, "C: {}", trace::shown(&command, false));
+            let mut out = Out::new(&mut buf, wire);
+            // Boxed, so that the future of an idle connection does not hold room for the largest command.
+            Box::pin(session.command(command, &mut out)).await?
+        }
+        Frame::Line(line) => {
+            let secret = session.mode() == Mode::Line && !session.is_idling();
+            tracing::trace!(target: "imapd::socketio", session = session.id.0, "C: {}", trace::shown(&line, secret));
+            let mut out = Out::new(&mut buf, wire);
+            Box::pin(session.line(line, &mut out)).await?
+        }
+    };
+    if tracing::enabled!(target: "imapd::socketio", tracing::Level::TRACE) {
+        for line in buf.split(|b| *b == b'\n').filter(|l| !l.is_empty()) {
+            tracing::trace!(target: "imapd::socketio", session = session.id.0, "S: {}", trace::shown(line, false));
+        }
+    }
+    wire.send(&buf).await?;
+    Ok(step)
+}
+
+async fn start_tls(service: &Arc<Service>, session: &mut Session, wire: &mut Wire) -> io::Result<()> {
+    let Some(acceptor) = service.tls() else { return Err(io::Error::other("TLS is not configured")) };
+    let Stream::Plain(plain) = std::mem::replace(&mut wire.stream, Stream::Gone) else {
+        return Err(io::Error::other("TLS is on already"));
+    };
+    let stream = timeout(service.timeouts.stall, acceptor.accept(plain))
+        .await
+        .map_err(|_| io::Error::from(io::ErrorKind::TimedOut))??;
+    wire.stream = Stream::Tls(Box::new(stream));
+    session.tls = true;
+    Ok(())
+}

@@ -1,0 +1,139 @@
+//! Listening sockets and what all connections share.
+
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use arc_swap::ArcSwapOption;
+use rustls::ServerConfig;
+use tokio::net::{TcpListener, TcpSocket, TcpStream};
+use tokio_rustls::TlsAcceptor;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use super::Timeouts;
+use super::connection;
+use crate::session::Server;
+
+/// Connections waiting to be accepted; as many as the kernel allows by default.
+const BACKLOG: u32 = 4096;
+
+/// The service: sessions, their limits, and how they end.
+pub struct Service {
+    /// What sessions share.
+    pub server: Arc<Server>,
+    /// When clients are sent away.
+    pub timeouts: Timeouts,
+    /// Ends the service when cancelled.
+    pub stop: CancellationToken,
+    tls: ArcSwapOption<ServerConfig>,
+    tasks: TaskTracker,
+}
+
+impl Service {
+    /// A service that is ready for listeners. TLS is offered by `server.starttls` and needs `tls`.
+    pub fn new(server: Arc<Server>, timeouts: Timeouts, tls: Option<Arc<ServerConfig>>) -> Arc<Self> {
+        Arc::new(Self {
+            server,
+            timeouts,
+            stop: CancellationToken::new(),
+            tls: ArcSwapOption::new(tls),
+            tasks: TaskTracker::new(),
+        })
+    }
+
+    /// Takes new certificates for connections from now on.
+    pub fn set_tls(&self, tls: Option<Arc<ServerConfig>>) {
+        self.tls.store(tls);
+    }
+
+    pub(super) fn tls(&self) -> Option<TlsAcceptor> {
+        self.tls.load_full().map(TlsAcceptor::from)
+    }
+
+    /// Connections now.
+    pub fn connections(&self) -> usize {
+        self.tasks.len()
+    }
+
+    /// Says BYE to everybody and waits until all are gone or `patience` is over. A command under way is finished.
+    pub async fn shutdown(&self, patience: Duration) {
+        self.stop.cancel();
+        self.tasks.close();
+        if tokio::time::timeout(patience, self.tasks.wait()).await.is_err() {
+            tracing::warn!(left = self.tasks.len(), "clients did not go in time");
+        }
+    }
+}
+
+/// A listening socket.
+pub struct Listener {
+    socket: Arc<TcpListener>,
+    implicit_tls: bool,
+}
+
+impl Listener {
+    /// Listens on an address; port 0 takes any free one.
+    ///
+    /// # Errors
+    /// When the address cannot be bound.
+    pub fn bind(address: SocketAddr, implicit_tls: bool) -> io::Result<Self> {
+        let socket = if address.is_ipv4() { TcpSocket::new_v4()? } else { TcpSocket::new_v6()? };
+        socket.set_reuseaddr(true)?;
+        socket.bind(address)?;
+        Ok(Self { socket: Arc::new(socket.listen(BACKLOG)?), implicit_tls })
+    }
+
+    /// Over a socket that listens already.
+    pub fn on(socket: Arc<TcpListener>, implicit_tls: bool) -> Self {
+        Self { socket, implicit_tls }
+    }
+
+    /// The address it listens on.
+    ///
+    /// # Errors
+    /// When the socket does not tell.
+    pub fn address(&self) -> io::Result<SocketAddr> {
+        self.socket.local_addr()
+    }
+
+    /// Accepts clients until the service stops.
+    pub async fn run(self, service: Arc<Service>) {
+        loop {
+            let accepted = tokio::select! {
+                () = service.stop.cancelled() => return,
+                accepted = self.socket.accept() => accepted,
+            };
+            match accepted {
+                Ok((stream, peer)) => self.begin(&service, stream, peer),
+                Err(e) => {
+                    // Out of descriptors, most likely: connections end and free some.
+                    tracing::warn!(error = %e, "accept failed");
+                    tokio::time::sleep(Duration::from_millis(50)).await;
+                }
+            }
+        }
+    }
+
+    fn begin(&self, service: &Arc<Service>, stream: TcpStream, peer: SocketAddr) {
+        let peer = peer.ip().to_canonical();
+        // Answers are written whole, so waiting for more to send only delays them.
+        let _ = stream.set_nodelay(true);
+        match service.server.limits.connection(peer) {
+            Some(slots) => {
+                let (service_of_task, implicit) = (service.clone(), self.implicit_tls);
+                service.tasks.spawn(async move {
+                    connection::serve(service_of_task, stream, peer, implicit).await;
+                    drop(slots);
+                });
+            }
+            None => {
+                tracing::warn!(%peer, "connection limit");
+                if !self.implicit_tls {
+                    let _ = stream.try_write(b"* BYE [LIMIT] Too many connections\r\n");
+                }
+            }
+        }
+    }
+}

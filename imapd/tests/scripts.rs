@@ -1,0 +1,55 @@
+//! The IMAP transcripts over a real socket.
+#![allow(clippy::unwrap_used, reason = "a test stops at the first surprise")]
+
+#[path = "../../tests/src/imap_script.rs"]
+#[allow(unreachable_pub, reason = "the file is a module of another crate too")]
+mod imap_script;
+mod support;
+
+use std::sync::Arc;
+
+use support::memory::Memory;
+
+fn scripts() -> Vec<(String, String)> {
+    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/../tests/scripts/imap");
+    let mut found: Vec<_> = std::fs::read_dir(folder)
+        .unwrap()
+        .map(|e| e.unwrap().path())
+        .filter(|p| p.extension().is_some_and(|e| e == "imap"))
+        .map(|p| {
+            (p.file_name().unwrap().to_string_lossy().into_owned(), std::fs::read_to_string(&p).unwrap())
+        })
+        .collect();
+    found.sort();
+    assert!(!found.is_empty());
+    found
+}
+
+/// Runs a transcript off the server's thread; what is wrong with it.
+async fn run(name: String, text: String, address: std::net::SocketAddr) -> Option<String> {
+    let run = move || imap_script::run(&name, &text, address).err().map(|e| e.to_string());
+    tokio::task::spawn_blocking(run).await.unwrap()
+}
+
+#[tokio::test]
+async fn transcripts_over_memory() {
+    let mut failed = Vec::new();
+    for (name, text) in scripts() {
+        let running = support::start_plain(Arc::new(Memory::default())).await;
+        failed.extend(run(name, text, running.address).await);
+        running.service.shutdown(support::SOON).await;
+    }
+    assert!(failed.is_empty(), "{}", failed.join("\n"));
+}
+
+#[tokio::test]
+async fn transcripts_over_a_file_pool() {
+    let mut failed = Vec::new();
+    for (name, text) in scripts() {
+        let pool = support::sfs_pool::MailPool::generate();
+        let running = support::start_plain(pool.backend()).await;
+        failed.extend(run(name, text, running.address).await);
+        running.service.shutdown(support::SOON).await;
+    }
+    assert!(failed.is_empty(), "{}", failed.join("\n"));
+}

@@ -1,0 +1,352 @@
+//! The mail store over memory and over a file pool: against a model, over restarts, under failure.
+#![allow(clippy::unwrap_used, reason = "a test stops at the first surprise")]
+
+mod support;
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use imapd::mailstore::{
+    Backend, MailStore, NewMessage, OpenMailbox, Origin, SessionId, StoreError, Uid, UserStore,
+};
+use imapd::syntax::ast::FlagChange;
+use imapd::syntax::date::InternalDate;
+use imapd::syntax::flag::{FlagList, Keyword, SystemFlags};
+use imapd::syntax::mailbox_name::MailboxName;
+use proptest::prelude::*;
+use support::memory::Memory;
+use support::sfs_pool::MailPool;
+use support::user;
+
+const ME: SessionId = SessionId(1);
+
+fn store_over(backend: Arc<dyn Backend>) -> MailStore {
+    MailStore::new(backend, Arc::new(|| 1_000_000_000))
+}
+
+fn message(octets: &[u8]) -> NewMessage {
+    NewMessage {
+        flags: SystemFlags::default(),
+        keywords: Vec::new(),
+        date: InternalDate { seconds: 1, zone_minutes: 60 },
+        octets: Bytes::copy_from_slice(octets),
+    }
+}
+
+fn name(text: &str) -> MailboxName {
+    MailboxName::new(text).unwrap()
+}
+
+#[derive(Debug, Clone)]
+enum Step {
+    Append(usize, Vec<u8>),
+    Flags(usize, Vec<u32>, FlagChange, u8, Option<u8>),
+    Expunge(usize),
+    Copy(usize, Vec<u32>, usize, bool),
+    Restart,
+}
+
+fn step() -> impl Strategy<Value = Step> {
+    let boxes = 0usize..3;
+    let uids = proptest::collection::vec(1u32..12, 1..4);
+    let text = prop_oneof![
+        "[a-z]{1,8}(\r\n[a-z]{0,9}){0,4}(\r\n)?".prop_map(String::into_bytes),
+        proptest::collection::vec(any::<u8>(), 1..60)
+    ];
+    let change = prop_oneof![Just(FlagChange::Add), Just(FlagChange::Remove), Just(FlagChange::Replace)];
+    prop_oneof![
+        4 => (boxes.clone(), text).prop_map(|(b, t)| Step::Append(b, t)),
+        4 => (boxes.clone(), uids.clone(), change, 0u8..32, proptest::option::of(0u8..3))
+            .prop_map(|(b, u, c, f, k)| Step::Flags(b, u, c, f, k)),
+        2 => boxes.clone().prop_map(Step::Expunge),
+        2 => (boxes.clone(), uids, boxes, any::<bool>()).prop_map(|(a, u, b, m)| Step::Copy(a, u, b, m)),
+        1 => Just(Step::Restart),
+    ]
+}
+
+#[derive(Default, Clone, Debug, PartialEq)]
+struct ModelMessage {
+    octets: Vec<u8>,
+    flags: u8,
+    keywords: std::collections::BTreeSet<u8>,
+}
+
+#[derive(Default, Clone, Debug)]
+struct ModelBox {
+    messages: BTreeMap<u32, ModelMessage>,
+    uid_next: u32,
+}
+
+const NAMES: [&str; 3] = ["INBOX", "a", "a/\u{e9}"];
+
+fn keyword(k: u8) -> Keyword {
+    Keyword::new(format!("$k{k}").as_bytes()).unwrap()
+}
+
+async fn compare(user: &Arc<UserStore>, model: &[ModelBox]) -> Result<(), TestCaseError> {
+    for (text, expected) in NAMES.iter().zip(model) {
+        let mailbox = user.open(&name(text)).await.unwrap();
+        let (uids, next) = {
+            let state = mailbox.state();
+            (state.columns.uids().to_vec(), state.uid_next.0)
+        };
+        prop_assert_eq!(&uids, &expected.messages.keys().copied().collect::<Vec<_>>());
+        prop_assert_eq!(next, expected.uid_next + 1);
+        let row = user.catalog().get(&name(text)).unwrap().clone();
+        prop_assert_eq!(row.messages as usize, uids.len());
+        let seen = |m: &&ModelMessage| m.flags & SystemFlags::SEEN.bits() == 0;
+        prop_assert_eq!(row.unseen as usize, expected.messages.values().filter(seen).count());
+        prop_assert_eq!(
+            row.octets as usize,
+            expected.messages.values().map(|m| m.octets.len()).sum::<usize>()
+        );
+        for (uid, m) in &expected.messages {
+            let record = mailbox.state().columns.get(Uid(*uid)).unwrap();
+            prop_assert_eq!(record.flags.bits(), m.flags);
+            let bits = m.keywords.iter().map(|k| mailbox.state().keyword_bit(&keyword(*k)).unwrap());
+            prop_assert_eq!(record.keywords, bits.fold(0, |a, b| a | b));
+            prop_assert_eq!(&mailbox.read(&record).await.unwrap()[..], &m.octets[..]);
+        }
+    }
+    Ok(())
+}
+
+async fn apply(user: &Arc<UserStore>, boxes: &[Arc<OpenMailbox>], model: &mut [ModelBox], step: &Step) {
+    match step {
+        Step::Append(b, octets) => {
+            let uids = user.append(&boxes[*b], vec![message(octets)], ME).await.unwrap();
+            model[*b].uid_next += 1;
+            assert_eq!(uids, [Uid(model[*b].uid_next)]);
+            let new = ModelMessage { octets: octets.clone(), ..ModelMessage::default() };
+            let next = model[*b].uid_next;
+            model[*b].messages.insert(next, new);
+        }
+        Step::Flags(b, uids, change, flags, k) => {
+            let list = FlagList {
+                system: SystemFlags::from_bits(*flags),
+                keywords: k.iter().map(|k| keyword(*k)).collect(),
+            };
+            let asked = uids.iter().map(|u| Uid(*u)).collect();
+            user.store(&boxes[*b], asked, *change, list, ME).await.unwrap();
+            for uid in uids {
+                let Some(m) = model[*b].messages.get_mut(uid) else { continue };
+                match change {
+                    FlagChange::Add => {
+                        m.flags |= flags;
+                        m.keywords.extend(k);
+                    }
+                    FlagChange::Remove => {
+                        m.flags &= !flags;
+                        m.keywords.retain(|x| Some(*x) != *k);
+                    }
+                    FlagChange::Replace => {
+                        m.flags = *flags;
+                        m.keywords = k.iter().copied().collect();
+                    }
+                }
+            }
+        }
+        Step::Expunge(b) => {
+            user.expunge(&boxes[*b], None, ME).await.unwrap();
+            model[*b].messages.retain(|_, m| m.flags & SystemFlags::DELETED.bits() == 0);
+        }
+        Step::Copy(a, uids, b, remove) => {
+            let mut uids = uids.clone();
+            uids.sort_unstable();
+            uids.dedup();
+            let asked = uids.iter().map(|u| Uid(*u)).collect();
+            user.copy(&boxes[*a], asked, &boxes[*b], *remove, ME).await.unwrap();
+            // What is copied is settled before anything is added.
+            let found: Vec<_> =
+                uids.iter().filter_map(|u| Some((*u, model[*a].messages.get(u)?.clone()))).collect();
+            for (uid, m) in found {
+                if *remove {
+                    model[*a].messages.remove(&uid);
+                }
+                model[*b].uid_next += 1;
+                let next = model[*b].uid_next;
+                model[*b].messages.insert(next, m);
+            }
+        }
+        Step::Restart => {}
+    }
+}
+
+async fn open_all(store: &MailStore) -> (Arc<UserStore>, Vec<Arc<OpenMailbox>>) {
+    let user = store.user(user("ALICE")).await.unwrap();
+    let mut boxes = Vec::new();
+    for text in NAMES {
+        boxes.push(user.open(&name(text)).await.unwrap());
+    }
+    (user, boxes)
+}
+
+async fn prepare(store: &MailStore) {
+    store.enroll(user("ALICE"), 100_000).await.unwrap();
+    let alice = store.user(user("ALICE")).await.unwrap();
+    alice.create(name("a/\u{e9}")).await.unwrap();
+}
+
+fn block_on<T>(work: impl Future<Output = T>) -> T {
+    tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(work)
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 40, ..ProptestConfig::default() })]
+
+    #[test]
+    fn memory_agrees_with_the_model(steps in proptest::collection::vec(step(), 1..40)) {
+        block_on(async {
+            let backend = Arc::new(Memory::default());
+            let mut store = store_over(backend.clone());
+            prepare(&store).await;
+            let mut model = vec![ModelBox::default(); 3];
+            let (mut user, mut boxes) = open_all(&store).await;
+            for step in &steps {
+                if matches!(step, Step::Restart) {
+                    store = store_over(backend.clone());
+                    (user, boxes) = open_all(&store).await;
+                }
+                apply(&user, &boxes, &mut model, step).await;
+            }
+            compare(&user, &model).await
+        })?;
+    }
+
+    #[test]
+    fn file_pool_agrees_with_the_model(steps in proptest::collection::vec(step(), 1..25)) {
+        block_on(async {
+            let mut pool = MailPool::generate();
+            let mut store = store_over(pool.backend());
+            prepare(&store).await;
+            let mut model = vec![ModelBox::default(); 3];
+            let (mut user, mut boxes) = open_all(&store).await;
+            for step in &steps {
+                if matches!(step, Step::Restart) {
+                    pool = pool.power_cut();
+                    store = store_over(pool.backend());
+                    (user, boxes) = open_all(&store).await;
+                    compare(&user, &model).await?;
+                }
+                apply(&user, &boxes, &mut model, step).await;
+            }
+            compare(&user, &model).await
+        })?;
+    }
+}
+
+#[test]
+fn many_changes_at_once_join_and_all_happen() {
+    block_on(async {
+        let pool = MailPool::generate();
+        let store = store_over(pool.backend());
+        prepare(&store).await;
+        let (user, boxes) = open_all(&store).await;
+        let before = pool.dasd.syncs();
+        let appends = (0..200).map(|i| {
+            let (user, mailbox) = (user.clone(), boxes[i % 3].clone());
+            tokio::spawn(async move { user.append(&mailbox, vec![message(b"x\r\n")], ME).await.unwrap() })
+        });
+        let appends: Vec<_> = appends.collect();
+        for a in appends {
+            a.await.unwrap();
+        }
+        assert_eq!(boxes.iter().map(|b| b.state().columns.uids().len()).sum::<usize>(), 200);
+        assert!(pool.dasd.syncs() - before < 40, "changes joined into few commits");
+    });
+}
+
+#[test]
+fn arrival_is_exactly_once() {
+    block_on(async {
+        let mut pool = MailPool::generate();
+        let mut store = store_over(pool.backend());
+        prepare(&store).await;
+        let origin = |n| Origin { owner: user("IMAP"), spool_id: n, created: 5 };
+        let alice = store.user(user("ALICE")).await.unwrap();
+        assert!(alice.deliver(message(b"one\r\n"), origin(1)).await.unwrap());
+        assert!(!alice.deliver(message(b"one\r\n"), origin(1)).await.unwrap());
+        drop(alice);
+        pool = pool.power_cut();
+        store = store_over(pool.backend());
+        let alice = store.user(user("ALICE")).await.unwrap();
+        assert!(!alice.deliver(message(b"one\r\n"), origin(1)).await.unwrap());
+        let again = Origin { created: 6, ..origin(1) };
+        assert!(alice.deliver(message(b"two\r\n"), again).await.unwrap());
+        let inbox = alice.open(&name("INBOX")).await.unwrap();
+        assert_eq!(inbox.state().columns.uids().len(), 2);
+    });
+}
+
+#[test]
+fn a_full_space_refuses_one_and_harms_none() {
+    block_on(async {
+        let pool = MailPool::generate();
+        let store = store_over(pool.backend());
+        store.enroll(user("ALICE"), 20).await.unwrap();
+        let alice = store.user(user("ALICE")).await.unwrap();
+        let inbox = alice.open(&name("INBOX")).await.unwrap();
+        let big = message(&[b'x'; 200_000]);
+        let small = message(b"small\r\n");
+        let (a, b) =
+            tokio::join!(alice.append(&inbox, vec![big], ME), alice.append(&inbox, vec![small.clone()], ME));
+        assert_eq!(a, Err(StoreError::OverQuota));
+        assert_eq!(b.unwrap().len(), 1);
+        assert_eq!(inbox.state().columns.uids().len(), 1);
+        assert_eq!(alice.append(&inbox, vec![small], ME).await.unwrap(), [Uid(2)]);
+    });
+}
+
+#[test]
+fn enrolment_and_removal() {
+    block_on(async {
+        let pool = MailPool::generate();
+        let store = store_over(pool.backend());
+        assert!(!store.is_enrolled(user("ALICE")).await.unwrap());
+        store.enroll(user("ALICE"), 100).await.unwrap();
+        assert_eq!(store.enroll(user("ALICE"), 100).await, Err(StoreError::AlreadyExists));
+        assert!(store.is_enrolled(user("ALICE")).await.unwrap());
+        store.delete_user(user("ALICE")).await.unwrap();
+        assert!(!store.is_enrolled(user("ALICE")).await.unwrap());
+        assert_eq!(store.delete_user(user("ALICE")).await, Err(StoreError::NotEnrolled));
+        store.enroll(user("ALICE"), 100).await.unwrap();
+    });
+}
+
+#[test]
+fn keywords_at_and_past_the_limit() {
+    block_on(async {
+        let store = store_over(Arc::new(Memory::default()));
+        prepare(&store).await;
+        let (user, boxes) = open_all(&store).await;
+        user.append(&boxes[0], vec![message(b"x")], ME).await.unwrap();
+        let set = |n: std::ops::Range<usize>| FlagList {
+            system: SystemFlags::default(),
+            keywords: n.map(|i| Keyword::new(format!("k{i}").as_bytes()).unwrap()).collect(),
+        };
+        let all = set(0..OpenMailbox::MAX_KEYWORDS);
+        user.store(&boxes[0], vec![Uid(1)], FlagChange::Add, all, ME).await.unwrap();
+        let more = set(0..OpenMailbox::MAX_KEYWORDS + 1);
+        let refused = user.store(&boxes[0], vec![Uid(1)], FlagChange::Add, more, ME).await;
+        assert!(matches!(refused, Err(StoreError::Limit(_))));
+    });
+}
+
+#[test]
+fn a_failed_commit_leaves_no_trace() {
+    block_on(async {
+        let backend = Arc::new(Memory::default());
+        let store = store_over(backend.clone());
+        prepare(&store).await;
+        let (user, boxes) = open_all(&store).await;
+        *backend.failure.lock() = Some(StoreError::Unavailable("disk".into()));
+        let failed = user.append(&boxes[0], vec![message(b"x")], ME).await;
+        assert_eq!(failed, Err(StoreError::Unavailable("disk".into())));
+        assert!(user.create(name("new")).await.is_err());
+        assert!(boxes[0].state().columns.uids().is_empty());
+        *backend.failure.lock() = None;
+        assert_eq!(user.append(&boxes[0], vec![message(b"x")], ME).await.unwrap(), [Uid(1)]);
+        user.create(name("new")).await.unwrap();
+    });
+}

@@ -1,0 +1,186 @@
+//! A mail store backend in memory, for tests of everything above it.
+
+use std::collections::{BTreeMap, HashMap};
+use std::ops::Range;
+
+use bytes::Bytes;
+use futures::FutureExt;
+use imapd::mailstore::backend::Answer;
+use imapd::mailstore::{
+    Backend, LoadedMailbox, LoadedUser, MailboxRow, MessageRecord, NoteMarks, Op, StoreError, UserHeader,
+};
+use imapd::syntax::flag::Keyword;
+use imapd::vm::UserId;
+use parking_lot::Mutex;
+
+#[derive(Default, Clone)]
+struct Dir {
+    notes: BTreeMap<u32, Bytes>,
+    records: BTreeMap<u32, MessageRecord>,
+    keywords: BTreeMap<u32, (u8, Keyword)>,
+}
+
+#[derive(Default, Clone)]
+struct Space {
+    blocks: u32,
+    header: Option<UserHeader>,
+    rows: BTreeMap<u32, MailboxRow>,
+    dirs: HashMap<String, Dir>,
+}
+
+impl Space {
+    fn octets(&self) -> usize {
+        self.dirs.values().flat_map(|d| d.notes.values()).map(Bytes::len).sum()
+    }
+}
+
+/// The backend.
+#[derive(Default)]
+pub struct Memory {
+    spaces: Mutex<HashMap<UserId, Space>>,
+    /// When set, commits fail with this.
+    pub failure: Mutex<Option<StoreError>>,
+}
+
+impl Memory {
+    fn now<T>(&self, result: Result<T, StoreError>) -> Answer<'_, T>
+    where
+        T: Send + 'static,
+    {
+        async move { result }.boxed()
+    }
+
+    fn try_commit(&self, user: UserId, ops: Vec<Op>) -> Result<(), StoreError> {
+        if let Some(e) = self.failure.lock().clone() {
+            return Err(e);
+        }
+        let mut spaces = self.spaces.lock();
+        let mut space = spaces.get(&user).cloned().ok_or(StoreError::NotEnrolled)?;
+        for op in ops {
+            apply(&mut space, op);
+        }
+        if space.octets() > space.blocks as usize * 4096 {
+            return Err(StoreError::OverQuota);
+        }
+        spaces.insert(user, space);
+        Ok(())
+    }
+}
+
+fn apply(space: &mut Space, op: Op) {
+    match op {
+        Op::PutHeader(header) => space.header = Some(header),
+        Op::PutRow(row) => {
+            space.rows.insert(row.slot, row);
+        }
+        Op::DropRow { slot, .. } => {
+            space.rows.remove(&slot);
+        }
+        Op::CreateDir { dir } => {
+            space.dirs.entry(dir).or_default();
+        }
+        Op::RemoveDir { dir, notes } => {
+            let gone = space.dirs.remove(&dir).expect("directory exists");
+            assert_eq!(
+                gone.notes.keys().copied().collect::<Vec<_>>(),
+                notes.iter().map(|u| u.0).collect::<Vec<_>>()
+            );
+        }
+        Op::AddNote { dir, uid, octets, .. } => {
+            let old = space.dirs.get_mut(&dir).expect("directory exists").notes.insert(uid.0, octets);
+            assert!(old.is_none(), "UID used twice");
+        }
+        Op::CopyNote { from_dir, from, to_dir, to } => {
+            let octets = space.dirs[&from_dir].notes[&from.0].clone();
+            space.dirs.get_mut(&to_dir).expect("directory exists").notes.insert(to.0, octets);
+        }
+        Op::RemoveNote { dir, uid } => {
+            space.dirs.get_mut(&dir).expect("directory exists").notes.remove(&uid.0).expect("note exists");
+        }
+        Op::PutRecord { dir, record } => {
+            let records = &mut space.dirs.get_mut(&dir).expect("directory exists").records;
+            if let Some(old) = records.insert(record.slot, record) {
+                assert_eq!(old.uid, record.uid, "slot used twice");
+            }
+        }
+        Op::DropRecord { dir, slot } => {
+            space.dirs.get_mut(&dir).expect("directory exists").records.remove(&slot);
+        }
+        Op::PutKeyword { dir, slot, bit, keyword } => {
+            space.dirs.get_mut(&dir).expect("directory exists").keywords.insert(slot, (bit, keyword));
+        }
+    }
+}
+
+fn free(used: impl Iterator<Item = u32> + Clone, first: u32) -> (Vec<u32>, u32) {
+    let next = used.clone().max().map_or(first, |m| m + 1).max(first);
+    let used: std::collections::BTreeSet<u32> = used.collect();
+    ((first..next).filter(|s| !used.contains(s)).collect(), next)
+}
+
+impl Backend for Memory {
+    fn load_user(&self, user: UserId) -> Answer<'_, Option<LoadedUser>> {
+        let loaded = self.spaces.lock().get(&user).and_then(|space| {
+            let used = space.rows.values().flat_map(|r| [r.slot, r.name_slot]).filter(|s| *s != 0);
+            let (free_slots, next_slot) = free(used, 3);
+            Some(LoadedUser {
+                header: space.header.clone()?,
+                rows: space.rows.values().cloned().collect(),
+                free_slots,
+                next_slot,
+            })
+        });
+        self.now(Ok(loaded))
+    }
+
+    fn load_mailbox<'a>(&'a self, user: UserId, dir: &'a str) -> Answer<'a, LoadedMailbox> {
+        let loaded = self.spaces.lock().get(&user).and_then(|s| s.dirs.get(dir)).map(|d| {
+            let mut records: Vec<MessageRecord> = d.records.values().copied().collect();
+            records.sort_by_key(|r| r.uid);
+            assert_eq!(
+                records.iter().map(|r| r.uid.0).collect::<Vec<_>>(),
+                d.notes.keys().copied().collect::<Vec<_>>(),
+                "index and notes agree"
+            );
+            let (free_slots, next_slot) = free(d.records.keys().chain(d.keywords.keys()).copied(), 2);
+            LoadedMailbox { records, keywords: d.keywords.values().cloned().collect(), free_slots, next_slot }
+        });
+        self.now(loaded.ok_or_else(|| StoreError::Damaged(format!("no directory {dir}"))))
+    }
+
+    fn read_note<'a>(
+        &'a self,
+        user: UserId,
+        dir: &'a str,
+        record: &'a MessageRecord,
+        octets: Range<u64>,
+        _line: u64,
+    ) -> Answer<'a, Bytes> {
+        let spaces = self.spaces.lock();
+        let note = spaces.get(&user).and_then(|s| s.dirs.get(dir)).and_then(|d| d.notes.get(&record.uid.0));
+        let cut = note.map(|n| n.slice(octets.start as usize..octets.end as usize));
+        self.now(cut.ok_or_else(|| StoreError::Damaged("no note".into())))
+    }
+
+    fn commit(&self, user: UserId, ops: Vec<Op>) -> Answer<'_, ()> {
+        self.now(self.try_commit(user, ops))
+    }
+
+    fn enroll(&self, user: UserId, blocks: u32) -> Answer<'_, ()> {
+        self.spaces.lock().entry(user).or_default().blocks = blocks;
+        self.now(Ok(()))
+    }
+
+    fn delete_user(&self, user: UserId) -> Answer<'_, ()> {
+        let gone = self.spaces.lock().remove(&user);
+        self.now(gone.map(drop).ok_or(StoreError::NotEnrolled))
+    }
+
+    fn shape(&self, _octets: &[u8]) -> (u32, NoteMarks) {
+        (1, NoteMarks(0))
+    }
+
+    fn first_slots(&self) -> (u32, u32) {
+        (3, 2)
+    }
+}

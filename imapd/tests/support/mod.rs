@@ -1,0 +1,67 @@
+//! A server for tests, over any backend.
+#![allow(dead_code, unreachable_pub, reason = "each test binary uses a part")]
+
+pub mod memory;
+pub mod sfs_pool;
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures::FutureExt;
+use futures::future::BoxFuture;
+use imapd::auth::{Authenticator, LoginError, PasswordCheck};
+use imapd::mailstore::{Backend, MailStore};
+use imapd::session::Server;
+use imapd::transport::{ConnectionLimits, Listener, Service, Timeouts};
+use imapd::vm::UserId;
+
+/// Every user's password is `SECRET`.
+pub struct Secret;
+
+impl PasswordCheck for Secret {
+    fn check<'a>(&'a self, _user: UserId, password: &'a [u8]) -> BoxFuture<'a, Result<bool, LoginError>> {
+        let good = password.eq_ignore_ascii_case(b"SECRET");
+        async move { Ok(good) }.boxed()
+    }
+}
+
+/// What a test server is made of.
+pub struct Running {
+    pub service: Arc<Service>,
+    pub store: Arc<MailStore>,
+    pub address: SocketAddr,
+}
+
+pub fn user(name: &str) -> UserId {
+    UserId::new(name).unwrap()
+}
+
+pub async fn start(backend: Arc<dyn Backend>, timeouts: Timeouts, limits: ConnectionLimits) -> Running {
+    // A clock that stands still: UIDVALIDITY must grow all the same.
+    let store = Arc::new(MailStore::new(backend, Arc::new(|| 1_000_000_000)));
+    for name in ["ALICE", "BOB"] {
+        store.enroll(user(name), 1000).await.unwrap();
+    }
+    let start = std::time::Instant::now();
+    let auth = Authenticator::new(
+        Arc::new(Secret),
+        "vm.localhost".into(),
+        [1; 32],
+        Arc::new(move || start.elapsed()),
+    );
+    let mut server = Server::new("vm.localhost".into(), store.clone(), auth, 2);
+    server.limits = Arc::new(limits);
+    let service = Service::new(Arc::new(server), timeouts, None);
+    let listener = Listener::bind("127.0.0.1:0".parse().unwrap(), false).unwrap();
+    let address = listener.address().unwrap();
+    tokio::spawn(listener.run(service.clone()));
+    Running { service, store, address }
+}
+
+pub async fn start_plain(backend: Arc<dyn Backend>) -> Running {
+    start(backend, Timeouts::default(), ConnectionLimits::default()).await
+}
+
+#[allow(dead_code)]
+pub const SOON: Duration = Duration::from_secs(20);

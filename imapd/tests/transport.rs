@@ -1,0 +1,216 @@
+//! Sockets: TLS, timeouts, limits, orderly stop, memory of idle clients.
+#![allow(clippy::unwrap_used, reason = "a test stops at the first surprise")]
+
+mod support;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use imapd::session::Server;
+use imapd::transport::{ConnectionLimits, Listener, Service, Timeouts};
+use rustls::pki_types::{PrivateKeyDer, PrivatePkcs8KeyDer, ServerName};
+use support::memory::Memory;
+use support::{SOON, start};
+use tokio::io::{AsyncBufReadExt, AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, BufReader};
+use tokio::net::TcpStream;
+use tokio_rustls::TlsConnector;
+
+async fn line<S: AsyncRead + Unpin>(stream: &mut BufReader<S>) -> String {
+    let mut text = String::new();
+    tokio::time::timeout(SOON, stream.read_line(&mut text)).await.unwrap().unwrap();
+    text
+}
+
+async fn say<S: AsyncRead + AsyncWrite + Unpin>(stream: &mut BufReader<S>, text: &str) {
+    stream.get_mut().write_all(text.as_bytes()).await.unwrap();
+}
+
+fn certificate() -> (Arc<rustls::ServerConfig>, Arc<rustls::ClientConfig>) {
+    let made = rcgen::generate_simple_self_signed(vec!["vm.localhost".to_owned()]).unwrap();
+    let key = PrivateKeyDer::from(PrivatePkcs8KeyDer::from(made.signing_key.serialize_der()));
+    let server = rustls::ServerConfig::builder()
+        .with_no_client_auth()
+        .with_single_cert(vec![made.cert.der().clone()], key)
+        .unwrap();
+    let mut roots = rustls::RootCertStore::empty();
+    roots.add(made.cert.der().clone()).unwrap();
+    let client = rustls::ClientConfig::builder().with_root_certificates(roots).with_no_client_auth();
+    (Arc::new(server), Arc::new(client))
+}
+
+async fn with_tls(implicit: bool) -> (Arc<Service>, std::net::SocketAddr, TlsConnector) {
+    let (server_config, client_config) = certificate();
+    let plain = start(Arc::new(Memory::default()), Timeouts::default(), ConnectionLimits::default()).await;
+    let start = std::time::Instant::now();
+    let auth = imapd::auth::Authenticator::new(
+        Arc::new(support::Secret),
+        "vm.localhost".into(),
+        [2; 32],
+        Arc::new(move || start.elapsed()),
+    );
+    let mut server = Server::new("vm.localhost".into(), plain.store.clone(), auth, 1);
+    server.starttls = true;
+    server.clear_passwords = false;
+    let service = Service::new(Arc::new(server), Timeouts::default(), Some(server_config));
+    let listener = Listener::bind("127.0.0.1:0".parse().unwrap(), implicit).unwrap();
+    let address = listener.address().unwrap();
+    tokio::spawn(listener.run(service.clone()));
+    (service, address, TlsConnector::from(client_config))
+}
+
+#[tokio::test]
+async fn starttls_then_login() {
+    let (service, address, connector) = with_tls(false).await;
+    let mut stream = BufReader::new(TcpStream::connect(address).await.unwrap());
+    let greeting = line(&mut stream).await;
+    assert!(greeting.contains(" STARTTLS ") && greeting.contains(" LOGINDISABLED]"), "{greeting}");
+    say(&mut stream, "a LOGIN alice secret\r\n").await;
+    assert!(line(&mut stream).await.starts_with("a NO [PRIVACYREQUIRED]"));
+    // What is sent behind STARTTLS in the clear is not taken as sent within TLS.
+    say(&mut stream, "b STARTTLS\r\nc LOGIN alice secret\r\n").await;
+    assert!(line(&mut stream).await.starts_with("b OK"));
+    let name = ServerName::try_from("vm.localhost").unwrap();
+    let tls = connector.connect(name, stream.into_inner()).await.unwrap();
+    let mut stream = BufReader::new(tls);
+    say(&mut stream, "d CAPABILITY\r\n").await;
+    let tokens = line(&mut stream).await;
+    assert!(tokens.contains("AUTH=PLAIN") && !tokens.contains("STARTTLS"), "{tokens}");
+    assert!(line(&mut stream).await.starts_with("d OK"));
+    say(&mut stream, "e STARTTLS\r\n").await;
+    assert!(line(&mut stream).await.starts_with("e BAD"));
+    say(&mut stream, "f LOGIN alice secret\r\n").await;
+    assert!(line(&mut stream).await.starts_with("f OK"));
+    drop(stream);
+    service.shutdown(SOON).await;
+}
+
+#[tokio::test]
+async fn implicit_tls_carries_large_messages() {
+    let (service, address, connector) = with_tls(true).await;
+    let name = ServerName::try_from("vm.localhost").unwrap();
+    let tls = connector.connect(name, TcpStream::connect(address).await.unwrap()).await.unwrap();
+    let mut stream = BufReader::new(tls);
+    assert!(line(&mut stream).await.starts_with("* OK"));
+    say(&mut stream, "a LOGIN alice secret\r\n").await;
+    assert!(line(&mut stream).await.starts_with("a OK"));
+    let body: String = (0..40_000).map(|i| format!("line {i} of a large message\r\n")).collect();
+    say(&mut stream, &format!("b APPEND INBOX {{{}+}}\r\n{body}\r\n", body.len())).await;
+    assert!(line(&mut stream).await.starts_with("b OK"));
+    say(&mut stream, "c SELECT INBOX\r\n").await;
+    while !line(&mut stream).await.starts_with("c OK") {}
+    say(&mut stream, "d FETCH 1 BODY.PEEK[]\r\n").await;
+    assert_eq!(line(&mut stream).await, format!("* 1 FETCH (BODY[] {{{}}}\r\n", body.len()));
+    let mut got = vec![0; body.len()];
+    stream.read_exact(&mut got).await.unwrap();
+    assert!(got == body.as_bytes());
+    drop(stream);
+    service.shutdown(SOON).await;
+}
+
+#[tokio::test]
+async fn shutdown_says_bye_to_everybody() {
+    let running = start(Arc::new(Memory::default()), Timeouts::default(), ConnectionLimits::default()).await;
+    let mut idle = BufReader::new(TcpStream::connect(running.address).await.unwrap());
+    line(&mut idle).await;
+    say(&mut idle, "a LOGIN alice secret\r\n").await;
+    line(&mut idle).await;
+    say(&mut idle, "b IDLE\r\n").await;
+    line(&mut idle).await;
+    let mut fresh = BufReader::new(TcpStream::connect(running.address).await.unwrap());
+    line(&mut fresh).await;
+    let shutdown = tokio::spawn({
+        let service = running.service.clone();
+        async move { service.shutdown(SOON).await }
+    });
+    for stream in [&mut idle, &mut fresh] {
+        assert!(line(stream).await.starts_with("* BYE"));
+        assert_eq!(line(stream).await, "");
+    }
+    shutdown.await.unwrap();
+    assert_eq!(running.service.connections(), 0);
+}
+
+#[tokio::test]
+async fn silent_clients_are_sent_away() {
+    let timeouts = Timeouts {
+        idle: Duration::from_millis(150),
+        login: Duration::from_millis(100),
+        stall: Duration::from_secs(5),
+    };
+    let running = start(Arc::new(Memory::default()), timeouts, ConnectionLimits::default()).await;
+    let mut silent = BufReader::new(TcpStream::connect(running.address).await.unwrap());
+    line(&mut silent).await;
+    assert!(line(&mut silent).await.starts_with("* BYE"));
+    let mut user = BufReader::new(TcpStream::connect(running.address).await.unwrap());
+    line(&mut user).await;
+    say(&mut user, "a LOGIN alice secret\r\n").await;
+    assert!(line(&mut user).await.starts_with("a OK"));
+    assert!(line(&mut user).await.starts_with("* BYE"));
+}
+
+#[tokio::test]
+async fn limits_by_address_and_user() {
+    let limits = ConnectionLimits::new(10, 3, 1);
+    let running = start(Arc::new(Memory::default()), Timeouts::default(), limits).await;
+    let mut streams = Vec::new();
+    for _ in 0..3 {
+        let mut stream = BufReader::new(TcpStream::connect(running.address).await.unwrap());
+        assert!(line(&mut stream).await.starts_with("* OK"));
+        streams.push(stream);
+    }
+    let mut fourth = BufReader::new(TcpStream::connect(running.address).await.unwrap());
+    assert!(line(&mut fourth).await.starts_with("* BYE [LIMIT]"));
+    say(&mut streams[0], "a LOGIN alice secret\r\n").await;
+    assert!(line(&mut streams[0]).await.starts_with("a OK"));
+    say(&mut streams[1], "a LOGIN alice secret\r\n").await;
+    assert!(line(&mut streams[1]).await.starts_with("a NO [LIMIT]"));
+    say(&mut streams[0], "b LOGOUT\r\n").await;
+    assert!(line(&mut streams[0]).await.starts_with("* BYE"));
+    assert!(line(&mut streams[0]).await.starts_with("b OK"));
+    assert_eq!(line(&mut streams[0]).await, "");
+    // The place is given back when the task has ended, which is a moment after the connection has.
+    let mut tries = 0;
+    loop {
+        say(&mut streams[1], "b LOGIN alice secret\r\n").await;
+        if line(&mut streams[1]).await.starts_with("b OK") {
+            break;
+        }
+        tries += 1;
+        assert!(tries < 1000);
+        tokio::task::yield_now().await;
+    }
+}
+
+/// Private memory of this process in octets.
+fn private_memory() -> usize {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap();
+    let line = status.lines().find(|l| l.starts_with("RssAnon:")).unwrap();
+    line.split_whitespace().nth(1).unwrap().parse::<usize>().unwrap() * 1024
+}
+
+#[tokio::test]
+async fn idle_clients_are_cheap() {
+    const CLIENTS: usize = 400;
+    let running = start(Arc::new(Memory::default()), Timeouts::default(), ConnectionLimits::default()).await;
+    let mut streams = Vec::with_capacity(CLIENTS);
+    let mut before = 0;
+    for i in 0..CLIENTS + 50 {
+        if i == 50 {
+            before = private_memory();
+        }
+        let mut stream = TcpStream::connect(running.address).await.unwrap();
+        stream.write_all(b"a LOGIN alice secret\r\nb SELECT INBOX\r\nc IDLE\r\n").await.unwrap();
+        let mut text = Vec::new();
+        let mut piece = [0; 512];
+        while !text.windows(8).any(|w| w == b"+ idling") {
+            let n = stream.read(&mut piece).await.unwrap();
+            assert!(n > 0);
+            text.extend_from_slice(&piece[..n]);
+        }
+        streams.push(stream);
+    }
+    let each = (private_memory() - before) / CLIENTS;
+    // Both ends of each connection live in this process, so this is an upper bound.
+    assert!(each < 32 * 1024, "{each} octets a client");
+    println!("{each} octets an idle client");
+}
