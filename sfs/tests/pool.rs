@@ -414,9 +414,9 @@ async fn damage_is_reported_and_never_returned() {
     let text = "DAMAGEME".repeat(1000);
     common::put(&unit, top("JOE"), "A FILE", &[&text]).unwrap();
     unit.commit().await.unwrap();
-    let log = bed.dasd.contents("LOG000001").unwrap();
-    let at = log.windows(8).position(|w| w == b"DAMAGEME").unwrap();
-    assert!(bed.dasd.flip_bit("LOG000001", at + 4000, 3));
+    let holds = |log: &&str| bed.dasd.contents(log).unwrap().windows(8).position(|w| w == b"DAMAGEME");
+    let log = ["LOG000001", "LOG000002"].into_iter().find(|log| holds(log).is_some()).unwrap();
+    assert!(bed.dasd.flip_bit(log, holds(&log).unwrap() + 4000, 3));
     assert!(matches!(common::lines(&unit, top("JOE"), "A FILE"), Err(PoolError::Damaged(_))));
     let findings = bed.pool.check(true).unwrap();
     assert_eq!(findings.problem_count, 1, "{findings:?}");
@@ -455,4 +455,48 @@ async fn a_unit_is_bounded_in_what_it_keeps() {
     assert!(matches!(unit.write(token, &record, 1), Err(PoolError::Limit(_))));
     unit.rollback();
     bed.sound();
+}
+
+#[tokio::test]
+async fn a_full_disk_refuses_commits_and_loses_nothing() {
+    use dasd::Faults;
+    for extra in (0..40u64).map(|n| n * 37_000) {
+        let bed = Bed::new().await;
+        let used: u64 = ["CATALOG", "LOG000001", "LOG000002"]
+            .iter()
+            .map(|n| bed.dasd.contents(n).unwrap().len() as u64)
+            .sum();
+        bed.dasd.set_faults(Faults { capacity: Some(used + extra), ..Faults::default() });
+        let unit = bed.pool.begin();
+        let text = "f".repeat(20_000);
+        let mut kept = 0;
+        let error = loop {
+            let name = format!("F{kept} FILE");
+            let index = format!("F{kept} INDEX");
+            common::put(&unit, top("JOE"), &name, &[&text]).unwrap();
+            common::put_fixed(&unit, top("JOE"), &index, 1000, &["i".repeat(1000).as_str(); 20]).unwrap();
+            match unit.commit().await {
+                Ok(_) => kept += 1,
+                Err(error) => break error,
+            }
+        };
+        assert!(matches!(error, PoolError::StorageFull), "{extra}: {error}");
+        assert!(bed.pool.offline().is_none());
+        // Giving something back is possible on a full disk.
+        if kept > 0 {
+            unit.erase_file(top("JOE"), fid("F0 FILE")).unwrap();
+            unit.commit().await.unwrap_or_else(|e| panic!("{extra}: {e}"));
+        }
+        bed.sound();
+        bed.dasd.set_faults(Faults::default());
+        let bed = bed.reopen().await;
+        bed.sound();
+        let unit = bed.pool.begin();
+        for n in 1..kept {
+            assert_eq!(common::lines(&unit, top("JOE"), &format!("F{n} FILE")).unwrap(), [text.as_str()]);
+        }
+        common::put(&unit, top("JOE"), "AGAIN FILE", &[&text]).unwrap();
+        unit.commit().await.unwrap();
+        bed.sound();
+    }
 }

@@ -35,6 +35,8 @@ pub(crate) struct Commit {
     pub(crate) payload: Vec<Bytes>,
     /// Where the bodies begin in it.
     pub(crate) bodies_at: u64,
+    /// It brings no bodies and no records: it only removes, or moves what is there.
+    pub(crate) gives_back: bool,
     /// Blocks more or fewer, by file space.
     pub(crate) charges: Vec<(String, i64)>,
     /// Released when the commit is visible, or has failed.
@@ -312,6 +314,11 @@ impl LogOwner for Applier {
         for commit in &entries {
             self.add_charges(commit, -1);
         }
+    }
+
+    /// Erasing, and moving bodies out of the log. (A commit is asked with or without its payload.)
+    fn relieves(&self, commit: &Commit) -> bool {
+        commit.charges.iter().all(|(_, delta)| *delta <= 0) && commit.gives_back
     }
 
     fn idle(&mut self) {

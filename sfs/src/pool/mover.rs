@@ -183,7 +183,15 @@ fn relocate_batch(inner: &Inner, batch: &mut Vec<(BodyId, BodyRec, Bytes)>) -> R
     let n = ops.len();
     let head = op::direct(&op::encode_ops(&ops));
     let bodies_at = head.len() as u64;
-    let commit = Commit { ops, payload: vec![head], bodies_at, charges: Vec::new(), locks: None, writing };
+    let commit = Commit {
+        ops,
+        payload: vec![head],
+        bodies_at,
+        gives_back: true,
+        charges: Vec::new(),
+        locks: None,
+        writing,
+    };
     inner.log.submit_blocking(commit).map_err(log_error)??;
     Ok(n)
 }
