@@ -1,0 +1,26 @@
+#!/usr/bin/env bash
+# All tests. `./test.sh quick` leaves out the whole-system tests and runs in a few minutes.
+set -euo pipefail
+cd "$(dirname "$0")"
+
+# Mail programs that the interop tests drive. Without them (no root, no Debian) those tests say that they skip.
+programs=(isync mutt swaks curl python3)
+if [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null; then
+    missing=()
+    for program in "${programs[@]}"; do
+        dpkg -s "$program" >/dev/null 2>&1 || missing+=("$program")
+    done
+    if [ "${#missing[@]}" -gt 0 ]; then
+        apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq "${missing[@]}" ||
+            echo "could not install: ${missing[*]}"
+    fi
+fi
+
+cargo fmt --all --check
+cargo clippy --workspace --all-targets --quiet -- -D warnings
+if [ "${1:-}" = quick ]; then
+    cargo test --workspace --exclude tests
+else
+    cargo build --package emulator --bin endicott
+    cargo test --workspace
+fi
