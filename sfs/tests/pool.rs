@@ -462,7 +462,7 @@ async fn a_full_disk_refuses_commits_and_loses_nothing() {
     use dasd::Faults;
     for extra in (0..40u64).map(|n| n * 37_000) {
         let bed = Bed::new().await;
-        let used: u64 = ["CATALOG", "LOG000001", "LOG000002"]
+        let used: u64 = ["CATALOG", "RESERVE", "LOG000001", "LOG000002"]
             .iter()
             .map(|n| bed.dasd.contents(n).unwrap().len() as u64)
             .sum();
@@ -499,4 +499,50 @@ async fn a_full_disk_refuses_commits_and_loses_nothing() {
         unit.commit().await.unwrap();
         bed.sound();
     }
+}
+
+#[tokio::test]
+async fn a_catalog_that_cannot_grow_takes_removals_until_it_can() {
+    use dasd::Faults;
+    // The catalog grows by doubling, and these disks count what a host would leave as a hole.
+    let config = sfs::pool::PoolConfig { reserve_bytes: 16 << 20, ..common::roomy() };
+    let bed = Bed::with(config).await;
+    let unit = bed.pool.begin();
+    let rows = vec!["r".repeat(500); 2000];
+    let rows: Vec<&str> = rows.iter().map(String::as_str).collect();
+    let mut kept = 0;
+    // The log is given free segments to go on with, so that the catalog is what meets the limit.
+    for n in 0..4 {
+        common::put_fixed(&unit, top("JOE"), &format!("L{n} INDEX"), 500, &rows[..1800]).unwrap();
+        unit.commit().await.unwrap();
+        unit.erase_file(top("JOE"), fid(&format!("L{n} INDEX"))).unwrap();
+        unit.commit().await.unwrap();
+    }
+    bed.pool.checkpoint().await.unwrap();
+    let disks = dasd::Dasd::list(&bed.dasd).unwrap();
+    let used = disks.iter().map(|n| bed.dasd.contents(n).unwrap().len() as u64).sum();
+    bed.dasd.set_faults(Faults { capacity: Some(used), ..Faults::default() });
+    let error = loop {
+        common::put_fixed(&unit, top("JOE"), &format!("I{kept} INDEX"), 500, &rows[..100]).unwrap();
+        match unit.commit().await {
+            Ok(_) => kept += 1,
+            Err(error) => break error,
+        }
+        bed.pool.checkpoint().await.unwrap();
+    };
+    assert!(matches!(error, PoolError::StorageFull), "{kept}: {error}");
+    assert!(bed.pool.offline().is_none());
+    let left = dasd::Dasd::list(&bed.dasd).unwrap();
+    assert!(kept > 0 && !left.contains(&"RESERVE".to_owned()), "{kept} {left:?}");
+    for n in 0..kept {
+        unit.erase_file(top("JOE"), fid(&format!("I{n} INDEX"))).unwrap();
+        unit.commit().await.unwrap();
+    }
+    bed.sound();
+    bed.dasd.set_faults(Faults::default());
+    common::put_fixed(&unit, top("JOE"), "AGAIN INDEX", 500, &rows[..100]).unwrap();
+    unit.commit().await.unwrap();
+    let bed = bed.reopen().await;
+    assert_eq!(bed.pool.file_count().unwrap(), 1);
+    bed.sound();
 }

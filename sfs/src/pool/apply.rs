@@ -15,6 +15,7 @@ use bytes::Bytes;
 use dasd::{LogAddr, LogError, LogOwner};
 use redb::{Database, Durability, ReadableDatabase, ReadableTable, Table, WriteTransaction};
 
+use super::backend::Reserve;
 use super::catalog::{
     BODY, BodyId, BodyRec, DIR, ENTRY, LIVE, META, META_NEXT, META_REDO, RECORD, SPACE, SpaceRec, Storage,
     named_key, record_key,
@@ -76,6 +77,7 @@ pub(crate) struct Applier {
     pub(crate) store: Store,
     pub(crate) next: Arc<AtomicU64>,
     pub(crate) rule: CheckpointRule,
+    reserve: Arc<Reserve>,
     spaces: HashMap<String, Figures>,
     live: Live,
     changed: HashSet<(Storage, u64)>,
@@ -94,6 +96,7 @@ impl Applier {
         store: Store,
         next: Arc<AtomicU64>,
         rule: CheckpointRule,
+        reserve: Arc<Reserve>,
     ) -> Result<Self, PoolError> {
         let (live, applied) = {
             let txn = db.begin_read()?;
@@ -113,6 +116,7 @@ impl Applier {
             store,
             next,
             rule,
+            reserve,
             spaces: HashMap::new(),
             live,
             changed: HashSet::new(),
@@ -289,6 +293,9 @@ impl LogOwner for Applier {
     fn admit(&mut self, commit: &mut Commit) -> Result<Vec<Bytes>, Self::Outcome> {
         if let Some(why) = &self.failed {
             return Err(Err(PoolError::Offline(why.clone())));
+        }
+        if self.reserve.is_low() && !self.relieves(commit) && !self.reserve.restore() {
+            return Err(Err(PoolError::StorageFull));
         }
         self.charge(commit).map_err(Err)?;
         Ok(std::mem::take(&mut commit.payload))
