@@ -129,10 +129,9 @@ impl Cms {
             if name == "CP" {
                 return self.cp_command(args).await;
             }
-            if self.settings.lock().imp_ex {
-                if let Some(rc) = self.run_exec(&name, args, depth).await {
-                    return rc;
-                }
+            let imp_ex = self.settings.lock().imp_ex;
+            if imp_ex && let Some(rc) = self.run_exec(&name, args, depth).await {
+                return rc;
             }
             if let Some(program) = self.programs.find(&name) {
                 return program.run(self.clone(), args.to_owned()).await;

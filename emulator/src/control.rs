@@ -128,13 +128,13 @@ async fn run(cp: &Arc<Cp>, user: &str, password: Option<&str>, command: &str) ->
         Ok(user) => user,
         Err(e) => return Response::refused(e.to_string()),
     };
-    if let Some(password) = password {
-        if !matches!(cp.verify_password(user.as_str(), password).await, PasswordVerdict::Valid(_)) {
-            return Response {
-                rc: 50,
-                lines: vec!["HCPLGA050E LOGON unsuccessful--incorrect userid and/or password".into()],
-            };
-        }
+    if let Some(password) = password
+        && !matches!(cp.verify_password(user.as_str(), password).await, PasswordVerdict::Valid(_))
+    {
+        return Response {
+            rc: 50,
+            lines: vec!["HCPLGA050E LOGON unsuccessful--incorrect userid and/or password".into()],
+        };
     }
     match machine(cp, user).await {
         Ok(vm) => run_on(cp, &vm, command).await,

@@ -208,7 +208,10 @@ fn register_programs(cp: &Arc<Cp>, folder: &Folder, network: &Arc<HostNetwork>) 
     let imap = UserId::new("IMAP").expect("IMAP is a user id");
     exits.register("IMAPCMDX", Arc::new(smtp_exit::imapcmdx::ImapPunchExit::new(imap)));
     programs.register("SMTP", Arc::new(smtp_exit::machine::Smtp { network: network.clone(), exits }));
-    programs.register("IMAPMAIN", Arc::new(imapd::machine::Imapmain { network: network.clone(), random: crate::host::random }));
+    programs.register(
+        "IMAPMAIN",
+        Arc::new(imapd::machine::Imapmain { network: network.clone(), random: crate::host::random }),
+    );
 }
 
 async fn start_spool(folder: &Folder, cp: &Arc<Cp>) -> anyhow::Result<Arc<Spool>> {

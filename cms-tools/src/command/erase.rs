@@ -21,11 +21,11 @@ pub(super) const ROW: CmsCommand = CmsCommand {
 async fn run(call: CmsCall<'_>) -> CmsResult {
     let words = split(call.args);
     let options = flags(MODULE, &words.options, &[("TYPE", 1), ("NOTYPE", 3)])?;
-    if let [place] = words.operands[..] {
-        if place.contains('.') || place.contains(':') {
-            let dir = call.cms.dir_name(MODULE, place)?;
-            return super::create::erase_directory(call.cms, &dir).await;
-        }
+    if let [place] = words.operands[..]
+        && (place.contains('.') || place.contains(':'))
+    {
+        let dir = call.cms.dir_name(MODULE, place)?;
+        return super::create::erase_directory(call.cms, &dir).await;
     }
     if words.operands.len() < 2 {
         return Err(dms(MODULE, 54, 24, &[]));

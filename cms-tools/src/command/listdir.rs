@@ -46,10 +46,10 @@ fn walk(cms: &Cms, dir: DirName) -> BoxFuture<'_, Result<(), DmsMessage>> {
         let records = records.map_err(fail)?;
         closed.map_err(fail)?;
         for record in records {
-            if let DirRecord::Directory(status) = record {
-                if let Ok(child) = dir.child(&status.level) {
-                    walk(cms, child).await?;
-                }
+            if let DirRecord::Directory(status) = record
+                && let Ok(child) = dir.child(&status.level)
+            {
+                walk(cms, child).await?;
             }
         }
         Ok(())

@@ -120,7 +120,7 @@ pub struct Cp {
 impl Cp {
     /// A system in which nobody is logged on.
     pub fn new(config: CpConfig, clock: Arc<dyn Clock>, directory: DirectoryImage) -> Arc<Self> {
-        let cp = Arc::new_cyclic(|own| Self {
+        Arc::new_cyclic(|own| Self {
             config,
             ipl_at: clock.now(),
             clock,
@@ -134,8 +134,7 @@ impl Cp {
             password_checks: Semaphore::new(MAX_PASSWORD_CHECKS),
             shutdown: tokio_util::sync::CancellationToken::new(),
             own: own.clone(),
-        });
-        cp
+        })
     }
 
     fn arc(&self) -> Arc<Self> {

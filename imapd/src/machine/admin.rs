@@ -4,8 +4,8 @@
 
 use std::sync::Arc;
 
-use cms::cp::name::UserId;
 use cms::cp::Guest;
+use cms::cp::name::UserId;
 use cms::csl::Csl;
 use cms::trace::TraceSwitch;
 use cms::vmipc::Answer;
@@ -113,7 +113,10 @@ impl Administration {
         let name = word.to_ascii_uppercase();
         let row = REQUESTS.iter().find(|r| name.len() >= r.min && r.name.starts_with(&name));
         let Some(row) = row else {
-            return Answer::line(RC_SYNTAX, format!("DTCIMP3001E Unknown request: {name}; HELP lists the requests"));
+            return Answer::line(
+                RC_SYNTAX,
+                format!("DTCIMP3001E Unknown request: {name}; HELP lists the requests"),
+            );
         };
         tracing::info!(target: "imapd::admin", "{from}: {text}");
         let upper = rest.to_ascii_uppercase();
@@ -124,7 +127,10 @@ impl Administration {
 
 fn syntax(row: &str) -> Answer {
     let row = REQUESTS.iter().find(|r| r.name == row);
-    Answer::line(RC_SYNTAX, format!("DTCIMP3002E Operand missing or invalid; the form is: {}", row.map_or("", |r| r.syntax)))
+    Answer::line(
+        RC_SYNTAX,
+        format!("DTCIMP3002E Operand missing or invalid; the form is: {}", row.map_or("", |r| r.syntax)),
+    )
 }
 
 fn failed(what: &str, error: &StoreError) -> Answer {
@@ -165,7 +171,9 @@ async fn delete(admin: &Administration, words: &[&str]) -> Answer {
     match admin.service.server.store.is_enrolled(user).await {
         Ok(true) if !force => Answer::line(
             4,
-            format!("DTCIMP3006R All mail and folders of {user} will be erased; say DELETE {user} FORCE to do it"),
+            format!(
+                "DTCIMP3006R All mail and folders of {user} will be erased; say DELETE {user} FORCE to do it"
+            ),
         ),
         Ok(false) => Answer::line(RC_FAILED, format!("DTCIMP3007E {user} is not enrolled")),
         Ok(true) => match admin.service.server.store.delete_user(user).await {
@@ -208,7 +216,10 @@ fn trace(admin: &Administration, words: &[&str]) -> Answer {
     if TraceSwitch::set(admin.guest.cp(), target, on) {
         Answer::line(0, format!("DTCIMP3013I Trace {kind} is {state}"))
     } else {
-        Answer::line(RC_FAILED, format!("DTCIMP3008E Trace {kind} cannot be switched {state}: the host keeps no log"))
+        Answer::line(
+            RC_FAILED,
+            format!("DTCIMP3008E Trace {kind} cannot be switched {state}: the host keeps no log"),
+        )
     }
 }
 
@@ -221,10 +232,12 @@ async fn query(admin: &Administration, words: &[&str]) -> Answer {
     match words {
         [] | ["STATUS"] => status(admin),
         ["USERS"] => users(admin).await,
-        ["USER", user] | [user] if UserId::new(user).is_ok() && *user != "SESSIONS" => match UserId::new(user) {
-            Ok(user) => one_user(admin, user).await,
-            Err(_) => syntax("QUERY"),
-        },
+        ["USER", user] | [user] if UserId::new(user).is_ok() && *user != "SESSIONS" => {
+            match UserId::new(user) {
+                Ok(user) => one_user(admin, user).await,
+                Err(_) => syntax("QUERY"),
+            }
+        }
         ["SESSIONS"] => {
             let mut lines = vec!["Session  Userid   Since             Address".to_owned()];
             let zone = admin.guest.cp().clock.zone();
@@ -273,7 +286,9 @@ async fn one_user(admin: &Administration, user: UserId) -> Answer {
             }));
             Answer { rc: 0, lines }
         }
-        Err(StoreError::NotEnrolled) => Answer::line(RC_FAILED, format!("DTCIMP3007E {user} is not enrolled")),
+        Err(StoreError::NotEnrolled) => {
+            Answer::line(RC_FAILED, format!("DTCIMP3007E {user} is not enrolled"))
+        }
         Err(error) => failed(&format!("{user} cannot be looked up"), &error),
     }
 }

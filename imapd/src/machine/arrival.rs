@@ -16,11 +16,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
+use cms::cp::Guest;
 use cms::cp::codepage::EBCDIC_TO_LATIN1;
 use cms::cp::name::UserId;
-use cms::cp::Guest;
-use cms::spool::spl::{CloseAction, Sfblok, SplError, SplPath};
 use cms::spool::Queue;
+use cms::spool::spl::{CloseAction, Sfblok, SplError, SplPath};
 use tokio::sync::mpsc;
 
 use super::config::ImapConfig;
@@ -98,7 +98,8 @@ pub async fn run(guest: Guest, store: Arc<MailStore>, config: ImapConfig) {
                 log(&guest, &format!("DTCIMP2101W The path to *SPL has ended: {error}")).await;
             }
             Err(error) => {
-                log(&guest, &format!("DTCIMP2102E No connection to *SPL: {error}; mail waits in the reader")).await;
+                log(&guest, &format!("DTCIMP2102E No connection to *SPL: {error}; mail waits in the reader"))
+                    .await;
             }
         }
         tokio::time::sleep(RETRY).await;
@@ -173,13 +174,18 @@ impl Arrival {
         match fate {
             Fate::Taken => {}
             Fate::Keep(reason) => {
-                log(&self.guest, &format!("DTCIMP2104W Spool file {number} stays in the reader: {reason}")).await;
+                log(&self.guest, &format!("DTCIMP2104W Spool file {number} stays in the reader: {reason}"))
+                    .await;
             }
             Fate::Transfer(user) => {
                 let answer = self.guest.cp_command(&format!("TRANSFER RDR {number} TO {user} RDR")).await;
                 if answer.rc != 0 {
                     let why = answer.lines.join("; ");
-                    log(&self.guest, &format!("DTCIMP2105W Spool file {number} not transferred to {user}: {why}")).await;
+                    log(
+                        &self.guest,
+                        &format!("DTCIMP2105W Spool file {number} not transferred to {user}: {why}"),
+                    )
+                    .await;
                 }
             }
         }
@@ -219,7 +225,8 @@ impl Arrival {
     fn received(&self, name: DeliveryName) -> InternalDate {
         let zone = self.guest.cp().clock.zone();
         let micros = i64::try_from(name.received).unwrap_or(0);
-        let when = jiff::Timestamp::from_microsecond(micros).unwrap_or_else(|_| self.guest.now()).to_zoned(zone);
+        let when =
+            jiff::Timestamp::from_microsecond(micros).unwrap_or_else(|_| self.guest.now()).to_zoned(zone);
         let zone_minutes = i16::try_from(when.offset().seconds() / 60).unwrap_or(0);
         InternalDate { seconds: when.timestamp().as_second(), zone_minutes }
     }

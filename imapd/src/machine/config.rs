@@ -77,24 +77,29 @@ pub fn read<'a>(records: impl Iterator<Item = &'a str>) -> Result<ImapConfig, Ve
             errors.push(ConfigError { record: index + 1, token, reason });
         }
     }
-    let missing = |token: &str| ConfigError { record: 0, token: token.into(), reason: "required statement".into() };
+    let missing =
+        |token: &str| ConfigError { record: 0, token: token.into(), reason: "required statement".into() };
     if draft.file_pool.is_none() {
         errors.push(missing("FilePoolID"));
     }
     if draft.bad_file_id.is_none() {
         errors.push(missing("BadFileID"));
     }
-    let (Some(file_pool), Some(bad_file_id), true) = (draft.file_pool, draft.bad_file_id, errors.is_empty()) else {
+    let (Some(file_pool), Some(bad_file_id), true) = (draft.file_pool, draft.bad_file_id, errors.is_empty())
+    else {
         return Err(errors);
     };
     let smtp = UserId::new("SMTP").expect("SMTP is a user id");
-    let size = |n: Option<u64>, default: usize| n.map_or(default, |n| usize::try_from(n).unwrap_or(usize::MAX));
+    let size =
+        |n: Option<u64>, default: usize| n.map_or(default, |n| usize::try_from(n).unwrap_or(usize::MAX));
     Ok(ImapConfig {
         file_pool,
         bad_file_id,
         mail_origin: draft.mail_origin.unwrap_or(smtp),
         idle_timeout: Duration::from_secs(60 * draft.idle_minutes.unwrap_or(LEAST_IDLE_MINUTES)),
-        enroll_blocks: draft.enroll_blocks.map_or(DEFAULT_ENROLL_BLOCKS, |n| u32::try_from(n).unwrap_or(u32::MAX)),
+        enroll_blocks: draft
+            .enroll_blocks
+            .map_or(DEFAULT_ENROLL_BLOCKS, |n| u32::try_from(n).unwrap_or(u32::MAX)),
         max_connections: size(draft.max_connections, 16_384),
         max_per_address: size(draft.max_per_address, 16_384),
         max_per_user: size(draft.max_per_user, 1_024),

@@ -11,17 +11,17 @@ pub mod config;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use cms::cp::Guest;
 use cms::cp::name::UserId;
 use cms::cp::system::PasswordVerdict;
-use cms::cp::Guest;
 use cms::network::HostNetwork;
 use cms::program::Program;
-use cms::{names, vmipc, Cms};
+use cms::{Cms, names, vmipc};
 use futures::future::BoxFuture;
 use tokio_util::sync::CancellationToken;
 
 use crate::auth::{Authenticator, LoginError, PasswordCheck};
-use crate::mailstore::{sfs::SfsBackend, MailStore};
+use crate::mailstore::{MailStore, sfs::SfsBackend};
 use crate::session::Server;
 use crate::transport::{ConnectionLimits, Listener, Service, Timeouts};
 use admin::Administration;
@@ -104,7 +104,8 @@ impl Main {
     ) -> Result<Self, Vec<String>> {
         let one = |text: String| vec![text];
         let config = read_config(cms).await?;
-        let service = build_service(cms, &network, &config, random).map_err(|e| one(format!("DTCIMP1003E {e}")))?;
+        let service =
+            build_service(cms, &network, &config, random).map_err(|e| one(format!("DTCIMP1003E {e}")))?;
         let admin = Arc::new(Administration {
             guest: cms.guest.clone(),
             csl: cms.csl.clone(),
@@ -115,7 +116,8 @@ impl Main {
         });
         let store = service.server.store.clone();
         drop(cms.guest.spawn(arrival::run(cms.guest.clone(), store, config)));
-        serve_requests(cms, &admin).map_err(|e| one(format!("DTCIMP1004E Requests cannot be served: {e}")))?;
+        serve_requests(cms, &admin)
+            .map_err(|e| one(format!("DTCIMP1004E Requests cannot be served: {e}")))?;
         let mut listeners = Vec::new();
         for (name, implicit_tls) in [("imap", false), ("imaps", true)] {
             match network.listen(name) {
