@@ -128,7 +128,7 @@ fn remove_dead_segments(inner: &Inner) -> Result<(), PoolError> {
 fn log_bodies(inner: &Inner, seq: u64) -> Result<Vec<(BodyId, Storage, u64)>, PoolError> {
     let mut places = Vec::new();
     let mut bad = None;
-    inner.log.space().scan_segment(seq, |addr, payload| match op::decode_payload(&payload) {
+    let scanned = inner.log.space().scan_segment(seq, |addr, payload| match op::decode_payload(&payload) {
         Ok(op::Payload::Direct { ops, bodies }) => {
             for op in ops {
                 if let Op::PutBody { id, rec } = op
@@ -140,7 +140,12 @@ fn log_bodies(inner: &Inner, seq: u64) -> Result<Vec<(BodyId, Storage, u64)>, Po
         }
         Ok(op::Payload::Indirect(_)) => {}
         Err(error) => bad = Some(error),
-    })?;
+    });
+    match scanned {
+        // The last living body in it died, and a checkpoint has recycled it.
+        Err(dasd::ReadError::NoSuchAddress(_)) => return Ok(Vec::new()),
+        other => other?,
+    }
     bad.map_or(Ok(places), |error| Err(error.into()))
 }
 
