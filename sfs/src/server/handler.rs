@@ -33,6 +33,7 @@ struct Listing {
 pub(super) struct Session {
     shared: Arc<Shared>,
     user: UserId,
+    number: u64,
     units: Mutex<HashMap<u32, Arc<WorkUnit>>>,
     tokens: Mutex<HashMap<u64, (u32, Arc<WorkUnit>)>>,
     dirs: Mutex<HashMap<u64, Listing>>,
@@ -55,12 +56,11 @@ fn warnings(committed: &Committed) -> Vec<ReasonCode> {
 }
 
 impl Session {
-    pub(super) fn new(shared: Arc<Shared>, user: UserId) -> Self {
-        shared.sessions.fetch_add(1, Ordering::Relaxed);
-        *shared.connected.lock().entry(user).or_default() += 1;
+    pub(super) fn new(shared: Arc<Shared>, user: UserId, number: u64) -> Self {
         Self {
             shared,
             user,
+            number,
             units: Mutex::default(),
             tokens: Mutex::default(),
             dirs: Mutex::default(),
@@ -302,7 +302,7 @@ impl Session {
         self.tokens.lock().retain(|token, (of, unit)| *of != number || unit.is_open(Token(*token)));
     }
 
-    fn end_all(&self) {
+    pub(super) fn end_all(&self) {
         let units = std::mem::take(&mut *self.units.lock());
         for unit in units.into_values() {
             unit.rollback();
@@ -390,13 +390,6 @@ impl PathHandler for Session {
 
 impl Drop for Session {
     fn drop(&mut self) {
-        self.shared.sessions.fetch_sub(1, Ordering::Relaxed);
-        let mut connected = self.shared.connected.lock();
-        if let Some(n) = connected.get_mut(&self.user) {
-            *n -= 1;
-            if *n == 0 {
-                connected.remove(&self.user);
-            }
-        }
+        self.shared.sessions.lock().remove(&self.number);
     }
 }
