@@ -61,7 +61,7 @@ async fn run(cms: &Arc<Cms>, folder: &Folder, args: &str) -> i32 {
                         cms.say(&format!("HCPDIR755E The object directory cannot be written: {e}")).await;
                         return 755;
                     }
-                    cms.guest.cp().directory.store(Arc::new(image));
+                    cms.guest.cp().put_directory(image);
                 }
                 Ok(Err(reason)) => {
                     cms.say(&format!("HCPDIR756E {reason}")).await;

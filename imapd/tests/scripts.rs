@@ -53,3 +53,18 @@ async fn transcripts_over_a_file_pool() {
     }
     assert!(failed.is_empty(), "{}", failed.join("\n"));
 }
+
+#[test]
+fn every_command_has_a_transcript() {
+    let all: String = scripts().into_iter().map(|(_, text)| text).collect();
+    let sent: Vec<String> = all
+        .lines()
+        .filter_map(|l| l.strip_prefix("C: ").or_else(|| l.strip_prefix("C{ ")))
+        .filter_map(|l| l.split_once(' '))
+        .map(|(_, command)| command.to_ascii_uppercase() + " ")
+        .collect();
+    for row in imapd::session::table::TABLE {
+        let name = format!("{}{} ", if row.uid { "UID " } else { "" }, row.name);
+        assert!(sent.iter().any(|c| c.starts_with(&name)), "no transcript sends {name}");
+    }
+}

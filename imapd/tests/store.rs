@@ -307,10 +307,19 @@ fn enrolment_and_removal() {
         store.enroll(user("ALICE"), 100).await.unwrap();
         assert_eq!(store.enroll(user("ALICE"), 100).await, Err(StoreError::AlreadyExists));
         assert!(store.is_enrolled(user("ALICE")).await.unwrap());
+        let old = store.user(user("ALICE")).await.unwrap();
+        let old_inbox = old.open(&name("INBOX")).await.unwrap();
         store.delete_user(user("ALICE")).await.unwrap();
         assert!(!store.is_enrolled(user("ALICE")).await.unwrap());
         assert_eq!(store.delete_user(user("ALICE")).await, Err(StoreError::NotEnrolled));
         store.enroll(user("ALICE"), 100).await.unwrap();
+        // A session of before the removal can do nothing to the new file space.
+        assert_eq!(old.append(&old_inbox, vec![message(b"x")], ME).await, Err(StoreError::NotEnrolled));
+        assert_eq!(old.create(name("new")).await, Err(StoreError::NotEnrolled));
+        assert!(old_inbox.state().deleted);
+        let new = store.user(user("ALICE")).await.unwrap();
+        let inbox = new.open(&name("INBOX")).await.unwrap();
+        assert_eq!(new.append(&inbox, vec![message(b"x")], ME).await.unwrap(), [Uid(1)]);
     });
 }
 

@@ -4,8 +4,8 @@
 //! note is erased with the last. A crash between serving and striking serves a recipient again after the restart; the
 //! delivery key ([`delivery_key`]) that travels with the spool file lets the receiver recognise that.
 //!
-//! Invariants: at most [`MAX_CONCURRENT`] notes are being served, so no more deliveries than that can be repeated; a
-//! note that could not be served is tried again after RETRYINT, until it is RETRYAGE old and goes back to its sender.
+//! Invariants: no note is started while one started [`WINDOW`] before it is still being served, so no more deliveries than
+//! that can be repeated after a crash, and they are the latest ones; a note that could not be served is tried again after RETRYINT, until it is RETRYAGE old and goes back to its sender.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -13,7 +13,7 @@ use std::time::Duration;
 
 use cms::cp::Guest;
 use cms::cp::name::UserId;
-use futures::stream::{FuturesUnordered, StreamExt};
+use futures::stream::{FuturesOrdered, StreamExt};
 use tokio::sync::mpsc;
 
 use crate::exit::{ExitParms, ExitReturn, SmtpCommandExit, VerifyStatus};
@@ -22,8 +22,9 @@ use crate::note::{AddrBlok, NoteDisk, NoteNumber, Pending};
 use crate::notice::{Failure, notice};
 use crate::punch::{self, PunchError};
 
-/// Notes served at once: enough that their spool files become durable together.
-pub const MAX_CONCURRENT: usize = 32;
+/// Notes served at once, from the oldest under way: enough that their spool files become durable together, and few enough
+/// that the receiver, which keeps the names of the last 24 deliveries of a user, recognises every one that is repeated.
+pub const WINDOW: usize = 12;
 
 /// Names a delivery for all time: recipient, note number, and when the note was received.
 pub fn delivery_key(user: UserId, block: &AddrBlok) -> String {
@@ -118,15 +119,15 @@ impl Delivery {
     pub async fn run(self: Arc<Self>, mut queue: mpsc::Receiver<AddrBlok>, start: Vec<AddrBlok>) {
         let mut waiting: BTreeMap<(i64, NoteNumber), AddrBlok> =
             start.into_iter().map(|b| ((b.due, b.number), b)).collect();
-        let mut busy = FuturesUnordered::new();
+        let mut busy = FuturesOrdered::new();
         let mut open = true;
         loop {
             let now = self.guest.now().as_microsecond();
-            while busy.len() < MAX_CONCURRENT {
+            while busy.len() < WINDOW {
                 let Some(entry) = waiting.first_entry().filter(|e| e.key().0 <= now) else { break };
                 let block = entry.remove();
                 let own = self.clone();
-                busy.push(async move { own.serve(block).await });
+                busy.push_back(async move { own.serve(block).await });
             }
             self.counts
                 .queued
@@ -150,7 +151,7 @@ impl Delivery {
                     }
                     None => open = false,
                 },
-                () = tokio::time::sleep(pause), if busy.len() < MAX_CONCURRENT => {}
+                () = tokio::time::sleep(pause), if busy.len() < WINDOW => {}
             }
         }
     }

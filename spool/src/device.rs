@@ -3,11 +3,13 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use cp::console::ConsoleMonitor;
 use cp::directory::{DirectoryEntry, UnitRecordKind};
 use cp::name::{SpoolId, UserId, Vdev};
 use cp::vm::Vm;
 use parking_lot::{Mutex, RwLock};
 
+use crate::console::ConsoleTap;
 use crate::engine::Spool;
 use crate::error::SpoolError;
 use crate::file::{DEFAULT_DEST, DEFAULT_FORM, DeviceType, Queue, SharedFile};
@@ -20,6 +22,9 @@ const DEFAULT_DEVICES: [(u16, &str, UnitRecordKind, char); 3] = [
     (0x00D, "2540", UnitRecordKind::Punch, 'A'),
     (0x00E, "1403", UnitRecordKind::Printer, 'A'),
 ];
+
+/// Number of a console the directory says nothing of.
+const CONSOLE: Vdev = Vdev(0x009);
 
 /// What SPOOL sets.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -96,6 +101,10 @@ pub(crate) struct Device {
     pub(crate) kind: UnitRecordKind,
     /// Device type, `2540` for instance.
     pub(crate) model: String,
+    /// The virtual console, whose output may be spooled.
+    pub(crate) is_console: bool,
+    /// What sees the console while it is being spooled.
+    pub(crate) tap: Mutex<Option<Arc<ConsoleTap>>>,
     pub(crate) settings: Mutex<DeviceSettings>,
     /// Number of the file it has open, for queries.
     pub(crate) open_id: Mutex<Option<SpoolId>>,
@@ -108,6 +117,8 @@ impl Device {
             vdev,
             kind,
             model: model.into(),
+            is_console: false,
+            tap: Mutex::new(None),
             settings: Mutex::new(DeviceSettings::new(class)),
             open_id: Mutex::new(None),
             open: tokio::sync::Mutex::default(),
@@ -125,6 +136,7 @@ impl Device {
 
     fn device_type(&self) -> DeviceType {
         match self.kind {
+            _ if self.is_console => DeviceType::Console,
             UnitRecordKind::Reader => DeviceType::Reader,
             UnitRecordKind::Punch => DeviceType::Punch,
             UnitRecordKind::Printer => DeviceType::Printer,
@@ -169,6 +181,10 @@ impl Devices {
         if devices.is_empty() {
             devices = defaults().map(|device| (device.vdev, device)).collect();
         }
+        let (vdev, class) = entry.console.as_ref().map_or((CONSOLE, 'T'), |c| (c.vdev, c.class));
+        let console =
+            Device { is_console: true, ..Device::new(vdev, "3215", UnitRecordKind::Printer, class) };
+        devices.insert(vdev, Arc::new(console));
         Self { owner: entry.userid, spool: spool.clone(), devices: RwLock::new(devices) }
     }
 
@@ -212,6 +228,10 @@ impl Devices {
         device: &Device,
         options: &CloseOptions,
     ) -> Result<Option<SharedFile>, SpoolError> {
+        let tap = device.tap.lock().clone();
+        if let Some(tap) = tap {
+            tap.flush().await?;
+        }
         let settings = device.settings.lock().clone();
         let mut open = device.open.lock().await;
         if settings.cont && !options.ends_cont && !options.purge {
@@ -248,6 +268,31 @@ impl Devices {
             None => file.disposition(),
         };
         file.close(disposition).await
+    }
+
+    /// SPOOL CONSOLE START and STOP. What is in the file stays there until CLOSE.
+    pub(crate) async fn spool_console(
+        self: &Arc<Self>,
+        vm: &Vm,
+        device: &Arc<Device>,
+        on: bool,
+    ) -> Result<(), SpoolError> {
+        let old = device.tap.lock().take();
+        if let Some(tap) = old {
+            if on {
+                *device.tap.lock() = Some(tap);
+                return Ok(());
+            }
+            let monitor: Arc<dyn ConsoleMonitor> = tap.clone();
+            vm.console.remove_monitor(&monitor);
+            return tap.flush().await;
+        }
+        if on {
+            let tap = ConsoleTap::new(self, device);
+            *device.tap.lock() = Some(tap.clone());
+            vm.console.add_monitor(tap);
+        }
+        Ok(())
     }
 
     /// What LOGOFF does: output becomes files, input goes back.

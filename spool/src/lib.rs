@@ -7,6 +7,7 @@
 
 mod announce;
 pub mod command;
+mod console;
 pub mod device;
 pub mod engine;
 pub mod error;

@@ -8,7 +8,6 @@ use crate::engine::{Pin, Spool};
 use crate::error::SpoolError;
 use crate::file::{SharedFile, UniqueId};
 use crate::record::{self, Record};
-use cp::name::SpoolId;
 
 /// Chunks up to this length are read where they are needed; longer ones in a thread that may block.
 const READ_INLINE: u32 = 256 << 10;
@@ -79,13 +78,9 @@ pub(crate) struct Active {
 }
 
 impl Active {
-    pub(crate) fn open(
-        spool: &Arc<Spool>,
-        unique: UniqueId,
-        id: SpoolId,
-    ) -> Result<(Self, SharedFile), SpoolError> {
-        let file = spool.activate(unique, id)?;
-        Ok((Self { spool: spool.clone(), unique, armed: true }, file))
+    pub(crate) fn open(spool: &Arc<Spool>, file: &SharedFile) -> Result<(Self, SharedFile), SpoolError> {
+        let file = spool.activate(file)?;
+        Ok((Self { spool: spool.clone(), unique: file.unique, armed: true }, file))
     }
 
     /// Ends the use of the file. A purge, or a hold, is durable on return.
@@ -128,13 +123,8 @@ pub struct ReaderFile {
 
 impl ReaderFile {
     /// Opens a file; `disposition` is what its own and its reader's attributes say shall become of it.
-    pub(crate) fn open(
-        spool: &Arc<Spool>,
-        unique: UniqueId,
-        id: SpoolId,
-        keep: bool,
-    ) -> Result<Self, SpoolError> {
-        let (active, file) = Active::open(spool, unique, id)?;
+    pub(crate) fn open(spool: &Arc<Spool>, file: &SharedFile, keep: bool) -> Result<Self, SpoolError> {
+        let (active, file) = Active::open(spool, file)?;
         let records = Records::new(spool, &file)?;
         let disposition = if keep || file.keep { Disposition::Hold } else { Disposition::Purge };
         Ok(Self { active, file, records, disposition })

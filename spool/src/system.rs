@@ -62,7 +62,12 @@ pub(crate) fn files_line(spool: &Spool, user: UserId) -> String {
 impl DeviceLister for SpoolPart {
     fn devices(&self, vm: &Arc<Vm>) -> Vec<(Vdev, Vec<String>)> {
         let Some(devices) = Devices::of(vm) else { return Vec::new() };
-        devices.all().iter().map(|device| (device.vdev, device_lines(vm.userid, device))).collect()
+        devices
+            .all()
+            .iter()
+            .filter(|device| !device.is_console)
+            .map(|device| (device.vdev, device_lines(vm.userid, device)))
+            .collect()
     }
 }
 

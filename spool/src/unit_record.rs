@@ -138,7 +138,7 @@ impl UnitRecord {
             if file.hold.is_held() || (class != '*' && class != file.class) {
                 continue;
             }
-            match ReaderFile::open(&self.spool, file.unique, file.id, keep) {
+            match ReaderFile::open(&self.spool, &file, keep) {
                 Ok(open) => return Ok(Some(open)),
                 // Somebody else has it by now: the next, then.
                 Err(SpoolError::InUse(_) | SpoolError::NoFile(_)) => {}
@@ -159,7 +159,7 @@ impl UnitRecord {
             let settings = device.settings.lock();
             settings.hold || settings.keep
         });
-        ReaderFile::open(&self.spool, file.unique, id, keep)
+        ReaderFile::open(&self.spool, &file, keep)
     }
 
     /// Reads a card from 00C itself: opens the next file when none is open, and at its end closes it as SPOOL says.

@@ -193,6 +193,29 @@ async fn devices_spool_and_close() {
 }
 
 #[tokio::test]
+async fn a_spooled_console_is_a_file_of_its_lines() {
+    let cp = cp_with(&warm(&fresh()));
+    let fred = guest(&cp, "FRED");
+    fred.write("before").await;
+    assert_eq!(answer(&fred, "SPOOL CONSOLE START TO FRED").await, (0, vec![]));
+    for n in 0..5000 {
+        fred.write(&format!("line {n} of a long session")).await;
+    }
+    assert_eq!(answer(&fred, "SPOOL CONS STOP CLOSE").await, (0, vec![]));
+    fred.write("after").await;
+    let ur = UnitRecord::of(&fred).unwrap();
+    let files = ur.reader_files();
+    assert_eq!(
+        (files.len(), files[0].records, files[0].device.as_str(), files[0].class),
+        (1, 5000, "CON", 'T')
+    );
+    let lines = read_all(&ur, files[0].id).await;
+    assert_eq!(cp::codepage::to_text(&lines[4999].data), "line 4999 of a long session");
+    assert_eq!(answer(&fred, "CLOSE CONS").await, (0, vec![]));
+    assert_eq!(ur.reader_files().len(), 1);
+}
+
+#[tokio::test]
 async fn a_reader_reads_by_class_and_disposes_as_it_is_told() {
     let cp = cp_with(&warm(&fresh()));
     let (smtp, fred) = (guest(&cp, "SMTP"), guest(&cp, "FRED"));
@@ -215,4 +238,20 @@ async fn a_reader_reads_by_class_and_disposes_as_it_is_told() {
     ur.read_card().await.unwrap().unwrap();
     answer(&fred, "CLOSE RDR").await;
     assert!(ur.reader_files().is_empty(), "a file closed half read is gone");
+}
+
+#[test]
+fn abbreviations_name_their_own_rows() {
+    use cp::command::Family;
+    let cp = cp_with(&warm(&fresh()));
+    let all = cp.entry(user("OPERATOR")).unwrap();
+    for family in [Family::Command, Family::Query, Family::Set] {
+        for row in cp.commands.all(family) {
+            for word in [&row.name[..row.min], row.name] {
+                let found = cp.commands.find(family, word, &all).unwrap();
+                assert_eq!(found.name, row.name, "{word} names another row");
+            }
+            assert!(!row.syntax.is_empty() && row.summary.ends_with('.'), "{} has no help", row.name);
+        }
+    }
 }

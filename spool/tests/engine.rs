@@ -191,6 +191,118 @@ async fn cold_deletes_and_force_leaves_out_what_is_damaged() {
     assert_eq!(start(StartKind::Warm).1.files, 0);
 }
 
+#[tokio::test]
+async fn concurrent_closes_share_syncs() {
+    let disk = fresh();
+    let cp = cp_with(&warm(&disk));
+    let smtp = guest(&cp, "SMTP");
+    let before = disk.syncs();
+    let sends: Vec<_> = (0..100)
+        .map(|_| {
+            let smtp = smtp.clone();
+            tokio::spawn(async move { send(&smtp, "IMAP", &[b"a short mail"]).await.unwrap().id })
+        })
+        .collect();
+    let mut ids = Vec::new();
+    for send in sends {
+        ids.push(send.await.unwrap());
+    }
+    ids.sort_unstable();
+    ids.dedup();
+    assert_eq!(ids.len(), 100, "every file has a number of its own");
+    // Each segment that is begun costs a sync besides those of the batches.
+    assert!(disk.syncs() - before < 60, "{} syncs for 100 files", disk.syncs() - before);
+}
+
+#[tokio::test]
+async fn a_failed_sync_announces_nothing_and_a_restart_has_the_rest() {
+    let disk = fresh();
+    let cp = cp_with(&warm(&disk));
+    let smtp = guest(&cp, "SMTP");
+    let first = send(&smtp, "IMAP", &[b"first"]).await.unwrap();
+    disk.set_faults(Faults { fail_sync: Some(0), ..Faults::default() });
+    for _ in 0..2 {
+        assert!(matches!(send(&smtp, "IMAP", &[b"second"]).await, Err(SpoolError::Offline(_))));
+    }
+    let imap = guest(&cp, "IMAP");
+    let ur = UnitRecord::of(&imap).unwrap();
+    assert_eq!(ur.reader_files().len(), 1);
+    assert_eq!(read_all(&ur, first.id).await.len(), 1, "what is there can be read");
+    let (rc, lines) = answer(&imap, "PURGE RDR ALL").await;
+    assert!(rc == 431 && lines[0].starts_with("HCPCSP431E Spool is offline; "), "{lines:?}");
+    let found = warm(&disk.restart(|| 0)).files(user("IMAP"), Queue::Reader);
+    assert_eq!(found[0].key(), first.key());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn whoever_goes_away_leaves_nothing_behind() {
+    let disk = fresh();
+    let spool = warm(&disk);
+    let cp = cp_with(&spool);
+    let (few, imap) = (guest(&cp, "FEW"), guest(&cp, "IMAP"));
+    for n in 0..60 {
+        let few = few.clone();
+        let work = tokio::spawn(async move {
+            let line = [0x81u8; 60_000];
+            let records: Vec<&[u8]> = (0..6).map(|_| &line[..]).collect();
+            send(&few, "IMAP", &records).await.map(|_| ())
+        });
+        for _ in 0..n {
+            tokio::task::yield_now().await;
+        }
+        work.abort();
+        // Whether it came in time or not, what came is whole.
+        let _aborted = work.await;
+    }
+    // The number of files FEW may have open is two: all those that were broken off have given theirs back.
+    let ur = UnitRecord::of(&few).unwrap();
+    let open = || ur.output(spool::DeviceType::Punch, spool::OutputAttributes::default());
+    let (one, two) = (open().unwrap(), open().unwrap());
+    assert!(open().is_err());
+    drop((one, two));
+    let files = spool.files(user("IMAP"), Queue::Reader);
+    let reader = UnitRecord::of(&imap).unwrap();
+    for file in &files {
+        assert_eq!(read_all(&reader, file.id).await.len(), 6);
+    }
+    spool.purge(&files).await.unwrap();
+    // All of the room is there again; a write that is still on its way gives its part back in the end.
+    for attempt in 0.. {
+        let big = vec![0x81u8; 65_000];
+        let records: Vec<&[u8]> = (0..64).map(|_| &big[..]).collect();
+        match send(&few, "IMAP", &records).await {
+            Ok(_) => break,
+            Err(error) => assert!(error == SpoolError::Full && attempt < 1000, "{error}"),
+        }
+        tokio::task::yield_now().await;
+    }
+}
+
+#[tokio::test]
+async fn racing_changes_of_one_file_have_one_winner() {
+    let spool = warm(&fresh());
+    let cp = cp_with(&spool);
+    let smtp = guest(&cp, "SMTP");
+    for _ in 0..50 {
+        let file = send(&smtp, "IMAP", &[b"x"]).await.unwrap();
+        let purge = tokio::spawn({
+            let (spool, file) = (spool.clone(), file.clone());
+            async move { spool.purge(&[file]).await.unwrap() }
+        });
+        let moved = spool.transfer(&file, user("IMAP"), user("FRED"), Queue::Reader).await.is_ok();
+        let purged = purge.await.unwrap() == 1;
+        assert!(moved != purged, "one of them");
+        let left =
+            spool.files(user("FRED"), Queue::Reader).len() + spool.files(user("IMAP"), Queue::Reader).len();
+        assert_eq!(
+            left,
+            usize::from(!purged),
+            "a file that was purged is nowhere, any other is in one place"
+        );
+        spool.purge(&spool.files(user("FRED"), Queue::Reader)).await.unwrap();
+    }
+}
+
 /// One step of a user who keeps a book of what was acknowledged.
 #[derive(Debug, Clone)]
 enum Step {

@@ -184,6 +184,6 @@ proptest! {
         page[12..16].copy_from_slice(&[0, 0, 0, count]);
         let mut unpager = splink::Unpager::default();
         unpager.feed(page.into()).unwrap();
-        while let Ok(Some(_)) = unpager.next() {}
+        while let Ok(Some(_)) = unpager.record() {}
     }
 }

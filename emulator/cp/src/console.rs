@@ -48,6 +48,11 @@ pub enum TerminalEvent {
 pub trait ConsoleMonitor: Send + Sync {
     /// One line of output, without line end.
     fn line(&self, text: &str);
+
+    /// One line that CP wrote by itself: a message, the answer to a command typed to CP.
+    fn cp_line(&self, text: &str) {
+        self.line(text);
+    }
 }
 
 /// Where the output of a disconnected machine goes: CP's route to the secondary user.
@@ -110,22 +115,27 @@ impl Console {
     /// not collect it.
     pub fn write_asynchronous(&self, text: &str) {
         for line in text.split('\n') {
-            self.emit(line, Inner::show_terminal);
+            self.emit(line, Inner::show_terminal, |monitor, line| monitor.cp_line(line));
         }
     }
 
     fn write_line(&self, line: &str) {
-        self.emit(line, Inner::show);
+        self.emit(line, Inner::show, |monitor, line| monitor.line(line));
     }
 
-    fn emit(&self, line: &str, show: fn(&mut Inner, &str) -> Option<Arc<SecondaryRoute>>) {
+    fn emit(
+        &self,
+        line: &str,
+        show: fn(&mut Inner, &str) -> Option<Arc<SecondaryRoute>>,
+        tell: fn(&dyn ConsoleMonitor, &str),
+    ) {
         let (monitors, secondary) = {
             let mut inner = self.inner.lock();
             let secondary = show(&mut inner, line);
             (inner.monitors.clone(), secondary)
         };
         for monitor in monitors {
-            monitor.line(line);
+            tell(&*monitor, line);
         }
         if let Some(route) = secondary {
             route(line);

@@ -3,7 +3,8 @@
 //! A program connects to `*MSG` (no authority is needed) and says by `SET SMSG IUCV` and its kin what it wants to get
 //! there; `*MSGALL` gets all of it without SET. Each line is a one-way message: its class says what kind it is, its
 //! control block carries the sender and the text ([`MsgBlock`]). A line that finds the message limit reached is not
-//! delivered, and whoever sends it learns that the machine does not receive.
+//! delivered, and whoever sends it learns that the machine does not receive. Console output (VMCONIO, CPCONIO) is copied:
+//! it is shown as well.
 //!
 //! Source: VM/SP System Programmer's Guide, "The Message System Service".
 
@@ -13,6 +14,7 @@ use bytes::Bytes;
 use futures::future::BoxFuture;
 use parking_lot::Mutex;
 
+use crate::console::ConsoleMonitor;
 use crate::iucv::{
     ConnectRequest, IpRcode, IucvMessage, IucvReply, IucvService, PathBack, PathHandler, UserData,
 };
@@ -91,6 +93,50 @@ pub fn deliver(to: &Vm, class: MsgClass, from: UserId, text: &str, routing: Rout
         back.is_some_and(|back| back.notify(message()).is_ok())
     };
     to(&paths.all) || (routing == Routing::Iucv && to(&paths.selected))
+}
+
+/// Copies what a console shows to `*MSG`, after SET VMCONIO IUCV and SET CPCONIO IUCV.
+struct ConsoleCopy {
+    vm: Weak<Vm>,
+}
+
+impl ConsoleCopy {
+    fn copy(&self, class: MsgClass, text: &str) {
+        let Some(vm) = self.vm.upgrade() else { return };
+        let routing = {
+            let settings = vm.settings.lock();
+            if class == MsgClass::Console { settings.vmconio } else { settings.cpconio }
+        };
+        if routing == Routing::Iucv {
+            // A line that finds the message limit reached is only shown.
+            let _delivered = deliver(&vm, class, vm.userid, text, routing);
+        }
+    }
+}
+
+impl ConsoleMonitor for ConsoleCopy {
+    fn line(&self, text: &str) {
+        self.copy(MsgClass::Console, text);
+    }
+
+    fn cp_line(&self, text: &str) {
+        self.copy(MsgClass::CpOutput, text);
+    }
+}
+
+/// Marks a machine whose console is being copied.
+struct ConsoleCopied;
+
+/// Sees to it that the console of a machine can be copied to `*MSG`.
+pub(crate) fn watch_console(vm: &Arc<Vm>) {
+    let mut first = false;
+    vm.ext.get_or_insert_with(|| {
+        first = true;
+        ConsoleCopied
+    });
+    if first {
+        vm.console.add_monitor(Arc::new(ConsoleCopy { vm: Arc::downgrade(vm) }));
+    }
 }
 
 /// The service behind `*MSG` or `*MSGALL`.

@@ -17,7 +17,7 @@ use tokio::sync::Semaphore;
 use crate::clock::Clock;
 use crate::command::CommandTables;
 use crate::console::ConsoleState;
-use crate::directory::{DirectoryEntry, DirectoryImage, Password};
+use crate::directory::{DirectoryEntry, DirectoryImage, Password, spend_check};
 use crate::ext::Extensions;
 use crate::guest::Guest;
 use crate::iucv::{ConnectParms, Exchange, IpRcode, IucvPath, IucvService, IucvTarget, Party, ResourceOwner};
@@ -102,8 +102,9 @@ pub struct Cp {
     pub clock: Arc<dyn Clock>,
     /// When the system was IPLed.
     pub ipl_at: jiff::Timestamp,
-    /// The object directory; DIRECTXA swaps it.
-    pub directory: ArcSwap<DirectoryImage>,
+    directory: ArcSwap<DirectoryImage>,
+    /// Counts the directories that have been put on line.
+    directory_edition: tokio::sync::watch::Sender<u64>,
     /// All command rows.
     pub commands: CommandTables,
     /// What higher layers keep on the system.
@@ -125,6 +126,7 @@ impl Cp {
             ipl_at: clock.now(),
             clock,
             directory: ArcSwap::from_pointee(directory),
+            directory_edition: tokio::sync::watch::Sender::new(0),
             commands: CommandTables::default(),
             ext: Extensions::default(),
             exchange: Arc::default(),
@@ -154,6 +156,22 @@ impl Cp {
     /// Adds a hook for LOGON and LOGOFF.
     pub fn add_hook(&self, hook: Arc<dyn MachineHook>) {
         self.hooks.write().push(hook);
+    }
+
+    /// Puts another directory on line. Who is logged on keeps his entry until he logs on again.
+    pub fn put_directory(&self, image: DirectoryImage) {
+        self.directory.store(Arc::new(image));
+        self.directory_edition.send_modify(|edition| *edition += 1);
+    }
+
+    /// The directory in use.
+    pub fn directory(&self) -> Arc<DirectoryImage> {
+        self.directory.load_full()
+    }
+
+    /// Changes whenever a directory is put on line: whoever keeps what it learned from the directory forgets it then.
+    pub fn directory_editions(&self) -> tokio::sync::watch::Receiver<u64> {
+        self.directory_edition.subscribe()
     }
 
     /// The directory entry of a user.
@@ -328,6 +346,10 @@ impl Cp {
         target: &IucvTarget,
         parms: &ConnectParms,
     ) -> Result<IucvPath, IpRcode> {
+        // What is left of a machine that has logged off must not go on in its name.
+        if vm.is_logging_off() {
+            return Err(IpRcode::NotLoggedOn);
+        }
         let find = |user| self.machine(user).map(|vm| party(&vm));
         self.exchange.connect(&party(vm), target, parms, find).await
     }
@@ -347,12 +369,19 @@ impl Cp {
 
     /// Checks a user id and password against the directory. The hash runs in a blocking thread, few at a time.
     pub async fn verify_password(&self, user: &str, password: &str) -> PasswordVerdict {
-        let Ok(user) = UserId::new(user) else { return PasswordVerdict::Invalid };
-        let Some(entry) = self.entry(user) else { return PasswordVerdict::Invalid };
+        let user = UserId::new(user).ok();
+        let entry = user.and_then(|user| self.entry(user));
         let Ok(_turn) = self.password_checks.acquire().await else { return PasswordVerdict::Invalid };
         let password = password.to_owned();
-        let checked = tokio::task::spawn_blocking(move || entry.password.verify(&password)).await;
-        if checked.unwrap_or(false) { PasswordVerdict::Valid(user) } else { PasswordVerdict::Invalid }
+        let check = move || match entry {
+            Some(entry) if matches!(entry.password, Password::Hashed(_)) => entry.password.verify(&password),
+            _ => {
+                spend_check(&password);
+                false
+            }
+        };
+        let checked = tokio::task::spawn_blocking(check).await.unwrap_or(false);
+        user.filter(|_| checked).map_or(PasswordVerdict::Invalid, PasswordVerdict::Valid)
     }
 
     /// Asks for the end of the system (SHUTDOWN, SIGTERM); whoever runs it sees [`Cp::shutdown_requested`].

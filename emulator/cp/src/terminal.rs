@@ -399,7 +399,7 @@ fn already(cp: &Cp, error: &LogonError) -> HcpMessage {
             if cp.machine(*userid).is_some_and(|vm| vm.is_logging_off()) {
                 return hcp("USO", 361, &[userid.as_str()]);
             }
-            hcp("LGA", 54, &[&format!("{userid} {place}")])
+            hcp("LGA", 54, &[&place])
         }
         // Who cannot log on this way is not told more than who gives a wrong password.
         LogonError::NotInDirectory(_) | LogonError::NotAllowed(_) => hcp("LGA", 50, &[]),

@@ -77,6 +77,19 @@ pub enum EmsgSetting {
     Off,
 }
 
+impl EmsgSetting {
+    /// What is shown of an error message.
+    pub fn apply(self, message: &crate::message::HcpMessage) -> Option<String> {
+        let text = message.to_string();
+        match self {
+            Self::On => Some(text),
+            Self::Code => text.split(' ').next().map(str::to_owned),
+            Self::Text => Some(message.text.clone()),
+            Self::Off => None,
+        }
+    }
+}
+
 impl Settings {
     fn new(entry: &DirectoryEntry) -> Self {
         let (secuser, observer) = entry

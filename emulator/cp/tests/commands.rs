@@ -1,4 +1,5 @@
 //! CP commands and the terminal dialogue, as transcripts against the documented texts.
+#![allow(clippy::unwrap_used, reason = "a test stops at the first surprise")]
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -135,6 +136,13 @@ async fn unknown_commands_and_other_classes_look_alike() {
     );
     assert_eq!(answer(&cp, &fred, "Q A:B").await, (3, vec!["HCPCQV003E Invalid option - A:B".into()]));
     assert_eq!(answer(&cp, &fred, "QUERY").await.0, 26);
+    for (setting, shown) in
+        [("CODE", vec!["HCPCQU045E"]), ("TEXT", vec!["OPERATOR not logged on"]), ("OFF", vec![])]
+    {
+        assert_eq!(answer(&cp, &fred, &format!("SET EMSG {setting}")).await.0, 0);
+        let (rc, lines) = answer(&cp, &fred, "Q OPERATOR").await;
+        assert_eq!((rc, lines.iter().map(String::as_str).collect::<Vec<_>>()), (45, shown));
+    }
 }
 
 #[tokio::test]
@@ -222,7 +230,7 @@ async fn a_session_from_logon_to_logoff() {
     t.until("echo four").await;
     let mut other = Typist::new(&cp, "L0004");
     other.input.enter("logon fred secret").await;
-    assert_eq!(other.until("HCP").await, ["HCPLGA054E Already logged on FRED L0003"]);
+    assert_eq!(other.until("HCP").await, ["HCPLGA054E Already logged on L0003"]);
     t.input.enter("#cp disconnect").await;
     assert_eq!(t.until("DISCONNECT AT").await, ["DISCONNECT AT 21:48:25 UTC MONDAY 08/17/26"]);
     t.until("Enter one").await;
@@ -296,6 +304,10 @@ async fn messages_and_what_stops_them() {
     assert_eq!(message.message.class, MsgClass::Special as u32);
     let block = MsgBlock::decode(&message.message.control).unwrap();
     assert_eq!((block.from, block.text.as_str()), (user("OPERATOR"), "do it"));
+    execute(&cp, &fred, "SET VMCONIO IUCV").await;
+    guest.write("to both").await;
+    let Some(Interrupt::Message(message)) = path.next().await else { panic!("no message") };
+    assert_eq!(message.message.class, MsgClass::Console as u32);
     path.sever([0; 16]);
     assert_eq!(answer(&cp, &op, "SMSG FRED do it").await.0, 57);
 }
@@ -310,7 +322,7 @@ async fn autolog_force_and_send() {
     assert_eq!(answer(&cp, &fred, "XAUTOLOG SERVER # one").await, (0, vec!["Command accepted".into()]));
     assert_eq!(
         answer(&cp, &op, "XAUTOLOG SERVER").await,
-        (54, vec!["HCPXAU054E Already logged on SERVER DISCONNECT".into()])
+        (54, vec!["HCPXAU054E Already logged on DISCONNECT".into()])
     );
     assert_eq!(answer(&cp, &op, "XAUTOLOG NOSUCH").await.1, ["HCPXAU053E NOSUCH not in CP directory"]);
     assert_eq!(answer(&cp, &op, "XAUTOLOG NOBODY").await.0, 56);

@@ -1,4 +1,5 @@
 //! The user directory through its public edge: source in, errors or image out, object and back.
+#![allow(clippy::unwrap_used, reason = "a test stops at the first surprise")]
 
 use cp::directory::object::{self, ObjectError};
 use cp::directory::source::{self, SourceErrorKind};

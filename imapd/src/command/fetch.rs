@@ -14,7 +14,7 @@ use crate::mail::NoteView;
 use crate::mail::section::{Resolved, partial, pick_fields, resolve};
 use crate::mailstore::{MessageRecord, OpenMailbox, StoreError, Uid};
 use crate::session::view::write_flags;
-use crate::session::{Failure, Out, Reply, Session, View};
+use crate::session::{Failure, Out, Reply, Server, Session, View};
 use crate::syntax::ast::{FetchItem, FlagChange};
 use crate::syntax::flag::{FlagList, SystemFlags};
 use crate::syntax::section::{Section, SectionText};
@@ -43,7 +43,7 @@ pub async fn run(
             continue;
         };
         let show_flags = seen.contains(&uid.0);
-        match message(view, number, &record, &items, show_flags, out).await {
+        match message(session, view, number, &record, &items, show_flags, out).await {
             Ok(()) => {}
             // Expunged by another session while it was read.
             Err(Failure::Store(_)) if view.mailbox.state().columns.position(uid).is_none() => missing = true,
@@ -112,8 +112,12 @@ fn plan(items: &[FetchItem]) -> Vec<Planned> {
         .collect()
 }
 
+/// Octets from which on a message is scanned off the session's thread.
+const LARGE_MESSAGE: usize = 256 * 1024;
+
 /// The message's octets and view, read at most once a message.
 struct Source<'a> {
+    server: &'a Server,
     mailbox: &'a OpenMailbox,
     record: &'a MessageRecord,
     whole: Option<Bytes>,
@@ -129,7 +133,13 @@ impl Source<'_> {
             Some(view) => view,
             None => {
                 let octets = self.mailbox.read(self.record).await?;
-                let view = Arc::new(NoteView::new(&octets));
+                let view = if octets.len() < LARGE_MESSAGE {
+                    NoteView::new(&octets)
+                } else {
+                    let octets = octets.clone();
+                    self.server.compute(move || NoteView::new(&octets)).await?
+                };
+                let view = Arc::new(view);
                 self.mailbox.keep_view(self.record.uid, &view);
                 self.whole = Some(octets);
                 view
@@ -177,6 +187,7 @@ impl Source<'_> {
 }
 
 async fn message(
+    session: &Session,
     view: &View,
     number: u32,
     record: &MessageRecord,
@@ -185,7 +196,8 @@ async fn message(
     out: &mut Out<'_>,
 ) -> Result<(), Failure> {
     // What can fail is read before the response begins, so that a response is never left half said.
-    let mut source = Source { mailbox: &view.mailbox, record, whole: None, view: None };
+    let mut source =
+        Source { server: &session.server, mailbox: &view.mailbox, record, whole: None, view: None };
     let mut bodies = Vec::new();
     for item in items {
         match item {

@@ -9,8 +9,11 @@ use crate::session::{Out, Reply, Session};
 use crate::syntax::mailbox_name::{MailboxName, SEPARATOR, matches_pattern};
 use crate::syntax::{quote, utf7};
 
-/// Longest pattern taken, reference included: the cost of matching is pattern times name.
+/// Longest pattern taken, reference included: the cost of matching is pattern times name. Twice what the longest name
+/// takes in modified UTF-7, wildcards included, is beyond any use.
 const MAX_PATTERN: usize = 2 * MailboxName::MAX_OCTETS;
+/// Most wildcards in a pattern, for the same reason.
+const MAX_WILDCARDS: usize = 64;
 
 /// Shows the names that match.
 ///
@@ -34,6 +37,9 @@ pub async fn run(
         return Ok(Reply::no("LIMIT", "Pattern is too long"));
     }
     let full = [reference, pattern].concat();
+    if full.iter().filter(|b| matches!(b, b'*' | b'%')).count() > MAX_WILDCARDS {
+        return Ok(Reply::no("LIMIT", "Pattern has too many wildcards"));
+    }
     // A pattern that is no valid name matches no name.
     let Ok(pattern) = utf7::decode(&full) else { return Ok(Reply::ok(done)) };
     let lines = {

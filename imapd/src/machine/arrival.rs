@@ -8,7 +8,9 @@
 //! that. A crash in between finds the file again and the name already taken. The name comes from SMTP and survives SMTP's
 //! own crash as well: a mail it punches twice has the same name twice.
 //!
-//! Files of one recipient are taken in the order of the reader, by one worker; recipients are spread over the workers.
+//! Files of one recipient are taken in the order of the reader, by one worker, which keeps [`WINDOW`] of them under way so
+//! that they share commits; recipients are spread over the workers. A worker starts no file while the one [`WINDOW`] before
+//! it is not purged, so a name that may still be needed is never pushed out of the list kept with the mailbox.
 
 use std::collections::hash_map::DefaultHasher;
 use std::hash::{Hash, Hasher};
@@ -21,6 +23,7 @@ use cms::cp::codepage::EBCDIC_TO_LATIN1;
 use cms::cp::name::UserId;
 use cms::spool::Queue;
 use cms::spool::spl::{CloseAction, Sfblok, SplError, SplPath};
+use futures::stream::{FuturesOrdered, StreamExt};
 use tokio::sync::mpsc;
 
 use super::config::ImapConfig;
@@ -30,8 +33,12 @@ use crate::syntax::date::InternalDate;
 /// Workers that take files at once.
 const WORKERS: usize = 16;
 
+/// Files one worker has under way. With the notes that SMTP may punch again after a crash
+/// (`smtp_exit::delivery::WINDOW`) this must not exceed the names kept for a user (`UserHeader::ORIGINS`).
+pub const WINDOW: usize = 12;
+
 /// Files that may wait for one worker.
-const WORKER_QUEUE: usize = 16;
+const WORKER_QUEUE: usize = WINDOW;
 
 /// Time after which files that could not be taken are tried again, and a lost `*SPL` path is made again.
 const RETRY: Duration = Duration::from_secs(30);
@@ -156,9 +163,20 @@ impl Arrival {
         let (sender, mut files) = mpsc::channel::<Sfblok>(WORKER_QUEUE);
         let own = self.clone();
         drop(self.guest.spawn(async move {
-            while let Some(file) = files.recv().await {
-                own.take(&file).await;
+            let mut under_way = FuturesOrdered::new();
+            loop {
+                tokio::select! {
+                    Some(()) = under_way.next(), if !under_way.is_empty() => {}
+                    file = files.recv(), if under_way.len() < WINDOW => match file {
+                        Some(file) => {
+                            let own = own.clone();
+                            under_way.push_back(async move { own.take(&file).await });
+                        }
+                        None => break,
+                    },
+                }
             }
+            while under_way.next().await.is_some() {}
         }));
         sender
     }

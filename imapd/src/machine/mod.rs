@@ -114,6 +114,7 @@ impl Main {
             stop: CancellationToken::new(),
             started: cms.guest.now(),
         });
+        drop(cms.guest.spawn(forget_passwords(cms.guest.clone(), service.clone())));
         let store = service.server.store.clone();
         drop(cms.guest.spawn(arrival::run(cms.guest.clone(), store, config)));
         serve_requests(cms, &admin)
@@ -197,6 +198,14 @@ fn build_service(
         Arc::new(ConnectionLimits::new(config.max_connections, config.max_per_address, config.max_per_user));
     let timeouts = Timeouts { idle: config.idle_timeout, ..Timeouts::default() };
     Ok(Service::new(Arc::new(server), timeouts, tls))
+}
+
+/// Forgets verified passwords whenever a directory is put on line.
+async fn forget_passwords(guest: Guest, service: Arc<Service>) {
+    let mut editions = guest.cp().directory_editions();
+    while editions.changed().await.is_ok() {
+        service.server.auth.forget(None);
+    }
 }
 
 /// The administrative request thread. The list of administrators is read anew for every connection.

@@ -181,3 +181,87 @@ proptest! {
         check(&message)?;
     }
 }
+
+/// A message made by a writer that knows where it put everything.
+#[derive(Debug, Clone)]
+enum Node {
+    Text(String),
+    Multipart(Vec<Node>),
+    Message(Box<Node>),
+}
+
+type Expected = Vec<(Vec<u32>, std::ops::Range<usize>, std::ops::Range<usize>)>;
+
+/// Writes the node as an entity (header and body); returns where header and body are.
+fn write_entity(
+    node: &Node,
+    path: &[u32],
+    number: &mut u32,
+    out: &mut Vec<u8>,
+    expected: &mut Expected,
+) -> (std::ops::Range<usize>, std::ops::Range<usize>) {
+    let header = out.len();
+    *number += 1;
+    let boundary = format!("b{number}");
+    let content = match node {
+        Node::Text(_) => "text/plain".to_owned(),
+        Node::Multipart(_) => format!("multipart/mixed;\r\n boundary=\"{boundary}\""),
+        Node::Message(_) => "message/rfc822".to_owned(),
+    };
+    out.extend_from_slice(format!("X: {number}\r\nContent-Type: {content}\r\n\r\n").as_bytes());
+    let body = out.len();
+    match node {
+        Node::Text(text) => out.extend_from_slice(text.as_bytes()),
+        Node::Multipart(children) => {
+            for (i, child) in children.iter().enumerate() {
+                out.extend_from_slice(format!("--{boundary}\r\n").as_bytes());
+                let path = [path, &[i as u32 + 1]].concat();
+                write_part(child, &path, number, out, expected);
+                out.extend_from_slice(b"\r\n");
+            }
+            out.extend_from_slice(format!("--{boundary}--").as_bytes());
+        }
+        Node::Message(inner) => write_message(inner, path, number, out, expected),
+    }
+    (header..body, body..out.len())
+}
+
+/// A part that has this number.
+fn write_part(node: &Node, path: &[u32], number: &mut u32, out: &mut Vec<u8>, expected: &mut Expected) {
+    let (header, body) = write_entity(node, path, number, out, expected);
+    expected.push((path.to_vec(), header, body));
+}
+
+/// A message whose parts are counted below `path`: a multipart's parts, or its one body as part 1.
+fn write_message(node: &Node, path: &[u32], number: &mut u32, out: &mut Vec<u8>, expected: &mut Expected) {
+    if matches!(node, Node::Multipart(_)) {
+        write_entity(node, path, number, out, expected);
+    } else {
+        write_part(node, &[path, &[1]].concat(), number, out, expected);
+    }
+}
+
+fn node() -> impl Strategy<Value = Node> {
+    let leaf = "[a-z]{0,5}(\r\n[a-z\\-]{0,6}){0,3}".prop_map(Node::Text);
+    leaf.prop_recursive(5, 24, 4, |inner| {
+        prop_oneof![
+            proptest::collection::vec(inner.clone(), 1..4).prop_map(Node::Multipart),
+            inner.prop_map(|n| Node::Message(Box::new(n))),
+        ]
+    })
+}
+
+proptest! {
+    #[test]
+    fn parts_are_where_the_writer_put_them(node in node()) {
+        let (mut out, mut expected) = (Vec::new(), Vec::new());
+        write_message(&node, &[], &mut 0, &mut out, &mut expected);
+        let structure = scan(&out);
+        for (path, header, body) in expected {
+            let mime = section(&path, SectionText::Mime);
+            prop_assert!(resolve(&structure, &mime) == Resolved::Octets(header.clone()), "{path:?} header {header:?}");
+            let all = section(&path, SectionText::All);
+            prop_assert!(resolve(&structure, &all) == Resolved::Octets(body.clone()), "{path:?} body {body:?}");
+        }
+    }
+}

@@ -6,7 +6,7 @@ use bytes::Bytes;
 use futures::future::BoxFuture;
 
 use super::error::StoreError;
-use super::types::{MailboxRow, MessageRecord, NoteMarks, Uid, UserHeader};
+use super::types::{MailboxId, MailboxRow, MessageRecord, NoteMarks, Uid, UserHeader};
 use crate::syntax::flag::Keyword;
 use crate::vm::UserId;
 
@@ -48,7 +48,7 @@ pub enum Op {
     /// Writes a row of MAILBOX INDEX at its slots.
     PutRow(MailboxRow),
     /// Frees records of MAILBOX INDEX.
-    DropRow { slot: u32, name_slot: u32 },
+    DropRow { id: MailboxId, slot: u32, name_slot: u32 },
     /// Makes a directory with an empty NOTE INDEX.
     CreateDir { dir: String },
     /// Removes a directory with its NOTE INDEX and these notes, which are all it has.

@@ -1,6 +1,7 @@
 //! The mailboxes of one user in memory: by name and by number.
 
 use std::collections::{BTreeMap, HashMap};
+use std::ops::Bound;
 
 use super::backend::LoadedUser;
 use super::types::{Attributes, MailboxId, MailboxRow, UserHeader};
@@ -89,6 +90,16 @@ impl Catalog {
         }
     }
 
+    /// How many rows there are.
+    pub fn len(&self) -> usize {
+        self.rows.len()
+    }
+
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.rows.is_empty()
+    }
+
     /// All rows in order of their names.
     pub fn iter(&self) -> impl Iterator<Item = &MailboxRow> {
         self.by_name.values().filter_map(|id| self.rows.get(id))
@@ -97,13 +108,8 @@ impl Catalog {
     /// The rows below a name, in order.
     pub fn below(&self, name: &MailboxName) -> impl Iterator<Item = &MailboxRow> {
         let prefix = format!("{name}{SEPARATOR}");
-        // The name itself sorts before everything below it, with other names possibly between.
         self.by_name
-            .range(name.clone()..)
-            .skip_while({
-                let prefix = prefix.clone();
-                move |(n, _)| n.as_str() < prefix.as_str()
-            })
+            .range::<str, _>((Bound::Included(prefix.as_str()), Bound::Unbounded))
             .take_while(move |(n, _)| n.as_str().starts_with(&prefix))
             .filter_map(|(_, id)| self.rows.get(id))
     }

@@ -297,20 +297,6 @@ impl OpenMailbox {
             }
         }
     }
-
-    /// The view of a message, reading and scanning it when needed.
-    ///
-    /// # Errors
-    /// What the backend says.
-    pub async fn view(&self, record: &MessageRecord) -> Result<Arc<NoteView>, StoreError> {
-        if let Some(view) = self.cached_view(record.uid) {
-            return Ok(view);
-        }
-        let octets = self.read(record).await?;
-        let view = Arc::new(NoteView::new(&octets));
-        self.keep_view(record.uid, &view);
-        Ok(view)
-    }
 }
 
 impl std::fmt::Debug for OpenMailbox {

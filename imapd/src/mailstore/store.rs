@@ -137,7 +137,7 @@ impl MailStore {
     /// [`StoreError::NotEnrolled`], or what the backend says.
     pub async fn delete_user(&self, id: UserId) -> Result<(), StoreError> {
         let user = self.user(id).await?;
-        self.shared.backend.delete_user(id).await?;
+        user.remove().await?;
         self.users.lock().remove(&id);
         let gone = {
             let mut warm = self.shared.warm.lock();

@@ -5,6 +5,7 @@
 //! run alone. When a batch fails, its requests are tried one by one, so that one over the limit fails no other.
 
 use std::collections::{HashMap, VecDeque};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Weak};
 
 use parking_lot::{Mutex, RwLock, RwLockReadGuard, RwLockWriteGuard};
@@ -16,9 +17,7 @@ use super::error::StoreError;
 use super::open::OpenMailbox;
 use super::stage::Stage;
 use super::store::Shared;
-use super::types::{
-    Attributes, MailboxId, MailboxRow, ModSeq, NewMessage, Origin, SessionId, Uid, UidValidity,
-};
+use super::types::{Attributes, MailboxId, NewMessage, Origin, SessionId, Uid};
 use crate::syntax::ast::FlagChange;
 use crate::syntax::flag::FlagList;
 use crate::syntax::mailbox_name::MailboxName;
@@ -73,6 +72,22 @@ pub struct UserStore {
     open: Mutex<HashMap<MailboxId, Slot>>,
     queue: Mutex<Queue>,
     room: Semaphore,
+    /// The user was removed: whoever still holds this must not touch what a new enrolment makes.
+    gone: AtomicBool,
+}
+
+/// Ends the commit task's turn however it ends, so that a defect in one change never stops all later ones.
+struct Turn<'a>(&'a UserStore);
+
+impl Drop for Turn<'_> {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            let mut queue = self.0.queue.lock();
+            queue.running = false;
+            // Who waits is told by the loss of the reply.
+            queue.waiting.clear();
+        }
+    }
 }
 
 impl UserStore {
@@ -89,12 +104,18 @@ impl UserStore {
             open: Mutex::default(),
             queue: Mutex::default(),
             room: Semaphore::new(Self::MAX_WAITING),
+            gone: AtomicBool::new(false),
         }
     }
 
     /// The user id.
     pub fn id(&self) -> UserId {
         self.id
+    }
+
+    /// Seconds since 1970 UTC.
+    pub(super) fn now(&self) -> i64 {
+        (self.shared.clock)()
     }
 
     pub(super) fn backend(&self) -> &dyn Backend {
@@ -115,6 +136,9 @@ impl UserStore {
     /// # Errors
     /// When the name does not exist, cannot be selected, or its index cannot be read.
     pub async fn open(self: &Arc<Self>, name: &MailboxName) -> Result<Arc<OpenMailbox>, StoreError> {
+        if self.gone.load(Ordering::Acquire) {
+            return Err(StoreError::NotEnrolled);
+        }
         let row = {
             let catalog = self.catalog();
             let row = catalog.get(name).filter(|r| r.attributes.has(Attributes::EXISTS));
@@ -143,9 +167,12 @@ impl UserStore {
         slots.iter().filter_map(|s| s.try_lock().ok().and_then(|held| held.upgrade())).collect()
     }
 
-    async fn ask(self: &Arc<Self>, request: Request) -> Result<Outcome, StoreError> {
+    pub(super) async fn ask(self: &Arc<Self>, request: Request) -> Result<Outcome, StoreError> {
         let gone = || StoreError::Unavailable("mail store is stopping".into());
         let _room = self.room.acquire().await.map_err(|_| gone())?;
+        if self.gone.load(Ordering::Acquire) {
+            return Err(StoreError::NotEnrolled);
+        }
         let (reply, answer) = oneshot::channel();
         let start = {
             let mut queue = self.queue.lock();
@@ -159,7 +186,21 @@ impl UserStore {
         answer.await.map_err(|_| gone())?
     }
 
+    /// Removes the user's file space once every change under way is done; later ones are refused.
+    pub(super) async fn remove(&self) -> Result<(), StoreError> {
+        let stopping = || StoreError::Unavailable("mail store is stopping".into());
+        self.gone.store(true, Ordering::Release);
+        let everybody = u32::try_from(Self::MAX_WAITING).unwrap_or(u32::MAX);
+        let _all = self.room.acquire_many(everybody).await.map_err(|_| stopping())?;
+        let removed = self.backend().delete_user(self.id).await;
+        if removed.is_err() {
+            self.gone.store(false, Ordering::Release);
+        }
+        removed
+    }
+
     async fn commit_all(self: Arc<Self>) {
+        let _turn = Turn(&self);
         loop {
             let batch: Vec<(Request, Reply)> = {
                 let mut queue = self.queue.lock();
@@ -214,7 +255,7 @@ impl UserStore {
         &self,
         requests: &[&Request],
     ) -> Result<Vec<Result<Outcome, StoreError>>, StoreError> {
-        let mut stage = Stage::new(self, (self.shared.clock)());
+        let mut stage = Stage::new(self, self.now());
         let mut outcomes = Vec::with_capacity(requests.len());
         for request in requests {
             outcomes.push(match request {
@@ -266,11 +307,8 @@ impl UserStore {
         for op in ops {
             match op {
                 Op::PutHeader(header) => catalog.header = header,
-                Op::DropRow { slot, name_slot } => {
-                    let id = catalog.iter().find(|r| r.slot == slot).map(|r| r.id);
-                    if let Some(id) = id {
-                        catalog.remove(id);
-                    }
+                Op::DropRow { id, slot, name_slot } => {
+                    catalog.remove(id);
                     catalog.slots.give(slot);
                     if name_slot != 0 {
                         catalog.slots.give(name_slot);
@@ -286,333 +324,5 @@ impl UserStore {
             self.open.lock().remove(&mailbox.id);
         }
         Ok(Outcome::Done)
-    }
-
-    /// A new row of that name with numbers of its own; the header carries them on.
-    fn new_row(
-        &self,
-        catalog: &mut Catalog,
-        header: &mut super::types::UserHeader,
-        name: &MailboxName,
-    ) -> Result<MailboxRow, StoreError> {
-        let now = (self.shared.clock)();
-        header.last_mailbox_id += 1;
-        let seconds = u32::try_from(now.clamp(1, i64::from(u32::MAX))).unwrap_or(1);
-        let next = header.last_uid_validity.checked_add(1);
-        let next = next.ok_or(StoreError::Limit("user has no UIDVALIDITY left"))?;
-        header.last_uid_validity = seconds.max(next);
-        let id = MailboxId(header.last_mailbox_id);
-        let mut attributes = Attributes::default();
-        attributes.set(Attributes::EXISTS, true);
-        Ok(MailboxRow {
-            id,
-            dir: if name.is_inbox() { "INBOX".into() } else { format!("F{:08X}", id.0) },
-            name: name.clone(),
-            uid_validity: UidValidity(header.last_uid_validity),
-            uid_next: Uid(1),
-            highest_modseq: ModSeq(1),
-            attributes,
-            recent_from: Uid(1),
-            created: now,
-            messages: 0,
-            unseen: 0,
-            octets: 0,
-            slot: catalog.slots.take(),
-            name_slot: if name.as_str().len() > MailboxRow::INLINE_NAME { catalog.slots.take() } else { 0 },
-        })
-    }
-
-    /// Rows and steps that make `name` and its missing superiors exist.
-    fn plan_create(&self, name: &MailboxName) -> Result<(Vec<Op>, Vec<MailboxRow>), StoreError> {
-        let mut catalog = self.catalog_mut();
-        let exists = |r: &&MailboxRow| r.attributes.has(Attributes::EXISTS);
-        if catalog.get(name).filter(exists).is_some_and(MailboxRow::selectable) {
-            return Err(StoreError::AlreadyExists);
-        }
-        if catalog.iter().count() >= Self::MAX_MAILBOXES {
-            return Err(StoreError::Limit("user has too many mailboxes"));
-        }
-        let mut header = catalog.header.clone();
-        let (mut ops, mut rows) = (Vec::new(), Vec::new());
-        let missing: Vec<MailboxName> = name
-            .ancestors()
-            .filter(|n| catalog.get(n).is_none_or(|r| !r.attributes.has(Attributes::EXISTS)))
-            .chain([name.clone()])
-            .collect();
-        for name in missing {
-            let old = catalog.get(&name).cloned();
-            let mut row = self.new_row(&mut catalog, &mut header, &name)?;
-            if let Some(old) = old {
-                // The row of a subscription or of a name that could not be selected comes to life.
-                catalog.slots.give(row.slot);
-                if row.name_slot != 0 {
-                    catalog.slots.give(row.name_slot);
-                }
-                (row.id, row.dir) = (old.id, if old.dir.is_empty() { row.dir } else { old.dir });
-                (row.slot, row.name_slot) = (old.slot, old.name_slot);
-                let subscribed = old.attributes.has(Attributes::SUBSCRIBED);
-                row.attributes.set(Attributes::SUBSCRIBED, subscribed);
-            }
-            ops.push(Op::CreateDir { dir: row.dir.clone() });
-            ops.push(Op::PutRow(row.clone()));
-            rows.push(row);
-        }
-        ops.push(Op::PutHeader(header));
-        Ok((ops, rows))
-    }
-
-    fn plan_delete(
-        &self,
-        mailbox: Option<&OpenMailbox>,
-        name: &MailboxName,
-    ) -> Result<(Vec<Op>, Vec<MailboxRow>), StoreError> {
-        let catalog = self.catalog();
-        let row = catalog.get(name).filter(|r| r.attributes.has(Attributes::EXISTS));
-        let mut row = row.ok_or(StoreError::NoSuchMailbox)?.clone();
-        let children = catalog.has_children(name);
-        if !row.selectable() && children {
-            return Err(StoreError::Cannot("mailbox has inferior names and cannot be selected"));
-        }
-        let mut ops = Vec::new();
-        let mut rows = Vec::new();
-        if let Some(mailbox) = mailbox.filter(|_| row.selectable()) {
-            let notes = mailbox.state().columns.uids().iter().map(|u| Uid(*u)).collect();
-            ops.push(Op::RemoveDir { dir: row.dir.clone(), notes });
-        }
-        row.messages = 0;
-        row.unseen = 0;
-        row.octets = 0;
-        if children || row.attributes.has(Attributes::SUBSCRIBED) {
-            row.attributes.set(Attributes::NOSELECT, children);
-            row.attributes.set(Attributes::EXISTS, children);
-            ops.push(Op::PutRow(row.clone()));
-            rows.push(row);
-        } else {
-            ops.push(Op::DropRow { slot: row.slot, name_slot: row.name_slot });
-        }
-        if !children {
-            // Names that only stood for their inferiors go with the last of them.
-            let above: Vec<MailboxName> = name.ancestors().collect();
-            for above in above.iter().rev() {
-                let Some(parent) = catalog.get(above).filter(|r| r.attributes.has(Attributes::NOSELECT))
-                else {
-                    break;
-                };
-                let alive = |r: &&MailboxRow| r.attributes.has(Attributes::EXISTS);
-                let others =
-                    catalog.below(above).filter(alive).any(|r| r.name != *name && !name.is_below(&r.name));
-                if others || parent.attributes.has(Attributes::SUBSCRIBED) {
-                    break;
-                }
-                ops.push(Op::DropRow { slot: parent.slot, name_slot: parent.name_slot });
-            }
-        }
-        Ok((ops, rows))
-    }
-
-    fn plan_rename(
-        &self,
-        from: &MailboxName,
-        to: &MailboxName,
-    ) -> Result<(Vec<Op>, Vec<MailboxRow>), StoreError> {
-        let exists = |r: &&MailboxRow| r.attributes.has(Attributes::EXISTS);
-        if to.is_below(from) {
-            return Err(StoreError::Cannot("mailbox cannot be moved below itself"));
-        }
-        let moving: Vec<MailboxRow> = {
-            let catalog = self.catalog();
-            let first = catalog.get(from).filter(exists).ok_or(StoreError::NoSuchMailbox)?;
-            std::iter::once(first).chain(catalog.below(from).filter(exists)).cloned().collect()
-        };
-        let (mut ops, mut rows) = (Vec::new(), Vec::new());
-        // Superiors of the new name are made as CREATE makes them.
-        let missing = {
-            let catalog = self.catalog();
-            to.ancestors().filter(|n| catalog.get(n).filter(exists).is_none()).last()
-        };
-        if let Some(parent) = missing {
-            (ops, rows) = self.plan_create(&parent)?;
-        }
-        let mut catalog = self.catalog_mut();
-        for mut row in moving {
-            let name = match row.name.moved(from, to) {
-                Some(Ok(name)) => name,
-                _ => return Err(StoreError::Limit("a new mailbox name would be too long")),
-            };
-            let taken = catalog.get(&name).cloned();
-            if taken.as_ref().is_some_and(|r| r.attributes.has(Attributes::EXISTS)) {
-                return Err(StoreError::AlreadyExists);
-            }
-            if let Some(old) = taken {
-                ops.push(Op::DropRow { slot: old.slot, name_slot: old.name_slot });
-                row.attributes.set(Attributes::SUBSCRIBED, true);
-            }
-            row.name = name;
-            if row.name.as_str().len() > MailboxRow::INLINE_NAME && row.name_slot == 0 {
-                row.name_slot = catalog.slots.take();
-            }
-            ops.push(Op::PutRow(row.clone()));
-            rows.push(row);
-        }
-        Ok((ops, rows))
-    }
-
-    fn plan_subscribe(&self, name: &MailboxName, on: bool) -> Result<(Vec<Op>, Vec<MailboxRow>), StoreError> {
-        let mut catalog = self.catalog_mut();
-        let mut row = match catalog.get(name).cloned() {
-            Some(row) => row,
-            None if !on => return Ok((Vec::new(), Vec::new())),
-            None => {
-                let mut header = catalog.header.clone();
-                let mut row = self.new_row(&mut catalog, &mut header, name)?;
-                row.attributes.set(Attributes::EXISTS, false);
-                row.attributes.set(Attributes::SUBSCRIBED, true);
-                return Ok((vec![Op::PutRow(row.clone()), Op::PutHeader(header)], vec![row]));
-            }
-        };
-        if row.attributes.has(Attributes::SUBSCRIBED) == on {
-            return Ok((Vec::new(), Vec::new()));
-        }
-        row.attributes.set(Attributes::SUBSCRIBED, on);
-        if !on && !row.attributes.has(Attributes::EXISTS) {
-            return Ok((vec![Op::DropRow { slot: row.slot, name_slot: row.name_slot }], Vec::new()));
-        }
-        Ok((vec![Op::PutRow(row.clone())], vec![row]))
-    }
-}
-
-/// The changes sessions ask for.
-impl UserStore {
-    /// Adds messages; gives back their UIDs.
-    ///
-    /// # Errors
-    /// [`StoreError`]; nothing is added then.
-    pub async fn append(
-        self: &Arc<Self>,
-        mailbox: &Arc<OpenMailbox>,
-        messages: Vec<NewMessage>,
-        by: SessionId,
-    ) -> Result<Vec<Uid>, StoreError> {
-        let request = Request::Append { mailbox: mailbox.clone(), messages, origin: None, by };
-        Ok(uids(self.ask(request).await?))
-    }
-
-    /// Adds an arrived message to INBOX unless its origin was taken before; false then.
-    ///
-    /// # Errors
-    /// [`StoreError`]; nothing is added then.
-    pub async fn deliver(self: &Arc<Self>, message: NewMessage, origin: Origin) -> Result<bool, StoreError> {
-        let mailbox = self.open(&MailboxName::inbox()).await?;
-        let request =
-            Request::Append { mailbox, messages: vec![message], origin: Some(origin), by: SessionId::NOBODY };
-        Ok(self.ask(request).await? != Outcome::AlreadyTaken)
-    }
-
-    /// Changes flags; gives back the UIDs that are still there.
-    ///
-    /// # Errors
-    /// [`StoreError`]; nothing is changed then.
-    pub async fn store(
-        self: &Arc<Self>,
-        mailbox: &Arc<OpenMailbox>,
-        uids_asked: Vec<Uid>,
-        change: FlagChange,
-        flags: FlagList,
-        by: SessionId,
-    ) -> Result<Vec<Uid>, StoreError> {
-        let request = Request::Store { mailbox: mailbox.clone(), uids: uids_asked, change, flags, by };
-        Ok(uids(self.ask(request).await?))
-    }
-
-    /// Removes messages with `\Deleted`; gives back their UIDs.
-    ///
-    /// # Errors
-    /// [`StoreError`]; nothing is removed then.
-    pub async fn expunge(
-        self: &Arc<Self>,
-        mailbox: &Arc<OpenMailbox>,
-        only: Option<NumberSet>,
-        by: SessionId,
-    ) -> Result<Vec<Uid>, StoreError> {
-        Ok(uids(self.ask(Request::Expunge { mailbox: mailbox.clone(), only, by }).await?))
-    }
-
-    /// Copies or moves messages within this user; gives back source and new UIDs.
-    ///
-    /// # Errors
-    /// [`StoreError`]; nothing is copied then.
-    pub async fn copy(
-        self: &Arc<Self>,
-        from: &Arc<OpenMailbox>,
-        uids_asked: Vec<Uid>,
-        to: &Arc<OpenMailbox>,
-        remove: bool,
-        by: SessionId,
-    ) -> Result<Vec<(Uid, Uid)>, StoreError> {
-        let request = Request::Copy { from: from.clone(), uids: uids_asked, to: to.clone(), remove, by };
-        match self.ask(request).await? {
-            Outcome::Copied(pairs) => Ok(pairs),
-            _ => Ok(Vec::new()),
-        }
-    }
-
-    /// Makes a mailbox and its missing superiors.
-    ///
-    /// # Errors
-    /// [`StoreError`].
-    pub async fn create(self: &Arc<Self>, name: MailboxName) -> Result<(), StoreError> {
-        self.ask(Request::Create { name }).await.map(drop)
-    }
-
-    /// Deletes a mailbox with its messages; a name with inferiors stays as one that cannot be selected.
-    ///
-    /// # Errors
-    /// [`StoreError`].
-    pub async fn delete(self: &Arc<Self>, name: MailboxName) -> Result<(), StoreError> {
-        if name.is_inbox() {
-            return Err(StoreError::Cannot("INBOX cannot be deleted"));
-        }
-        let mailbox = match self.open(&name).await {
-            Ok(mailbox) => Some(mailbox),
-            Err(StoreError::NotSelectable) => None,
-            Err(e) => return Err(e),
-        };
-        self.ask(Request::Delete { mailbox, name }).await.map(drop)
-    }
-
-    /// Renames a mailbox and all below it. Of INBOX, moves the messages into a new mailbox and leaves INBOX empty
-    /// (RFC 3501 section 6.3.5).
-    ///
-    /// # Errors
-    /// [`StoreError`].
-    pub async fn rename(
-        self: &Arc<Self>,
-        from: MailboxName,
-        to: MailboxName,
-        by: SessionId,
-    ) -> Result<(), StoreError> {
-        if !from.is_inbox() {
-            return self.ask(Request::Rename { from, to }).await.map(drop);
-        }
-        self.create(to.clone()).await?;
-        let inbox = self.open(&from).await?;
-        let target = self.open(&to).await?;
-        let all = inbox.state().columns.uids().iter().map(|u| Uid(*u)).collect();
-        self.copy(&inbox, all, &target, true, by).await.map(drop)
-    }
-
-    /// Subscribes to a name or ends that; the name need not exist.
-    ///
-    /// # Errors
-    /// [`StoreError`].
-    pub async fn subscribe(self: &Arc<Self>, name: MailboxName, on: bool) -> Result<(), StoreError> {
-        self.ask(Request::Subscribe { name, on }).await.map(drop)
-    }
-}
-
-fn uids(outcome: Outcome) -> Vec<Uid> {
-    match outcome {
-        Outcome::Uids(uids) => uids,
-        _ => Vec::new(),
     }
 }

@@ -187,6 +187,9 @@ impl Session {
             view.sync(out.buf, self.id, expunge);
         }
         reply.write(out.buf, Some(tag));
+        if reply.then == Step::Close && reply.status == Status::No {
+            out.buf.extend_from_slice(b"* BYE Too many failed logins\r\n");
+        }
         if reply.status == Status::Bad {
             return Ok(self.count_bad(out.buf));
         }

@@ -28,10 +28,15 @@ pub struct Server {
     pub limits: Arc<ConnectionLimits>,
     /// Lets that many searches compute at once.
     pub(crate) cpu: Arc<Semaphore>,
+    /// Memory for large literals of all clients together, in units of 1024 octets.
+    pub(crate) literal_room: Arc<Semaphore>,
     next_session: AtomicU64,
 }
 
 impl Server {
+    /// Memory for large literals of all clients together, in units of 1024 octets: eight of the largest messages.
+    pub const LITERAL_ROOM_KB: usize = 8 * crate::wire::MAX_MESSAGE / 1024;
+
     /// A server. `cpus` bounds what computes at once.
     pub fn new(host: String, store: Arc<MailStore>, auth: Authenticator, cpus: usize) -> Self {
         Self {
@@ -43,6 +48,7 @@ impl Server {
             sessions: Arc::default(),
             limits: Arc::default(),
             cpu: Arc::new(Semaphore::new(cpus.max(1))),
+            literal_room: Arc::new(Semaphore::new(Self::LITERAL_ROOM_KB)),
             next_session: AtomicU64::new(0),
         }
     }

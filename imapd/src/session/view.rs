@@ -217,8 +217,11 @@ impl View {
         }
         if !self.read_only {
             let first = self.mailbox.claim_recent(state.uid_next);
-            if first < state.uid_next {
-                self.recent.push((first.0, state.uid_next.0 - 1));
+            let high = state.uid_next.0 - 1;
+            match self.recent.last_mut() {
+                Some(last) if first < state.uid_next && last.1 + 1 == first.0 => last.1 = high,
+                _ if first < state.uid_next => self.recent.push((first.0, high)),
+                _ => {}
             }
         }
         let line = format!("* {} EXISTS\r\n* {} RECENT\r\n", self.uids.len(), self.recent_count());

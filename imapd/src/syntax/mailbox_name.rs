@@ -132,6 +132,13 @@ impl MailboxName {
     }
 }
 
+/// Names order and compare as their text, so maps of names can be searched by text.
+impl std::borrow::Borrow<str> for MailboxName {
+    fn borrow(&self) -> &str {
+        &self.0
+    }
+}
+
 impl fmt::Display for MailboxName {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.0)
@@ -146,9 +153,15 @@ impl fmt::Debug for MailboxName {
 
 /// A LIST pattern (RFC 3501 section 6.3.8): `*` matches anything, `%` anything but the separator.
 ///
-/// Matching is a walk over pattern and name with one point of return for each of the two wildcards, so its cost is at
-/// most pattern length times name length whatever the pattern is.
+/// The cost is at most pattern length times name length, whatever the pattern is.
 pub fn matches_pattern(pattern: &str, name: &str) -> bool {
+    // What stands before the first wildcard decides most names at once.
+    let fixed = pattern.find(['*', '%']).unwrap_or(pattern.len());
+    let Some(name) = name.strip_prefix(&pattern[..fixed]) else { return false };
+    let pattern = &pattern[fixed..];
+    if pattern == "*" || (pattern.is_empty() && name.is_empty()) {
+        return true;
+    }
     // A dynamic table of one row: reach[i] says whether the pattern so far can end before character i of the name.
     let chars: Vec<char> = name.chars().collect();
     let mut reach = vec![false; chars.len() + 1];

@@ -9,16 +9,22 @@ use bytes::Bytes;
 use futures::future::BoxFuture;
 use tokio::io::{AsyncReadExt, AsyncWriteExt, Interest, ReadBuf};
 use tokio::net::TcpStream;
+use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::{Instant, timeout};
 use tokio_rustls::server::TlsStream;
 
 use super::listener::Service;
 use super::trace;
-use crate::session::{Drain, Out, Session, Step};
+use crate::session::{Drain, Out, Server, Session, Step};
 use crate::wire::{Frame, Framer, Mode};
 
+/// Octets sent at once.
+const SEND: usize = 64 * 1024;
 /// Octets read at once.
 const READ: usize = 16 * 1024;
+
+/// Literals up to this size need no share of the memory for large ones.
+const LARGE_LITERAL: usize = 256 * 1024;
 
 /// The stream in either form.
 pub(super) enum Stream {
@@ -42,6 +48,14 @@ impl Wire {
             return Ok(());
         }
         self.sent += octets.len() as u64;
+        // Patience is per piece: a slow client that reads is served to the end.
+        for piece in octets.chunks(SEND) {
+            self.send_piece(piece).await?;
+        }
+        Ok(())
+    }
+
+    async fn send_piece(&mut self, octets: &[u8]) -> io::Result<()> {
         let write = async {
             match &mut self.stream {
                 Stream::Plain(s) => s.write_all(octets).await,
@@ -154,6 +168,7 @@ async fn talk(service: &Arc<Service>, session: &mut Session, wire: &mut Wire) ->
     let server = &service.server;
     let mut registered = server.sessions.register(session.id, session.peer, server.store.now());
     let mut known_user = None;
+    let mut room: Option<OwnedSemaphorePermit> = None;
     let started = Instant::now();
     let mut heard = started;
     loop {
@@ -174,7 +189,17 @@ async fn talk(service: &Arc<Service>, session: &mut Session, wire: &mut Wire) ->
             known_user = user;
             registered.set_user(user);
         }
-        let limit = if session.is_authenticated() {
+        let wanted = framer.wants();
+        if wanted == 0 {
+            room = None;
+        } else if wanted > LARGE_LITERAL && room.is_none() {
+            room = Some(literal_room(service, wanted).await?);
+            heard = Instant::now();
+        }
+        let limit = if room.is_some() {
+            // Who announces much must send it, for others wait for the memory.
+            heard + service.timeouts.stall
+        } else if session.is_authenticated() {
             heard + service.timeouts.idle
         } else {
             started + service.timeouts.login
@@ -204,6 +229,16 @@ async fn talk(service: &Arc<Service>, session: &mut Session, wire: &mut Wire) ->
                 return Ok("timeout");
             }
         }
+    }
+}
+
+/// Waits until there is memory for a large literal; until then the client's octets stay in the socket.
+async fn literal_room(service: &Service, octets: usize) -> io::Result<OwnedSemaphorePermit> {
+    let units = u32::try_from(octets.div_ceil(1024)).unwrap_or(u32::MAX);
+    let units = units.min(Server::LITERAL_ROOM_KB as u32);
+    tokio::select! {
+        () = service.stop.cancelled() => Err(io::Error::other("shutdown")),
+        permit = service.server.literal_room.clone().acquire_many_owned(units) => permit.map_err(io::Error::other),
     }
 }
 

@@ -140,6 +140,14 @@ impl Framer {
         self.buf.is_empty() && self.phase == Phase::Line(0)
     }
 
+    /// Octets of a literal that the client has announced and not yet sent.
+    pub fn wants(&self) -> usize {
+        match self.phase {
+            Phase::Literal(end) => end.saturating_sub(self.buf.len()),
+            _ => 0,
+        }
+    }
+
     /// Whether the client has begun a command that is not yet whole.
     pub fn under_way(&self) -> bool {
         !self.is_idle()
@@ -242,7 +250,9 @@ impl Framer {
         let room = limits.command.saturating_sub(start - self.message);
         let why = if self.literals > limits.literals {
             Some(Refusal::TooManyLiterals)
-        } else if is_message && literal.octets > limits.message.max(room) {
+        } else if is_message
+            && literal.octets > if self.message > 0 { room } else { limits.message.max(room) }
+        {
             Some(Refusal::MessageTooLarge)
         } else if (!is_message && literal.octets > room)
             || (literal.non_synchronising && literal.octets > limits.non_synchronising)

@@ -93,6 +93,14 @@ fn message_limit_at_and_past() {
     assert_eq!(got[0], Frame::Continue);
     assert!(matches!(&got[1], Frame::Command(c) if c.len() == 118));
     assert_eq!(frames(b"a APPEND x {101}\r\n", 9, &TIGHT), vec![refused("a", Refusal::MessageTooLarge)]);
+    // one message a command: a second large literal is no message
+    let mut two = b"a APPEND {70+}\r\n".to_vec();
+    two.extend_from_slice(&[b'm'; 70]);
+    two.extend_from_slice(b" {70+}\r\n");
+    two.extend_from_slice(&[b'm'; 70]);
+    two.extend_from_slice(b"\r\nb NOOP\r\n");
+    let roomy = Limits { non_synchronising: 1000, ..TIGHT };
+    assert_eq!(frames(&two, 9, &roomy), vec![refused("a", Refusal::MessageTooLarge), command("b NOOP")]);
     assert_eq!(frames(b"a XPPEND x {61}\r\n", 9, &TIGHT), vec![refused("a", Refusal::LiteralTooLarge)]);
 }
 

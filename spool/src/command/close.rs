@@ -18,7 +18,7 @@ pub(super) const ROW: CpCommand = CpCommand {
     name: "CLOSE",
     min: 1,
     classes: "G",
-    syntax: "Close {Reader|PRinter|PUnch|vdev} [HOld|NOHold] [KEep|NOKeep] [EOF] [PUrge] [DIST code] [NAme fn ft]",
+    syntax: "Close {Reader|PRinter|PUnch|CONsole|vdev} [HOld|NOHold] [KEep|NOKeep] [EOF] [PUrge] [DIST code] [NAme fn ft]",
     summary: "Ends the file that a unit record device has open.",
     run,
 };

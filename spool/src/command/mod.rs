@@ -61,7 +61,14 @@ fn named_devices(
             Queue::Printer => UnitRecordKind::Printer,
             Queue::Punch => UnitRecordKind::Punch,
         };
-        return Ok(devices.all().into_iter().filter(|device| device.kind == kind).collect());
+        return Ok(devices
+            .all()
+            .into_iter()
+            .filter(|device| device.kind == kind && !device.is_console)
+            .collect());
+    }
+    if cp::command::common::is_word(word, "CONSOLE", 3) {
+        return Ok(devices.all().into_iter().filter(|device| device.is_console).collect());
     }
     let vdev = word.parse::<Vdev>().map_err(|_| hcp(module, 22, &[]))?;
     devices.get(vdev).map(|device| vec![device]).map_err(|error| error.message(module))

@@ -65,11 +65,14 @@ enum DateForm {
     Iso,
 }
 
+/// A condition a file has to meet.
+type Test = Box<dyn Fn(&SpoolFile) -> bool + Send>;
+
 struct Wanted {
     whose: Whose,
     all: bool,
     date: DateForm,
-    keep: Vec<Box<dyn Fn(&SpoolFile) -> bool + Send>>,
+    keep: Vec<Test>,
     id: Option<SpoolId>,
 }
 

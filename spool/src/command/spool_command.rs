@@ -20,7 +20,7 @@ pub(super) const ROW: CpCommand = CpCommand {
     name: "SPOOL",
     min: 2,
     classes: "G",
-    syntax: "SPool {Reader|PRinter|PUnch|vdev} [HOld|NOHold] [KEep|NOKeep] [CONt|NOCont] [EOF|NOEof] [CLass c] \
+    syntax: "SPool {Reader|PRinter|PUnch|CONsole|vdev} [STArt|STOp] [HOld|NOHold] [KEep|NOKeep] [CONt|NOCont] [EOF|NOEof] [CLass c] \
              [MSG|NOMsg] [COpy [*]n] [DIST code|OFF|*] [FORM f|OFF] [DEST d|OFF|ANY] \
              [{TO|For} {userid|*|SYSTEM} [RDR|PRT|PUN] | SYSTEM | OFF] [CLOse] [PUrge] [NAme fn ft | NOName]",
     summary: "Sets what becomes of the output of a device, or how a reader reads.",
@@ -32,6 +32,7 @@ pub(super) const ROW: CpCommand = CpCommand {
 struct Then {
     close: bool,
     purge: bool,
+    console: Option<bool>,
 }
 
 /// Options that are switched on or off by one word: the word, its least length, and what it does.
@@ -90,6 +91,18 @@ fn apply(
             _ if is_word(word, "PURGE", 2) => {
                 then.purge = true;
                 rest = after;
+            }
+            _ if device.is_console && is_word(word, "START", 3) => {
+                then.console = Some(true);
+                rest = after;
+            }
+            _ if device.is_console && is_word(word, "STOP", 3) => {
+                then.console = Some(false);
+                rest = after;
+            }
+            // The console is shown at the terminal anyway.
+            _ if device.is_console && (is_word(word, "TERM", 2) || is_word(word, "NOTERM", 5)) => {
+                rest = after
             }
             _ if reader => return Err(hcp(M, 3, &[&word.to_ascii_uppercase()])),
             _ if is_word(word, "COPY", 2) => (settings.copies, settings.copy_star) = copies(value, M)?,
@@ -163,6 +176,10 @@ fn run(call: CpCall<'_>) -> BoxFuture<'_, CpResult> {
             let mut settings = device.settings.lock().clone();
             let then = apply(&call, &device, &mut settings, options)?;
             *device.settings.lock() = settings;
+            if let Some(on) = then.console {
+                let done = devices.spool_console(call.vm, &device, on).await;
+                done.map_err(|error| error.message(M))?;
+            }
             if then.close || then.purge {
                 let close = CloseOptions { purge: then.purge, ends_cont: true, ..CloseOptions::default() };
                 let done = if device.kind == UnitRecordKind::Reader {

@@ -66,7 +66,7 @@ async fn set_file(call: &CpCall<'_>, rest: &str) -> CpResult {
         return Err(hcp(M, 42, &[&file.id.to_string()]));
     }
     check_length("tag", text, MAX_TAG).map_err(|error| error.message(M))?;
-    match spool.change(&[file.clone()], |file| file.tag = text.into()).await {
+    match spool.change(std::slice::from_ref(&file), |file| file.tag = text.into()).await {
         Ok(1) => Ok(()),
         Ok(_) => Err(SpoolError::InUse(file.id).message(M)),
         Err(error) => Err(error.message(M)),

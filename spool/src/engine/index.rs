@@ -9,6 +9,7 @@ use std::sync::Arc;
 use cp::name::{SpoolId, UserId};
 use dasd::LogAddr;
 
+use crate::error::SpoolError;
 use crate::file::{Place, Queue, SharedFile, SpoolFile, UniqueId};
 
 /// A file and what is going on with it.
@@ -50,8 +51,18 @@ pub(crate) struct Index {
     volume_live: HashMap<u64, u64>,
     /// For each log segment the position behind its last batch.
     pub(crate) ends: BTreeMap<u64, LogAddr>,
+    log_octets: u64,
     log_segment: u64,
     volume_segment: u64,
+}
+
+/// Octets of a block in the log, about.
+const BLOCK_OCTETS: u64 = 300;
+
+/// Octets that a file has in the log, about.
+fn octets_in_log(file: &SpoolFile) -> u64 {
+    let chunks = file.chunks.iter().filter(|chunk| matches!(chunk.place, Place::Log(_)));
+    BLOCK_OCTETS + chunks.map(|chunk| u64::from(chunk.len)).sum::<u64>()
 }
 
 impl Index {
@@ -146,12 +157,7 @@ impl Index {
 
     /// How many octets of files' records and blocks are in the log, about.
     pub(crate) fn log_octets(&self) -> u64 {
-        const BLOCK_OCTETS: u64 = 300;
-        let inline = |held: &Held| {
-            let chunks = held.file.chunks.iter().filter(|c| matches!(c.place, Place::Log(_)));
-            chunks.map(|c| u64::from(c.len)).sum::<u64>() + BLOCK_OCTETS
-        };
-        self.files.values().map(inline).sum()
+        self.log_octets
     }
 
     /// The file is from now on like this; `addr` is the log entry that says so.
@@ -184,6 +190,7 @@ impl Index {
         self.last_order = self.last_order.max(file.order);
         self.first_order = self.first_order.min(file.order);
         self.octets += file.octets;
+        self.log_octets += octets_in_log(&file);
         self.ids.entry(file.owner).or_default().used.insert(file.id.get());
         self.by_id.insert((file.owner, file.id.get()), unique);
         self.queues.entry((file.owner, file.queue)).or_default().insert((file.order, unique), file.clone());
@@ -206,6 +213,7 @@ impl Index {
             self.drop_chunk(chunk.place);
         }
         self.octets = self.octets.saturating_sub(file.octets);
+        self.log_octets -= octets_in_log(file);
         self.by_id.remove(&(file.owner, file.id.get()));
         self.release_id(file.owner, file.id);
         let key = (file.owner, file.queue);
@@ -233,6 +241,16 @@ impl Index {
     /// The same, to mark it.
     pub(crate) fn held_mut(&mut self, unique: UniqueId) -> Option<&mut Held> {
         self.files.get_mut(&unique)
+    }
+
+    /// A file that nobody reads or changes, and that is still where `known` says.
+    pub(crate) fn free(&mut self, known: &SpoolFile) -> Result<&mut Held, SpoolError> {
+        let held = self.files.get_mut(&known.unique).ok_or(SpoolError::NoFile(known.id))?;
+        let file = &held.file;
+        if (file.owner, file.id, file.queue) != (known.owner, known.id, known.queue) {
+            return Err(SpoolError::NoFile(known.id));
+        }
+        if held.active || held.changing { Err(SpoolError::InUse(known.id)) } else { Ok(held) }
     }
 
     /// A file by owner and id.

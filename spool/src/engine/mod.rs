@@ -10,13 +10,15 @@
 //! Invariants: a file is announced only after it is durable; a unique id is never given twice; a file that is being
 //! read is not purged or changed by anybody else; what failed changed nothing.
 
+mod chunks;
 mod clean;
 mod index;
 pub(crate) mod layout;
+mod operations;
 mod start;
 
 use std::collections::HashMap;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, OnceLock, Weak};
 
 use bytes::Bytes;
@@ -30,7 +32,7 @@ use parking_lot::{Mutex, RwLock};
 use tokio::sync::Notify;
 
 use crate::error::SpoolError;
-use crate::file::{Chunk, Place, Queue, SharedFile, SpoolFile, UniqueId};
+use crate::file::{Queue, SharedFile, SpoolFile, UniqueId};
 pub(crate) use index::Index;
 use layout::Op;
 pub use start::{StartKind, StartReport};
@@ -232,93 +234,6 @@ impl Spool {
         work.await.map_err(|_| SpoolError::Stopped)
     }
 
-    /// Fails when `more` octets do not fit under the limit.
-    pub(crate) fn room_for(&self, index: &Index, more: u64) -> Result<(), SpoolError> {
-        if index.octets.saturating_add(more) > self.config.max_octets {
-            Err(SpoolError::Full)
-        } else {
-            Ok(())
-        }
-    }
-
-    /// Writes a chunk to the volume. Counted as in use until [`Index::drop_chunk`].
-    pub(crate) async fn write_chunk(&self, data: Vec<u8>) -> Result<Chunk, SpoolError> {
-        let len = data.len() as u64;
-        {
-            let mut index = self.index.lock();
-            self.room_for(&index, len)?;
-            index.octets += len;
-        }
-        let spool = self.arc();
-        let extent = self.next_extent.fetch_add(1, Ordering::Relaxed);
-        let written = tokio::task::spawn_blocking(move || {
-            let data = Bytes::from(data);
-            let crc = crc32c::crc32c(&data);
-            let _not_removed = spool.extents.read();
-            let written = spool.volume.append(&[(extent, data)]);
-            let mut index = spool.index.lock();
-            match written.map(|places| places.first().copied()) {
-                Ok(Some(addr)) => {
-                    let chunk = Chunk {
-                        place: Place::Volume(addr),
-                        len: u32::try_from(len).unwrap_or(u32::MAX),
-                        crc,
-                    };
-                    index.hold_chunk(chunk.place);
-                    Ok(chunk)
-                }
-                Ok(None) => Err(SpoolError::Offline("the volume gave no address".into())),
-                Err(error) => Err(error.into()),
-            }
-        })
-        .await
-        .unwrap_or(Err(SpoolError::Stopped));
-        if written.is_err() {
-            let mut index = self.index.lock();
-            index.octets = index.octets.saturating_sub(len);
-        }
-        written
-    }
-
-    /// Forgets chunks of output that became no file, or that the index counts itself by now.
-    pub(crate) fn forget_chunks(&self, chunks: &[Chunk]) {
-        let mut index = self.index.lock();
-        for chunk in chunks.iter().filter(|c| matches!(c.place, Place::Volume(_))) {
-            index.drop_chunk(chunk.place);
-            index.octets = index.octets.saturating_sub(u64::from(chunk.len));
-        }
-    }
-
-    /// Keeps all chunks of a file readable.
-    pub(crate) fn pin(&self, file: &SpoolFile) -> Result<Vec<Pin>, SpoolError> {
-        let lost = || SpoolError::Damaged(file.id);
-        file.chunks
-            .iter()
-            .map(|chunk| match chunk.place {
-                Place::Log(addr) => self.space.pin(addr).map(Pin::Log).ok_or_else(lost),
-                Place::Volume(addr) => self.volume.pin(addr).map(Pin::Volume).ok_or_else(lost),
-                Place::Inline => Err(lost()),
-            })
-            .collect()
-    }
-
-    /// Reads a chunk and checks it.
-    pub(crate) fn read_chunk(&self, file: &SpoolFile, chunk: &Chunk, pin: &Pin) -> Result<Bytes, SpoolError> {
-        let len = chunk.len as usize;
-        let read = match (chunk.place, pin) {
-            (Place::Log(addr), Pin::Log(pin)) => self.space.read_pinned(pin, addr, len),
-            (Place::Volume(addr), Pin::Volume(pin)) => self.volume.read_pinned(pin, addr, 0, len),
-            _ => return Err(SpoolError::Damaged(file.id)),
-        };
-        match read {
-            Ok(data) if crc32c::crc32c(&data) == chunk.crc => Ok(data),
-            Ok(_) | Err(_) => {
-                tracing::error!(owner = %file.owner, id = %file.id, "a spool file cannot be read back");
-                Err(SpoolError::Damaged(file.id))
-            }
-        }
-    }
-
     /// The files of a queue in order.
     pub fn files(&self, owner: UserId, queue: Queue) -> Vec<SharedFile> {
         self.index.lock().queue(owner, queue).cloned().collect()
@@ -354,13 +269,10 @@ impl Spool {
         self.index.lock().held(unique).is_some_and(|held| held.active)
     }
 
-    /// Marks a file as being changed; fails when it is in use or gone.
-    pub(crate) fn begin_change(&self, unique: UniqueId, id: SpoolId) -> Result<SharedFile, SpoolError> {
+    /// Marks a file as being changed; fails when it is in use, gone, or not whose it was any more.
+    pub(crate) fn begin_change(&self, file: &SpoolFile) -> Result<SharedFile, SpoolError> {
         let mut index = self.index.lock();
-        let held = index.held_mut(unique).ok_or(SpoolError::NoFile(id))?;
-        if held.active || held.changing {
-            return Err(SpoolError::InUse(id));
-        }
+        let held = index.free(file)?;
         held.changing = true;
         Ok(held.file.clone())
     }
@@ -372,13 +284,10 @@ impl Spool {
         }
     }
 
-    /// Opens a file for reading; fails when it is in use or gone.
-    pub(crate) fn activate(&self, unique: UniqueId, id: SpoolId) -> Result<SharedFile, SpoolError> {
+    /// Opens a file for reading; fails when it is in use, gone, or not whose it was any more.
+    pub(crate) fn activate(&self, file: &SpoolFile) -> Result<SharedFile, SpoolError> {
         let mut index = self.index.lock();
-        let held = index.held_mut(unique).ok_or(SpoolError::NoFile(id))?;
-        if held.active || held.changing {
-            return Err(SpoolError::InUse(id));
-        }
+        let held = index.free(file)?;
         held.active = true;
         Ok(held.file.clone())
     }
@@ -419,180 +328,5 @@ impl Spool {
     pub(crate) fn limit_of(&self, owner: UserId) -> u16 {
         let cp = self.cp.get().and_then(Weak::upgrade);
         cp.and_then(|cp| cp.entry(owner)).map_or(SpoolId::MAX, |entry| entry.maxspool)
-    }
-
-    /// Purges files; those that are in use stay. Returns how many are gone.
-    ///
-    /// # Errors
-    /// [`SpoolError`] of the disk; files of earlier entries may be gone then.
-    pub async fn purge(&self, files: &[SharedFile]) -> Result<usize, SpoolError> {
-        let mut done = 0;
-        for part in files.chunks(MAX_OPS) {
-            let marked = part.iter().filter_map(|f| self.begin_change(f.unique, f.id).ok());
-            let ops: Vec<Op> = marked.map(|f| Op::Purge(f.unique)).collect();
-            if ops.is_empty() {
-                continue;
-            }
-            let count = ops.len();
-            self.commit(ops, Bytes::new(), |_, done| done).await??;
-            done += count;
-        }
-        Ok(done)
-    }
-
-    /// Purges a file that the caller has open.
-    pub(crate) async fn purge_active(&self, unique: UniqueId) -> Result<(), SpoolError> {
-        self.commit(vec![Op::Purge(unique)], Bytes::new(), |_, done| done).await?
-    }
-
-    /// Replaces a file that has been marked as changing (or that the caller has open) by `changed`.
-    pub(crate) async fn replace(&self, changed: SpoolFile) -> Result<(), SpoolError> {
-        self.commit(vec![Op::Put(Box::new(changed))], Bytes::new(), |_, done| done).await?
-    }
-
-    /// Changes attributes of files; those in use stay as they are. Returns how many were changed.
-    ///
-    /// # Errors
-    /// [`SpoolError`] of the disk.
-    pub async fn change(
-        &self,
-        files: &[SharedFile],
-        change: impl Fn(&mut SpoolFile) + Send + Sync,
-    ) -> Result<usize, SpoolError> {
-        let mut done = 0;
-        for part in files.chunks(MAX_OPS) {
-            let mut released = Vec::new();
-            let mut ops = Vec::new();
-            for file in part {
-                let Ok(current) = self.begin_change(file.unique, file.id) else { continue };
-                let mut changed = (*current).clone();
-                change(&mut changed);
-                if current.hold.is_held() && !changed.hold.is_held() {
-                    released.push(changed.unique);
-                }
-                ops.push(Op::Put(Box::new(changed)));
-            }
-            let count = ops.len();
-            if count == 0 {
-                continue;
-            }
-            self.commit(ops, Bytes::new(), move |spool, done| {
-                done?;
-                for unique in released {
-                    let file = spool.index.lock().held(unique).map(|held| held.file.clone());
-                    if let Some(file) = file {
-                        spool.notify(&file, Event::Released);
-                    }
-                }
-                Ok::<(), SpoolError>(())
-            })
-            .await??;
-            done += count;
-        }
-        Ok(done)
-    }
-
-    /// Moves files to the head of their queue, in the order given. Returns how many were moved.
-    ///
-    /// # Errors
-    /// [`SpoolError`] of the disk.
-    pub async fn order(&self, files: &[SharedFile]) -> Result<usize, SpoolError> {
-        // The last of them goes to the head first, so that the first ends up before it.
-        let mut orders: HashMap<UniqueId, i64> = HashMap::new();
-        {
-            let mut index = self.index.lock();
-            for file in files.iter().rev() {
-                orders.insert(file.unique, index.head_order());
-            }
-        }
-        self.change(files, |file| {
-            if let Some(order) = orders.get(&file.unique) {
-                file.order = *order;
-            }
-        })
-        .await
-    }
-
-    /// Gives a file to another user or queue: it gets a number of the new owner's, keeps origin, data and attributes,
-    /// and stands last in its new queue. Durable and announced on return. `by` is who does it.
-    ///
-    /// # Errors
-    /// [`SpoolError::InUse`], [`SpoolError::NoFile`], [`SpoolError::TooMany`], or of the disk.
-    pub async fn transfer(
-        &self,
-        file: &SharedFile,
-        by: UserId,
-        to: UserId,
-        queue: Queue,
-    ) -> Result<SharedFile, SpoolError> {
-        let limit = self.limit_of(to);
-        let current = self.begin_change(file.unique, file.id)?;
-        let mut changed = (*current).clone();
-        let moved = to != current.owner;
-        {
-            let mut index = self.index.lock();
-            if moved {
-                let Some(id) = index.reserve_id(to, limit) else {
-                    drop(index);
-                    self.end_change(file.unique);
-                    return Err(SpoolError::TooMany(to));
-                };
-                changed.id = id;
-            }
-            changed.order = index.new_order();
-        }
-        changed.owner = to;
-        changed.queue = queue;
-        let (unique, id) = (changed.unique, changed.id);
-        let event = Event::Transferred { by, from: current.owner, was: current.id, queue: current.queue };
-        self.commit(vec![Op::Put(Box::new(changed))], Bytes::new(), move |spool, done| {
-            if let Err(error) = done {
-                if moved {
-                    spool.index.lock().release_id(to, id);
-                }
-                return Err(error);
-            }
-            let file = spool.index.lock().held(unique).map(|held| held.file.clone());
-            let file = file.ok_or(SpoolError::NoFile(id))?;
-            spool.notify(&file, event);
-            Ok(file)
-        })
-        .await?
-    }
-}
-
-/// The marks of files that have been looked at.
-impl Spool {
-    /// The first file of a queue that nobody has looked at and that may be read.
-    pub(crate) fn next_unseen(&self, owner: UserId, queue: Queue) -> Option<SharedFile> {
-        let index = self.index.lock();
-        let eligible = |file: &&SharedFile| {
-            let held = index.held(file.unique);
-            held.is_some_and(|held| !held.seen && !held.active && !held.changing) && !file.hold.is_held()
-        };
-        index.queue(owner, queue).find(eligible).cloned()
-    }
-
-    /// Marks a file as looked at.
-    pub(crate) fn mark_seen(&self, unique: UniqueId) {
-        if let Some(held) = self.index.lock().held_mut(unique) {
-            held.seen = true;
-        }
-    }
-
-    /// Whether nobody has looked at a file yet.
-    pub(crate) fn is_unseen(&self, unique: UniqueId) -> bool {
-        self.index.lock().held(unique).is_some_and(|held| !held.seen)
-    }
-
-    /// Makes all files of a queue unseen again.
-    pub(crate) fn reset_seen(&self, owner: UserId, queue: Queue) {
-        let mut index = self.index.lock();
-        let files: Vec<UniqueId> = index.queue(owner, queue).map(|file| file.unique).collect();
-        for unique in files {
-            if let Some(held) = index.held_mut(unique) {
-                held.seen = false;
-            }
-        }
     }
 }

@@ -69,6 +69,44 @@ fn read_anchor(value: &[u8]) -> Result<(LogAddr, u64), SpoolStartError> {
     Ok((LogAddr(word(from)), word(next)))
 }
 
+/// What the disks hold.
+struct Found {
+    anchor: Anchor,
+    recovered: Recovered,
+    index: Index,
+    volume: Arc<Volume>,
+    lost: Vec<String>,
+}
+
+/// Reads the log from the recovery position on.
+fn recover(dasd: Arc<dyn Dasd>, config: &SpoolConfig, kind: StartKind) -> Result<Found, SpoolStartError> {
+    let anchor = Anchor::open(&*dasd, ANCHOR)?;
+    let (from, next_unique) = read_anchor(&anchor.get())?;
+    let volume = Arc::new(Volume::open(dasd.clone(), config.volume.clone())?);
+    let mut index = Index::new(config.log.segment_bytes, config.volume.segment_bytes);
+    index.raise_unique(next_unique);
+    let mut lost = Vec::new();
+    let recovered = Recovered::open::<SpoolStartError>(dasd, &config.log, from, |entry| {
+        index.ends.insert(entry.addr.0 / config.log.segment_bytes, entry.end);
+        match layout::decode(entry.addr, &entry.payload) {
+            Ok(ops) => {
+                for op in ops {
+                    match op {
+                        Op::Put(file) => index.put(*file, entry.addr),
+                        Op::Purge(unique) => index.remove(unique),
+                    }
+                }
+            }
+            Err(reason) if kind == StartKind::Warm => {
+                return Err(SpoolStartError::BadRecord { at: entry.addr.0, reason });
+            }
+            Err(reason) => lost.push(format!("a log record at {:#x} was left out: {reason}", entry.addr.0)),
+        }
+        Ok(())
+    })?;
+    Ok(Found { anchor, recovered, index, volume, lost })
+}
+
 impl Spool {
     /// Makes an empty spool on `dasd`. `ring_id` tells its log from others; take it at random. Blocks.
     ///
@@ -90,32 +128,7 @@ impl Spool {
         kind: StartKind,
         clock: Arc<dyn Clock>,
     ) -> Result<(Arc<Self>, StartReport), SpoolStartError> {
-        let anchor = Anchor::open(&*dasd, ANCHOR)?;
-        let (from, next_unique) = read_anchor(&anchor.get())?;
-        let volume = Arc::new(Volume::open(dasd.clone(), config.volume.clone())?);
-        let mut index = Index::new(config.log.segment_bytes, config.volume.segment_bytes);
-        index.raise_unique(next_unique);
-        let mut lost = Vec::new();
-        let recovered = Recovered::open::<SpoolStartError>(dasd, &config.log, from, |entry| {
-            index.ends.insert(entry.addr.0 / config.log.segment_bytes, entry.end);
-            match layout::decode(entry.addr, &entry.payload) {
-                Ok(ops) => {
-                    for op in ops {
-                        match op {
-                            Op::Put(file) => index.put(*file, entry.addr),
-                            Op::Purge(unique) => index.remove(unique),
-                        }
-                    }
-                }
-                Err(reason) if kind == StartKind::Warm => {
-                    return Err(SpoolStartError::BadRecord { at: entry.addr.0, reason });
-                }
-                Err(reason) => {
-                    lost.push(format!("a log record at {:#x} was left out: {reason}", entry.addr.0))
-                }
-            }
-            Ok(())
-        })?;
+        let Found { anchor, recovered, index, volume, mut lost } = recover(dasd, config, kind)?;
         let space = recovered.space();
         let index = Arc::new(Mutex::new(index));
         let (wake, woken) = std::sync::mpsc::sync_channel(1);

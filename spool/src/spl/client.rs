@@ -249,7 +249,7 @@ impl SplRecords {
     /// [`SplError`].
     pub async fn next(&mut self) -> Result<Option<Record>, SplError> {
         loop {
-            if let Some(record) = self.unpager.next()? {
+            if let Some(record) = self.unpager.record()? {
                 return Ok(Some(record));
             }
             if let Some(page) = self.pages.pop_front() {

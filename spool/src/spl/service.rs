@@ -201,7 +201,7 @@ impl SplHandler {
     }
 
     fn activate(&self, file: &SharedFile, options: u8) -> Result<Arc<ActiveFile>, SpoolError> {
-        let (active, file) = Active::open(&self.spool, file.unique, file.id)?;
+        let (active, file) = Active::open(&self.spool, file)?;
         let records = Records::new(&self.spool, &file)?;
         let node = self.cp.upgrade().map(|cp| cp.config.system_id.clone()).unwrap_or_default();
         let pager = Pager::new(records, &file.tag, file.origin.as_str(), &node);

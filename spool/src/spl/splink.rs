@@ -154,7 +154,7 @@ impl Unpager {
     ///
     /// # Errors
     /// [`BadSplink`].
-    pub fn next(&mut self) -> Result<Option<Record>, BadSplink> {
+    pub fn record(&mut self) -> Result<Option<Record>, BadSplink> {
         while self.left > 0 {
             let head = self.page.get(self.at..self.at + HEAD).ok_or(BadSplink)?;
             let (op, more) = (head[0], head[4] & CHAIN_DATA != 0);

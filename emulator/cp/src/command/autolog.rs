@@ -2,13 +2,13 @@
 
 use futures::future::BoxFuture;
 
-use super::common::is_word;
+use super::common::{is_word, terminal_name};
 use super::messages::hcp;
 use super::{CpCall, CpCommand, CpResult, split_word};
 use crate::directory::Password;
 use crate::message::HcpMessage;
 use crate::name::UserId;
-use crate::system::{LogonError, LogonKind, PasswordVerdict};
+use crate::system::{Cp, LogonError, LogonKind, PasswordVerdict};
 
 /// `AUTOLOG`.
 pub(super) const AUTOLOG: CpCommand = CpCommand {
@@ -38,12 +38,12 @@ fn operator_class(call: &CpCall<'_>) -> bool {
 }
 
 /// The message for a logon that failed.
-pub(super) fn refused(module: &'static str, error: &LogonError) -> HcpMessage {
+fn refused(module: &'static str, cp: &Cp, error: &LogonError) -> HcpMessage {
     match error {
         LogonError::NotInDirectory(user) => hcp(module, 53, &[user.as_str()]),
         LogonError::AlreadyLoggedOn { userid, connected } => {
-            let how = if *connected { "" } else { "DISCONNECT" };
-            hcp(module, 54, &[format!("{userid} {how}").trim_end()])
+            let place = cp.machine(*userid).filter(|_| *connected).map(|vm| terminal_name(&vm));
+            hcp(module, 54, &[&place.unwrap_or_else(|| "DISCONNECT".into())])
         }
         LogonError::NotAllowed(user) => hcp(module, 56, &[user.as_str()]),
         LogonError::ShuttingDown => hcp(module, 59, &["LOGON", "all users", "system shutdown has started"]),
@@ -71,7 +71,7 @@ fn autolog(call: CpCall<'_>) -> BoxFuture<'_, CpResult> {
             }
         }
         let data = Some(data).filter(|d| !d.is_empty());
-        call.cp.autolog(user, data).map_err(|e| refused("AUT", &e))?;
+        call.cp.autolog(user, data).map_err(|e| refused("AUT", call.cp, &e))?;
         call.out.push("Command accepted".into());
         Ok(())
     })
@@ -119,7 +119,7 @@ fn xautolog(call: CpCall<'_>) -> BoxFuture<'_, CpResult> {
             return Err(hcp("XAU", 59, &["XAUTOLOG", user.as_str(), "not authorized"]));
         }
         let wishes = wishes(rest)?;
-        let vm = call.cp.logon(user, &LogonKind::Autolog).map_err(|e| refused("XAU", &e))?;
+        let vm = call.cp.logon(user, &LogonKind::Autolog).map_err(|e| refused("XAU", call.cp, &e))?;
         call.out.push("Command accepted".into());
         if let Some(data) = wishes.data {
             // The queue of a machine that was logged on just now has room.

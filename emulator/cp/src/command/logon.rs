@@ -19,5 +19,5 @@ pub(super) const ROW: CpCommand = CpCommand {
 pub(super) const LOGIN: CpCommand = CpCommand { name: "LOGIN", min: 4, ..ROW };
 
 fn run(call: CpCall<'_>) -> BoxFuture<'_, CpResult> {
-    done(Err(hcp("LOG", 54, &[&format!("{} {}", call.vm.userid, terminal_name(call.vm))])))
+    done(Err(hcp("LOG", 54, &[&terminal_name(call.vm)])))
 }

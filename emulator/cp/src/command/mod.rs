@@ -151,7 +151,7 @@ pub fn execute<'a>(cp: &'a Arc<Cp>, vm: &'a Arc<Vm>, line: &'a str) -> BoxFuture
             Ok(()) => 0,
             Err(message) => {
                 let rc = i32::from(message.number);
-                out.push(message.to_string());
+                out.extend(vm.settings.lock().emsg.apply(&message));
                 rc
             }
         };

@@ -5,7 +5,9 @@
 
 use std::collections::HashMap;
 
-use super::entry::{DirectoryEntry, LinkPassword, MdiskPasswords, MdiskStatement, Password};
+use super::entry::{
+    ConsoleStatement, DirectoryEntry, LinkPassword, MdiskPasswords, MdiskStatement, Password,
+};
 use super::grammar::{
     LinkPasswordSource, LinkVerifierSource, MdiskSource, OptionItem, PasswordSource, Statement, UserSource,
     VerifierPart,
@@ -187,14 +189,7 @@ impl Pending {
                 self.once("CLASS", origin)?;
                 self.entry.classes = classes;
             }
-            Statement::Console(console) => {
-                self.once("CONSOLE", origin)?;
-                if let Some(earlier) = self.entry.console.take() {
-                    self.devices.remove(&earlier.vdev);
-                }
-                self.device(console.vdev, origin)?;
-                self.entry.console = Some(console);
-            }
+            Statement::Console(console) => self.console(console, origin)?,
             Statement::Ipl(ipl) => {
                 self.once("IPL", origin)?;
                 self.entry.ipl = Some(ipl);
@@ -243,6 +238,17 @@ impl Pending {
             Statement::Linkverify(verifier) => self.linkverify(verifier)?,
             Statement::Other(other) => self.entry.others.push(other),
         }
+        Ok(())
+    }
+
+    /// A machine has one console: that of the entry takes the place of the profile's.
+    fn console(&mut self, console: ConsoleStatement, origin: Origin) -> Result<(), Conflict> {
+        self.once("CONSOLE", origin)?;
+        if let Some(earlier) = self.entry.console.take() {
+            self.devices.remove(&earlier.vdev);
+        }
+        self.device(console.vdev, origin)?;
+        self.entry.console = Some(console);
         Ok(())
     }
 

@@ -60,6 +60,13 @@ impl DirectoryImage {
     }
 }
 
+/// Spends the time that checking a password takes, for a user who is not there: nobody learns from the time of an
+/// answer which users there are.
+pub fn spend_check(password: &str) {
+    // The hash is of no use to anybody; a password that is refused for its length costs nothing either way.
+    let _hash = password::ArgonHash::derive(password, [0; password::SALT_LEN]);
+}
+
 impl Password {
     /// Whether `password` is the user's own. Costs what [`password::ArgonHash::verify`] costs.
     pub fn verify(&self, password: &str) -> bool {

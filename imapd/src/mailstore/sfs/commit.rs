@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 
 use bytes::Bytes;
+use cms::cp::name::DirName;
 use cms::csl::{
     CommitOption, CslError, EraseScope, FileRef, Intent, OpenOptions, SfsObject, Token, WorkUnitId,
 };
@@ -11,7 +12,7 @@ use cms::csl::{
 use super::{SfsBackend, mailbox_index, note, note_file, note_index, store_error};
 use crate::mailstore::backend::Op;
 use crate::mailstore::error::StoreError;
-use crate::mailstore::types::NoteMarks;
+use crate::mailstore::types::{NoteMarks, Uid};
 use crate::vm::UserId;
 
 /// Octets given in one call; the file pool server takes at most 16 MB.
@@ -71,7 +72,7 @@ impl SfsBackend {
                         mailboxes.0.insert(row.name_slot, continuation.to_vec());
                     }
                 }
-                Op::DropRow { slot, name_slot } => {
+                Op::DropRow { slot, name_slot, .. } => {
                     for slot in [slot, name_slot].into_iter().filter(|s| *s != 0) {
                         mailboxes.0.insert(slot, vec![0; mailbox_index::LRECL]);
                     }
@@ -82,13 +83,7 @@ impl SfsBackend {
                 }
                 Op::RemoveDir { dir, notes: uids } => {
                     notes.remove(&dir);
-                    let dir = self.dir(user, &dir)?;
-                    for uid in uids {
-                        self.erase(note(&dir, uid)?, unit).await?;
-                    }
-                    self.erase(super::note_index_file(&dir)?, unit).await?;
-                    let dir = SfsObject::Directory(dir);
-                    self.csl.dmserase(&dir, EraseScope::Entire, CommitOption::NoCommit, unit).await?;
+                    self.remove_dir(self.dir(user, &dir)?, uids, unit).await?;
                 }
                 Op::AddNote { dir, uid, octets, marks } => {
                     self.add_note(note(&self.dir(user, &dir)?, uid)?, &octets, marks, unit).await?;
@@ -122,6 +117,16 @@ impl SfsBackend {
             self.put_records(&super::mailbox_index_file(&top)?, mailboxes, mailbox_index::LRECL, unit)
                 .await?;
         }
+        Ok(())
+    }
+
+    async fn remove_dir(&self, dir: DirName, notes: Vec<Uid>, unit: WorkUnitId) -> Result<(), StepError> {
+        for uid in notes {
+            self.erase(note(&dir, uid)?, unit).await?;
+        }
+        self.erase(super::note_index_file(&dir)?, unit).await?;
+        let dir = SfsObject::Directory(dir);
+        self.csl.dmserase(&dir, EraseScope::Entire, CommitOption::NoCommit, unit).await?;
         Ok(())
     }
 

@@ -5,6 +5,7 @@ use futures::future::BoxFuture;
 use crate::command::common::{done, no_more};
 use crate::command::messages::hcp;
 use crate::command::{CpCall, CpCommand, CpResult, split_word};
+use crate::msg_service::watch_console;
 use crate::vm::{Routing, Settings};
 
 macro_rules! routing_row {
@@ -29,11 +30,18 @@ routing_row!(
     VMCONIO,
     "VMCONIO",
     3,
-    "SET VMConio {OFF | IUCV}",
-    "Whether console output goes to *MSG.",
+    "SET VMConio {ON | OFF | IUCV}",
+    "Whether console output goes to *MSG as well.",
     vmconio
 );
-routing_row!(CPCONIO, "CPCONIO", 3, "SET CPConio {OFF | IUCV}", "Whether answers of CP go to *MSG.", cpconio);
+routing_row!(
+    CPCONIO,
+    "CPCONIO",
+    3,
+    "SET CPConio {ON | OFF | IUCV}",
+    "Whether what CP writes goes to *MSG as well.",
+    cpconio
+);
 
 fn set<'a>(call: CpCall<'a>, field: fn(&mut Settings) -> &mut Routing) -> BoxFuture<'a, CpResult> {
     let (word, rest) = split_word(call.operands);
@@ -44,5 +52,8 @@ fn set<'a>(call: CpCall<'a>, field: fn(&mut Settings) -> &mut Routing) -> BoxFut
         "" => Err(hcp("CFS", 26, &[])),
         other => Err(hcp("CFS", 3, &[other])),
     };
+    if routing == Ok(Routing::Iucv) {
+        watch_console(call.vm);
+    }
     done(no_more("CFS", rest).and(routing).map(|routing| *field(&mut call.vm.settings.lock()) = routing))
 }

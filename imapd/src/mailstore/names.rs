@@ -1,0 +1,208 @@
+//! Changes of mailbox names: what CREATE, DELETE, RENAME and SUBSCRIBE come to as steps and rows.
+//!
+//! Planning reads the committed names and takes numbers; nothing is changed until the steps are committed. Such
+//! requests run alone, so a plan is never overtaken.
+
+use super::backend::Op;
+use super::catalog::Catalog;
+use super::error::StoreError;
+use super::open::OpenMailbox;
+use super::types::{Attributes, MailboxId, MailboxRow, ModSeq, Uid, UidValidity, UserHeader};
+use super::user::UserStore;
+use crate::syntax::mailbox_name::MailboxName;
+
+/// Steps of the work unit, and the rows as they are afterwards.
+pub(super) type Plan = (Vec<Op>, Vec<MailboxRow>);
+
+impl UserStore {
+    /// A new row of that name with numbers of its own; the header carries them on.
+    fn new_row(
+        &self,
+        catalog: &mut Catalog,
+        header: &mut UserHeader,
+        name: &MailboxName,
+    ) -> Result<MailboxRow, StoreError> {
+        let now = self.now();
+        header.last_mailbox_id += 1;
+        let seconds = u32::try_from(now.clamp(1, i64::from(u32::MAX))).unwrap_or(1);
+        let next = header.last_uid_validity.checked_add(1);
+        let next = next.ok_or(StoreError::Limit("user has no UIDVALIDITY left"))?;
+        header.last_uid_validity = seconds.max(next);
+        let id = MailboxId(header.last_mailbox_id);
+        let mut attributes = Attributes::default();
+        attributes.set(Attributes::EXISTS, true);
+        Ok(MailboxRow {
+            id,
+            dir: if name.is_inbox() { "INBOX".into() } else { format!("F{:08X}", id.0) },
+            name: name.clone(),
+            uid_validity: UidValidity(header.last_uid_validity),
+            uid_next: Uid(1),
+            highest_modseq: ModSeq(1),
+            attributes,
+            recent_from: Uid(1),
+            created: now,
+            messages: 0,
+            unseen: 0,
+            octets: 0,
+            slot: catalog.slots.take(),
+            name_slot: if name.as_str().len() > MailboxRow::INLINE_NAME { catalog.slots.take() } else { 0 },
+        })
+    }
+
+    /// Rows and steps that make `name` and its missing superiors exist.
+    pub(super) fn plan_create(&self, name: &MailboxName) -> Result<Plan, StoreError> {
+        let mut catalog = self.catalog_mut();
+        let exists = |r: &&MailboxRow| r.attributes.has(Attributes::EXISTS);
+        if catalog.get(name).filter(exists).is_some_and(MailboxRow::selectable) {
+            return Err(StoreError::AlreadyExists);
+        }
+        if catalog.len() >= Self::MAX_MAILBOXES {
+            return Err(StoreError::Limit("user has too many mailboxes"));
+        }
+        let mut header = catalog.header.clone();
+        let (mut ops, mut rows) = (Vec::new(), Vec::new());
+        let missing: Vec<MailboxName> = name
+            .ancestors()
+            .filter(|n| catalog.get(n).is_none_or(|r| !r.attributes.has(Attributes::EXISTS)))
+            .chain([name.clone()])
+            .collect();
+        for name in missing {
+            let old = catalog.get(&name).cloned();
+            let mut row = self.new_row(&mut catalog, &mut header, &name)?;
+            if let Some(old) = old {
+                // The row of a subscription or of a name that could not be selected comes to life.
+                catalog.slots.give(row.slot);
+                if row.name_slot != 0 {
+                    catalog.slots.give(row.name_slot);
+                }
+                (row.id, row.dir) = (old.id, if old.dir.is_empty() { row.dir } else { old.dir });
+                (row.slot, row.name_slot) = (old.slot, old.name_slot);
+                let subscribed = old.attributes.has(Attributes::SUBSCRIBED);
+                row.attributes.set(Attributes::SUBSCRIBED, subscribed);
+            }
+            ops.push(Op::CreateDir { dir: row.dir.clone() });
+            ops.push(Op::PutRow(row.clone()));
+            rows.push(row);
+        }
+        ops.push(Op::PutHeader(header));
+        Ok((ops, rows))
+    }
+
+    pub(super) fn plan_delete(
+        &self,
+        mailbox: Option<&OpenMailbox>,
+        name: &MailboxName,
+    ) -> Result<Plan, StoreError> {
+        let catalog = self.catalog();
+        let row = catalog.get(name).filter(|r| r.attributes.has(Attributes::EXISTS));
+        let mut row = row.ok_or(StoreError::NoSuchMailbox)?.clone();
+        let children = catalog.has_children(name);
+        if !row.selectable() && children {
+            return Err(StoreError::Cannot("mailbox has inferior names and cannot be selected"));
+        }
+        let mut ops = Vec::new();
+        let mut rows = Vec::new();
+        if let Some(mailbox) = mailbox.filter(|_| row.selectable()) {
+            let notes = mailbox.state().columns.uids().iter().map(|u| Uid(*u)).collect();
+            ops.push(Op::RemoveDir { dir: row.dir.clone(), notes });
+        }
+        row.messages = 0;
+        row.unseen = 0;
+        row.octets = 0;
+        if children || row.attributes.has(Attributes::SUBSCRIBED) {
+            row.attributes.set(Attributes::NOSELECT, children);
+            row.attributes.set(Attributes::EXISTS, children);
+            ops.push(Op::PutRow(row.clone()));
+            rows.push(row);
+        } else {
+            ops.push(Op::DropRow { id: row.id, slot: row.slot, name_slot: row.name_slot });
+        }
+        if !children {
+            // Names that only stood for their inferiors go with the last of them.
+            let above: Vec<MailboxName> = name.ancestors().collect();
+            for above in above.iter().rev() {
+                let Some(parent) = catalog.get(above).filter(|r| r.attributes.has(Attributes::NOSELECT))
+                else {
+                    break;
+                };
+                let alive = |r: &&MailboxRow| r.attributes.has(Attributes::EXISTS);
+                let others =
+                    catalog.below(above).filter(alive).any(|r| r.name != *name && !name.is_below(&r.name));
+                if others || parent.attributes.has(Attributes::SUBSCRIBED) {
+                    break;
+                }
+                ops.push(Op::DropRow { id: parent.id, slot: parent.slot, name_slot: parent.name_slot });
+            }
+        }
+        Ok((ops, rows))
+    }
+
+    pub(super) fn plan_rename(&self, from: &MailboxName, to: &MailboxName) -> Result<Plan, StoreError> {
+        let exists = |r: &&MailboxRow| r.attributes.has(Attributes::EXISTS);
+        if to.is_below(from) {
+            return Err(StoreError::Cannot("mailbox cannot be moved below itself"));
+        }
+        let moving: Vec<MailboxRow> = {
+            let catalog = self.catalog();
+            let first = catalog.get(from).filter(exists).ok_or(StoreError::NoSuchMailbox)?;
+            std::iter::once(first).chain(catalog.below(from).filter(exists)).cloned().collect()
+        };
+        let (mut ops, mut rows) = (Vec::new(), Vec::new());
+        // Superiors of the new name are made as CREATE makes them.
+        let missing = {
+            let catalog = self.catalog();
+            to.ancestors().filter(|n| catalog.get(n).filter(exists).is_none()).last()
+        };
+        if let Some(parent) = missing {
+            (ops, rows) = self.plan_create(&parent)?;
+        }
+        let mut catalog = self.catalog_mut();
+        for mut row in moving {
+            let name = match row.name.moved(from, to) {
+                Some(Ok(name)) => name,
+                _ => return Err(StoreError::Limit("a new mailbox name would be too long")),
+            };
+            let taken = catalog.get(&name).cloned();
+            if taken.as_ref().is_some_and(|r| r.attributes.has(Attributes::EXISTS)) {
+                return Err(StoreError::AlreadyExists);
+            }
+            if let Some(old) = taken {
+                ops.push(Op::DropRow { id: old.id, slot: old.slot, name_slot: old.name_slot });
+                row.attributes.set(Attributes::SUBSCRIBED, true);
+            }
+            row.name = name;
+            if row.name.as_str().len() > MailboxRow::INLINE_NAME && row.name_slot == 0 {
+                row.name_slot = catalog.slots.take();
+            }
+            ops.push(Op::PutRow(row.clone()));
+            rows.push(row);
+        }
+        Ok((ops, rows))
+    }
+
+    pub(super) fn plan_subscribe(&self, name: &MailboxName, on: bool) -> Result<Plan, StoreError> {
+        let mut catalog = self.catalog_mut();
+        let mut row = match catalog.get(name).cloned() {
+            Some(row) => row,
+            None if !on => return Ok((Vec::new(), Vec::new())),
+            None => {
+                let mut header = catalog.header.clone();
+                let mut row = self.new_row(&mut catalog, &mut header, name)?;
+                row.attributes.set(Attributes::EXISTS, false);
+                row.attributes.set(Attributes::SUBSCRIBED, true);
+                return Ok((vec![Op::PutRow(row.clone()), Op::PutHeader(header)], vec![row]));
+            }
+        };
+        if row.attributes.has(Attributes::SUBSCRIBED) == on {
+            return Ok((Vec::new(), Vec::new()));
+        }
+        row.attributes.set(Attributes::SUBSCRIBED, on);
+        if !on && !row.attributes.has(Attributes::EXISTS) {
+            return Ok((
+                vec![Op::DropRow { id: row.id, slot: row.slot, name_slot: row.name_slot }],
+                Vec::new(),
+            ));
+        }
+        Ok((vec![Op::PutRow(row.clone())], vec![row]))
+    }
+}

@@ -1,0 +1,148 @@
+//! The changes that sessions, arrival and administration ask for, each as one call.
+
+use std::sync::Arc;
+
+use super::error::StoreError;
+use super::open::OpenMailbox;
+use super::types::{NewMessage, Origin, SessionId, Uid};
+use super::user::{Outcome, Request, UserStore};
+use crate::syntax::ast::FlagChange;
+use crate::syntax::flag::FlagList;
+use crate::syntax::mailbox_name::MailboxName;
+use crate::syntax::seqset::NumberSet;
+
+/// The changes sessions ask for.
+impl UserStore {
+    /// Adds messages; gives back their UIDs.
+    ///
+    /// # Errors
+    /// [`StoreError`]; nothing is added then.
+    pub async fn append(
+        self: &Arc<Self>,
+        mailbox: &Arc<OpenMailbox>,
+        messages: Vec<NewMessage>,
+        by: SessionId,
+    ) -> Result<Vec<Uid>, StoreError> {
+        let request = Request::Append { mailbox: mailbox.clone(), messages, origin: None, by };
+        Ok(uids(self.ask(request).await?))
+    }
+
+    /// Adds an arrived message to INBOX unless its origin was taken before; false then.
+    ///
+    /// # Errors
+    /// [`StoreError`]; nothing is added then.
+    pub async fn deliver(self: &Arc<Self>, message: NewMessage, origin: Origin) -> Result<bool, StoreError> {
+        let mailbox = self.open(&MailboxName::inbox()).await?;
+        let request =
+            Request::Append { mailbox, messages: vec![message], origin: Some(origin), by: SessionId::NOBODY };
+        Ok(self.ask(request).await? != Outcome::AlreadyTaken)
+    }
+
+    /// Changes flags; gives back the UIDs that are still there.
+    ///
+    /// # Errors
+    /// [`StoreError`]; nothing is changed then.
+    pub async fn store(
+        self: &Arc<Self>,
+        mailbox: &Arc<OpenMailbox>,
+        uids_asked: Vec<Uid>,
+        change: FlagChange,
+        flags: FlagList,
+        by: SessionId,
+    ) -> Result<Vec<Uid>, StoreError> {
+        let request = Request::Store { mailbox: mailbox.clone(), uids: uids_asked, change, flags, by };
+        Ok(uids(self.ask(request).await?))
+    }
+
+    /// Removes messages with `\Deleted`; gives back their UIDs.
+    ///
+    /// # Errors
+    /// [`StoreError`]; nothing is removed then.
+    pub async fn expunge(
+        self: &Arc<Self>,
+        mailbox: &Arc<OpenMailbox>,
+        only: Option<NumberSet>,
+        by: SessionId,
+    ) -> Result<Vec<Uid>, StoreError> {
+        Ok(uids(self.ask(Request::Expunge { mailbox: mailbox.clone(), only, by }).await?))
+    }
+
+    /// Copies or moves messages within this user; gives back source and new UIDs.
+    ///
+    /// # Errors
+    /// [`StoreError`]; nothing is copied then.
+    pub async fn copy(
+        self: &Arc<Self>,
+        from: &Arc<OpenMailbox>,
+        uids_asked: Vec<Uid>,
+        to: &Arc<OpenMailbox>,
+        remove: bool,
+        by: SessionId,
+    ) -> Result<Vec<(Uid, Uid)>, StoreError> {
+        let request = Request::Copy { from: from.clone(), uids: uids_asked, to: to.clone(), remove, by };
+        match self.ask(request).await? {
+            Outcome::Copied(pairs) => Ok(pairs),
+            _ => Ok(Vec::new()),
+        }
+    }
+
+    /// Makes a mailbox and its missing superiors.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn create(self: &Arc<Self>, name: MailboxName) -> Result<(), StoreError> {
+        self.ask(Request::Create { name }).await.map(drop)
+    }
+
+    /// Deletes a mailbox with its messages; a name with inferiors stays as one that cannot be selected.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn delete(self: &Arc<Self>, name: MailboxName) -> Result<(), StoreError> {
+        if name.is_inbox() {
+            return Err(StoreError::Cannot("INBOX cannot be deleted"));
+        }
+        let mailbox = match self.open(&name).await {
+            Ok(mailbox) => Some(mailbox),
+            Err(StoreError::NotSelectable) => None,
+            Err(e) => return Err(e),
+        };
+        self.ask(Request::Delete { mailbox, name }).await.map(drop)
+    }
+
+    /// Renames a mailbox and all below it. Of INBOX, moves the messages into a new mailbox and leaves INBOX empty
+    /// (RFC 3501 section 6.3.5).
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn rename(
+        self: &Arc<Self>,
+        from: MailboxName,
+        to: MailboxName,
+        by: SessionId,
+    ) -> Result<(), StoreError> {
+        if !from.is_inbox() {
+            return self.ask(Request::Rename { from, to }).await.map(drop);
+        }
+        self.create(to.clone()).await?;
+        let inbox = self.open(&from).await?;
+        let target = self.open(&to).await?;
+        let all = inbox.state().columns.uids().iter().map(|u| Uid(*u)).collect();
+        self.copy(&inbox, all, &target, true, by).await.map(drop)
+    }
+
+    /// Subscribes to a name or ends that; the name need not exist.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn subscribe(self: &Arc<Self>, name: MailboxName, on: bool) -> Result<(), StoreError> {
+        self.ask(Request::Subscribe { name, on }).await.map(drop)
+    }
+}
+
+fn uids(outcome: Outcome) -> Vec<Uid> {
+    match outcome {
+        Outcome::Uids(uids) => uids,
+        _ => Vec::new(),
+    }
+}
