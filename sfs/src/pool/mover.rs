@@ -20,8 +20,8 @@ use super::{Inner, Pool};
 
 /// How often the background thread looks.
 const INTERVAL: Duration = Duration::from_millis(500);
-/// Octets copied with one sync and one log entry.
-const CHUNK: usize = 4 << 20;
+/// Octets copied with one sync and one log entry: small, so that no commit waits long behind the sync.
+const CHUNK: usize = 1 << 20;
 /// A volume segment with a smaller part alive, in percent, is cleaned.
 const DENSE_PERCENT: u64 = 75;
 
