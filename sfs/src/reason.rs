@@ -150,7 +150,8 @@ impl From<&PoolError> for ReasonCode {
             PoolError::StorageFull => Self::PoolFull,
             PoolError::Offline(_) => Self::PoolOffline,
             PoolError::Damaged(_) => Self::Damaged,
-            PoolError::Busy => Self::WorkUnitBusy,
+            // The server tries again in a thread that may wait.
+            PoolError::Busy | PoolError::WouldWait => Self::WorkUnitBusy,
         }
     }
 }

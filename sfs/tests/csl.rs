@@ -314,6 +314,24 @@ async fn a_severed_connection_rolls_back() {
 }
 
 #[tokio::test]
+async fn half_of_a_work_unit_is_never_committed_after_a_new_connection() {
+    let system = System::new().await;
+    let joe = system.csl("JOE");
+    put(&joe, "A FILE .", &["first half"], WU).await.unwrap();
+    assert_eq!(system.servers[0].force(Some(user("ANN"))), 0);
+    assert_eq!(system.servers[0].force(Some(user("JOE"))), 1);
+    let error = put(&joe, "B FILE .", &["second half"], WU).await.unwrap_err();
+    assert_eq!((error.reason, error.rc), (ReasonCode::ConnectionLost, ReturnCode::Severe));
+    joe.dmscomm(WU).await.unwrap();
+    assert_eq!(reason(get(&joe, "A FILE .", WU).await), ReasonCode::FileNotFound);
+    put(&joe, "B FILE .", &["anew"], WU).await.unwrap();
+    joe.dmscomm(WU).await.unwrap();
+    // Nothing is pending: a new connection goes unnoticed.
+    system.servers[0].force(None);
+    assert_eq!(get(&joe, "B FILE .", WU).await.unwrap(), &b"\0\x04anew"[..]);
+}
+
+#[tokio::test]
 async fn a_failing_disk_takes_the_pool_offline() {
     let system = System::new().await;
     let joe = system.csl("JOE");

@@ -414,10 +414,135 @@ async fn damage_is_reported_and_never_returned() {
     let text = "DAMAGEME".repeat(1000);
     common::put(&unit, top("JOE"), "A FILE", &[&text]).unwrap();
     unit.commit().await.unwrap();
-    let log = bed.dasd.contents("LOG000001").unwrap();
-    let at = log.windows(8).position(|w| w == b"DAMAGEME").unwrap();
-    assert!(bed.dasd.flip_bit("LOG000001", at + 4000, 3));
+    let holds = |log: &&str| bed.dasd.contents(log).unwrap().windows(8).position(|w| w == b"DAMAGEME");
+    let log = ["LOG000001", "LOG000002"].into_iter().find(|log| holds(log).is_some()).unwrap();
+    assert!(bed.dasd.flip_bit(log, holds(&log).unwrap() + 4000, 3));
     assert!(matches!(common::lines(&unit, top("JOE"), "A FILE"), Err(PoolError::Damaged(_))));
     let findings = bed.pool.check(true).unwrap();
     assert_eq!(findings.problem_count, 1, "{findings:?}");
+}
+
+#[tokio::test]
+async fn a_unit_is_bounded_in_what_it_keeps() {
+    use sfs::pool::{MAX_OPEN, MAX_PENDING};
+    use sfs::types::MAX_LRECL_V;
+    let bed = Bed::with(common::roomy()).await;
+    let unit = bed.pool.begin();
+    common::put(&unit, top("JOE"), "A FILE", &["x"]).unwrap();
+    unit.commit().await.unwrap();
+    for _ in 0..MAX_OPEN {
+        common::open(&unit, top("JOE"), "A FILE", Intent::Read, Attributes::variable()).unwrap();
+    }
+    let more = common::open(&unit, top("JOE"), "A FILE", Intent::Read, Attributes::variable());
+    assert!(matches!(more, Err(PoolError::Limit(_))));
+    unit.rollback();
+
+    let token = common::open(&unit, top("JOE"), "V FILE", Intent::New, Attributes::variable()).unwrap();
+    unit.write(token, &Bytes::from(vec![1; MAX_LRECL_V as usize]), 1).unwrap();
+    let past = unit.write(token, &Bytes::from(vec![1; MAX_LRECL_V as usize + 1]), 1);
+    assert!(matches!(past, Err(PoolError::RecordLength)));
+    unit.rollback();
+
+    // Overwritten again and again, so that the limit is met without that much memory.
+    let size = 16 << 20;
+    let token = common::open(&unit, top("JOE"), "F FILE", Intent::New, Attributes::fixed(size)).unwrap();
+    let record = Bytes::from(vec![2; size as usize]);
+    for _ in 0..MAX_PENDING / u64::from(size) {
+        unit.point(token, None, Some(1)).unwrap();
+        unit.write(token, &record, 1).unwrap();
+    }
+    unit.point(token, None, Some(1)).unwrap();
+    assert!(matches!(unit.write(token, &record, 1), Err(PoolError::Limit(_))));
+    unit.rollback();
+    bed.sound();
+}
+
+#[tokio::test]
+async fn a_full_disk_refuses_commits_and_loses_nothing() {
+    use dasd::Faults;
+    for extra in (0..40u64).map(|n| n * 37_000) {
+        let bed = Bed::new().await;
+        let used: u64 = ["CATALOG", "RESERVE", "LOG000001", "LOG000002"]
+            .iter()
+            .map(|n| bed.dasd.contents(n).unwrap().len() as u64)
+            .sum();
+        bed.dasd.set_faults(Faults { capacity: Some(used + extra), ..Faults::default() });
+        let unit = bed.pool.begin();
+        let text = "f".repeat(20_000);
+        let mut kept = 0;
+        let error = loop {
+            let name = format!("F{kept} FILE");
+            let index = format!("F{kept} INDEX");
+            common::put(&unit, top("JOE"), &name, &[&text]).unwrap();
+            common::put_fixed(&unit, top("JOE"), &index, 1000, &["i".repeat(1000).as_str(); 20]).unwrap();
+            match unit.commit().await {
+                Ok(_) => kept += 1,
+                Err(error) => break error,
+            }
+        };
+        assert!(matches!(error, PoolError::StorageFull), "{extra}: {error}");
+        assert!(bed.pool.offline().is_none());
+        // Giving something back is possible on a full disk.
+        if kept > 0 {
+            unit.erase_file(top("JOE"), fid("F0 FILE")).unwrap();
+            unit.commit().await.unwrap_or_else(|e| panic!("{extra}: {e}"));
+        }
+        bed.sound();
+        bed.dasd.set_faults(Faults::default());
+        let bed = bed.reopen().await;
+        bed.sound();
+        let unit = bed.pool.begin();
+        for n in 1..kept {
+            assert_eq!(common::lines(&unit, top("JOE"), &format!("F{n} FILE")).unwrap(), [text.as_str()]);
+        }
+        common::put(&unit, top("JOE"), "AGAIN FILE", &[&text]).unwrap();
+        unit.commit().await.unwrap();
+        bed.sound();
+    }
+}
+
+#[tokio::test]
+async fn a_catalog_that_cannot_grow_takes_removals_until_it_can() {
+    use dasd::Faults;
+    // The catalog grows by doubling, and these disks count what a host would leave as a hole.
+    let config = sfs::pool::PoolConfig { reserve_bytes: 16 << 20, ..common::roomy() };
+    let bed = Bed::with(config).await;
+    let unit = bed.pool.begin();
+    let rows = vec!["r".repeat(500); 2000];
+    let rows: Vec<&str> = rows.iter().map(String::as_str).collect();
+    let mut kept = 0;
+    // The log is given free segments to go on with, so that the catalog is what meets the limit.
+    for n in 0..4 {
+        common::put_fixed(&unit, top("JOE"), &format!("L{n} INDEX"), 500, &rows[..1800]).unwrap();
+        unit.commit().await.unwrap();
+        unit.erase_file(top("JOE"), fid(&format!("L{n} INDEX"))).unwrap();
+        unit.commit().await.unwrap();
+    }
+    bed.pool.checkpoint().await.unwrap();
+    let disks = dasd::Dasd::list(&bed.dasd).unwrap();
+    let used = disks.iter().map(|n| bed.dasd.contents(n).unwrap().len() as u64).sum();
+    bed.dasd.set_faults(Faults { capacity: Some(used), ..Faults::default() });
+    let error = loop {
+        common::put_fixed(&unit, top("JOE"), &format!("I{kept} INDEX"), 500, &rows[..100]).unwrap();
+        match unit.commit().await {
+            Ok(_) => kept += 1,
+            Err(error) => break error,
+        }
+        bed.pool.checkpoint().await.unwrap();
+    };
+    assert!(matches!(error, PoolError::StorageFull), "{kept}: {error}");
+    assert!(bed.pool.offline().is_none());
+    let left = dasd::Dasd::list(&bed.dasd).unwrap();
+    assert!(kept > 0 && !left.contains(&"RESERVE".to_owned()), "{kept} {left:?}");
+    for n in 0..kept {
+        unit.erase_file(top("JOE"), fid(&format!("I{n} INDEX"))).unwrap();
+        unit.commit().await.unwrap();
+    }
+    bed.sound();
+    bed.dasd.set_faults(Faults::default());
+    common::put_fixed(&unit, top("JOE"), "AGAIN INDEX", 500, &rows[..100]).unwrap();
+    unit.commit().await.unwrap();
+    let bed = bed.reopen().await;
+    assert_eq!(bed.pool.file_count().unwrap(), 1);
+    bed.sound();
 }

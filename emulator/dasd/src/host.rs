@@ -6,6 +6,8 @@ use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use rustix::io::{Errno, ReadWriteFlags};
+
 use crate::io::{Dasd, Disk};
 
 /// Disks as files in one folder of the host.
@@ -74,6 +76,18 @@ impl Disk for HostDisk {
         self.file.read_exact_at(buf, offset)
     }
 
+    fn read_cached(&self, buf: &mut [u8], offset: u64) -> io::Result<bool> {
+        let want = buf.len();
+        let mut slices = [io::IoSliceMut::new(buf)];
+        match rustix::io::preadv2(&self.file, &mut slices, offset, ReadWriteFlags::NOWAIT) {
+            // Fewer octets: the rest is not in memory, or behind the end; the waiting read tells which.
+            Ok(n) => Ok(n == want),
+            Err(Errno::AGAIN) => Ok(false),
+            Err(Errno::OPNOTSUPP) => self.file.read_exact_at(buf, offset).map(|()| true),
+            Err(error) => Err(error.into()),
+        }
+    }
+
     fn write_at(&self, data: &[u8], offset: u64) -> io::Result<()> {
         self.file.write_all_at(data, offset)
     }
@@ -105,6 +119,14 @@ mod tests {
         dasd.open("A").unwrap().read_at(&mut buf, 9_996).unwrap();
         assert_eq!(&buf, b"\0\0hello");
         assert!(disk.read_at(&mut buf, 9_999).is_err(), "a read past the end must fail");
+        buf.fill(9);
+        if disk.read_cached(&mut buf, 9_996).unwrap() {
+            assert_eq!(&buf, b"\0\0hello");
+        }
+        assert!(
+            !disk.read_cached(&mut buf, 9_999).unwrap(),
+            "a read past the end is left to the waiting read"
+        );
         assert!(dasd.create("A").is_err());
         assert_eq!(dasd.list().unwrap(), ["A"]);
         dasd.remove("A").unwrap();

@@ -63,6 +63,15 @@ pub trait Disk: Send + Sync + Debug + 'static {
     /// `UnexpectedEof` when the disk ends before; any error of the host.
     fn read_at(&self, buf: &mut [u8], offset: u64) -> io::Result<()>;
 
+    /// Fills `buf` from `offset` if that needs no waiting for a device, and returns whether it did. For callers that must not
+    /// block; on `false` they read in a thread that may.
+    ///
+    /// # Errors
+    /// As [`Disk::read_at`].
+    fn read_cached(&self, buf: &mut [u8], offset: u64) -> io::Result<bool> {
+        self.read_at(buf, offset).map(|()| true)
+    }
+
     /// Writes all of `data` at `offset`, growing the disk if need be.
     ///
     /// # Errors

@@ -308,6 +308,25 @@ impl Volume {
         Ok(Bytes::from(buf))
     }
 
+    /// [`Self::read_pinned`] if that needs no waiting for a device; `None` if it would.
+    ///
+    /// # Errors
+    /// As [`Self::read`].
+    pub fn read_cached(
+        &self,
+        pin: &VolPin,
+        addr: VolAddr,
+        offset: u64,
+        len: usize,
+    ) -> Result<Option<Bytes>, ReadError> {
+        if pin.seq != self.seq_of(addr) {
+            return Err(ReadError::NoSuchAddress(addr.0));
+        }
+        let mut buf = vec![0; len];
+        let at = addr.0 % self.config.segment_bytes + EXTENT_HEADER as u64 + offset;
+        Ok(pin.disk.read_cached(&mut buf, at)?.then(|| Bytes::from(buf)))
+    }
+
     /// The segments in use with their length so far in octets; the last one is still being filled.
     ///
     /// # Errors

@@ -39,6 +39,10 @@ impl LogOwner for Memory {
         outcomes
     }
 
+    fn relieves(&self, entry: &Vec<u8>) -> bool {
+        entry.starts_with(b"relief")
+    }
+
     fn withdrawn(&mut self, entries: Vec<Vec<u8>>, _why: &LogError) {
         *self.withdrawn.lock() += entries.len();
     }
@@ -48,6 +52,7 @@ fn config() -> LogConfig {
     LogConfig {
         segment_bytes: 8 * BLOCK,
         ahead: 0,
+        reserve: 0,
         keep_free: 2,
         batch_bytes: 3 * BLOCK,
         ..LogConfig::default()
@@ -190,6 +195,40 @@ fn a_full_disk_refuses_and_recovers() {
     assert_eq!(ok, 7, "all of the first segment is used");
     dasd.set_faults(Faults::default());
     log.submit_blocking(vec![0; 100]).unwrap().unwrap();
+}
+
+#[test]
+fn the_reserve_is_for_entries_that_give_space_back() {
+    let dasd = FaultyDasd::new();
+    let config = LogConfig { reserve: 1, ..config() };
+    format(Arc::new(dasd.clone()), &config, 42).unwrap();
+    let open = |from| {
+        Recovered::open::<OpenError>(Arc::new(dasd.clone()), &config, from, |_| Ok(()))
+            .unwrap()
+            .start(Memory::default())
+            .unwrap()
+    };
+    let log = open(LogAddr::START);
+    dasd.set_faults(Faults { capacity: Some(16 * BLOCK), ..Faults::default() });
+    let mut ok = 0;
+    while log.submit_blocking(vec![0; 100]).is_ok() {
+        ok += 1;
+    }
+    assert_eq!(ok, 7, "the reserve is not for everybody");
+    for _ in 0..3 {
+        log.submit_blocking(b"relief".to_vec()).unwrap().unwrap();
+        assert!(matches!(log.submit_blocking(vec![0; 100]), Err(LogError::Full)));
+    }
+    assert!(
+        log.call_blocking({
+            let space = log.space().clone();
+            move |_| space.recycle(0)
+        })
+        .unwrap()
+    );
+    log.submit_blocking(vec![0; 100]).unwrap().unwrap();
+    let end = log.space().segments().len();
+    assert_eq!(end, 1);
 }
 
 #[test]

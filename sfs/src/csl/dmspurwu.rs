@@ -34,7 +34,7 @@ impl Csl {
             if let Err(error) = purge {
                 tracing::debug!(%pool, %error, "purge of work units");
             }
-            if let Some(link) = self.inner.links.lock().await.remove(&pool) {
+            if let Some((link, _)) = self.inner.links.lock().await.remove(&pool) {
                 link.sever();
             }
         }

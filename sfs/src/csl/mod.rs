@@ -152,10 +152,14 @@ struct Settings {
     default_space: UserId,
 }
 
+/// A connection with its number.
+type Connection = (Arc<dyn PoolLink>, u64);
+
 struct Inner {
     user: UserId,
     connector: Arc<dyn PoolConnector>,
-    links: tokio::sync::Mutex<HashMap<FilePoolId, Arc<dyn PoolLink>>>,
+    links: tokio::sync::Mutex<HashMap<FilePoolId, Connection>>,
+    next_connection: std::sync::atomic::AtomicU64,
     units: Mutex<Units>,
     settings: Mutex<Settings>,
     directories: Mutex<dmsgetdi::Buffers>,
@@ -183,6 +187,7 @@ impl Csl {
                 user,
                 connector,
                 links: tokio::sync::Mutex::default(),
+                next_connection: std::sync::atomic::AtomicU64::new(1),
                 units: Mutex::new(Units::new()),
                 settings: Mutex::new(settings),
                 directories: Mutex::default(),
@@ -249,14 +254,15 @@ impl Csl {
         pools
     }
 
-    async fn link(&self, pool: FilePoolId) -> Result<Arc<dyn PoolLink>, ReasonCode> {
+    async fn link(&self, pool: FilePoolId) -> Result<Connection, ReasonCode> {
         let mut links = self.inner.links.lock().await;
-        if let Some(link) = links.get(&pool).filter(|l| !l.is_severed()) {
-            return Ok(link.clone());
+        if let Some(connection) = links.get(&pool).filter(|(link, _)| !link.is_severed()) {
+            return Ok(connection.clone());
         }
         let link = self.inner.connector.connect(pool).await?;
-        links.insert(pool, link.clone());
-        Ok(link)
+        let number = self.inner.next_connection.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+        links.insert(pool, (link.clone(), number));
+        Ok((link, number))
     }
 
     /// Sends one call to a pool's server on behalf of a work unit.
@@ -274,13 +280,18 @@ impl Csl {
             error
         };
         let wait = self.inner.settings.lock().filewait;
+        let (changes, ends) = (call.changes(), commit == CommitOption::Commit || call.ends_unit());
         let request = Request { unit: unit.0, wait, commit: commit == CommitOption::Commit, call };
         let control = crate::server::protocol::encode(&request)?;
-        let link = self.link(pool).await.map_err(|r| located(r.into()))?;
-        self.inner.units.lock().touch(unit, pool);
+        let severe = |reason| located(CslError { rc: ReturnCode::Severe, ..CslError::new(reason) });
+        let (link, number) = self.link(pool).await.map_err(|r| located(r.into()))?;
+        self.inner.units.lock().touch(unit, pool, number, changes).map_err(severe)?;
         let sent = link.request(control, data).await;
-        let (control, data) =
-            sent.map_err(|reason| located(CslError { rc: ReturnCode::Severe, ..CslError::new(reason) }))?;
+        // Lost, committed or rolled back: nothing is pending. What a severed connection held is told by this very error.
+        if ends || sent.is_err() {
+            self.inner.units.lock().settled(unit, pool);
+        }
+        let (control, data) = sent.map_err(severe)?;
         let reply: Result<Reply, Failure> =
             crate::server::protocol::decode(&control).map_err(CslError::from)?;
         match reply {

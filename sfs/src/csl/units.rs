@@ -23,9 +23,19 @@ impl WorkUnitId {
 /// The first default, which every machine has from the start.
 const FIRST: WorkUnitId = WorkUnitId(1);
 
+/// A work unit's part in one pool.
+#[derive(Debug, Clone, Copy)]
+struct Part {
+    pool: FilePoolId,
+    // The connection that carries it.
+    connection: u64,
+    // Changes are pending there.
+    pending: bool,
+}
+
 pub(super) struct Units {
-    // Pools touched since the last commit, in the order of first use.
-    held: HashMap<WorkUnitId, Vec<FilePoolId>>,
+    // The pools each unit has used, in the order of first use.
+    held: HashMap<WorkUnitId, Vec<Part>>,
     stack: Vec<WorkUnitId>,
     next: u32,
     tokens: HashMap<Token, WorkUnitId>,
@@ -62,16 +72,37 @@ impl Units {
         if self.held.contains_key(&id) { Ok(id) } else { Err(ReasonCode::WorkUnitUnknown) }
     }
 
-    pub(super) fn touch(&mut self, id: WorkUnitId, pool: FilePoolId) {
-        if let Some(pools) = self.held.get_mut(&id)
-            && !pools.contains(&pool)
-        {
-            pools.push(pool);
-        }
+    /// Notes that `id` is used in `pool` over the connection of that number, to change something or not.
+    ///
+    /// # Errors
+    /// `ConnectionLost` when changes were pending on an earlier connection: they are gone, and to go on would commit the rest
+    /// without them. Said once; the unit is then as new in that pool.
+    pub(super) fn touch(
+        &mut self,
+        id: WorkUnitId,
+        pool: FilePoolId,
+        connection: u64,
+        changes: bool,
+    ) -> Result<(), ReasonCode> {
+        let Some(parts) = self.held.get_mut(&id) else { return Err(ReasonCode::WorkUnitUnknown) };
+        let Some(part) = parts.iter_mut().find(|p| p.pool == pool) else {
+            parts.push(Part { pool, connection, pending: changes });
+            return Ok(());
+        };
+        let lost = part.pending && part.connection != connection;
+        part.connection = connection;
+        part.pending = !lost && (part.pending || changes);
+        if lost { Err(ReasonCode::ConnectionLost) } else { Ok(()) }
+    }
+
+    /// Nothing of `id` is pending in `pool` any more.
+    pub(super) fn settled(&mut self, id: WorkUnitId, pool: FilePoolId) {
+        let parts = self.held.get_mut(&id).into_iter().flatten();
+        parts.filter(|p| p.pool == pool).for_each(|p| p.pending = false);
     }
 
     pub(super) fn pools(&self, id: WorkUnitId) -> Vec<FilePoolId> {
-        self.held.get(&id).cloned().unwrap_or_default()
+        self.held.get(&id).into_iter().flatten().map(|p| p.pool).collect()
     }
 
     pub(super) fn forget(&mut self, id: WorkUnitId) {

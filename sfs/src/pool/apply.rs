@@ -15,6 +15,7 @@ use bytes::Bytes;
 use dasd::{LogAddr, LogError, LogOwner};
 use redb::{Database, Durability, ReadableDatabase, ReadableTable, Table, WriteTransaction};
 
+use super::backend::Reserve;
 use super::catalog::{
     BODY, BodyId, BodyRec, DIR, ENTRY, LIVE, META, META_NEXT, META_REDO, RECORD, SPACE, SpaceRec, Storage,
     named_key, record_key,
@@ -35,6 +36,8 @@ pub(crate) struct Commit {
     pub(crate) payload: Vec<Bytes>,
     /// Where the bodies begin in it.
     pub(crate) bodies_at: u64,
+    /// It brings no bodies and no records: it only removes, or moves what is there.
+    pub(crate) gives_back: bool,
     /// Blocks more or fewer, by file space.
     pub(crate) charges: Vec<(String, i64)>,
     /// Released when the commit is visible, or has failed.
@@ -74,6 +77,7 @@ pub(crate) struct Applier {
     pub(crate) store: Store,
     pub(crate) next: Arc<AtomicU64>,
     pub(crate) rule: CheckpointRule,
+    reserve: Arc<Reserve>,
     spaces: HashMap<String, Figures>,
     live: Live,
     changed: HashSet<(Storage, u64)>,
@@ -92,6 +96,7 @@ impl Applier {
         store: Store,
         next: Arc<AtomicU64>,
         rule: CheckpointRule,
+        reserve: Arc<Reserve>,
     ) -> Result<Self, PoolError> {
         let (live, applied) = {
             let txn = db.begin_read()?;
@@ -111,6 +116,7 @@ impl Applier {
             store,
             next,
             rule,
+            reserve,
             spaces: HashMap::new(),
             live,
             changed: HashSet::new(),
@@ -288,6 +294,9 @@ impl LogOwner for Applier {
         if let Some(why) = &self.failed {
             return Err(Err(PoolError::Offline(why.clone())));
         }
+        if self.reserve.is_low() && !self.relieves(commit) && !self.reserve.restore() {
+            return Err(Err(PoolError::StorageFull));
+        }
         self.charge(commit).map_err(Err)?;
         Ok(std::mem::take(&mut commit.payload))
     }
@@ -312,6 +321,11 @@ impl LogOwner for Applier {
         for commit in &entries {
             self.add_charges(commit, -1);
         }
+    }
+
+    /// Erasing, and moving bodies out of the log. (A commit is asked with or without its payload.)
+    fn relieves(&self, commit: &Commit) -> bool {
+        commit.charges.iter().all(|(_, delta)| *delta <= 0) && commit.gives_back
     }
 
     fn idle(&mut self) {

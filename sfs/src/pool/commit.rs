@@ -249,6 +249,7 @@ fn inline_total(inner: &Inner) -> usize {
 async fn finish(inner: &Arc<Inner>, mut plan: Plan, locks: LockSet) -> Result<Commit, PoolError> {
     let charges = plan.charges.into_iter().collect();
     let writing = Some(inner.writers.enter());
+    let gives_back = !plan.ops.iter().any(|op| matches!(op, Op::PutBody { .. } | Op::PutRecord { .. }));
     if !plan.large.is_empty() {
         let extents = plan.large.iter().map(|(_, id, data)| (id.0, data.clone())).collect();
         let addrs = append(inner, extents).await?;
@@ -265,7 +266,15 @@ async fn finish(inner: &Arc<Inner>, mut plan: Plan, locks: LockSet) -> Result<Co
         let bodies_at = head.len() as u64;
         let mut payload = vec![head];
         payload.append(&mut plan.inline);
-        return Ok(Commit { ops: plan.ops, payload, bodies_at, charges, locks: Some(locks), writing });
+        return Ok(Commit {
+            ops: plan.ops,
+            payload,
+            bodies_at,
+            gives_back,
+            charges,
+            locks: Some(locks),
+            writing,
+        });
     }
     // Inline bodies have no place in an indirect entry: they go to the volume too.
     move_inline_out(inner, &mut plan.ops, &plan.inline).await?;
@@ -281,7 +290,7 @@ async fn finish(inner: &Arc<Inner>, mut plan: Plan, locks: LockSet) -> Result<Co
         .map(|((_, data), addr)| OpExtent { addr, len: data.len() as u32, crc: crc32c::crc32c(data) })
         .collect();
     let payload = vec![op::indirect(&extents)];
-    Ok(Commit { ops: plan.ops, payload, bodies_at: 0, charges, locks: Some(locks), writing })
+    Ok(Commit { ops: plan.ops, payload, bodies_at: 0, gives_back, charges, locks: Some(locks), writing })
 }
 
 async fn move_inline_out(inner: &Arc<Inner>, ops: &mut [Op], inline: &[Bytes]) -> Result<(), PoolError> {

@@ -83,6 +83,9 @@ pub enum PoolError {
     /// What a disk returned is not what was written.
     #[error("damaged data: {0}")]
     Damaged(Arc<str>),
+    /// The octets are not in memory; only from the calls that promise not to wait.
+    #[error("would wait for a disk")]
+    WouldWait,
     /// The work unit is just being committed.
     #[error("work unit is busy")]
     Busy,

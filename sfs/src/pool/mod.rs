@@ -45,12 +45,13 @@ pub use check::Findings;
 pub use commit::MAX_INLINE_BODY;
 pub use error::PoolError;
 pub use unit::{
-    DirPath, MAX_CHANGES, MAX_LEVELS, MAX_OPEN, MAX_PENDING, OpenRequest, Opened, ReadOut, Token, WorkUnit,
+    DirPath, MAX_CHANGES, MAX_LEVELS, MAX_OPEN, MAX_PENDING, OpenRequest, Opened, ReadOut, Token, Waiting,
+    WorkUnit,
 };
 
 use crate::types::{SpaceStatus, Stamp};
 use apply::{Applier, CheckpointRule};
-use backend::DiskBackend;
+use backend::{DiskBackend, Reserve};
 use catalog::{
     BODY, CATALOG_VERSION, DIR, ENTRY, LIVE, META, META_NEXT, META_REDO, META_VERSION, RECORD, SPACE,
 };
@@ -73,6 +74,8 @@ pub struct PoolConfig {
     pub checkpoint_bytes: u64,
     /// Time after which the catalog is made durable.
     pub checkpoint_interval: Duration,
+    /// Octets of disk kept for the catalog when the host is full.
+    pub reserve_bytes: u64,
     /// Octets of memory for pages of the catalog.
     pub cache_bytes: usize,
     /// Log segments with living bodies that are left alone before the mover empties the oldest.
@@ -88,6 +91,7 @@ impl Default for PoolConfig {
             volume: VolumeConfig::default(),
             checkpoint_bytes: 32 << 20,
             checkpoint_interval: Duration::from_secs(5),
+            reserve_bytes: 8 << 20,
             cache_bytes: 64 << 20,
             log_segments: 4,
             background: true,
@@ -111,6 +115,8 @@ pub(crate) struct Inner {
     pub(crate) log: Log<Applier>,
     pub(crate) snapshot: Arc<ArcSwap<Snapshot>>,
     pub(crate) store: Store,
+    /// The same, for reads that must not wait.
+    pub(crate) cached: Store,
     pub(crate) locks: Arc<LockTable>,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) config: PoolConfig,
@@ -177,7 +183,9 @@ impl Pool {
     pub fn generate(dasd: &Arc<dyn Dasd>, config: &PoolConfig, ring_id: u64) -> Result<(), PoolOpenError> {
         dasd::format(dasd.clone(), &config.log, ring_id)?;
         let disk = dasd.create(CATALOG)?;
-        let db = Database::builder().create_with_backend(DiskBackend(disk)).map_err(redb_open)?;
+        let reserve = Arc::new(Reserve::new(dasd.clone(), config.reserve_bytes));
+        let backend = DiskBackend { disk, reserve };
+        let db = Database::builder().create_with_backend(backend).map_err(redb_open)?;
         let txn = db.begin_write().map_err(redb_open)?;
         {
             txn.open_table(SPACE).map_err(redb_open)?;
@@ -209,9 +217,10 @@ impl Pool {
         clock: Arc<dyn Clock>,
     ) -> Result<Self, PoolOpenError> {
         let disk = dasd.open(CATALOG)?;
+        let reserve = Arc::new(Reserve::new(dasd.clone(), config.reserve_bytes));
         let db = Database::builder()
             .set_cache_size(config.cache_bytes)
-            .create_with_backend(DiskBackend(disk))
+            .create_with_backend(DiskBackend { disk, reserve: reserve.clone() })
             .map_err(redb_open)?;
         let db = Arc::new(db);
         let (version, redo, next) = {
@@ -230,17 +239,18 @@ impl Pool {
             entries.push(entry);
             Ok(())
         })?;
-        let store = Store { log: recovered.space(), volume };
+        let store = Store { log: recovered.space(), volume, cached_only: false };
         let snapshot = Arc::new(ArcSwap::from_pointee(Snapshot::new(&db)?));
         let next = Arc::new(AtomicU64::new(next.max(1)));
         let rule = CheckpointRule { bytes: config.checkpoint_bytes, interval: config.checkpoint_interval };
-        let mut applier = Applier::new(db, snapshot.clone(), store.clone(), next.clone(), rule)?;
+        let mut applier = Applier::new(db, snapshot.clone(), store.clone(), next.clone(), rule, reserve)?;
         redo_entries(&mut applier, &store, &next, &entries, recovered.end())?;
         let log = recovered.start(applier)?;
         let pool = Self {
             inner: Arc::new(Inner {
                 log,
                 snapshot,
+                cached: Store { cached_only: true, ..store.clone() },
                 store,
                 locks: Arc::new(LockTable::default()),
                 clock,

@@ -20,8 +20,8 @@ use super::{Inner, Pool};
 
 /// How often the background thread looks.
 const INTERVAL: Duration = Duration::from_millis(500);
-/// Octets copied with one sync and one log entry.
-const CHUNK: usize = 4 << 20;
+/// Octets copied with one sync and one log entry: small, so that no commit waits long behind the sync.
+const CHUNK: usize = 1 << 20;
 /// A volume segment with a smaller part alive, in percent, is cleaned.
 const DENSE_PERCENT: u64 = 75;
 
@@ -128,7 +128,7 @@ fn remove_dead_segments(inner: &Inner) -> Result<(), PoolError> {
 fn log_bodies(inner: &Inner, seq: u64) -> Result<Vec<(BodyId, Storage, u64)>, PoolError> {
     let mut places = Vec::new();
     let mut bad = None;
-    inner.log.space().scan_segment(seq, |addr, payload| match op::decode_payload(&payload) {
+    let scanned = inner.log.space().scan_segment(seq, |addr, payload| match op::decode_payload(&payload) {
         Ok(op::Payload::Direct { ops, bodies }) => {
             for op in ops {
                 if let Op::PutBody { id, rec } = op
@@ -140,7 +140,12 @@ fn log_bodies(inner: &Inner, seq: u64) -> Result<Vec<(BodyId, Storage, u64)>, Po
         }
         Ok(op::Payload::Indirect(_)) => {}
         Err(error) => bad = Some(error),
-    })?;
+    });
+    match scanned {
+        // The last living body in it died, and a checkpoint has recycled it.
+        Err(dasd::ReadError::NoSuchAddress(_)) => return Ok(Vec::new()),
+        other => other?,
+    }
     bad.map_or(Ok(places), |error| Err(error.into()))
 }
 
@@ -183,7 +188,15 @@ fn relocate_batch(inner: &Inner, batch: &mut Vec<(BodyId, BodyRec, Bytes)>) -> R
     let n = ops.len();
     let head = op::direct(&op::encode_ops(&ops));
     let bodies_at = head.len() as u64;
-    let commit = Commit { ops, payload: vec![head], bodies_at, charges: Vec::new(), locks: None, writing };
+    let commit = Commit {
+        ops,
+        payload: vec![head],
+        bodies_at,
+        gives_back: true,
+        charges: Vec::new(),
+        locks: None,
+        writing,
+    };
     inner.log.submit_blocking(commit).map_err(log_error)??;
     Ok(n)
 }

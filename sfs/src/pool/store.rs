@@ -6,12 +6,15 @@ use bytes::Bytes;
 use dasd::{LogAddr, LogPin, LogSpace, ReadError, VolAddr, VolPin, Volume};
 
 use super::catalog::{BodyId, BodyRec, CRC_CHUNK, Storage};
+use super::error::PoolError;
 
 /// The two storages of a pool.
 #[derive(Debug, Clone)]
 pub(crate) struct Store {
     pub(crate) log: LogSpace,
     pub(crate) volume: Arc<Volume>,
+    /// Reads that would wait for a device fail with [`PoolError::WouldWait`] instead.
+    pub(crate) cached_only: bool,
 }
 
 #[derive(Debug)]
@@ -57,18 +60,23 @@ impl Store {
     /// One checksummed chunk of a body.
     ///
     /// # Errors
-    /// [`ReadError::Checksum`] when it is not what was written; disk errors.
-    pub(crate) fn read_chunk(&self, body: &OpenBody, chunk: usize) -> Result<Bytes, ReadError> {
+    /// [`PoolError::Damaged`] when it is not what was written; disk errors.
+    pub(crate) fn read_chunk(&self, body: &OpenBody, chunk: usize) -> Result<Bytes, PoolError> {
         let rec = &body.rec;
         let from = chunk * CRC_CHUNK;
         let len = (rec.len as usize).saturating_sub(from).min(CRC_CHUNK);
-        let data = match &body.pin {
-            Pin::Log(pin) => self.log.read_pinned(pin, LogAddr(rec.addr + from as u64), len)?,
-            Pin::Volume(pin) => self.volume.read_pinned(pin, VolAddr(rec.addr), from as u64, len)?,
+        let (log_addr, vol_addr) = (LogAddr(rec.addr + from as u64), VolAddr(rec.addr));
+        let data = match (&body.pin, self.cached_only) {
+            (Pin::Log(pin), false) => self.log.read_pinned(pin, log_addr, len)?,
+            (Pin::Volume(pin), false) => self.volume.read_pinned(pin, vol_addr, from as u64, len)?,
+            (Pin::Log(pin), true) => self.log.read_cached(pin, log_addr, len)?.ok_or(PoolError::WouldWait)?,
+            (Pin::Volume(pin), true) => {
+                self.volume.read_cached(pin, vol_addr, from as u64, len)?.ok_or(PoolError::WouldWait)?
+            }
         };
         match rec.crcs.get(chunk) {
             Some(crc) if *crc == crc32c::crc32c(&data) => Ok(data),
-            _ => Err(ReadError::Checksum(rec.addr)),
+            _ => Err(ReadError::Checksum(rec.addr).into()),
         }
     }
 
@@ -76,7 +84,7 @@ impl Store {
     ///
     /// # Errors
     /// As [`Self::read_chunk`].
-    pub(crate) fn read_all(&self, body: &OpenBody) -> Result<Bytes, ReadError> {
+    pub(crate) fn read_all(&self, body: &OpenBody) -> Result<Bytes, PoolError> {
         let chunks = body.rec.crcs.len();
         if chunks == 1 {
             return self.read_chunk(body, 0);
@@ -96,7 +104,7 @@ pub(crate) struct ChunkCache {
 }
 
 impl ChunkCache {
-    pub(crate) fn chunk(&mut self, store: &Store, body: &OpenBody, chunk: usize) -> Result<Bytes, ReadError> {
+    pub(crate) fn chunk(&mut self, store: &Store, body: &OpenBody, chunk: usize) -> Result<Bytes, PoolError> {
         if let Some((id, n, data)) = &self.last
             && *id == body.id
             && *n == chunk

@@ -16,7 +16,7 @@ use std::sync::Arc;
 use parking_lot::Mutex;
 
 pub use super::file::ReadOut;
-pub use open::{OpenRequest, Opened, Token};
+pub use open::{OpenRequest, Opened, Token, Waiting};
 
 use super::Inner;
 use super::catalog::{DirId, DirRec, FileNo, Name16, file_id, file_key, level_key};

@@ -13,7 +13,7 @@ use parking_lot::Mutex;
 use super::protocol::{Answer, Call, DirList, DirRecord, Failure, Reply, Request, decode, encode};
 use super::{Shared, authority};
 use crate::names::FileRef;
-use crate::pool::{Committed, DirPath, OpenRequest, PoolError, Token, WorkUnit};
+use crate::pool::{Committed, DirPath, OpenRequest, PoolError, Token, Waiting, WorkUnit};
 use crate::reason::{ReasonCode, ReturnCode};
 use crate::types::{Attributes, FileId, Intent, SpaceStatus};
 
@@ -33,6 +33,7 @@ struct Listing {
 pub(super) struct Session {
     shared: Arc<Shared>,
     user: UserId,
+    number: u64,
     units: Mutex<HashMap<u32, Arc<WorkUnit>>>,
     tokens: Mutex<HashMap<u64, (u32, Arc<WorkUnit>)>>,
     dirs: Mutex<HashMap<u64, Listing>>,
@@ -55,12 +56,11 @@ fn warnings(committed: &Committed) -> Vec<ReasonCode> {
 }
 
 impl Session {
-    pub(super) fn new(shared: Arc<Shared>, user: UserId) -> Self {
-        shared.sessions.fetch_add(1, Ordering::Relaxed);
-        *shared.connected.lock().entry(user).or_default() += 1;
+    pub(super) fn new(shared: Arc<Shared>, user: UserId, number: u64) -> Self {
         Self {
             shared,
             user,
+            number,
             units: Mutex::default(),
             tokens: Mutex::default(),
             dirs: Mutex::default(),
@@ -111,6 +111,10 @@ impl Session {
             }
             None => (number, self.unit(number)?),
         };
+        if matches!(call, Call::Read { .. } | Call::ReadImage { .. }) {
+            let (answer, data) = read(&unit, &call).await.map_err(|e| failure(&e))?;
+            return Ok((Reply { answer, warnings: Vec::new() }, data));
+        }
         let (answer, data) = self.perform_waiting(number, &unit, &call, &message.data, wait).await?;
         if !commit {
             return Ok((Reply { answer, warnings: Vec::new() }, data));
@@ -169,13 +173,7 @@ impl Session {
             Call::Open { file, intent, attributes, allow_empty } => {
                 self.open(number, unit, file, (*intent, *attributes, *allow_empty))?
             }
-            Call::Read { token, count, max } => {
-                let out = unit.read(Token(*token), *count, *max as usize)?;
-                return Ok((Answer::Read { records: out.records }, out.data));
-            }
-            Call::ReadImage { token, offset, len } => {
-                return Ok((Answer::Done, unit.read_image(Token(*token), *offset, *len as usize)?));
-            }
+            Call::Read { .. } | Call::ReadImage { .. } => return read_with(unit, call, Waiting::Allowed),
             Call::Write { token, count } => done(unit.write(Token(*token), data, *count))?,
             Call::Point { token, read, write } => done(unit.point(Token(*token), *read, *write))?,
             Call::Truncate { token, records } => done(unit.truncate(Token(*token), *records))?,
@@ -304,13 +302,38 @@ impl Session {
         self.tokens.lock().retain(|token, (of, unit)| *of != number || unit.is_open(Token(*token)));
     }
 
-    fn end_all(&self) {
+    pub(super) fn end_all(&self) {
         let units = std::mem::take(&mut *self.units.lock());
         for unit in units.into_values() {
             unit.rollback();
         }
         self.tokens.lock().clear();
         self.dirs.lock().clear();
+    }
+}
+
+/// Reads inline what is in memory, and elsewhere what is not: a session's task never waits for a disk here.
+async fn read(unit: &Arc<WorkUnit>, call: &Call) -> Outcome {
+    match read_with(unit, call, Waiting::Refused) {
+        Err(PoolError::WouldWait) => {
+            let (unit, call) = (unit.clone(), call.clone());
+            let done = tokio::task::spawn_blocking(move || read_with(&unit, &call, Waiting::Allowed)).await;
+            done.unwrap_or_else(|e| Err(PoolError::Offline(e.to_string().into())))
+        }
+        done => done,
+    }
+}
+
+fn read_with(unit: &WorkUnit, call: &Call, wait: Waiting) -> Outcome {
+    match call {
+        Call::Read { token, count, max } => {
+            let out = unit.read_in(Token(*token), *count, *max as usize, wait)?;
+            Ok((Answer::Read { records: out.records }, out.data))
+        }
+        Call::ReadImage { token, offset, len } => {
+            Ok((Answer::Done, unit.read_image_in(Token(*token), *offset, *len as usize, wait)?))
+        }
+        _ => Err(PoolError::NotOpen),
     }
 }
 
@@ -367,13 +390,6 @@ impl PathHandler for Session {
 
 impl Drop for Session {
     fn drop(&mut self) {
-        self.shared.sessions.fetch_sub(1, Ordering::Relaxed);
-        let mut connected = self.shared.connected.lock();
-        if let Some(n) = connected.get_mut(&self.user) {
-            *n -= 1;
-            if *n == 0 {
-                connected.remove(&self.user);
-            }
-        }
+        self.shared.sessions.lock().remove(&self.number);
     }
 }

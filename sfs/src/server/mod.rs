@@ -8,12 +8,12 @@ mod authority;
 mod handler;
 pub(crate) mod protocol;
 
-use std::collections::BTreeSet;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Weak};
 
 use cp::Guest;
-use cp::iucv::{ConnectRequest, IpRcode, IucvService, PathHandler, ResourceOwner, UserData};
+use cp::iucv::{ConnectRequest, IpRcode, IucvService, PathBack, PathHandler, ResourceOwner, UserData};
 use cp::name::{FilePoolId, UserId};
 use parking_lot::{Mutex, RwLock};
 
@@ -28,8 +28,15 @@ pub(crate) struct Shared {
     pub(crate) pool: Pool,
     pub(crate) admins: RwLock<BTreeSet<UserId>>,
     pub(crate) disabled: AtomicBool,
-    pub(crate) sessions: AtomicUsize,
-    pub(crate) connected: Mutex<std::collections::BTreeMap<UserId, usize>>,
+    pub(crate) sessions: Mutex<BTreeMap<u64, Connected>>,
+    next_session: AtomicU64,
+}
+
+/// A connection as the server's own commands see it.
+pub(crate) struct Connected {
+    user: UserId,
+    back: PathBack,
+    session: Weak<Session>,
 }
 
 /// A file pool server in operation.
@@ -90,8 +97,8 @@ impl FilePoolServer {
             pool,
             admins: RwLock::new(admins.iter().copied().collect()),
             disabled: AtomicBool::new(false),
-            sessions: AtomicUsize::new(0),
-            connected: Mutex::default(),
+            sessions: Mutex::default(),
+            next_session: AtomicU64::new(1),
         };
         Self { shared: Arc::new(shared), resource: Mutex::new(None) }
     }
@@ -126,6 +133,23 @@ impl FilePoolServer {
         self.shared.disabled.store(disabled, Ordering::Relaxed);
     }
 
+    /// FORCE: severs the connections of `user`, or with `None` of everybody; their work is rolled back. Returns how many there
+    /// were.
+    pub fn force(&self, user: Option<UserId>) -> usize {
+        let meant: Vec<_> = {
+            let sessions = self.shared.sessions.lock();
+            let meant = sessions.values().filter(|s| user.is_none_or(|u| u == s.user));
+            meant.map(|s| (s.back.clone(), s.session.clone())).collect()
+        };
+        for (back, session) in &meant {
+            back.sever(UserData::default());
+            if let Some(session) = session.upgrade() {
+                session.end_all();
+            }
+        }
+        meant.len()
+    }
+
     /// QUERY FILEPOOL: figures of this moment.
     ///
     /// # Errors
@@ -133,6 +157,10 @@ impl FilePoolServer {
     pub async fn report(&self) -> Result<FilePoolReport, PoolError> {
         let shared = &self.shared;
         let spaces = shared.pool.spaces()?;
+        let mut connected = BTreeMap::<UserId, usize>::new();
+        for session in shared.sessions.lock().values() {
+            *connected.entry(session.user).or_default() += 1;
+        }
         let offline = shared.pool.offline();
         let storage = match offline {
             None => shared.pool.storage().await?,
@@ -144,8 +172,8 @@ impl FilePoolServer {
             blocks_allowed: spaces.iter().map(|(_, s)| s.limit).fold(0, u64::saturating_add),
             blocks_used: spaces.iter().map(|(_, s)| s.used).sum(),
             files: shared.pool.file_count()?,
-            connections: shared.sessions.load(Ordering::Relaxed),
-            connected: shared.connected.lock().iter().map(|(u, n)| (*u, *n)).collect(),
+            connections: connected.values().sum(),
+            connected: connected.into_iter().collect(),
             locks: shared.pool.lock_count(),
             storage,
             administrators: shared.admins.read().iter().copied().collect(),
@@ -173,6 +201,11 @@ impl IucvService for Service {
             data[0] = SEVER_DISABLED;
             return Err(data);
         }
-        Ok(Arc::new(Session::new(self.0.clone(), request.from)))
+        let number = self.0.next_session.fetch_add(1, Ordering::Relaxed);
+        let session = Arc::new(Session::new(self.0.clone(), request.from, number));
+        let connected =
+            Connected { user: request.from, back: request.back, session: Arc::downgrade(&session) };
+        self.0.sessions.lock().insert(number, connected);
+        Ok(session)
     }
 }

@@ -128,6 +128,32 @@ pub(crate) enum Call {
     Active,
 }
 
+impl Call {
+    /// Whether the call leaves changes pending on its work unit.
+    pub(crate) fn changes(&self) -> bool {
+        match self {
+            Self::Open { intent, .. } => *intent != Intent::Read,
+            Self::Write { .. }
+            | Self::Truncate { .. }
+            | Self::CreateDir { .. }
+            | Self::EraseFile { .. }
+            | Self::EraseDir { .. }
+            | Self::RenameFile { .. }
+            | Self::RenameDir { .. }
+            | Self::CopyFile { .. }
+            | Self::Enroll { .. }
+            | Self::DeleteUser { .. }
+            | Self::SetLimit { .. } => true,
+            _ => false,
+        }
+    }
+
+    /// Whether the call ends the work unit.
+    pub(crate) fn ends_unit(&self) -> bool {
+        matches!(self, Self::Commit | Self::Rollback | Self::Return | Self::Purge)
+    }
+}
+
 /// What DMSOPDIR is to return.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) enum DirList {

@@ -14,10 +14,17 @@ use sfs::types::{Attributes, FileId, Intent};
 
 pub fn config() -> PoolConfig {
     PoolConfig {
-        log: LogConfig { segment_bytes: 32 * BLOCK, ahead: 0, keep_free: 2, ..LogConfig::default() },
+        log: LogConfig {
+            segment_bytes: 32 * BLOCK,
+            ahead: 0,
+            reserve: 1,
+            keep_free: 2,
+            ..LogConfig::default()
+        },
         volume: VolumeConfig { segment_bytes: 64 * BLOCK, ..VolumeConfig::default() },
         checkpoint_bytes: 200 << 10,
         checkpoint_interval: Duration::from_secs(3600),
+        reserve_bytes: 1 << 20,
         cache_bytes: 8 << 20,
         log_segments: 1,
         background: false,
@@ -27,7 +34,7 @@ pub fn config() -> PoolConfig {
 /// A larger volume segment, for tests with large files.
 pub fn roomy() -> PoolConfig {
     PoolConfig {
-        log: LogConfig { segment_bytes: 1 << 20, ahead: 0, keep_free: 2, ..LogConfig::default() },
+        log: LogConfig { segment_bytes: 1 << 20, ahead: 0, reserve: 1, keep_free: 2, ..LogConfig::default() },
         volume: VolumeConfig { segment_bytes: 16 << 20, ..VolumeConfig::default() },
         ..config()
     }

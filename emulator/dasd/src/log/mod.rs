@@ -47,6 +47,9 @@ pub struct LogConfig {
     /// Zeroed segments that a background thread keeps ready. 0: no background thread, segments are made when needed
     /// (for tests that want one order of writes).
     pub ahead: usize,
+    /// Segments that only entries which give space back ([`LogOwner::relieves`]) may take when the disk is full: without them a full
+    /// disk could not be emptied.
+    pub reserve: usize,
     /// Recycled files kept for the next round; more are removed.
     pub keep_free: usize,
     /// Entries that may wait for the writer before submitters are held up.
@@ -64,6 +67,7 @@ impl Default for LogConfig {
             // Zeroing one takes some tens of milliseconds; a busy mail system fills one in a few seconds.
             segment_bytes: 16 << 20,
             ahead: 2,
+            reserve: 1,
             keep_free: 6,
             queue: 1024,
             batch_bytes: 4 << 20,
@@ -92,6 +96,11 @@ pub trait LogOwner: Send + 'static {
 
     /// Admitted entries that did not become durable; what `admit` reserved is to be given back.
     fn withdrawn(&mut self, entries: Vec<Self::Entry>, why: &LogError);
+
+    /// Whether `entry` gives space back, so that it may be logged although the disk is full.
+    fn relieves(&self, _entry: &Self::Entry) -> bool {
+        false
+    }
 
     /// Called every [`LogConfig::tick`] when the log is in use or idle.
     fn idle(&mut self) {}

@@ -32,7 +32,7 @@ pub struct Recovered {
 
 /// Creates an empty log. `ring_id` tells this log's batches from those of any other; take it at random.
 ///
-/// Writes one zeroed segment; the others come from the background thread.
+/// Writes one zeroed segment; the others and the reserve come from the background thread.
 ///
 /// # Errors
 /// [`OpenError::State`] when there is a log of that prefix already or the sizes make no sense; disk errors.
@@ -47,7 +47,11 @@ pub fn format(dasd: Arc<dyn Dasd>, config: &LogConfig, ring_id: u64) -> Result<(
         return Err(OpenError::State("there is a log already"));
     }
     let space = LogSpace::new(dasd, config.clone(), ring_id);
-    let first = space.ring.take(0)?;
+    // With a background thread it is that one's to make the reserve.
+    for _ in 0..if config.ahead == 0 { config.reserve } else { 0 } {
+        space.ring.add_free()?;
+    }
+    let first = space.ring.take(0, false)?.0;
     first.disk.sync()?;
     Ok(())
 }

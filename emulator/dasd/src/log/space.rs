@@ -114,6 +114,19 @@ impl LogSpace {
         Ok(Bytes::from(buf))
     }
 
+    /// [`Self::read_pinned`] if that needs no waiting for a device; `None` if it would.
+    ///
+    /// # Errors
+    /// As [`Self::read_pinned`].
+    pub fn read_cached(&self, pin: &LogPin, addr: LogAddr, len: usize) -> Result<Option<Bytes>, ReadError> {
+        let (seq, offset) = self.split(addr);
+        if pin.0.seq != seq || offset + len as u64 > self.ring.config.segment_bytes {
+            return Err(ReadError::NoSuchAddress(addr.0));
+        }
+        let mut buf = vec![0; len];
+        Ok(pin.0.disk.read_cached(&mut buf, offset)?.then(|| Bytes::from(buf)))
+    }
+
     /// Length of every segment in octets.
     pub fn segment_bytes(&self) -> u64 {
         self.ring.config.segment_bytes
@@ -212,7 +225,7 @@ impl Ring {
             std::mem::take(&mut state.retired).into_iter().partition(|s| Arc::strong_count(s) > 1);
         state.retired = held;
         for segment in done {
-            if state.free.len() < self.config.keep_free {
+            if state.free.len() < self.config.keep_free.max(self.config.reserve) {
                 state.free.push((segment.name.clone(), segment.disk.clone()));
             } else if let Err(error) = self.dasd.remove(&segment.name) {
                 tracing::warn!(name = segment.name, %error, "surplus log segment not removed");
@@ -255,21 +268,32 @@ impl Ring {
         }
     }
 
-    /// Stamps a free file as segment `seq` and makes it the current one. The stamp is durable with the next sync.
-    pub(crate) fn take(&self, seq: u64) -> io::Result<Arc<Segment>> {
-        let popped = {
+    /// Takes a free file: one beyond the reserve, a new one, or with `relief` one of the reserve. The flag tells the last.
+    fn take_file(&self, relief: bool) -> io::Result<(String, Arc<dyn Disk>, bool)> {
+        {
             let mut state = self.state.lock();
             self.reap(&mut state);
-            state.free.pop()
-        };
-        let (name, disk) = match popped {
-            Some(file) => file,
-            None => {
-                self.add_free()?;
-                let file = self.state.lock().free.pop();
-                file.ok_or_else(|| io::Error::other("another taker was faster"))?
+            if state.free.len() > self.config.reserve
+                && let Some((name, disk)) = state.free.pop()
+            {
+                return Ok((name, disk, false));
             }
+        }
+        let made = self.add_free();
+        let from_reserve = match made {
+            Ok(()) => false,
+            Err(error) if relief && error.kind() == io::ErrorKind::StorageFull => true,
+            Err(error) => return Err(error),
         };
+        let popped = self.state.lock().free.pop();
+        let (name, disk) = popped.ok_or_else(|| io::Error::from(io::ErrorKind::StorageFull))?;
+        Ok((name, disk, from_reserve))
+    }
+
+    /// Stamps a free file as segment `seq` and makes it the current one. The stamp is durable with the next sync. The flag says
+    /// that the file is of the reserve, which only `relief` may take.
+    pub(crate) fn take(&self, seq: u64, relief: bool) -> io::Result<(Arc<Segment>, bool)> {
+        let (name, disk, from_reserve) = self.take_file(relief)?;
         let header = SegmentHeader {
             version: VERSION,
             blocks: u32::try_from(self.config.segment_bytes / BLOCK).map_err(io::Error::other)?,
@@ -279,7 +303,7 @@ impl Ring {
         disk.write_at(&header.encode(), 0)?;
         let segment = Arc::new(Segment { seq, name, disk });
         self.state.lock().live.insert(seq, segment.clone());
-        Ok(segment)
+        Ok((segment, from_reserve))
     }
 
     /// Adds a file found at open: as a segment when it carries a header of this ring, else as a free one.

@@ -73,6 +73,7 @@ impl<O: LogOwner> Log<O> {
             offline: offline.clone(),
             wake,
             buffer: Vec::new(),
+            on_reserve: false,
             closing: false,
         };
         threads.push(std::thread::Builder::new().name("log-writer".into()).spawn(move || writer.run())?);
@@ -199,7 +200,7 @@ fn helper_loop<O: LogOwner>(
 ) {
     let config = &space.ring.config;
     loop {
-        while space.ring.free_count() < config.ahead {
+        while space.ring.free_count() < config.ahead + config.reserve {
             if let Err(error) = space.ring.add_free() {
                 tracing::warn!(%error, "no further log segment could be prepared");
                 break;
@@ -233,6 +234,8 @@ struct Writer<O: LogOwner> {
     offline: Arc<OnceLock<Arc<str>>>,
     wake: Option<crossbeam_channel::Sender<()>>,
     buffer: Vec<u8>,
+    // The current segment is of the reserve.
+    on_reserve: bool,
     closing: bool,
 }
 
@@ -278,13 +281,21 @@ impl<O: LogOwner> Writer<O> {
     }
 
     fn admit(&mut self, mut entry: O::Entry, done: Completion<O>) -> Option<Pending<O>> {
+        // In every refusal the entry is dropped before its submitter hears of it: what it holds is free by then.
         if let Some(why) = self.offline.get() {
+            drop(entry);
             let _ = done.send(Err(LogError::Offline(why.clone())));
+            return None;
+        }
+        if self.on_reserve && !self.owner.relieves(&entry) && !self.reserve_restored() {
+            drop(entry);
+            let _ = done.send(Err(LogError::Full));
             return None;
         }
         let parts = match self.owner.admit(&mut entry) {
             Ok(parts) => parts,
             Err(refusal) => {
+                drop(entry);
                 let _ = done.send(Ok(refusal));
                 return None;
             }
@@ -298,6 +309,18 @@ impl<O: LogOwner> Writer<O> {
             return None;
         }
         Some(Pending { entry, parts, len, done })
+    }
+
+    /// Whether the reserve is whole again, so that everything may be logged.
+    fn reserve_restored(&mut self) -> bool {
+        let config = &self.space.ring.config;
+        let mut free = self.space.ring.free_count();
+        // With a background thread it is that one's to make files.
+        while config.ahead == 0 && free < config.reserve && self.space.ring.add_free().is_ok() {
+            free += 1;
+        }
+        self.on_reserve = free < config.reserve;
+        !self.on_reserve
     }
 
     /// Takes everything that waits and fits; what does not fit any more is returned for the next batch.
@@ -324,36 +347,51 @@ impl<O: LogOwner> Writer<O> {
     }
 
     fn commit(&mut self, batch: Vec<Pending<O>>) {
-        match self.write(&batch) {
-            Ok(addrs) => {
-                let end = self.tail.at;
-                let (entries, dones): (Vec<_>, Vec<_>) =
-                    batch.into_iter().zip(addrs).map(|(p, addr)| ((addr, p.entry), p.done)).unzip();
-                let outcomes = self.owner.applied(end, entries);
-                for (done, outcome) in dones.into_iter().zip(outcomes) {
-                    // A submitter that went away (a cancelled task) does not undo its commit.
-                    let _ = done.send(Ok(outcome));
+        match self.write(&batch, false) {
+            Ok(addrs) => self.complete(batch, addrs),
+            Err(LogError::Full) => {
+                let (relief, rest): (Vec<_>, Vec<_>) =
+                    batch.into_iter().partition(|p| self.owner.relieves(&p.entry));
+                self.withdraw(rest, &LogError::Full);
+                if relief.is_empty() {
+                    return;
+                }
+                match self.write(&relief, true) {
+                    Ok(addrs) => self.complete(relief, addrs),
+                    Err(why) => self.withdraw(relief, &why),
                 }
             }
-            Err(why) => {
-                let (entries, dones): (Vec<_>, Vec<_>) = batch.into_iter().map(|p| (p.entry, p.done)).unzip();
-                self.owner.withdrawn(entries, &why);
-                for done in dones {
-                    let _ = done.send(Err(why.clone()));
-                }
-            }
+            Err(why) => self.withdraw(batch, &why),
         }
     }
 
-    /// Writes and syncs one batch; returns the address of each payload.
-    fn write(&mut self, batch: &[Pending<O>]) -> Result<Vec<LogAddr>, LogError> {
+    fn complete(&mut self, batch: Vec<Pending<O>>, addrs: Vec<LogAddr>) {
+        let (entries, dones): (Vec<_>, Vec<_>) =
+            batch.into_iter().zip(addrs).map(|(p, addr)| ((addr, p.entry), p.done)).unzip();
+        let outcomes = self.owner.applied(self.tail.at, entries);
+        for (done, outcome) in dones.into_iter().zip(outcomes) {
+            // A submitter that went away (a cancelled task) does not undo its commit.
+            let _ = done.send(Ok(outcome));
+        }
+    }
+
+    fn withdraw(&mut self, batch: Vec<Pending<O>>, why: &LogError) {
+        let (entries, dones): (Vec<_>, Vec<_>) = batch.into_iter().map(|p| (p.entry, p.done)).unzip();
+        self.owner.withdrawn(entries, why);
+        for done in dones {
+            let _ = done.send(Err(why.clone()));
+        }
+    }
+
+    /// Writes and syncs one batch; returns the address of each payload. `relief`: the reserve may be used.
+    fn write(&mut self, batch: &[Pending<O>], relief: bool) -> Result<Vec<LogAddr>, LogError> {
         if let Some(why) = self.offline.get() {
             return Err(LogError::Offline(why.clone()));
         }
         let body = batch.iter().map(|p| p.len + 4).sum::<u64>();
         let prev_end = self.tail.at;
         if round_to_block(BATCH_HEADER as u64 + body) > self.left() {
-            self.next_segment()?;
+            self.next_segment(relief)?;
         }
         let addr = self.tail.at;
         let table = 4 * batch.len();
@@ -391,11 +429,12 @@ impl<O: LogOwner> Writer<O> {
     }
 
     /// Goes on in a fresh segment. Its stamp becomes durable with the batch that follows.
-    fn next_segment(&mut self) -> Result<(), LogError> {
+    fn next_segment(&mut self, relief: bool) -> Result<(), LogError> {
         let seq = self.tail.seq + 1;
-        match self.space.ring.take(seq) {
-            Ok(segment) => {
+        match self.space.ring.take(seq, relief) {
+            Ok((segment, from_reserve)) => {
                 self.segment = segment;
+                self.on_reserve = from_reserve;
                 self.tail.seq = seq;
                 self.tail.at = LogAddr(seq * self.space.segment_bytes() + BLOCK);
                 if let Some(wake) = &self.wake {

@@ -19,6 +19,15 @@ pub struct Token(pub u64);
 
 static NEXT_TOKEN: AtomicU64 = AtomicU64::new(1);
 
+/// Whether a read may wait for a disk.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Waiting {
+    /// For threads that may block.
+    Allowed,
+    /// For async tasks.
+    Refused,
+}
+
 /// What to open and how.
 #[derive(Debug, Clone, Copy)]
 pub struct OpenRequest<'a> {
@@ -157,7 +166,18 @@ impl WorkUnit {
     /// # Errors
     /// [`PoolError::EndOfFile`], [`PoolError::BufferTooShort`], [`PoolError::NotOpen`], damage.
     pub fn read(&self, token: Token, count: u32, max: usize) -> Result<ReadOut, PoolError> {
-        self.on_open(token, |env, rec, content, cursor| file::read(env, rec, content, cursor, count, max))
+        self.read_in(token, count, max, Waiting::Allowed)
+    }
+
+    /// [`Self::read`] that, without leave to wait, fails with [`PoolError::WouldWait`] and changes nothing when octets are not in
+    /// memory.
+    ///
+    /// # Errors
+    /// As [`Self::read`].
+    pub fn read_in(&self, token: Token, count: u32, max: usize, wait: Waiting) -> Result<ReadOut, PoolError> {
+        self.on_open(token, wait, |env, rec, content, cursor| {
+            file::read(env, rec, content, cursor, count, max)
+        })
     }
 
     /// Octets of the file's image from `offset` on; fewer than `len` only at its end.
@@ -165,7 +185,21 @@ impl WorkUnit {
     /// # Errors
     /// [`PoolError::NotOpen`], damage.
     pub fn read_image(&self, token: Token, offset: u64, len: usize) -> Result<Bytes, PoolError> {
-        self.on_open(token, |env, rec, content, cursor| {
+        self.read_image_in(token, offset, len, Waiting::Allowed)
+    }
+
+    /// [`Self::read_image`] with or without leave to wait.
+    ///
+    /// # Errors
+    /// As [`Self::read_image`], and [`PoolError::WouldWait`].
+    pub fn read_image_in(
+        &self,
+        token: Token,
+        offset: u64,
+        len: usize,
+        wait: Waiting,
+    ) -> Result<Bytes, PoolError> {
+        self.on_open(token, wait, |env, rec, content, cursor| {
             file::read_image(env, rec, content, cursor, offset, len)
         })
     }
@@ -175,7 +209,9 @@ impl WorkUnit {
     /// # Errors
     /// [`PoolError::RecordNumber`], [`PoolError::NotOpen`].
     pub fn point(&self, token: Token, read: Option<u32>, write: Option<u32>) -> Result<(), PoolError> {
-        self.on_open(token, |env, rec, content, cursor| file::point(env, rec, content, cursor, read, write))
+        self.on_open(token, Waiting::Allowed, |env, rec, content, cursor| {
+            file::point(env, rec, content, cursor, read, write)
+        })
     }
 
     /// The read and write positions.
@@ -183,7 +219,7 @@ impl WorkUnit {
     /// # Errors
     /// [`PoolError::NotOpen`].
     pub fn positions(&self, token: Token) -> Result<(u32, u32), PoolError> {
-        self.on_open(token, |_, _, _, cursor| Ok((cursor.read, cursor.write)))
+        self.on_open(token, Waiting::Allowed, |_, _, _, cursor| Ok((cursor.read, cursor.write)))
     }
 
     /// The file as it is open now.
@@ -248,6 +284,7 @@ impl WorkUnit {
     fn on_open<R>(
         &self,
         token: Token,
+        wait: Waiting,
         f: impl FnOnce(Env<'_>, &FileRec, &Content, &mut Cursor) -> Result<R, PoolError>,
     ) -> Result<R, PoolError> {
         self.with(|state, snapshot| {
@@ -260,7 +297,11 @@ impl WorkUnit {
                     draft.map(|d| (&d.rec, &d.content)).ok_or(PoolError::NotOpen)?
                 }
             };
-            let env = Env { store: &self.inner.store, current: snapshot };
+            let store = match wait {
+                Waiting::Allowed => &self.inner.store,
+                Waiting::Refused => &self.inner.cached,
+            };
+            let env = Env { store, current: snapshot };
             f(env, rec, content, &mut file.cursor)
         })
     }
