@@ -15,8 +15,8 @@ use cp::Cp;
 use cp::terminal::{self, TerminalOutput};
 use cp::vm::TerminalName;
 use reedline::{
-    ExternalPrinter, FileBackedHistory, Highlighter, History, HistoryItem, HistoryItemId, HistorySessionId, Prompt,
-    PromptEditMode, PromptHistorySearch, Reedline, SearchQuery, Signal, StyledText,
+    ExternalPrinter, FileBackedHistory, Highlighter, History, HistoryItem, HistoryItemId, HistorySessionId,
+    Prompt, PromptEditMode, PromptHistorySearch, Reedline, SearchQuery, Signal, StyledText,
 };
 use tokio::sync::mpsc;
 
