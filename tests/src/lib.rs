@@ -5,5 +5,6 @@
 
 pub mod console_script;
 pub mod imap_script;
+pub mod load;
 pub mod python;
 pub mod system;
