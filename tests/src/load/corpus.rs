@@ -55,7 +55,7 @@ fn header(number: usize) -> String {
         WORDS[number % WORDS.len()],
         if number % 100 == 7 { "rarity" } else { "matter" },
     );
-    if number % 3 != 0 {
+    if !number.is_multiple_of(3) {
         let _ = write!(
             out,
             "In-Reply-To: <m{}@example.org>\r\nReferences: <m{}@example.org>\r\n",
