@@ -39,21 +39,39 @@ first_valid_uid = 8
 mail_location = $format:~/$format
 mail_max_userip_connections = 20000
 auth_username_format = %u
-passdb { driver = passwd-file
-  args = $home/passwd }
-userdb { driver = passwd-file
-  args = $home/passwd }
-namespace inbox { inbox = yes
-  separator = / }
-service imap-login { service_count = 0
+passdb {
+  driver = passwd-file
+  args = $home/passwd
+}
+userdb {
+  driver = passwd-file
+  args = $home/passwd
+}
+namespace inbox {
+  inbox = yes
+  separator = /
+}
+service imap-login {
+  service_count = 0
   client_limit = 12000
-  inet_listener imap { port = $port }
-  inet_listener imaps { port = 0 } }
-service imap { process_limit = 12000
+  inet_listener imap {
+    port = $port
+  }
+  inet_listener imaps {
+    port = 0
+  }
+}
+service imap {
+  process_limit = 12000
   service_count = 256
-  process_min_avail = 4 }
-service anvil { client_limit = 30000 }
-service auth { client_limit = 30000 }
+  process_min_avail = 4
+}
+service anvil {
+  client_limit = 30000
+}
+service auth {
+  client_limit = 30000
+}
 CONF
     dovecot -c "$work/dovecot.conf"
     "$target/imap-load" "127.0.0.1:$port" "$messages" "$seconds" "${logins[@]}" | tee "$work/$format.txt"

@@ -5,5 +5,6 @@
 
 mod console;
 mod crash;
+mod readers;
 mod road;
 mod tidy;
