@@ -5,6 +5,7 @@
 
 mod console;
 mod crash;
+mod fuzz;
 mod readers;
 mod road;
 mod tidy;
