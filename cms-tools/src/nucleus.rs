@@ -100,6 +100,11 @@ async fn command_loop(cms: &Arc<Cms>) {
 }
 
 async fn ready(cms: &Arc<Cms>, rc: i32) {
+    // After LOGOFF there is nobody to be ready for.
+    if cms.guest.vm().is_logging_off() {
+        cms.guest.complete(rc);
+        return;
+    }
     let short = cms.settings.lock().short_ready;
     let cpu = cms.guest.vm().cpu_time().as_secs_f64();
     let clock = cms.guest.local_time().strftime("%H:%M:%S").to_string();

@@ -5,21 +5,29 @@
 
 use std::borrow::Cow;
 use std::io::{BufRead, IsTerminal, Write};
-use std::path::PathBuf;
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::SyncSender;
+use std::time::Duration;
 
 use cp::Cp;
 use cp::terminal::{self, TerminalOutput};
 use cp::vm::TerminalName;
-use rustyline::completion::Completer;
-use rustyline::error::ReadlineError;
-use rustyline::highlight::{CmdKind, Highlighter};
-use rustyline::hint::Hinter;
-use rustyline::history::FileHistory;
-use rustyline::validate::Validator;
-use rustyline::{Editor, ExternalPrinter, Helper};
+use reedline::{
+    ExternalPrinter, FileBackedHistory, Highlighter, History, HistoryItem, HistoryItemId, HistorySessionId,
+    Prompt, PromptEditMode, PromptHistorySearch, Reedline, SearchQuery, Signal, StyledText,
+};
 use tokio::sync::mpsc;
+
+/// Commands kept in the history.
+const HISTORY_LINES: usize = 1_000;
+
+/// How often the editor looks for lines to print while nobody types.
+const POLL: Duration = Duration::from_millis(20);
+
+/// Lines of output that may wait while the keyboard thread is busy; more than a burst of QUERY answers.
+const OUTPUT_LINES: usize = 4_096;
 
 /// Lines typed ahead that may wait for the system.
 const TYPED_AHEAD: usize = 256;
@@ -30,25 +38,87 @@ struct Mask {
 }
 
 impl Highlighter for Mask {
-    fn highlight<'l>(&self, line: &'l str, _pos: usize) -> Cow<'l, str> {
-        if self.secret.load(Ordering::Relaxed) { Cow::Owned(" ".repeat(line.chars().count())) } else { Cow::Borrowed(line) }
+    fn highlight(&self, line: &str, _cursor: usize) -> StyledText {
+        let hidden = self.secret.load(Ordering::Relaxed);
+        let shown = if hidden { " ".repeat(line.chars().count()) } else { line.to_owned() };
+        let mut text = StyledText::new();
+        text.push((Default::default(), shown));
+        text
+    }
+}
+
+/// The history of commands, which passwords stay out of.
+struct CommandHistory {
+    kept: FileBackedHistory,
+    secret: Arc<AtomicBool>,
+}
+
+impl History for CommandHistory {
+    fn save(&mut self, item: HistoryItem) -> reedline::Result<HistoryItem> {
+        if self.secret.load(Ordering::Relaxed) { Ok(item) } else { self.kept.save(item) }
     }
 
-    fn highlight_char(&self, _line: &str, _pos: usize, _kind: CmdKind) -> bool {
-        self.secret.load(Ordering::Relaxed)
+    fn load(&self, id: HistoryItemId) -> reedline::Result<HistoryItem> {
+        self.kept.load(id)
+    }
+
+    fn count(&self, query: SearchQuery) -> reedline::Result<i64> {
+        self.kept.count(query)
+    }
+
+    fn search(&self, query: SearchQuery) -> reedline::Result<Vec<HistoryItem>> {
+        self.kept.search(query)
+    }
+
+    fn update(
+        &mut self,
+        id: HistoryItemId,
+        updater: &dyn Fn(HistoryItem) -> HistoryItem,
+    ) -> reedline::Result<()> {
+        self.kept.update(id, updater)
+    }
+
+    fn clear(&mut self) -> reedline::Result<()> {
+        self.kept.clear()
+    }
+
+    fn delete(&mut self, id: HistoryItemId) -> reedline::Result<()> {
+        self.kept.delete(id)
+    }
+
+    fn sync(&mut self) -> std::io::Result<()> {
+        self.kept.sync()
+    }
+
+    fn session(&self) -> Option<HistorySessionId> {
+        self.kept.session()
     }
 }
 
-impl Completer for Mask {
-    type Candidate = String;
-}
+/// VM has no prompt: the line is typed at the left margin.
+struct NoPrompt;
 
-impl Hinter for Mask {
-    type Hint = String;
-}
+impl Prompt for NoPrompt {
+    fn render_prompt_left(&self) -> Cow<'_, str> {
+        Cow::Borrowed("")
+    }
 
-impl Validator for Mask {}
-impl Helper for Mask {}
+    fn render_prompt_right(&self) -> Cow<'_, str> {
+        Cow::Borrowed("")
+    }
+
+    fn render_prompt_indicator(&self, _mode: PromptEditMode) -> Cow<'_, str> {
+        Cow::Borrowed("")
+    }
+
+    fn render_prompt_multiline_indicator(&self) -> Cow<'_, str> {
+        Cow::Borrowed("")
+    }
+
+    fn render_prompt_history_search_indicator(&self, search: PromptHistorySearch) -> Cow<'_, str> {
+        Cow::Owned(format!("(history: {}) ", search.term))
+    }
+}
 
 /// What the keyboard gives.
 enum Typed {
@@ -58,11 +128,11 @@ enum Typed {
 }
 
 /// Runs the operator's console until the system ends or the input is over.
-pub async fn run(cp: Arc<Cp>, history: PathBuf) {
+pub async fn run(cp: Arc<Cp>, history: std::path::PathBuf) {
     let (mut input, mut output) = terminal::open(&cp, TerminalName::SystemConsole);
     let (typed, mut lines) = mpsc::channel(TYPED_AHEAD);
     let secret = Arc::new(AtomicBool::new(false));
-    let mut screen = start_keyboard(history, typed, secret.clone());
+    let mut screen = start_keyboard(&history, typed, secret.clone());
     if let Err(error) = input.logon_operator(cp.config.operator).await {
         screen.line(&error.to_string());
     }
@@ -96,65 +166,55 @@ pub async fn run(cp: Arc<Cp>, history: PathBuf) {
 
 /// Where lines are printed.
 struct Screen {
-    printer: Option<Box<dyn ExternalPrinter + Send>>,
+    printer: Option<SyncSender<String>>,
 }
 
 impl Screen {
     fn line(&mut self, text: &str) {
         let clean: String = text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
-        match &mut self.printer {
-            Some(printer) => {
-                // A terminal that has gone cannot show anything.
-                let _gone = printer.print(format!("{clean}\n"));
-            }
-            None => {
-                let mut out = std::io::stdout().lock();
-                let _gone = writeln!(out, "{clean}").and_then(|()| out.flush());
-            }
+        // Before the editor runs, and after it has ended, lines go out directly.
+        if self.printer.as_ref().is_some_and(|p| p.send(clean.clone()).is_ok()) {
+            return;
         }
+        let mut out = std::io::stdout().lock();
+        // Nobody may be reading any more.
+        let _gone = writeln!(out, "{clean}").and_then(|()| out.flush());
     }
 }
 
 /// Starts the thread that reads the keyboard.
-fn start_keyboard(history: PathBuf, typed: mpsc::Sender<Typed>, secret: Arc<AtomicBool>) -> Screen {
-    let editor = std::io::stdin().is_terminal().then(Editor::new).and_then(Result::ok);
-    match editor {
-        Some(mut editor) => {
-            editor.set_helper(Some(Mask { secret: secret.clone() }));
-            let printer =
-                editor.create_external_printer().ok().map(|p| Box::new(p) as Box<dyn ExternalPrinter + Send>);
-            std::thread::spawn(move || edit(editor, &history, &typed, &secret));
-            Screen { printer }
-        }
-        None => {
-            std::thread::spawn(move || pipe(&typed));
-            Screen { printer: None }
-        }
+fn start_keyboard(history: &Path, typed: mpsc::Sender<Typed>, secret: Arc<AtomicBool>) -> Screen {
+    if !(std::io::stdin().is_terminal() && std::io::stdout().is_terminal()) {
+        std::thread::spawn(move || pipe(&typed));
+        return Screen { printer: None };
     }
+    let printer = ExternalPrinter::new(OUTPUT_LINES);
+    let sender = printer.sender();
+    let mut editor = Reedline::create()
+        .with_external_printer(printer)
+        .with_poll_interval(POLL)
+        .with_highlighter(Box::new(Mask { secret: secret.clone() }));
+    // Without a history file the history lasts as long as the console.
+    if let Ok(kept) = FileBackedHistory::with_file(HISTORY_LINES, history.to_owned()) {
+        editor = editor.with_history(Box::new(CommandHistory { kept, secret: secret.clone() }));
+    }
+    std::thread::spawn(move || edit(editor, &typed, &secret));
+    Screen { printer: Some(sender) }
 }
 
-fn edit(
-    mut editor: Editor<Mask, FileHistory>,
-    history: &PathBuf,
-    typed: &mpsc::Sender<Typed>,
-    secret: &AtomicBool,
-) {
-    // There is no history before the first time.
-    let _none_yet = editor.load_history(history);
+fn edit(mut editor: Reedline, typed: &mpsc::Sender<Typed>, secret: &AtomicBool) {
     loop {
-        let next = match editor.readline("") {
-            Ok(line) => {
-                // A password is awaited for one line, which stays out of the history.
-                if !secret.swap(false, Ordering::Relaxed) {
-                    let _kept = editor.add_history_entry(&line);
-                }
+        let next = match editor.read_line(&NoPrompt) {
+            Ok(Signal::Success(line)) => {
+                secret.store(false, Ordering::Relaxed);
                 Typed::Line(line)
             }
-            Err(ReadlineError::Interrupted) => Typed::Attention,
-            Err(_) => Typed::End,
+            Ok(Signal::CtrlC) => Typed::Attention,
+            _ => Typed::End,
         };
+        // The process may end while the next line is typed; a history that cannot be written is only forgotten.
+        let _kept = editor.sync_history();
         let over = matches!(next, Typed::End);
-        let _saved = editor.save_history(history);
         if typed.blocking_send(next).is_err() || over {
             return;
         }

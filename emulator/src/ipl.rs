@@ -18,6 +18,7 @@ use cp::Cp;
 use cp::directory::object;
 use cp::name::UserId;
 use cp::system::CpConfig;
+use cp::vm::Vm;
 use dasd::HostDasd;
 use sfs::minidisk::MinidiskStore;
 use sfs::pool::{Pool, PoolConfig};
@@ -166,13 +167,8 @@ impl System {
     /// Ends everything in order: mail intake, users, file pool servers, spool.
     pub async fn stop(self) {
         let machine = |name: &str| UserId::new(name).ok().and_then(|u| self.cp.machine(u));
-        for name in ["SMTP", "IMAP"] {
-            if let Some(vm) = machine(name) {
-                vm.signal_shutdown();
-                // CMS takes the line when the program has ended.
-                let _late = tokio::time::timeout(SIGNAL_TIMEOUT, null_line_taken(&vm)).await;
-                self.cp.logoff(&vm, None).await;
-            }
+        for vm in ["SMTP", "IMAP"].into_iter().filter_map(machine) {
+            self.end_machine(&vm).await;
         }
         let servers: Vec<_> = POOLS.iter().filter_map(|(_, server)| machine(server)).collect();
         for vm in self.cp.machines() {
@@ -181,23 +177,29 @@ impl System {
             }
         }
         for vm in servers {
-            vm.signal_shutdown();
-            let _late = tokio::time::timeout(SIGNAL_TIMEOUT, null_line_taken(&vm)).await;
-            self.cp.logoff(&vm, None).await;
+            self.end_machine(&vm).await;
         }
         OpenPools::of(&self.cp).close_all().await;
         self.minidisks.close().await;
         self.spool.stop();
         self.folder.clear_run();
     }
+
+    /// Asks a machine's program to come to an end, gives it time to, and logs the machine off.
+    async fn end_machine(&self, vm: &Arc<Vm>) {
+        vm.signal_shutdown();
+        // CMS answers a null line with its name; a program that still runs does not.
+        let ended = async { while !null_line_taken(vm).await.is_none_or(|lines| lines == ["CMS"]) {} };
+        let _late = tokio::time::timeout(SIGNAL_TIMEOUT, ended).await;
+        self.cp.logoff(vm, None).await;
+    }
 }
 
-/// Resolves when somebody takes a null line at the machine's console: a program that has started, or CMS itself.
-async fn null_line_taken(vm: &Arc<cp::vm::Vm>) {
-    // A machine that is gone takes nothing, and says so at once.
-    if let Ok(answer) = vm.console.input_captured("") {
-        let _ended = answer.await;
-    }
+/// Resolves when somebody takes a null line at the machine's console: a program that has started, or CMS itself. What it
+/// answers; `None` when the machine is gone.
+async fn null_line_taken(vm: &Arc<Vm>) -> Option<Vec<String>> {
+    let answer = vm.console.input_captured("").ok()?;
+    answer.await.ok().map(|captured| captured.lines)
 }
 
 fn register_programs(cp: &Arc<Cp>, folder: &Folder, network: &Arc<HostNetwork>) {

@@ -7,6 +7,7 @@
 //!
 //! Not here: sending to other hosts, batch SMTP from spool files, the verification and forwarding exits.
 
+pub mod commands;
 pub mod config;
 pub mod delivery;
 pub mod exit;
@@ -22,5 +23,6 @@ pub mod reply;
 pub mod resolver;
 pub mod server;
 pub mod session;
+pub mod smsg;
 pub mod syntax;
 pub mod text;

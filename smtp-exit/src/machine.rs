@@ -1,6 +1,6 @@
 //! SMTP, the program of the SMTP machine.
 //!
-//! Start order: SMTP CONFIG, the notes on the disk, delivery, the listeners, the console. It ends with SHUTDOWN at its
+//! Start order: SMTP CONFIG, the notes on the disk, delivery, the listeners, special messages, the console. It ends with SHUTDOWN at its
 //! console (or by SMSG), or with the system.
 
 use std::net::SocketAddr;
@@ -10,12 +10,14 @@ use std::time::Duration;
 
 use cms::Cms;
 use cms::cp::Guest;
+use cms::cp::msg_service::MsgBlock;
 use cms::cp::name::ModeLetter;
 use cms::network::{HostNetwork, NamedListener};
 use cms::program::Program;
 use futures::future::BoxFuture;
 use tokio::sync::{Semaphore, mpsc};
 
+use crate::commands::Commands;
 use crate::config::{self, SmtpConfig};
 use crate::delivery::{self, Counts, Delivery, NoteNumbers, PunchExit};
 use crate::exit::ExitTable;
@@ -26,6 +28,7 @@ use crate::reply::Reply;
 use crate::resolver::Resolver;
 use crate::server::{self, ReceivedMail, Receiver, ServerContext, TEXT_BUDGET_KIB};
 use crate::session::Route;
+use crate::smsg;
 use crate::text::{append_record, records};
 
 /// Return code when the machine cannot start.
@@ -63,11 +66,10 @@ impl Program for Smtp {
 
 struct Running {
     context: Arc<ServerContext>,
-    counts: Arc<Counts>,
+    commands: Commands,
     queue: mpsc::Sender<AddrBlok>,
     delivery: tokio::sync::oneshot::Receiver<()>,
     _intake: Vec<tokio::sync::oneshot::Receiver<()>>,
-    config: SmtpConfig,
 }
 
 impl Running {
@@ -124,26 +126,32 @@ impl Running {
             host,
         });
         let intake = listen(cms, &context).await?;
-        Ok(Self { context, counts, queue, delivery: done, _intake: intake, config })
+        let commands = Commands { counts, config };
+        Ok(Self { context, commands, queue, delivery: done, _intake: intake })
     }
 
     async fn serve(self, cms: &Arc<Cms>) -> i32 {
         cms.say(&format!("DTCSMT1010I {} is ready for mail", self.context.host)).await;
+        let mut special = smsg::listen(cms).await;
         loop {
-            let line = tokio::select! {
-                line = cms.guest.read() => line,
-                () = cms.guest.shutdown_signalled() => break,
-            };
-            let word = line.trim().to_ascii_uppercase();
-            let rc = match word.as_str() {
-                "" => 0,
-                "SHUTDOWN" | "STOP" => {
-                    cms.guest.complete(0);
-                    break;
+            tokio::select! {
+                line = cms.guest.read() => {
+                    let answer = self.commands.answer(&line);
+                    for text in &answer.lines {
+                        cms.say(text).await;
+                    }
+                    cms.guest.complete(answer.rc);
+                    if answer.shutdown {
+                        break;
+                    }
                 }
-                other => self.answer(cms, other).await,
-            };
-            cms.guest.complete(rc);
+                message = smsg::next(&mut special) => {
+                    if self.special_message(cms, &message).await {
+                        break;
+                    }
+                }
+                () = cms.guest.shutdown_signalled() => break,
+            }
         }
         cms.say("DTCSMT1011I SMTP is shutting down").await;
         drop(self._intake);
@@ -154,37 +162,17 @@ impl Running {
         0
     }
 
-    async fn answer(&self, cms: &Arc<Cms>, word: &str) -> i32 {
-        let get = |c: &std::sync::atomic::AtomicU64| c.load(Ordering::Relaxed);
-        match word {
-            "STATS" | "QUERY STATS" => {
-                let c = &self.counts;
-                cms.say(&format!("Mails received     {:>10}", get(&c.received))).await;
-                cms.say(&format!("Recipients served  {:>10}", get(&c.delivered))).await;
-                cms.say(&format!("Deliveries put off {:>10}", get(&c.retried))).await;
-                cms.say(&format!("Recipients returned{:>10}", get(&c.returned))).await;
-                0
-            }
-            "QUEUES" | "QUERY QUEUES" | "NUMQUEUE" => {
-                cms.say(&format!("Notes in the delivery queue: {}", get(&self.counts.queued))).await;
-                0
-            }
-            "SMTPCMDS QUERY" => {
-                for exit in &self.config.exits {
-                    let state = if exit.on { "ON" } else { "OFF" };
-                    cms.say(&format!("SMTPCMDS exit {} {} {state}", exit.name, exit.kind)).await;
-                }
-                0
-            }
-            "HELP" => {
-                cms.say("QUEUES  STATS  SMTPCMDS QUERY  SHUTDOWN  HELP    (#CP command for CP)").await;
-                0
-            }
-            other => {
-                cms.say(&format!("DTCSMT1012E Unknown command: {other}; HELP lists the commands")).await;
-                4
-            }
+    /// Answers a special message; true when it asked for the end and may.
+    async fn special_message(&self, cms: &Arc<Cms>, message: &MsgBlock) -> bool {
+        let answer = self.commands.answer(&message.text);
+        let may = !answer.privileged || self.commands.config.smsg_authorised.contains(&message.from);
+        let lines =
+            if may { answer.lines } else { vec!["You are not authorized for this command".to_owned()] };
+        for line in lines {
+            // Whoever asked may have logged off meanwhile.
+            let _sent = cms.guest.cp_command(&format!("MSGNOH {} From SMTP: {line}", message.from)).await;
         }
+        may && answer.shutdown
     }
 }
 

@@ -10,9 +10,10 @@ use sfs::csl::{
     CommitOption, Csl, CslError, DirIntent, DirRecord, EraseScope, FilePattern, FileRef, OpenOptions,
     ReasonCode, SfsObject, Token, WorkUnitId,
 };
-use sfs::types::{Attributes, FileId, FileStatus, Intent, RecordFormat};
+use sfs::types::{Attributes, FileId, FileStatus, Intent};
 
-use super::{FileStore, READ_CHUNK, ReadFile, StoreError, StoreResult, WriteFile, records};
+use super::records::write_shape;
+use super::{FileStore, READ_CHUNK, ReadFile, StoreError, StoreResult, WriteFile};
 
 /// Records asked for at a time; the buffer is what limits a read.
 const READ_RECORDS: u32 = 1 << 20;
@@ -214,15 +215,8 @@ struct Writing {
 impl WriteFile for Writing {
     fn write(&mut self, image: Bytes) -> BoxFuture<'_, StoreResult<()>> {
         Box::pin(async move {
-            let lrecl = self.attributes.lrecl;
-            let found: Vec<&[u8]> = records(&image, self.attributes.recfm, lrecl).collect();
-            let data = match (&found[..], self.attributes.recfm) {
-                ([], _) => return Ok(()),
-                // One record travels without its length.
-                ([one], RecordFormat::Variable) => Bytes::copy_from_slice(one),
-                _ => image.clone(),
-            };
-            let count = u32::try_from(found.len()).unwrap_or(u32::MAX);
+            let shape = write_shape(&image, self.attributes.recfm, self.attributes.lrecl);
+            let Some((count, data)) = shape else { return Ok(()) };
             let written = self.guard.csl.dmswrite(self.token, count, data, CommitOption::NoCommit).await;
             written.map(|_| ()).map_err(fail)
         })

@@ -14,9 +14,10 @@ use futures::future::BoxFuture;
 use sfs::csl::OpenOptions;
 use sfs::minidisk::{LinkMode, Minidisk, MinidiskError, MinidiskFile, MinidiskStore};
 use sfs::pool::PoolError;
-use sfs::types::{Attributes, FileId, FileStatus, Intent, RecordFormat};
+use sfs::types::{Attributes, FileId, FileStatus, Intent};
 
-use super::{FileStore, READ_CHUNK, ReadFile, StoreError, StoreResult, WriteFile, records};
+use super::records::write_shape;
+use super::{FileStore, READ_CHUNK, ReadFile, StoreError, StoreResult, WriteFile};
 
 /// Records asked for at a time; the buffer is what limits a read.
 const READ_RECORDS: u32 = 1 << 20;
@@ -146,14 +147,8 @@ struct Writing {
 impl WriteFile for Writing {
     fn write(&mut self, image: Bytes) -> BoxFuture<'_, StoreResult<()>> {
         Box::pin(async move {
-            let found: Vec<&[u8]> = records(&image, self.attributes.recfm, self.attributes.lrecl).collect();
-            let data = match (&found[..], self.attributes.recfm) {
-                ([], _) => return Ok(()),
-                // One record travels without its length.
-                ([one], RecordFormat::Variable) => image.slice_ref(one),
-                _ => image.clone(),
-            };
-            let count = u32::try_from(found.len()).unwrap_or(u32::MAX);
+            let shape = write_shape(&image, self.attributes.recfm, self.attributes.lrecl);
+            let Some((count, data)) = shape else { return Ok(()) };
             self.file.write(&data, count).await.map_err(fail)
         })
     }

@@ -1,5 +1,6 @@
 //! Record images: taking them apart and putting them together.
 
+use bytes::Bytes;
 use cp::codepage;
 use sfs::types::{FileStatus, MAX_LRECL_V, RecordFormat};
 use thiserror::Error;
@@ -59,6 +60,16 @@ pub fn pad_record(image: &mut Vec<u8>, record: &[u8], lrecl: u32) -> Result<(), 
     image.extend_from_slice(record);
     image.resize(image.len() + limit - record.len(), codepage::EBCDIC_BLANK);
     Ok(())
+}
+
+/// How the records of an image are handed to a file: their number and the octets; `None` when there are none. One RECFM V
+/// record travels without its length, several as their image.
+pub(super) fn write_shape(image: &Bytes, recfm: RecordFormat, lrecl: u32) -> Option<(u32, Bytes)> {
+    let mut found = records(image, recfm, lrecl);
+    let first = found.next()?;
+    let count = 1 + u32::try_from(found.count()).unwrap_or(u32::MAX - 1);
+    let alone = count == 1 && recfm == RecordFormat::Variable;
+    Some((count, if alone { image.slice_ref(first) } else { image.clone() }))
 }
 
 /// The records of an image as text, without trailing blanks.

@@ -22,6 +22,10 @@ pub const MAX_TERMINAL_LINES: usize = 16_384;
 /// Greatest length of an input line in characters: the input area of a large 3270 screen with room to spare.
 pub const MAX_INPUT_CHARS: usize = 2_048;
 
+/// Lines of output kept for a host program that sent a command; what comes after them is dropped and said to be. A
+/// terminal takes any number, since it can be waited for.
+pub const MAX_CAPTURED_LINES: usize = 200_000;
+
 /// What the machine is doing, as the status area shows it.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum ConsoleState {
@@ -301,7 +305,11 @@ impl Inner {
     /// Shows a line to whoever has the output; returns the route to the secondary user when it is his.
     fn show(&mut self, line: &str) -> Option<Arc<SecondaryRoute>> {
         if let Some(capture) = &mut self.capture {
-            capture.lines.push(line.to_owned());
+            match capture.lines.len() {
+                0..MAX_CAPTURED_LINES => capture.lines.push(line.to_owned()),
+                MAX_CAPTURED_LINES => capture.lines.push("... (further lines are not kept)".to_owned()),
+                _ => {}
+            }
             return None;
         }
         self.show_terminal(line)
@@ -382,6 +390,22 @@ mod tests {
             console.input("x").unwrap();
         }
         assert_eq!(console.input("x"), Err(NotAccepted));
+    }
+
+    #[tokio::test]
+    async fn a_capture_is_bounded() {
+        let console = Console::default();
+        let answer = console.input_captured("TYPE").unwrap();
+        console.read().await;
+        for _ in 0..MAX_CAPTURED_LINES {
+            console.write("x");
+        }
+        console.write("one too many");
+        console.write("and another");
+        console.complete(0);
+        let lines = answer.await.unwrap().lines;
+        assert_eq!(lines.len(), MAX_CAPTURED_LINES + 1);
+        assert!(lines.last().unwrap().starts_with("..."));
     }
 
     #[test]

@@ -324,6 +324,7 @@ impl Cp {
 
     /// LOGOFF from inside: happens in a task of its own.
     pub fn logoff_later(&self, vm: &Arc<Vm>, by: Option<UserId>) {
+        vm.announce_logoff();
         let (cp, vm) = (self.arc(), vm.clone());
         tokio::spawn(async move { cp.logoff(&vm, by).await });
     }

@@ -148,6 +148,7 @@ pub struct Vm {
     tasks: TaskTracker,
     cpu_nanos: Arc<AtomicU64>,
     logging_off: AtomicBool,
+    leaving: AtomicBool,
 }
 
 impl Vm {
@@ -167,6 +168,7 @@ impl Vm {
             tasks: TaskTracker::new(),
             cpu_nanos: Arc::new(AtomicU64::new(0)),
             logging_off: AtomicBool::new(false),
+            leaving: AtomicBool::new(false),
             entry,
         })
     }
@@ -212,9 +214,14 @@ impl Vm {
         !self.logging_off.swap(true, Ordering::AcqRel)
     }
 
-    /// True while or after the machine logs off.
+    /// The machine is about to log off; nothing more should be started in it.
+    pub(crate) fn announce_logoff(&self) {
+        self.leaving.store(true, Ordering::Release);
+    }
+
+    /// True from the request to log off on.
     pub fn is_logging_off(&self) -> bool {
-        self.logging_off.load(Ordering::Acquire)
+        self.leaving.load(Ordering::Acquire) || self.logging_off.load(Ordering::Acquire)
     }
 
     /// Ends the machine for good and waits until its tasks are gone.
