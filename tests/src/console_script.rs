@@ -151,7 +151,7 @@ impl Run<'_> {
                 continue;
             }
             loop {
-                let line = console.line();
+                let line = console.line(&at);
                 match (&line, expected) {
                     (None, Expected::Ended) => {
                         let status = self.running.take().expect("the system has not ended").wait();

@@ -138,14 +138,14 @@ impl OperatorConsole {
     /// The next line that is not empty, without blanks at its end; `None` when the program has ended.
     ///
     /// # Panics
-    /// When nothing comes.
-    pub fn line(&mut self) -> Option<String> {
+    /// When nothing comes; `at` says where the test is.
+    pub fn line(&mut self, at: &str) -> Option<String> {
         loop {
             match self.lines.recv_timeout(PATIENCE) {
                 Ok(line) if line.trim().is_empty() => {}
                 Ok(line) => return Some(line.trim_end().to_owned()),
                 Err(RecvTimeoutError::Disconnected) => return None,
-                Err(RecvTimeoutError::Timeout) => panic!("no line at the operator's console"),
+                Err(RecvTimeoutError::Timeout) => panic!("{at}: no line at the operator's console"),
             }
         }
     }
@@ -156,7 +156,7 @@ impl OperatorConsole {
     /// When the program ends before.
     pub fn wait_for(&mut self, what: &str, wanted: impl Fn(&str) -> bool) -> String {
         let mut seen = Vec::new();
-        while let Some(line) = self.line() {
+        while let Some(line) = self.line(what) {
             if wanted(&line) {
                 return line;
             }

@@ -16,6 +16,7 @@ use tokio::sync::Semaphore;
 
 use crate::clock::Clock;
 use crate::command::CommandTables;
+use crate::command::common::{full_time, session_times};
 use crate::console::ConsoleState;
 use crate::directory::{DirectoryEntry, DirectoryImage, Password, spend_check};
 use crate::ext::Extensions;

@@ -5,5 +5,9 @@
 
 mod console;
 mod crash;
+mod foreign;
+mod hostile;
+mod limits;
 mod road;
+mod terminal;
 mod tidy;
