@@ -123,8 +123,7 @@ impl Cms {
             let (word, args) = split_word(line);
             let name = word.to_ascii_uppercase();
             if name == "EXEC" {
-                let (exec, args) = split_word(args);
-                return self.run_exec(exec, args, depth).await.unwrap_or(28);
+                return self.exec_command(args, depth).await;
             }
             if name == "CP" {
                 return self.cp_command(args).await;
@@ -167,6 +166,20 @@ impl Cms {
             self.say(text).await;
         }
         response.rc
+    }
+
+    /// The command EXEC.
+    async fn exec_command(self: &Arc<Self>, operands: &str, depth: u32) -> i32 {
+        let (exec, args) = split_word(operands);
+        let message = if exec.is_empty() {
+            dms("EXC", 5, 24, &["filename"])
+        } else if let Some(rc) = self.run_exec(exec, args, depth).await {
+            return rc;
+        } else {
+            dms("EXC", 2, 28, &[&format!("{} EXEC *", exec.to_ascii_uppercase())])
+        };
+        self.say(&message.to_string()).await;
+        message.rc
     }
 
     /// Runs `name EXEC` from the accessed modes; `None` when there is none.

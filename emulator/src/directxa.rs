@@ -40,7 +40,14 @@ async fn run(cms: &Arc<Cms>, folder: &Folder, args: &str) -> i32 {
         return 475;
     }
     let (operands, options) = args.split_once('(').unwrap_or((args, ""));
-    let edit = options.trim().trim_end_matches(')').eq_ignore_ascii_case("EDIT");
+    let mut edit = false;
+    for option in options.trim_end().trim_end_matches(')').split_ascii_whitespace() {
+        if !option.eq_ignore_ascii_case("EDIT") {
+            cms.say(&format!("HCPDIR003E Invalid option - {}", option.to_ascii_uppercase())).await;
+            return 3;
+        }
+        edit = true;
+    }
     let words: Vec<&str> = operands.split_ascii_whitespace().collect();
     let (name, kind) = (words.first().copied().unwrap_or("USER"), words.get(1).copied().unwrap_or("DIRECT"));
     let lines = match cms.read_text("DIR", name, kind, None).await {

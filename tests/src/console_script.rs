@@ -8,16 +8,24 @@
 //! - `...` stands for any number of lines;
 //! - `rc n` is the expected return code (0 when not given).
 //!
+//! `console> text` types a line at the operator's console, which then is a pair of pipes, and `console:` types nothing.
+//! The lines after it are the next ones that come there, and each is waited for; `...` passes over lines up to the one
+//! after it, and `ended` says that the program ends with exit code 0. There are no return codes.
+//!
 //! Lines that start with `*` are comments; empty lines are skipped.
 
-use crate::system::Running;
+use crate::system::{OperatorConsole, Running, System};
+
+/// Who types at the operator's console in a script.
+const CONSOLE: &str = "console";
 
 /// One command of a script with its expected answer.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Exchange {
     line: usize,
     user: String,
-    command: String,
+    /// Nothing is typed for `console:`.
+    command: Option<String>,
     expected: Vec<Expected>,
     rc: i32,
 }
@@ -27,6 +35,14 @@ enum Expected {
     Line(String),
     Pattern(String),
     Anything,
+    Ended,
+}
+
+impl Exchange {
+    /// The command typed; empty when only output is waited for.
+    pub fn command(&self) -> &str {
+        self.command.as_deref().unwrap_or("")
+    }
 }
 
 /// Reads a script.
@@ -47,6 +63,8 @@ pub fn parse(text: &str) -> Vec<Exchange> {
         let last = exchanges.last_mut().unwrap_or_else(|| panic!("line {}: no command yet", index + 1));
         if let Some(rc) = line.strip_prefix("rc ") {
             last.rc = rc.trim().parse().unwrap_or_else(|_| panic!("line {}: rc {rc}", index + 1));
+        } else if line == "ended" && last.user == CONSOLE {
+            last.expected.push(Expected::Ended);
         } else if line == "..." {
             last.expected.push(Expected::Anything);
         } else if let Some(pattern) = line.strip_prefix("~ ") {
@@ -58,27 +76,103 @@ pub fn parse(text: &str) -> Vec<Exchange> {
     exchanges
 }
 
-fn command_of(line: &str) -> Option<(String, String)> {
-    let (user, command) = line.split_once("> ")?;
+fn command_of(line: &str) -> Option<(String, Option<String>)> {
+    if line == "console:" {
+        return Some((CONSOLE.to_owned(), None));
+    }
+    let (user, command) = match line.strip_suffix('>') {
+        Some(user) => (user, ""),
+        None => line.split_once("> ")?,
+    };
     let name =
         (1..=8).contains(&user.len()) && user.bytes().all(|b| b.is_ascii_uppercase() || b.is_ascii_digit());
-    name.then(|| (user.to_owned(), command.to_owned()))
+    (name || user == CONSOLE).then(|| (user.to_owned(), Some(command.to_owned())))
 }
 
-/// Runs a script against a system.
+/// Runs a script against a system that is started for it, with the operator's console when the script has one.
 ///
 /// # Panics
 /// At the first answer that is not what the script says, with both shown.
-pub fn run(system: &Running, name: &str, text: &str) {
-    for exchange in parse(text) {
-        let (rc, output) = system.cmd(&exchange.user, &exchange.command);
+pub fn run(system: &System, name: &str, text: &str) {
+    let script = parse(text);
+    if script.iter().any(|exchange| exchange.user == CONSOLE) {
+        let (running, console) = system.start_with_console();
+        Run { name, running: Some(running), console: Some(console) }.all(&script);
+    } else {
+        Run { name, running: Some(system.start()), console: None }.all(&script);
+    }
+}
+
+struct Run<'a> {
+    name: &'a str,
+    running: Option<Running>,
+    console: Option<OperatorConsole>,
+}
+
+impl Run<'_> {
+    fn all(&mut self, script: &[Exchange]) {
+        for exchange in script {
+            if exchange.user == CONSOLE {
+                self.at_console(exchange);
+            } else {
+                self.at_machine(exchange);
+            }
+        }
+    }
+
+    fn at_machine(&self, exchange: &Exchange) {
+        let running = self.running.as_ref().expect("the system has not ended");
+        let (rc, output) = running.cmd(&exchange.user, exchange.command());
         let lines: Vec<&str> = output.lines().map(str::trim_end).filter(|l| !l.is_empty()).collect();
         let fits = matches(&exchange.expected, &lines) && rc == exchange.rc;
         assert!(
             fits,
-            "{name} line {}: {}> {}\nexpected rc {}:\n{:#?}\nanswered rc {rc}:\n{output}",
-            exchange.line, exchange.user, exchange.command, exchange.rc, exchange.expected
+            "{} line {}: {}> {}\nexpected rc {}:\n{:#?}\nanswered rc {rc}:\n{output}",
+            self.name,
+            exchange.line,
+            exchange.user,
+            exchange.command(),
+            exchange.rc,
+            exchange.expected
         );
+    }
+
+    fn at_console(&mut self, exchange: &Exchange) {
+        let console = self.console.as_mut().expect("the script has a console");
+        if let Some(command) = &exchange.command {
+            console.type_line(command);
+        }
+        let at = format!("{} line {}: {}", self.name, exchange.line, exchange.command());
+        let mut seen = Vec::new();
+        let mut skip = false;
+        for expected in &exchange.expected {
+            if *expected == Expected::Anything {
+                skip = true;
+                continue;
+            }
+            loop {
+                let line = console.line(&at);
+                match (&line, expected) {
+                    (None, Expected::Ended) => {
+                        let status = self.running.take().expect("the system has not ended").wait();
+                        assert!(status.success(), "{at}\nthe program ended with {status}");
+                        return;
+                    }
+                    (Some(line), expected) if line_fits(expected, line) => break,
+                    (Some(line), _) if skip => seen.push(line.clone()),
+                    _ => panic!("{at}\nexpected {expected:?}, got {line:?} after\n{}", seen.join("\n")),
+                }
+            }
+            skip = false;
+        }
+    }
+}
+
+fn line_fits(expected: &Expected, line: &str) -> bool {
+    match expected {
+        Expected::Line(text) => text == line,
+        Expected::Pattern(pattern) => fits(pattern.as_bytes(), line.as_bytes()),
+        Expected::Anything | Expected::Ended => false,
     }
 }
 
@@ -88,10 +182,7 @@ fn matches(expected: &[Expected], lines: &[&str]) -> bool {
         (None, Some(_)) => false,
         (Some((Expected::Anything, rest)), _) => (0..=lines.len()).any(|skip| matches(rest, &lines[skip..])),
         (Some(_), None) => false,
-        (Some((Expected::Line(text), rest)), Some((line, more))) => text == line && matches(rest, more),
-        (Some((Expected::Pattern(p), rest)), Some((line, more))) => {
-            fits(p.as_bytes(), line.as_bytes()) && matches(rest, more)
-        }
+        (Some((expected, rest)), Some((line, more))) => line_fits(expected, line) && matches(rest, more),
     }
 }
 
@@ -117,6 +208,10 @@ mod tests {
         );
         assert_eq!(script.len(), 2);
         assert_eq!((script[1].user.as_str(), script[1].rc), ("JOE", 3));
+        let console = parse("console> #CP\n...\n~ ENDICOTT*\nconsole:\nended\nMAINT>\n");
+        assert_eq!(console[0].command(), "#CP");
+        assert_eq!((console[1].command.as_deref(), &console[1].expected[..]), (None, &[Expected::Ended][..]));
+        assert_eq!((console[2].user.as_str(), console[2].command()), ("MAINT", ""));
         assert!(matches(&script[0].expected, &["TIME IS 12:00", "a", "b"]));
         assert!(!matches(&script[0].expected, &["a", "TIME IS 12:00"]));
         assert!(fits(b"a*c?", b"abbcd") && !fits(b"a*c?", b"abbc"));

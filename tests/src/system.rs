@@ -1,10 +1,12 @@
 //! A system folder and the program running in it.
 
 use std::collections::HashMap;
-use std::io::{BufRead, BufReader};
+use std::io::{BufRead, BufReader, Write};
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, ExitStatus, Output, Stdio};
+use std::process::{Child, ChildStdin, Command, ExitStatus, Output, Stdio};
 use std::sync::OnceLock;
+use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
+use std::time::Duration;
 
 use tempfile::TempDir;
 
@@ -68,10 +70,23 @@ impl System {
 
     /// Starts the system and waits until it is up.
     pub fn start(&self) -> Running {
+        self.launch(&["--no-console"], Stdio::null()).0
+    }
+
+    /// Starts the system with the operator's console on pipes, and waits until it is up.
+    pub fn start_with_console(&self) -> (Running, OperatorConsole) {
+        let (mut running, lines) = self.launch(&[], Stdio::piped());
+        let keyboard = running.child.stdin.take().expect("stdin is piped");
+        (running, OperatorConsole { keyboard, lines })
+    }
+
+    fn launch(&self, options: &[&str], keyboard: Stdio) -> (Running, Receiver<String>) {
         let mut child = Command::new(binary())
-            .args(["ipl", "--no-console", "--system"])
+            .arg("ipl")
+            .args(options)
+            .arg("--system")
             .arg(self.path())
-            .stdin(Stdio::null())
+            .stdin(keyboard)
             .stdout(Stdio::piped())
             .stderr(Stdio::inherit())
             .spawn()
@@ -86,12 +101,68 @@ impl System {
                 _ => panic!("the system ended before it was up:\n{}", seen.join("\n")),
             }
         }
-        // Further output is read and dropped, so that the program never waits for us.
-        std::thread::spawn(move || lines.for_each(drop));
-        let text =
-            std::fs::read_to_string(self.path().join("run/listeners.json")).expect("listeners.json is there");
-        let listeners = serde_json::from_str(&text).expect("listeners.json is a map of strings");
-        Running { child, path: self.path(), listeners }
+        // Output is always read, so that the program never waits for us.
+        let (sender, receiver) = channel();
+        std::thread::spawn(move || {
+            for line in lines.map_while(Result::ok) {
+                // A test that does not look at the console has dropped the other end.
+                let _unread = sender.send(line);
+            }
+        });
+        let listeners = listeners(&self.path()).expect("listeners.json is a map of strings");
+        (Running { child, path: self.path(), listeners }, receiver)
+    }
+}
+
+/// The listeners that the running system names.
+fn listeners(path: &Path) -> Option<HashMap<String, String>> {
+    let text = std::fs::read_to_string(path.join("run/listeners.json")).ok()?;
+    serde_json::from_str(&text).ok()
+}
+
+/// How long a line of the operator's console may take.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// The operator's console of a system, on pipes.
+pub struct OperatorConsole {
+    keyboard: ChildStdin,
+    lines: Receiver<String>,
+}
+
+impl OperatorConsole {
+    /// Types a line.
+    pub fn type_line(&mut self, line: &str) {
+        writeln!(self.keyboard, "{line}").expect("the console takes a line");
+    }
+
+    /// The next line that is not empty, without blanks at its end; `None` when the program has ended.
+    ///
+    /// # Panics
+    /// When nothing comes; `at` says where the test is.
+    pub fn line(&mut self, at: &str) -> Option<String> {
+        loop {
+            match self.lines.recv_timeout(PATIENCE) {
+                Ok(line) if line.trim().is_empty() => {}
+                Ok(line) => return Some(line.trim_end().to_owned()),
+                Err(RecvTimeoutError::Disconnected) => return None,
+                Err(RecvTimeoutError::Timeout) => panic!("{at}: no line at the operator's console"),
+            }
+        }
+    }
+
+    /// Reads up to a line that `wanted` likes, and gives it.
+    ///
+    /// # Panics
+    /// When the program ends before.
+    pub fn wait_for(&mut self, what: &str, wanted: impl Fn(&str) -> bool) -> String {
+        let mut seen = Vec::new();
+        while let Some(line) = self.line(what) {
+            if wanted(&line) {
+                return line;
+            }
+            seen.push(line);
+        }
+        panic!("the console ended without {what}:\n{}", seen.join("\n"));
     }
 }
 
@@ -107,6 +178,25 @@ impl Running {
     pub fn port(&self, name: &str) -> u16 {
         let address = self.listeners.get(name).unwrap_or_else(|| panic!("no listener {name}"));
         address.rsplit(':').next().and_then(|p| p.parse().ok()).expect("an address ends with a port")
+    }
+
+    /// Waits until the listener `name` is there again after its server was ended, and gives its port.
+    ///
+    /// # Panics
+    /// When it does not come.
+    pub fn listens_again(&self, name: &str) -> u16 {
+        let until = std::time::Instant::now() + PATIENCE;
+        while std::time::Instant::now() < until {
+            let address = listeners(&self.path).and_then(|l| l.get(name).cloned());
+            let port = address.and_then(|a| a.rsplit(':').next().and_then(|p| p.parse().ok()));
+            if let Some(port) = port
+                && std::net::TcpStream::connect(("127.0.0.1", port)).is_ok()
+            {
+                return port;
+            }
+            std::thread::yield_now();
+        }
+        panic!("the listener {name} does not come back");
     }
 
     /// Runs one command on a user's machine with `endicott cmd`; return code and output.

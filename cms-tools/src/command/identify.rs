@@ -17,6 +17,9 @@ pub(super) const ROW: CmsCommand = CmsCommand {
 async fn run(call: CmsCall<'_>) -> CmsResult {
     let words = split(call.args);
     let options = flags(MODULE, &words.options, &[("STACK", 2), ("FIFO", 4), ("LIFO", 4), ("TYPE", 4)])?;
+    if let Some(extra) = words.operands.first() {
+        return Err(dms(MODULE, 70, 24, &[extra]));
+    }
     let cms = call.cms;
     let node = &cms.guest.cp().config.system_id;
     let now = cms.guest.local_time();

@@ -26,6 +26,9 @@ async fn run(call: CmsCall<'_>) -> CmsResult {
     if let [_, extra, ..] = words.operands[..] {
         return Err(dms(MODULE, 70, 24, &[extra]));
     }
+    if let Some(option) = words.options.first() {
+        return Err(dms(MODULE, 3, 24, &[option]));
+    }
     let top = call.cms.dir_name(MODULE, words.operands.first().unwrap_or(&"."))?;
     let found = call.cms.csl.dmsexidi(&top, WorkUnitId::DEFAULT).await;
     found.map_err(|e| csl_message(MODULE, &e, &top.to_string()))?;

@@ -22,6 +22,7 @@ mod identify;
 mod imap;
 mod listdir;
 mod listfile;
+mod modify;
 mod namefind;
 mod options;
 mod query;
@@ -78,6 +79,7 @@ pub const COMMANDS: &[CmsCommand] = &[
     imap::ROW,
     listdir::ROW,
     listfile::ROW,
+    modify::ROW,
     namefind::ROW,
     query::ROW,
     rdrlist::ROW,

@@ -1,5 +1,7 @@
 //! QUERY: what CMS itself can tell; everything else goes to CP's QUERY.
 
+use std::sync::Arc;
+
 use cp::command::split_word;
 use cp::name::UserId;
 use sfs::csl::SpaceStatus;
@@ -8,8 +10,8 @@ use super::create::csl_message;
 use super::options::abbreviates;
 use super::{CmsCall, CmsCommand, CmsResult};
 use crate::cms::store_message;
-use crate::files::Place;
-use crate::message::dms;
+use crate::files::{Accessed, Place};
+use crate::message::{DmsMessage, dms};
 
 const MODULE: &str = "QRY";
 
@@ -19,7 +21,7 @@ const BLOCK: u64 = sfs::types::BLOCK;
 pub(super) const ROW: CmsCommand = CmsCommand {
     name: "QUERY",
     min: 1,
-    syntax: "Query DISK [fm|*] | ACCESSED [fm] | LIMITS [FOR userid|ALL] [filepoolid:] | ENROLL USER [FOR ..] | FILEPOOL | CMSLEVEL | RDYMSG | IMPCP | IMPEX | SEARCH | ...",
+    syntax: "Query DISK [fm|*|R/W] | ACCESSED [fm] | LIMITS [FOR userid|ALL] [filepoolid:] | ENROLL USER [FOR ..] | FILEPOOL | CMSLEVEL | RDYMSG | IMPCP | IMPEX | SEARCH | ...",
     summary: "Shows the state of CMS; other operands are CP's",
     run: |call| Box::pin(run(call)),
 };
@@ -33,7 +35,7 @@ async fn run(call: CmsCall<'_>) -> CmsResult {
     if is("DISK", 3) {
         disk(&call, operands).await
     } else if is("ACCESSED", 2) {
-        accessed(&call).await
+        accessed(&call, operands).await
     } else if is("SEARCH", 6) {
         search(&call).await
     } else if is("LIMITS", 6) {
@@ -60,12 +62,7 @@ async fn run(call: CmsCall<'_>) -> CmsResult {
 }
 
 async fn disk(call: &CmsCall<'_>, operands: &str) -> CmsResult {
-    let wanted = operands.split_ascii_whitespace().next().unwrap_or("*").to_ascii_uppercase();
-    let modes = call.cms.modes.all();
-    let chosen: Vec<_> = modes.iter().filter(|a| wanted == "*" || wanted == a.mode.to_string()).collect();
-    if chosen.is_empty() {
-        return Err(dms(MODULE, 69, 36, &[&wanted]));
-    }
+    let chosen = chosen(call, operands, true)?;
     call.cms.say("LABEL  VDEV M  STAT   CYL TYPE BLKSZ   FILES  BLKS USED-(%) BLKS LEFT  BLK TOTAL").await;
     for a in chosen {
         let files = a.store.list().await.map_err(|e| store_message(MODULE, &e, &a.mode.to_string()))?;
@@ -85,9 +82,27 @@ async fn disk(call: &CmsCall<'_>, operands: &str) -> CmsResult {
     Ok(0)
 }
 
-async fn accessed(call: &CmsCall<'_>) -> CmsResult {
+/// The accessed modes that an operand names: a mode letter, `*` or nothing for all, or those that are R/W.
+fn chosen(call: &CmsCall<'_>, operands: &str, writable: bool) -> Result<Vec<Arc<Accessed>>, DmsMessage> {
+    let (word, rest) = split_word(operands);
+    let extra = split_word(rest).0;
+    if !extra.is_empty() {
+        return Err(dms(MODULE, 70, 24, &[extra]));
+    }
+    let wanted = word.to_ascii_uppercase();
+    let mut modes = call.cms.modes.all();
+    match wanted.as_str() {
+        "" | "*" => return Ok(modes),
+        "R/W" if writable => modes.retain(|a| a.access() == "R/W"),
+        letter => modes.retain(|a| a.mode.to_string() == letter),
+    }
+    if modes.is_empty() { Err(dms(MODULE, 69, 36, &[&wanted])) } else { Ok(modes) }
+}
+
+async fn accessed(call: &CmsCall<'_>, operands: &str) -> CmsResult {
+    let modes = chosen(call, operands, false)?;
     call.cms.say("Mode  Stat     Files  Vdev  Label/Directory").await;
-    for a in call.cms.modes.all() {
+    for a in modes {
         let files = a.store.list().await.map_err(|e| store_message(MODULE, &e, &a.mode.to_string()))?;
         let (vdev, label) = match &a.place {
             Place::Minidisk { vdev, label } => (format!("{:03X}", vdev.0), label.clone()),

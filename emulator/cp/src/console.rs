@@ -93,6 +93,8 @@ struct Inner {
     secondary: Option<Arc<SecondaryRoute>>,
     state: Option<ConsoleState>,
     closed: bool,
+    /// After LOGOFF nothing more is shown, except in the answer to the command that logged off.
+    silent: bool,
 }
 
 /// The console of one virtual machine.
@@ -227,18 +229,20 @@ impl Console {
     }
 
     /// Takes the next line of input for the machine, waiting in VM READ. A capture that comes with the line collects
-    /// output until [`Console::complete`].
+    /// output until [`Console::complete`]. In CP READ the machine stands still: nothing is read before BEGIN.
     pub async fn read(&self) -> String {
         loop {
             let arrived = self.arrived.notified();
             {
                 let mut inner = self.inner.lock();
-                if let Some(input) = inner.input.pop_front() {
-                    inner.capture = input.capture;
-                    inner.change_state(ConsoleState::Running);
-                    return input.text;
+                if inner.state != Some(ConsoleState::CpRead) {
+                    if let Some(input) = inner.input.pop_front() {
+                        inner.capture = input.capture;
+                        inner.change_state(ConsoleState::Running);
+                        return input.text;
+                    }
+                    inner.change_state(ConsoleState::VmRead);
                 }
-                inner.change_state(ConsoleState::VmRead);
             }
             arrived.await;
         }
@@ -266,11 +270,25 @@ impl Console {
     /// Sets the state shown in the status area.
     pub fn set_state(&self, state: ConsoleState) {
         self.inner.lock().change_state(state);
+        // A read that stood still in CP READ goes on.
+        self.arrived.notify_one();
+    }
+
+    /// SYSTEM RESET: what was typed ahead is for nobody now, and CP waits for a command.
+    pub fn stop(&self) {
+        let mut inner = self.inner.lock();
+        inner.input.clear();
+        inner.change_state(ConsoleState::CpRead);
     }
 
     /// The state shown in the status area.
     pub fn state(&self) -> ConsoleState {
         self.inner.lock().state.unwrap_or(ConsoleState::Running)
+    }
+
+    /// LOGOFF has been given: what programs still write while they are ended is not shown.
+    pub fn fall_silent(&self) {
+        self.inner.lock().silent = true;
     }
 
     /// The machine has gone: waiting input is dropped, askers are released, the terminal is freed.
@@ -299,6 +317,9 @@ impl Inner {
 
     /// The same, past a capture.
     fn show_terminal(&mut self, line: &str) -> Option<Arc<SecondaryRoute>> {
+        if self.silent {
+            return None;
+        }
         let Some(terminal) = &self.terminal else { return self.secondary.clone() };
         if terminal.try_send(TerminalEvent::Line(line.to_owned())).is_err() {
             self.terminal = None;
@@ -345,6 +366,21 @@ mod tests {
         assert_eq!(answer.await.unwrap(), Captured { lines: vec!["one".into(), "two".into()], rc: 4 });
         assert_eq!(terminal.recv().await, Some(TerminalEvent::Status(ConsoleState::Running)));
         assert_eq!(terminal.recv().await, Some(TerminalEvent::Line("three".into())));
+    }
+
+    #[tokio::test]
+    async fn nothing_is_read_in_cp_read() {
+        let console = Console::default();
+        console.set_state(ConsoleState::CpRead);
+        console.input("QUERY").unwrap();
+        let waiting = std::pin::pin!(console.read());
+        assert!(futures::poll!(waiting).is_pending());
+        assert_eq!(console.state(), ConsoleState::CpRead);
+        console.set_state(ConsoleState::Running);
+        assert_eq!(console.read().await, "QUERY");
+        console.input("typed ahead").unwrap();
+        console.stop();
+        assert!(!console.has_input() && console.state() == ConsoleState::CpRead);
     }
 
     #[test]

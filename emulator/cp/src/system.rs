@@ -16,6 +16,7 @@ use tokio::sync::Semaphore;
 
 use crate::clock::Clock;
 use crate::command::CommandTables;
+use crate::command::common::{full_time, session_times};
 use crate::console::ConsoleState;
 use crate::directory::{DirectoryEntry, DirectoryImage, Password, spend_check};
 use crate::ext::Extensions;
@@ -280,6 +281,7 @@ impl Cp {
     pub fn ipl(&self, vm: &Arc<Vm>, name: &str, parm: &str) -> Result<(), String> {
         let system = self.systems.read().get(&name.to_ascii_uppercase()).cloned().ok_or(name.to_owned())?;
         vm.system_reset();
+        vm.console.set_state(ConsoleState::Running);
         let boot = system.boot(Guest::new(self.arc(), vm.clone()), parm.to_owned());
         let console = vm.clone();
         // Nobody waits for the end of a named system; the machine then stands in CP READ.
@@ -297,6 +299,11 @@ impl Cp {
         if !vm.begin_logoff() {
             vm.logged_off().await;
             return;
+        }
+        if let Some(by) = by {
+            vm.console.write(&session_times(self, vm));
+            vm.console.write(&format!("LOGOFF AT {} BY {by}", full_time(&self.clock.local())));
+            vm.console.fall_silent();
         }
         vm.finish().await;
         let hooks = self.hooks.read().clone();

@@ -131,6 +131,9 @@ impl Administration {
         tracing::info!(target: "imapd::admin", "{from}: {text}");
         let upper = rest.to_ascii_uppercase();
         let words: Vec<&str> = upper.split_ascii_whitespace().collect();
+        if row.syntax == row.name && !words.is_empty() {
+            return syntax(row.name);
+        }
         (row.run)(self, &words, rest).await
     }
 }

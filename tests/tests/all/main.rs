@@ -5,7 +5,11 @@
 
 mod console;
 mod crash;
+mod foreign;
 mod fuzz;
+mod hostile;
+mod limits;
 mod readers;
 mod road;
+mod terminal;
 mod tidy;

@@ -23,6 +23,7 @@ fn run(call: CpCall<'_>) -> BoxFuture<'_, CpResult> {
     // The lines go to the console at once: when the command has ended there is none any more.
     call.vm.console.write(&session_times(call.cp, call.vm));
     call.vm.console.write(&format!("LOGOFF AT {}", full_time(&call.cp.clock.local())));
+    call.vm.console.fall_silent();
     call.cp.logoff_later(call.vm, None);
     done(Ok(()))
 }

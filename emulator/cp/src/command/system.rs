@@ -2,10 +2,9 @@
 
 use futures::future::BoxFuture;
 
-use super::common::{done, is_word};
+use super::common::{done, is_word, no_more};
 use super::messages::hcp;
-use super::{CpCall, CpCommand, CpResult};
-use crate::console::ConsoleState;
+use super::{CpCall, CpCommand, CpResult, split_word};
 
 /// `SYSTEM`.
 pub(super) const ROW: CpCommand = CpCommand {
@@ -18,14 +17,18 @@ pub(super) const ROW: CpCommand = CpCommand {
 };
 
 fn run(call: CpCall<'_>) -> BoxFuture<'_, CpResult> {
-    if call.operands.is_empty() {
+    let (word, rest) = split_word(call.operands);
+    if word.is_empty() {
         return done(Err(hcp("SYS", 26, &[])));
     }
-    if !is_word(call.operands, "RESET", 1) && !is_word(call.operands, "CLEAR", 1) {
-        return done(Err(hcp("SYS", 3, &[&call.operands.to_ascii_uppercase()])));
+    if !is_word(word, "RESET", 1) && !is_word(word, "CLEAR", 1) {
+        return done(Err(hcp("SYS", 3, &[&word.to_ascii_uppercase()])));
+    }
+    if let Err(extra) = no_more("SYS", rest) {
+        return done(Err(extra));
     }
     call.vm.system_reset();
-    call.vm.console.set_state(ConsoleState::CpRead);
+    call.vm.console.stop();
     call.out.push("SYSTEM RESET".into());
     done(Ok(()))
 }

@@ -20,8 +20,11 @@ pub const CP_LEVEL: &str =
     concat!("VM/ESA Version 2 Release 4.0, service level 0000 (Endicott ", env!("CARGO_PKG_VERSION"), ")");
 
 fn run(call: CpCall<'_>) -> BoxFuture<'_, CpResult> {
+    if let Err(extra) = no_more("CQU", call.operands) {
+        return done(Err(extra));
+    }
     call.out.push(CP_LEVEL.into());
     let ipl = call.cp.ipl_at.to_zoned(call.cp.clock.zone());
     call.out.push(format!("IPL at {}", full_time(&ipl)));
-    done(no_more("CQU", call.operands))
+    done(Ok(()))
 }

@@ -17,6 +17,9 @@ pub(in crate::command) const ROW: CpCommand = CpCommand {
 };
 
 fn run(call: CpCall<'_>) -> BoxFuture<'_, CpResult> {
+    if let Err(extra) = no_more("CQU", call.operands) {
+        return done(Err(extra));
+    }
     call.out.extend(log_message_lines(call.cp));
-    done(no_more("CQU", call.operands))
+    done(Ok(()))
 }

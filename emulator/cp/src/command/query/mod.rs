@@ -4,10 +4,8 @@
 
 use futures::future::BoxFuture;
 
-use super::common::terminal_name;
 use super::messages::hcp;
 use super::{CpCall, CpCommand, CpResult, Family, split_word};
-use crate::name::UserId;
 
 pub(super) mod commands;
 pub(super) mod cplevel;
@@ -42,11 +40,7 @@ fn run(call: CpCall<'_>) -> BoxFuture<'_, CpResult> {
         if let Some(row) = cp.commands.find(Family::Query, word, &vm.entry) {
             return (row.run)(CpCall { cp, vm, operands: rest, out }).await;
         }
-        let upper = word.to_ascii_uppercase();
-        let userid = UserId::new(word).map_err(|_| hcp("CQV", 3, &[&upper]))?;
         super::common::no_more("CQU", rest)?;
-        let found = super::common::machine("CQU", cp, userid)?;
-        out.push(format!("{userid:<8} - {}", terminal_name(&found)));
-        Ok(())
+        names::show_user(cp, word, out)
     })
 }

@@ -16,6 +16,9 @@ pub(in crate::command) const ROW: CpCommand = CpCommand {
 };
 
 fn run(call: CpCall<'_>) -> BoxFuture<'_, CpResult> {
+    if let Err(extra) = no_more("CQU", call.operands) {
+        return done(Err(extra));
+    }
     let resources = call.cp.exchange().resources();
     if resources.is_empty() {
         call.out.push("NO RESOURCES IDENTIFIED".into());
@@ -23,5 +26,5 @@ fn run(call: CpCall<'_>) -> BoxFuture<'_, CpResult> {
     for (name, owner) in resources {
         call.out.push(format!("Resource: {name:<8}   Type: Global     Owning Userid: {owner}"));
     }
-    done(no_more("CQU", call.operands))
+    done(Ok(()))
 }

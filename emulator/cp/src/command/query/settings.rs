@@ -35,6 +35,9 @@ fn routing(routing: Routing) -> &'static str {
 }
 
 fn set(call: CpCall<'_>) -> BoxFuture<'_, CpResult> {
+    if let Err(extra) = no_more("CQU", call.operands) {
+        return done(Err(extra));
+    }
     let settings = call.vm.settings.lock().clone();
     let emsg = match settings.emsg {
         EmsgSetting::On => "ON  ",
@@ -61,10 +64,13 @@ fn set(call: CpCall<'_>) -> BoxFuture<'_, CpResult> {
     ));
     let user = |user: Option<crate::name::UserId>| user.map_or("OFF".to_owned(), |u| u.to_string());
     call.out.push(format!("SECUSER {}, OBSERVER {}", user(settings.secuser), user(settings.observer)));
-    done(no_more("CQU", call.operands))
+    done(Ok(()))
 }
 
 fn terminal(call: CpCall<'_>) -> BoxFuture<'_, CpResult> {
+    if let Err(extra) = no_more("CQU", call.operands) {
+        return done(Err(extra));
+    }
     let v = |name| value(call.vm, name);
     call.out.push(format!(
         "LINEND  {} , LINEDEL  {} , CHARDEL  {} , ESCAPE  {} , TABCHAR {}",
@@ -91,5 +97,5 @@ fn terminal(call: CpCall<'_>) -> BoxFuture<'_, CpResult> {
         v("HOLD"),
         v("TIMESTAMP")
     ));
-    done(no_more("CQU", call.operands))
+    done(Ok(()))
 }

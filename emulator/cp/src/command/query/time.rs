@@ -16,10 +16,13 @@ pub(in crate::command) const ROW: CpCommand = CpCommand {
 };
 
 fn run(call: CpCall<'_>) -> BoxFuture<'_, CpResult> {
+    if let Err(extra) = no_more("CQU", call.operands) {
+        return done(Err(extra));
+    }
     let now = call.cp.clock.local();
     let zone = now.strftime("%Z").to_string();
     let date = now.strftime("%A %m/%d/%y").to_string().to_uppercase();
     call.out.push(format!("TIME IS {} {zone:<4} {date}", now.strftime("%H:%M:%S")));
     call.out.push(session_times(call.cp, call.vm));
-    done(no_more("CQU", call.operands))
+    done(Ok(()))
 }

@@ -16,6 +16,9 @@ pub(in crate::command) const ROW: CpCommand = CpCommand {
 };
 
 fn run(call: CpCall<'_>) -> BoxFuture<'_, CpResult> {
+    if let Err(extra) = no_more("CQU", call.operands) {
+        return done(Err(extra));
+    }
     call.out.push(format!("{} AT {}", call.vm.userid, call.cp.config.system_id));
-    done(no_more("CQU", call.operands))
+    done(Ok(()))
 }

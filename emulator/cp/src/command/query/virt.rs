@@ -143,11 +143,17 @@ fn show(call: CpCall<'_>) -> CpResult {
 }
 
 fn console(call: CpCall<'_>) -> BoxFuture<'_, CpResult> {
+    if let Err(extra) = no_more("CQV", call.operands) {
+        return done(Err(extra));
+    }
     call.out.extend(console_lines(call.vm).map(|(_, lines)| lines).unwrap_or_default());
-    done(no_more("CQV", call.operands))
+    done(Ok(()))
 }
 
 fn storage(call: CpCall<'_>) -> BoxFuture<'_, CpResult> {
+    if let Err(extra) = no_more("CQU", call.operands) {
+        return done(Err(extra));
+    }
     call.out.push(format!("STORAGE = {}", call.vm.entry.storage));
-    done(no_more("CQU", call.operands))
+    done(Ok(()))
 }
