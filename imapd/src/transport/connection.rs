@@ -3,6 +3,7 @@
 use std::io;
 use std::net::IpAddr;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -104,6 +105,25 @@ impl Wire {
     }
 }
 
+impl Wire {
+    /// Acknowledges at once what was received. A client that sends the rest of its command in a packet of its own holds
+    /// it back until then (RFC 896), and the kernel would wait for an answer of ours to ride on, which cannot come yet.
+    #[cfg(target_os = "linux")]
+    fn acknowledge(&self) -> bool {
+        let stream = match &self.stream {
+            Stream::Plain(s) => s,
+            Stream::Tls(s) => s.get_ref().0,
+            Stream::Gone => return false,
+        };
+        socket2::SockRef::from(stream).set_tcp_quickack(true).is_ok()
+    }
+
+    #[cfg(not(target_os = "linux"))]
+    fn acknowledge(&self) -> bool {
+        false
+    }
+}
+
 impl Drain for Wire {
     fn drain<'a>(&'a mut self, buf: &'a mut Vec<u8>, more: Bytes) -> BoxFuture<'a, io::Result<()>> {
         Box::pin(async move {
@@ -184,6 +204,9 @@ async fn talk(service: &Arc<Service>, session: &mut Session, wire: &mut Wire) ->
             }
         }
         framer.release();
+        if framer.under_way() && wire.acknowledge() {
+            service.hurried.fetch_add(1, Ordering::Relaxed);
+        }
         let user = session.user().map(|u| u.id());
         if user != known_user {
             known_user = user;
