@@ -13,8 +13,7 @@ pub async fn run(session: &Session, only: Option<&SequenceSet>) -> Done {
     if view.read_only {
         return Ok(read_only());
     }
-    let greatest = view.uids().last().copied().unwrap_or(0);
-    let only = only.map(|set| set.resolve(greatest));
+    let only = only.map(|set| view.resolve_uids(set));
     user(session)?.expunge(&view.mailbox, only, session.id).await?;
     Ok(Reply::ok("EXPUNGE completed"))
 }

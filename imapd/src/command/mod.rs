@@ -76,8 +76,9 @@ pub async fn run(session: &mut Session, command: Command, tag: &Bytes, out: &mut
         Command::Unselect => unselect::run(session),
         Command::Expunge => expunge::run(session, None).await,
         Command::UidExpunge(set) => expunge::run(session, Some(&set)).await,
-        Command::Search { charset, key, uid } => {
-            search::run(session, charset.as_deref(), &key, uid, out).await
+        Command::Search { returns, charset, key, uid } => {
+            let asked = search::Asked { returns, charset: charset.as_deref(), key: &key, uid };
+            search::run(session, &asked, tag, out).await
         }
         Command::Fetch { set, items, uid } => fetch::run(session, &set, &items, uid, out).await,
         Command::Store { set, change, silent, flags, uid } => {

@@ -129,6 +129,9 @@ fn seq_number(input: Input<'_>) -> Parsed<'_, SeqNumber> {
 
 /// `sequence-set`
 pub fn sequence_set(input: Input<'_>) -> Parsed<'_, SequenceSet> {
+    if let Some(rest) = input.strip_prefix(b"$") {
+        return Ok((rest, SequenceSet::saved()));
+    }
     let mut ranges = Vec::new();
     let mut rest = input;
     loop {

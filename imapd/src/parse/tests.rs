@@ -42,6 +42,7 @@ fn enc_set(set: &SequenceSet) -> String {
     let one = |n: &SeqNumber| match n {
         SeqNumber::Star => "*".to_owned(),
         SeqNumber::Number(n) => n.to_string(),
+        SeqNumber::Saved => "$".to_owned(),
     };
     set.0
         .iter()
@@ -102,6 +103,8 @@ fn enc_key(out: &mut Vec<u8>, key: &SearchKey, form: u8) {
             };
             out.extend_from_slice(format!("{sent}{name} {}", d.strftime("%-d-%b-%Y")).as_bytes());
         }
+        SearchKey::Older(n) => out.extend_from_slice(format!("OLDER {n}").as_bytes()),
+        SearchKey::Younger(n) => out.extend_from_slice(format!("younger {n}").as_bytes()),
         SearchKey::Larger(n) => out.extend_from_slice(format!("LARGER {n}").as_bytes()),
         SearchKey::Smaller(n) => out.extend_from_slice(format!("SMALLER {n}").as_bytes()),
         SearchKey::Header(n, t) => {
@@ -162,7 +165,10 @@ fn enc_item(out: &mut Vec<u8>, item: &FetchItem) {
 
 fn set() -> impl Strategy<Value = SequenceSet> {
     let n = prop_oneof![4 => (1u32..).prop_map(SeqNumber::Number), 1 => Just(SeqNumber::Star)];
-    proptest::collection::vec((n.clone(), n), 1..5).prop_map(SequenceSet)
+    prop_oneof![
+        9 => proptest::collection::vec((n.clone(), n), 1..5).prop_map(SequenceSet),
+        1 => Just(SequenceSet::saved()),
+    ]
 }
 
 fn flags() -> impl Strategy<Value = FlagList> {
@@ -192,6 +198,8 @@ fn key() -> impl Strategy<Value = SearchKey> {
         "[$a-z]{1,5}".prop_map(|k| SearchKey::Keyword(Keyword::new(k.as_bytes()).unwrap())),
         (test.clone(), date()).prop_map(|(t, d)| SearchKey::Internal(t, d)),
         (test, date()).prop_map(|(t, d)| SearchKey::Sent(t, d)),
+        (1u32..).prop_map(SearchKey::Older),
+        (1u32..).prop_map(SearchKey::Younger),
         any::<u32>().prop_map(SearchKey::Larger),
         any::<u32>().prop_map(SearchKey::Smaller),
         (text(), text()).prop_map(|(a, b)| SearchKey::Header(a, b)),
@@ -265,7 +273,7 @@ proptest! {
     fn search_round_trip(key in key(), form: u8, uid: bool) {
         let mut sent = if uid { b"t UID SEARCH ".to_vec() } else { b"t SEARCH ".to_vec() };
         enc_key(&mut sent, &key, form);
-        prop_assert_eq!(parse(&sent), Command::Search { charset: None, key, uid });
+        prop_assert_eq!(parse(&sent), Command::Search { returns: None, charset: None, key, uid });
     }
 
     #[test]

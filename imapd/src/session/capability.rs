@@ -55,6 +55,9 @@ rows! {
     "UNSELECT", "RFC 3691", IN, Always;
     "UIDPLUS", "RFC 4315", IN, Always;
     "MOVE", "RFC 6851", IN, Always;
+    "ESEARCH", "RFC 4731", IN, Always;
+    "SEARCHRES", "RFC 5182", IN, Always;
+    "WITHIN", "RFC 5032", IN, Always;
 }
 
 /// The tokens for a session as it stands.

@@ -28,6 +28,8 @@ pub struct View {
     /// UIDs that are recent in this session, as ranges.
     recent: Vec<(u32, u32)>,
     known_keywords: usize,
+    /// What the last SEARCH with SAVE found, `$` (RFC 5182). UIDs never come back, so those expunged do no harm.
+    saved: NumberSet,
     watch: watch::Receiver<u64>,
 }
 
@@ -46,6 +48,7 @@ impl View {
             ghosts: BTreeSet::new(),
             recent: if from < uid_next { vec![(from.0, uid_next.0 - 1)] } else { Vec::new() },
             known_keywords: state.keywords.iter().flatten().count(),
+            saved: NumberSet::default(),
             watch,
             mailbox: mailbox.clone(),
         };
@@ -85,15 +88,32 @@ impl View {
 
     /// The messages a set names, as number and UID, ascending. `None` when it names a number that does not exist.
     pub fn select(&self, set: &SequenceSet, by_uid: bool) -> Option<Vec<(u32, Uid)>> {
-        if by_uid {
-            let greatest = self.uids.last().copied().unwrap_or(0);
-            return Some(self.positions_of_uids(&set.resolve(greatest)));
+        if by_uid || set.is_saved() {
+            return Some(self.positions_of_uids(&self.resolve_uids(set)));
         }
         if set.greatest_named() > self.len() || (self.is_empty() && !set.0.is_empty()) {
             return None;
         }
         let numbers = set.resolve(self.len());
         Some(numbers.iter().map(|n| (n, Uid(self.uids[n as usize - 1]))).collect())
+    }
+
+    /// The UIDs that a set of UIDs names.
+    pub fn resolve_uids(&self, set: &SequenceSet) -> NumberSet {
+        if set.is_saved() {
+            return self.saved.clone();
+        }
+        set.resolve(self.uids.last().copied().unwrap_or(0))
+    }
+
+    /// `$`
+    pub fn saved(&self) -> &NumberSet {
+        &self.saved
+    }
+
+    /// Sets `$`.
+    pub fn save(&mut self, uids: NumberSet) {
+        self.saved = uids;
     }
 
     fn positions_of_uids(&self, set: &NumberSet) -> Vec<(u32, Uid)> {

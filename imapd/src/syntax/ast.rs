@@ -5,7 +5,7 @@ use bytes::Bytes;
 use super::date::InternalDate;
 use super::flag::FlagList;
 use super::mailbox_name::{MailboxName, MailboxNameError};
-use super::search_key::SearchKey;
+use super::search_key::{SearchKey, SearchReturn};
 use super::section::Section;
 use super::seqset::SequenceSet;
 
@@ -40,7 +40,7 @@ pub enum Command {
     Unselect,
     Expunge,
     UidExpunge(SequenceSet),
-    Search { charset: Option<Vec<u8>>, key: SearchKey, uid: bool },
+    Search { returns: Option<SearchReturn>, charset: Option<Vec<u8>>, key: SearchKey, uid: bool },
     Fetch { set: SequenceSet, items: Vec<FetchItem>, uid: bool },
     Store { set: SequenceSet, change: FlagChange, silent: bool, flags: FlagList, uid: bool },
     Copy { set: SequenceSet, mailbox: MailboxArg, uid: bool },

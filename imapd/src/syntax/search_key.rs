@@ -41,6 +41,10 @@ pub enum SearchKey {
     Internal(DateTest, Date),
     /// Date header.
     Sent(DateTest, Date),
+    /// Internal date not within so many seconds before now (RFC 5032).
+    Older(u32),
+    /// Internal date within so many seconds before now (RFC 5032).
+    Younger(u32),
     /// RFC822.SIZE greater than this many octets.
     Larger(u32),
     /// RFC822.SIZE less than this many octets.
@@ -51,6 +55,28 @@ pub enum SearchKey {
     Body(Vec<u8>),
     /// Text in header or body.
     Text(Vec<u8>),
+}
+
+/// What a search is to give back (RFC 4731 section 3.1, RFC 5182 section 2.1).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct SearchReturn {
+    /// The lowest match.
+    pub min: bool,
+    /// The highest match.
+    pub max: bool,
+    /// All matches.
+    pub all: bool,
+    /// How many there are.
+    pub count: bool,
+    /// Keep them as `$`.
+    pub save: bool,
+}
+
+impl SearchReturn {
+    /// Whether anything is to be shown: SAVE alone shows nothing.
+    pub fn shows(self) -> bool {
+        self.min || self.max || self.all || self.count || !self.save
+    }
 }
 
 impl SearchKey {

@@ -1,7 +1,8 @@
 //! Sequence sets: sorted ranges of message numbers or UIDs, with `*` (RFC 3501 section 9, `sequence-set`).
 //!
 //! A set is parsed as written ([`SequenceSet`]), then resolved once against the greatest number in use
-//! ([`SequenceSet::resolve`]) into [`NumberSet`], whose ranges are sorted, disjoint and not adjacent.
+//! ([`SequenceSet::resolve`]) into [`NumberSet`], whose ranges are sorted, disjoint and not adjacent. `$`, the result of
+//! an earlier search (RFC 5182), stands alone and is known to the session only.
 
 use std::fmt;
 
@@ -12,6 +13,8 @@ pub enum SeqNumber {
     Number(u32),
     /// `*`, the greatest number in use.
     Star,
+    /// `$`, both ends of the one range of [`SequenceSet::saved`].
+    Saved,
 }
 
 /// A sequence set as written.
@@ -22,12 +25,23 @@ impl SequenceSet {
     /// Greatest count of elements in one set; a client that selects single messages stays far below.
     pub const MAX_RANGES: usize = 20_000;
 
+    /// `$`
+    pub fn saved() -> Self {
+        Self(vec![(SeqNumber::Saved, SeqNumber::Saved)])
+    }
+
+    /// Whether this is `$`.
+    pub fn is_saved(&self) -> bool {
+        matches!(self.0[..], [(SeqNumber::Saved, _)])
+    }
+
     /// The set with `*` replaced by `greatest`, sorted and merged. With `greatest` 0 (nothing there), `*` is 0 and
     /// ranges of `*` alone vanish.
     pub fn resolve(&self, greatest: u32) -> NumberSet {
         let value = |n: SeqNumber| match n {
             SeqNumber::Number(n) => n,
             SeqNumber::Star => greatest,
+            SeqNumber::Saved => 0,
         };
         NumberSet::from_ranges(self.0.iter().map(|(a, b)| (value(*a), value(*b))))
     }
@@ -36,7 +50,7 @@ impl SequenceSet {
     pub fn greatest_named(&self) -> u32 {
         let named = |n: &SeqNumber| match n {
             SeqNumber::Number(n) => *n,
-            SeqNumber::Star => 0,
+            SeqNumber::Star | SeqNumber::Saved => 0,
         };
         self.0.iter().map(|(a, b)| named(a).max(named(b))).max().unwrap_or(0)
     }
