@@ -18,6 +18,7 @@ pub mod idle;
 pub mod list;
 pub mod login;
 pub mod logout;
+pub mod lsub;
 pub mod namespace;
 pub mod noop;
 pub mod rename;
@@ -58,14 +59,13 @@ pub async fn run(session: &mut Session, command: Command, tag: &Bytes, out: &mut
             authenticate::run(session, tag, &mechanism, initial, out).await
         }
         Command::Select { mailbox, read_only } => select::run(session, mailbox, read_only, out).await,
-        Command::Create(name) => create::run(session, name).await,
+        Command::Create { mailbox, uses } => create::run(session, mailbox, &uses).await,
         Command::Delete(name) => delete::run(session, name).await,
         Command::Rename(from, to) => rename::run(session, from, to).await,
         Command::Subscribe(name) => subscribe::run(session, name, true).await,
         Command::Unsubscribe(name) => subscribe::run(session, name, false).await,
-        Command::List { reference, pattern, subscribed } => {
-            list::run(session, &reference, &pattern, subscribed, out).await
-        }
+        Command::List(args) => list::run(session, &args, out).await,
+        Command::Lsub { reference, pattern } => lsub::run(session, &reference, &pattern, out).await,
         Command::Status { mailbox, items } => status::run(session, mailbox, &items, out).await,
         Command::Append { mailbox, flags, date, message } => {
             append::run(session, mailbox, flags, date, message).await

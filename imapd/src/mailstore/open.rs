@@ -71,6 +71,11 @@ impl Columns {
         self.modseq.iter().zip(self.uid.iter()).filter(move |(m, _)| **m > modseq.0).map(|(_, u)| Uid(*u))
     }
 
+    /// Messages with that flag.
+    pub fn count(&self, flag: SystemFlags) -> usize {
+        self.flags.iter().filter(|f| *f & flag.bits() != 0).count()
+    }
+
     /// Position of the first message without `\Seen`.
     pub fn first_unseen(&self) -> Option<usize> {
         self.flags.iter().position(|f| f & SystemFlags::SEEN.bits() == 0)

@@ -91,7 +91,15 @@ impl UserStore {
     /// # Errors
     /// [`StoreError`].
     pub async fn create(self: &Arc<Self>, name: MailboxName) -> Result<(), StoreError> {
-        self.ask(Request::Create { name }).await.map(drop)
+        self.create_for(name, 0).await
+    }
+
+    /// Makes a mailbox with special uses, bits of [`super::Attributes::USES`], and its missing superiors.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn create_for(self: &Arc<Self>, name: MailboxName, uses: u32) -> Result<(), StoreError> {
+        self.ask(Request::Create { name, uses }).await.map(drop)
     }
 
     /// Deletes a mailbox with its messages; a name with inferiors stays as one that cannot be selected.

@@ -97,6 +97,16 @@ impl Attributes {
     /// The name is subscribed to.
     pub const SUBSCRIBED: u32 = 4;
 
+    /// Special uses (RFC 6154), each with its name. `\\All` and `\\Flagged` are for mailboxes that show messages kept
+    /// elsewhere, which there are none of here.
+    pub const USES: [(u32, &'static str); 5] =
+        [(8, "\\Archive"), (16, "\\Drafts"), (32, "\\Junk"), (64, "\\Sent"), (128, "\\Trash")];
+
+    /// The special uses that are set.
+    pub fn uses(self) -> impl Iterator<Item = &'static str> {
+        Self::USES.into_iter().filter(move |(bit, _)| self.has(*bit)).map(|(_, name)| name)
+    }
+
     /// Whether all of these bits are set.
     pub fn has(self, bits: u32) -> bool {
         self.0 & bits == bits

@@ -30,7 +30,7 @@ pub(super) enum Request {
     Store { mailbox: Arc<OpenMailbox>, uids: Vec<Uid>, change: FlagChange, flags: FlagList, by: SessionId },
     Expunge { mailbox: Arc<OpenMailbox>, only: Option<NumberSet>, by: SessionId },
     Copy { from: Arc<OpenMailbox>, uids: Vec<Uid>, to: Arc<OpenMailbox>, remove: bool, by: SessionId },
-    Create { name: MailboxName },
+    Create { name: MailboxName, uses: u32 },
     Delete { mailbox: Option<Arc<OpenMailbox>>, name: MailboxName },
     Rename { from: MailboxName, to: MailboxName },
     Subscribe { name: MailboxName, on: bool },
@@ -287,7 +287,7 @@ impl UserStore {
 
     async fn change_names(&self, request: Request) -> Result<Outcome, StoreError> {
         let (ops, rows) = match &request {
-            Request::Create { name } => self.plan_create(name)?,
+            Request::Create { name, uses } => self.plan_create(name, *uses)?,
             Request::Delete { mailbox, name } => self.plan_delete(mailbox.as_deref(), name)?,
             Request::Rename { from, to } => self.plan_rename(from, to)?,
             Request::Subscribe { name, on } => self.plan_subscribe(name, *on)?,

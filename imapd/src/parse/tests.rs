@@ -375,6 +375,10 @@ fn macros_and_short_forms() {
         matches!(parse(b"t UID FETCH 1 FLAGS"), Command::Fetch { items, .. } if items[0] == FetchItem::Uid)
     );
     assert_eq!(parse(b"t ID ()"), Command::Id);
+    for (n, good) in [(32, true), (33, false)] {
+        let sent = format!("t LIST \"\" ({})", vec!["a"; n].join(" "));
+        assert_eq!(command(&Bytes::from(sent)).is_ok(), good);
+    }
 }
 
 #[test]

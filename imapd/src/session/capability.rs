@@ -55,6 +55,12 @@ rows! {
     "UNSELECT", "RFC 3691", IN, Always;
     "UIDPLUS", "RFC 4315", IN, Always;
     "MOVE", "RFC 6851", IN, Always;
+    "SPECIAL-USE", "RFC 6154", IN, Always;
+    "CREATE-SPECIAL-USE", "RFC 6154", IN, Always;
+    "LIST-EXTENDED", "RFC 5258", IN, Always;
+    "LIST-STATUS", "RFC 5819", IN, Always;
+    "STATUS=SIZE", "RFC 8438", IN, Always;
+    "APPENDLIMIT=67108864", "RFC 7889", IN, Always;
     "ESEARCH", "RFC 4731", IN, Always;
     "SEARCHRES", "RFC 5182", IN, Always;
     "WITHIN", "RFC 5032", IN, Always;
@@ -79,4 +85,15 @@ pub fn list(session: &Session) -> String {
         }
     }
     out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_append_limit_is_the_real_one() {
+        let token = format!("APPENDLIMIT={}", crate::wire::MAX_MESSAGE);
+        assert!(TABLE.iter().any(|row| row.token == token));
+    }
 }

@@ -25,12 +25,13 @@ pub enum Command {
     Login { user: Vec<u8>, password: Vec<u8> },
     Authenticate { mechanism: Vec<u8>, initial: Option<Vec<u8>> },
     Select { mailbox: MailboxArg, read_only: bool },
-    Create(MailboxArg),
+    Create { mailbox: MailboxArg, uses: Vec<Vec<u8>> },
     Delete(MailboxArg),
     Rename(MailboxArg, MailboxArg),
     Subscribe(MailboxArg),
     Unsubscribe(MailboxArg),
-    List { reference: Vec<u8>, pattern: Vec<u8>, subscribed: bool },
+    List(ListArgs),
+    Lsub { reference: Vec<u8>, pattern: Vec<u8> },
     Status { mailbox: MailboxArg, items: Vec<StatusItem> },
     Append { mailbox: MailboxArg, flags: FlagList, date: Option<InternalDate>, message: Bytes },
     Namespace,
@@ -56,6 +57,44 @@ pub enum StatusItem {
     UidNext,
     UidValidity,
     Unseen,
+    Size,
+    Deleted,
+    AppendLimit,
+}
+
+/// What LIST asks for (RFC 5258).
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct ListArgs {
+    /// What names must be.
+    pub select: ListSelect,
+    /// What is put before the patterns.
+    pub reference: Vec<u8>,
+    /// Any of these matches.
+    pub patterns: Vec<Vec<u8>>,
+    /// What is shown.
+    pub returns: ListReturn,
+    /// Whether anything of RFC 5258 was used.
+    pub extended: bool,
+}
+
+/// Selection options of LIST. REMOTE selects what is there anyway, so it is not kept.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct ListSelect {
+    /// `SUBSCRIBED`
+    pub subscribed: bool,
+    /// `RECURSIVEMATCH`
+    pub recursive: bool,
+    /// `SPECIAL-USE` (RFC 6154)
+    pub special_use: bool,
+}
+
+/// Return options of LIST. CHILDREN and SPECIAL-USE attributes are always shown, so they are not kept.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct ListReturn {
+    /// `SUBSCRIBED`
+    pub subscribed: bool,
+    /// `STATUS (items)` (RFC 5819)
+    pub status: Option<Vec<StatusItem>>,
 }
 
 /// How STORE changes flags.
