@@ -12,27 +12,45 @@ use bytes::Bytes;
 use super::{Done, no_such_number, some_expunged, user, view};
 use crate::mail::NoteView;
 use crate::mail::section::{Resolved, partial, pick_fields, resolve};
+use crate::mailstore::open::State;
 use crate::mailstore::{MessageRecord, OpenMailbox, StoreError, Uid};
-use crate::session::view::write_flags;
+use crate::session::view::{write_flags, write_modseq};
 use crate::session::{Failure, Out, Reply, Server, Session, View};
-use crate::syntax::ast::{FetchItem, FlagChange};
+use crate::syntax::ast::{ChangedSince, FetchItem, FlagChange};
 use crate::syntax::flag::{FlagList, SystemFlags};
 use crate::syntax::section::{Section, SectionText};
 use crate::syntax::seqset::SequenceSet;
+
+/// What the command asks for, its messages apart.
+pub struct Asked<'a> {
+    /// What is shown.
+    pub items: &'a [FetchItem],
+    /// Only messages changed after this.
+    pub since: Option<ChangedSince>,
+    /// Whether it is UID FETCH.
+    pub uid: bool,
+}
 
 /// Shows what is asked of each message.
 ///
 /// # Errors
 /// When the mail store fails or the client is gone.
-pub async fn run(
-    session: &Session,
-    set: &SequenceSet,
-    items: &[FetchItem],
-    by_uid: bool,
-    out: &mut Out<'_>,
-) -> Done {
+pub async fn run(session: &mut Session, set: &SequenceSet, asked: &Asked<'_>, out: &mut Out<'_>) -> Done {
+    let (items, by_uid) = (asked.items, asked.uid);
+    if asked.since.is_some_and(|s| s.vanished) && !session.enabled.qresync {
+        return Ok(Reply::bad("VANISHED needs QRESYNC to be enabled"));
+    }
+    session.enabled.condstore |= items.contains(&FetchItem::ModSeq);
+    let session = &*session;
     let view = view(session)?;
-    let Some(selected) = view.select(set, by_uid) else { return Ok(no_such_number()) };
+    let Some(mut selected) = view.select(set, by_uid) else { return Ok(no_such_number()) };
+    if let Some(since) = asked.since {
+        let state = view.mailbox.state();
+        selected.retain(|(_, uid)| state.columns.get(*uid).is_none_or(|r| r.modseq > since.modseq));
+        if since.vanished {
+            vanished(view, &state, set, since, out.buf);
+        }
+    }
     let seen = mark_seen(session, view, items, &selected).await?;
     let items = plan(items);
     let mut missing = false;
@@ -53,6 +71,15 @@ pub async fn run(
     }
     // A message that is gone is no error for UID FETCH (RFC 3501 section 6.4.8).
     Ok(if missing && !by_uid { some_expunged() } else { Reply::ok("FETCH completed") })
+}
+
+/// Tells of expunged messages of the set. Those the session still counts are told when their numbers go.
+fn vanished(view: &View, state: &State, set: &SequenceSet, since: ChangedSince, out: &mut Vec<u8>) {
+    let asked = if set.is_saved() { view.saved().clone() } else { set.resolve(state.uid_next.0 - 1) };
+    let gone = state.vanished(since.modseq, Some(&asked)).without(view.uids());
+    if !gone.is_empty() {
+        out.extend_from_slice(format!("* VANISHED (EARLIER) {gone}\r\n").as_bytes());
+    }
 }
 
 /// Sets `\Seen` where an item asks for it; gives back the messages for which it is new.
@@ -210,7 +237,7 @@ async fn message(
     }
     out.buf.extend_from_slice(format!("* {number} FETCH (").as_bytes());
     let mut bodies = bodies.into_iter();
-    let mut flags_shown = false;
+    let (mut flags_shown, mut modseq_shown) = (false, false);
     for (i, item) in items.iter().enumerate() {
         if i > 0 {
             out.buf.push(b' ');
@@ -218,6 +245,7 @@ async fn message(
         match item {
             Planned::Figure(figure) => {
                 flags_shown |= *figure == FetchItem::Flags;
+                modseq_shown |= *figure == FetchItem::ModSeq;
                 write_figure(out.buf, view, record, figure, source.view.as_deref());
             }
             Planned::Octets { label, .. } => {
@@ -235,6 +263,10 @@ async fn message(
     if show_flags && !flags_shown {
         out.buf.push(b' ');
         write_figure(out.buf, view, record, &FetchItem::Flags, None);
+    }
+    if show_flags && !modseq_shown && session.enabled.condstore {
+        out.buf.push(b' ');
+        write_modseq(out.buf, record);
     }
     out.buf.extend_from_slice(b")\r\n");
     Ok(())
@@ -256,6 +288,7 @@ fn write_figure(
             out.extend_from_slice(format!("INTERNALDATE \"{}\"", record.date).as_bytes());
         }
         FetchItem::Rfc822Size => out.extend_from_slice(format!("RFC822.SIZE {}", record.size).as_bytes()),
+        FetchItem::ModSeq => write_modseq(out, record),
         FetchItem::Uid => out.extend_from_slice(format!("UID {}", record.uid).as_bytes()),
         item => {
             let (label, text): (&[u8], _) = match item {

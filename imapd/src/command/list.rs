@@ -9,7 +9,7 @@ use super::{Done, status, user};
 use crate::mailstore::catalog::Catalog;
 use crate::mailstore::{Attributes, MailboxRow, StoreError};
 use crate::session::{Out, Reply, Session};
-use crate::syntax::ast::ListArgs;
+use crate::syntax::ast::{ListArgs, StatusItem};
 use crate::syntax::mailbox_name::{MailboxName, SEPARATOR, matches_pattern};
 use crate::syntax::{quote, utf7};
 
@@ -70,7 +70,7 @@ struct Found {
 ///
 /// # Errors
 /// When the client is gone.
-pub async fn run(session: &Session, args: &ListArgs, out: &mut Out<'_>) -> Done {
+pub async fn run(session: &mut Session, args: &ListArgs, out: &mut Out<'_>) -> Done {
     const DONE: &str = "LIST completed";
     if !args.extended && args.patterns.iter().all(Vec::is_empty) {
         // Asks for the separator and the root of the reference.
@@ -85,6 +85,8 @@ pub async fn run(session: &Session, args: &ListArgs, out: &mut Out<'_>) -> Done 
             Err(reply) => return Ok(reply),
         }
     }
+    let status = args.returns.status.as_ref();
+    session.enabled.condstore |= status.is_some_and(|items| items.contains(&StatusItem::HighestModSeq));
     let user = user(session)?;
     let found = names(&user.catalog(), &patterns, args);
     for (name, found) in found {

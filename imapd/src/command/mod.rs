@@ -53,12 +53,12 @@ pub async fn run(session: &mut Session, command: Command, tag: &Bytes, out: &mut
         Command::Logout => logout::run(session, out),
         Command::StartTls => starttls::run(session),
         Command::Id => id::run(out),
-        Command::Enable(names) => enable::run(&names, out),
+        Command::Enable(names) => enable::run(session, &names, out),
         Command::Login { user, password } => login::run(session, &user, &password).await,
         Command::Authenticate { mechanism, initial } => {
             authenticate::run(session, tag, &mechanism, initial, out).await
         }
-        Command::Select { mailbox, read_only } => select::run(session, mailbox, read_only, out).await,
+        Command::Select { mailbox, args } => select::run(session, mailbox, &args, out).await,
         Command::Create { mailbox, uses } => create::run(session, mailbox, &uses).await,
         Command::Delete(name) => delete::run(session, name).await,
         Command::Rename(from, to) => rename::run(session, from, to).await,
@@ -80,10 +80,10 @@ pub async fn run(session: &mut Session, command: Command, tag: &Bytes, out: &mut
             let asked = search::Asked { returns, charset: charset.as_deref(), key: &key, uid };
             search::run(session, &asked, tag, out).await
         }
-        Command::Fetch { set, items, uid } => fetch::run(session, &set, &items, uid, out).await,
-        Command::Store { set, change, silent, flags, uid } => {
-            store::run(session, &set, store::Asked { change, silent, flags, uid }, out).await
+        Command::Fetch { set, items, since, uid } => {
+            fetch::run(session, &set, &fetch::Asked { items: &items, since, uid }, out).await
         }
+        Command::Store { set, args, uid } => store::run(session, &set, args, uid, out).await,
         Command::Copy { set, mailbox, uid } => copy::run(session, &set, mailbox, uid, false, out).await,
         Command::Move { set, mailbox, uid } => copy::run(session, &set, mailbox, uid, true, out).await,
     }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 
 use super::{Done, view};
-use crate::mailstore::{MessageRecord, OpenMailbox, Uid};
+use crate::mailstore::{MessageRecord, ModSeq, OpenMailbox, Uid};
 use crate::search::{Content, Context, Program, Row};
 use crate::session::{Failure, Out, Reply, Session, View};
 use crate::syntax::quote;
@@ -51,6 +51,9 @@ pub async fn run(session: &mut Session, asked: &Asked<'_>, tag: &[u8], out: &mut
             return failed.map(|r| r.err().unwrap_or_else(unknown_charset));
         }
     };
+    let with_modseq = asked.key.uses_modseq();
+    session.enabled.condstore |= with_modseq;
+    let modseq = with_modseq.then(|| highest(session, &hits, asked.returns)).flatten();
     let Some(returns) = asked.returns else {
         out.buf.extend_from_slice(b"* SEARCH");
         for (number, uid) in hits {
@@ -58,11 +61,14 @@ pub async fn run(session: &mut Session, asked: &Asked<'_>, tag: &[u8], out: &mut
             out.buf.extend_from_slice(format!(" {n}").as_bytes());
             out.room().await?;
         }
+        if let Some(modseq) = modseq {
+            out.buf.extend_from_slice(format!(" (MODSEQ {modseq})").as_bytes());
+        }
         out.buf.extend_from_slice(b"\r\n");
         return Ok(Reply::ok("SEARCH completed"));
     };
     if returns.shows() {
-        esearch(out.buf, tag, &hits, returns, asked.uid);
+        esearch(out.buf, tag, &hits, returns, asked.uid, modseq);
     }
     if returns.save
         && let Some(view) = &mut session.view
@@ -73,7 +79,14 @@ pub async fn run(session: &mut Session, asked: &Asked<'_>, tag: &[u8], out: &mut
 }
 
 /// Appends the ESEARCH response (RFC 4731 section 3.1) for hits in ascending order.
-fn esearch(out: &mut Vec<u8>, tag: &[u8], hits: &[(u32, Uid)], returns: SearchReturn, by_uid: bool) {
+fn esearch(
+    out: &mut Vec<u8>,
+    tag: &[u8],
+    hits: &[(u32, Uid)],
+    returns: SearchReturn,
+    by_uid: bool,
+    modseq: Option<ModSeq>,
+) {
     let shown = |hit: &(u32, Uid)| if by_uid { hit.1.0 } else { hit.0 };
     out.extend_from_slice(b"* ESEARCH (TAG ");
     // A tag holds nothing that a string could not; it is shown as one whatever it is made of.
@@ -93,7 +106,21 @@ fn esearch(out: &mut Vec<u8>, tag: &[u8], hits: &[(u32, Uid)], returns: SearchRe
     if returns.all && !hits.is_empty() {
         out.extend_from_slice(format!(" ALL {}", NumberSet::from_sorted(hits.iter().map(shown))).as_bytes());
     }
+    if let Some(modseq) = modseq {
+        out.extend_from_slice(format!(" MODSEQ {modseq}").as_bytes());
+    }
     out.extend_from_slice(b"\r\n");
+}
+
+/// The highest modification sequence of the messages that are shown (RFC 7162 section 3.1.5, RFC 4731 section 3.2).
+fn highest(session: &Session, hits: &[(u32, Uid)], returns: Option<SearchReturn>) -> Option<ModSeq> {
+    let shown = returns.map_or_else(|| uids(hits), |returns| saved(hits, returns));
+    let state = session.view.as_ref()?.mailbox.state();
+    shown.iter().filter_map(|uid| state.columns.get(Uid(uid))).map(|r| r.modseq).max()
+}
+
+fn uids(hits: &[(u32, Uid)]) -> NumberSet {
+    NumberSet::from_sorted(hits.iter().map(|(_, uid)| uid.0))
 }
 
 /// What becomes `$`: the lowest or highest match when only they were asked for (RFC 5182 section 2.4).

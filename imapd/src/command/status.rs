@@ -14,11 +14,17 @@ use crate::wire::MAX_MESSAGE;
 ///
 /// # Errors
 /// When the mailbox does not exist.
-pub async fn run(session: &Session, mailbox: MailboxArg, items: &[StatusItem], out: &mut Out<'_>) -> Done {
+pub async fn run(
+    session: &mut Session,
+    mailbox: MailboxArg,
+    items: &[StatusItem],
+    out: &mut Out<'_>,
+) -> Done {
     let name = match name(mailbox) {
         Ok(name) => name,
         Err(reply) => return Ok(reply),
     };
+    session.enabled.condstore |= items.contains(&StatusItem::HighestModSeq);
     let user = user(session)?;
     let row = user.catalog().get(&name).filter(|r| r.attributes.has(Attributes::EXISTS)).cloned();
     let row = row.ok_or(StoreError::NoSuchMailbox)?;
@@ -60,6 +66,7 @@ pub(super) async fn show(
             StatusItem::Unseen => format!("UNSEEN {}", row.unseen),
             StatusItem::Size => format!("SIZE {}", row.octets),
             StatusItem::Deleted => format!("DELETED {deleted}"),
+            StatusItem::HighestModSeq => format!("HIGHESTMODSEQ {}", row.highest_modseq),
             StatusItem::AppendLimit => format!("APPENDLIMIT {MAX_MESSAGE}"),
         })
         .collect();

@@ -12,6 +12,7 @@ use super::backend::LoadedMailbox;
 use super::catalog::Slots;
 use super::change_log::{ChangeLog, Since};
 use super::error::StoreError;
+use super::tombstones::Tombstones;
 use super::types::{MailboxId, MailboxRow, MessageRecord, ModSeq, NoteMarks, Uid, UidValidity};
 use super::user::UserStore;
 use crate::mail::NoteView;
@@ -140,6 +141,8 @@ pub struct State {
     pub uid_next: Uid,
     /// HIGHESTMODSEQ.
     pub highest_modseq: ModSeq,
+    /// What was expunged when.
+    pub tombstones: Tombstones,
     /// Whether the mailbox was deleted under its sessions.
     pub deleted: bool,
 }
@@ -204,6 +207,7 @@ impl OpenMailbox {
                 keywords,
                 uid_next: row.uid_next,
                 highest_modseq: row.highest_modseq,
+                tombstones: Tombstones::new(loaded.tombstone_floor, loaded.tombstones, row.highest_modseq),
                 deleted: false,
             }),
             slots: Mutex::new(Slots::new(loaded.free_slots, loaded.next_slot)),

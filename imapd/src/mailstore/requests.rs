@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::error::StoreError;
 use super::open::OpenMailbox;
-use super::types::{NewMessage, Origin, SessionId, Uid};
+use super::types::{ModSeq, NewMessage, Origin, SessionId, Uid};
 use super::user::{Outcome, Request, UserStore};
 use crate::syntax::ast::FlagChange;
 use crate::syntax::flag::FlagList;
@@ -50,8 +50,29 @@ impl UserStore {
         flags: FlagList,
         by: SessionId,
     ) -> Result<Vec<Uid>, StoreError> {
-        let request = Request::Store { mailbox: mailbox.clone(), uids: uids_asked, change, flags, by };
-        Ok(uids(self.ask(request).await?))
+        let stored = self.store_unchanged(mailbox, uids_asked, change, flags, None, by).await?;
+        Ok(stored.0)
+    }
+
+    /// Changes flags of messages that were not changed after `unchanged_since` (RFC 7162 section 3.1.3); gives back the
+    /// UIDs that are still there and were not refused, and those refused.
+    ///
+    /// # Errors
+    /// [`StoreError`]; nothing is changed then.
+    pub async fn store_unchanged(
+        self: &Arc<Self>,
+        mailbox: &Arc<OpenMailbox>,
+        uids: Vec<Uid>,
+        change: FlagChange,
+        flags: FlagList,
+        unchanged_since: Option<ModSeq>,
+        by: SessionId,
+    ) -> Result<(Vec<Uid>, Vec<Uid>), StoreError> {
+        let mailbox = mailbox.clone();
+        match self.ask(Request::Store { mailbox, uids, change, flags, unchanged_since, by }).await? {
+            Outcome::Stored { present, refused } => Ok((present, refused)),
+            _ => Ok((Vec::new(), Vec::new())),
+        }
     }
 
     /// Removes messages with `\Deleted`; gives back their UIDs.

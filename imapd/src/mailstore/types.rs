@@ -42,6 +42,11 @@ number!(
     SessionId(u64)
 );
 
+impl ModSeq {
+    /// Greatest that a client may name (RFC 7162 section 7).
+    pub const MAX: Self = Self(i64::MAX as u64);
+}
+
 /// How the records of a note stand for its octets; see [`crate::mailstore::sfs::note_file`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct NoteMarks(pub u8);

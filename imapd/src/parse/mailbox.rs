@@ -1,4 +1,4 @@
-//! Commands whose arguments are mailbox names alone: SELECT, EXAMINE, CREATE, DELETE, RENAME, SUBSCRIBE, UNSUBSCRIBE.
+//! Commands whose arguments are mailbox names alone, or nearly: CREATE, DELETE, RENAME, SUBSCRIBE, UNSUBSCRIBE.
 
 use bytes::Bytes;
 use nom::Parser;
@@ -30,8 +30,6 @@ macro_rules! form {
     };
 }
 
-form!(/** `SELECT` */ select, mailbox => Command::Select { mailbox, read_only: false });
-form!(/** `EXAMINE` */ examine, mailbox => Command::Select { mailbox, read_only: true });
 form!(/** `DELETE` */ delete, mailbox => Command::Delete(mailbox));
 form!(/** `SUBSCRIBE` */ subscribe, mailbox => Command::Subscribe(mailbox));
 form!(/** `UNSUBSCRIBE` */ unsubscribe, mailbox => Command::Unsubscribe(mailbox));

@@ -11,6 +11,7 @@ use nom::sequence::{delimited, preceded, separated_pair, terminated};
 use jiff::civil::Date;
 
 use super::{Input, Parsed};
+use crate::mailstore::ModSeq;
 use crate::syntax::ast::MailboxArg;
 use crate::syntax::date::{InternalDate, month};
 use crate::syntax::flag::{FlagList, Keyword, SystemFlags};
@@ -109,6 +110,15 @@ pub fn list_mailbox(input: Input<'_>) -> Parsed<'_, Vec<u8>> {
 pub fn number(input: Input<'_>) -> Parsed<'_, u32> {
     map_opt(take_while_m_n(1, 10, |b: u8| b.is_ascii_digit()), |digits: &[u8]| {
         std::str::from_utf8(digits).ok()?.parse().ok()
+    })
+    .parse(input)
+}
+
+/// `mod-sequence-valzer`: a number of 63 bits (RFC 7162 section 7).
+pub fn mod_sequence(input: Input<'_>) -> Parsed<'_, ModSeq> {
+    map_opt(take_while_m_n(1, 19, |b: u8| b.is_ascii_digit()), |digits: &[u8]| {
+        let n: u64 = std::str::from_utf8(digits).ok()?.parse().ok()?;
+        (n <= ModSeq::MAX.0).then_some(ModSeq(n))
     })
     .parse(input)
 }

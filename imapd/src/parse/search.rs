@@ -2,6 +2,7 @@
 
 use bytes::Bytes;
 use nom::Parser;
+use nom::branch::alt;
 use nom::bytes::complete::tag_no_case;
 use nom::character::complete::char;
 use nom::combinator::opt;
@@ -200,6 +201,7 @@ fn with_argument<'a>(word: &[u8], input: Input<'a>) -> Option<Parsed<'a, SearchK
         b"SENTSINCE" => date(SearchKey::Sent, DateTest::Since),
         b"OLDER" => interval(SearchKey::Older),
         b"YOUNGER" => interval(SearchKey::Younger),
+        b"MODSEQ" => modseq(input),
         b"LARGER" => size(SearchKey::Larger),
         b"SMALLER" => size(SearchKey::Smaller),
         b"UID" => preceded(prim::sp, prim::sequence_set).parse(input).map(|(r, s)| (r, SearchKey::Uid(s))),
@@ -212,6 +214,18 @@ fn with_argument<'a>(word: &[u8], input: Input<'a>) -> Option<Parsed<'a, SearchK
             .map(|(r, (name, text))| (r, SearchKey::Header(name, text))),
         _ => return None,
     })
+}
+
+/// `MODSEQ ["/flags/name" type] n`. One modification sequence is kept for all flags of a message, which RFC 7162
+/// section 3.1.5 allows, so the entry is read and makes no difference.
+fn modseq(input: Input<'_>) -> Parsed<'_, SearchKey> {
+    let kind = alt((tag_no_case("priv"), tag_no_case("shared"), tag_no_case("all")));
+    let (rest, _) = prim::sp(input)?;
+    let (rest, entry) = opt((terminated(prim::string, prim::sp), terminated(kind, prim::sp))).parse(rest)?;
+    if entry.is_some_and(|(name, _)| !name.starts_with(b"/flags/")) {
+        return prim::fail(input);
+    }
+    prim::mod_sequence(rest).map(|(rest, n)| (rest, SearchKey::ModSeq(n)))
 }
 
 fn keyword(input: Input<'_>) -> Parsed<'_, Keyword> {

@@ -33,6 +33,7 @@ pub(super) fn items(input: Input<'_>) -> Parsed<'_, Vec<StatusItem>> {
         value(StatusItem::Unseen, tag_no_case("UNSEEN")),
         value(StatusItem::Size, tag_no_case("SIZE")),
         value(StatusItem::Deleted, tag_no_case("DELETED")),
+        value(StatusItem::HighestModSeq, tag_no_case("HIGHESTMODSEQ")),
         value(StatusItem::AppendLimit, tag_no_case("APPENDLIMIT")),
     ));
     delimited(char('('), separated_list1(prim::sp, item), char(')')).parse(input)

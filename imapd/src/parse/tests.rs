@@ -4,7 +4,10 @@ use bytes::Bytes;
 use proptest::prelude::*;
 
 use super::command;
-use crate::syntax::ast::{Command, FetchItem, FlagChange, StatusItem};
+use crate::mailstore::ModSeq;
+use crate::syntax::ast::{
+    ChangedSince, Command, FetchItem, FlagChange, Resync, SelectArgs, StatusItem, StoreArgs,
+};
 use crate::syntax::date::InternalDate;
 use crate::syntax::flag::{FlagList, Keyword, SystemFlags};
 use crate::syntax::mailbox_name::MailboxName;
@@ -105,6 +108,12 @@ fn enc_key(out: &mut Vec<u8>, key: &SearchKey, form: u8) {
         }
         SearchKey::Older(n) => out.extend_from_slice(format!("OLDER {n}").as_bytes()),
         SearchKey::Younger(n) => out.extend_from_slice(format!("younger {n}").as_bytes()),
+        SearchKey::ModSeq(n) if form.is_multiple_of(2) => {
+            out.extend_from_slice(format!("MODSEQ {n}").as_bytes())
+        }
+        SearchKey::ModSeq(n) => {
+            out.extend_from_slice(format!("MODSEQ \"/flags/\\\\Seen\" all {n}").as_bytes())
+        }
         SearchKey::Larger(n) => out.extend_from_slice(format!("LARGER {n}").as_bytes()),
         SearchKey::Smaller(n) => out.extend_from_slice(format!("SMALLER {n}").as_bytes()),
         SearchKey::Header(n, t) => {
@@ -123,6 +132,7 @@ fn enc_item(out: &mut Vec<u8>, item: &FetchItem) {
         FetchItem::InternalDate => b"InternalDate",
         FetchItem::Rfc822Size => b"RFC822.SIZE",
         FetchItem::Uid => b"UID",
+        FetchItem::ModSeq => b"ModSeq",
         FetchItem::Envelope => b"ENVELOPE",
         FetchItem::Body => b"BODY",
         FetchItem::BodyStructure => b"BODYSTRUCTURE",
@@ -200,6 +210,7 @@ fn key() -> impl Strategy<Value = SearchKey> {
         (test, date()).prop_map(|(t, d)| SearchKey::Sent(t, d)),
         (1u32..).prop_map(SearchKey::Older),
         (1u32..).prop_map(SearchKey::Younger),
+        (0..=ModSeq::MAX.0).prop_map(|n| SearchKey::ModSeq(ModSeq(n))),
         any::<u32>().prop_map(SearchKey::Larger),
         any::<u32>().prop_map(SearchKey::Smaller),
         (text(), text()).prop_map(|(a, b)| SearchKey::Header(a, b)),
@@ -234,6 +245,7 @@ fn item() -> impl Strategy<Value = FetchItem> {
         Just(FetchItem::InternalDate),
         Just(FetchItem::Rfc822Size),
         Just(FetchItem::Uid),
+        Just(FetchItem::ModSeq),
         Just(FetchItem::Envelope),
         Just(FetchItem::Body),
         Just(FetchItem::BodyStructure),
@@ -277,7 +289,9 @@ proptest! {
     }
 
     #[test]
-    fn fetch_round_trip(set in set(), items in proptest::collection::vec(item(), 1..5)) {
+    fn fetch_round_trip(
+        set in set(), items in proptest::collection::vec(item(), 1..5), since in proptest::option::of(0..=ModSeq::MAX.0),
+    ) {
         let mut sent = format!("t FETCH {} (", enc_set(&set)).into_bytes();
         for (i, item) in items.iter().enumerate() {
             if i > 0 {
@@ -286,16 +300,26 @@ proptest! {
             enc_item(&mut sent, item);
         }
         sent.push(b')');
-        prop_assert_eq!(parse(&sent), Command::Fetch { set, items, uid: false });
+        let mut items = items;
+        let since = since.map(|n| ChangedSince { modseq: ModSeq(n), vanished: false });
+        if let Some(since) = since {
+            sent.extend_from_slice(format!(" (CHANGEDSINCE {})", since.modseq).as_bytes());
+            if !items.contains(&FetchItem::ModSeq) {
+                items.push(FetchItem::ModSeq);
+            }
+        }
+        prop_assert_eq!(parse(&sent), Command::Fetch { set, items, since, uid: false });
     }
 
     #[test]
-    fn store_round_trip(set in set(), flags in flags(), silent: bool, uid: bool, sign in 0..3) {
+    fn store_round_trip(set in set(), flags in flags(), silent: bool, uid: bool, sign in 0..3, since in proptest::option::of(0..=ModSeq::MAX.0)) {
         let (word, change) = [("", FlagChange::Replace), ("+", FlagChange::Add), ("-", FlagChange::Remove)][sign as usize];
         let uid_word = if uid { "UID " } else { "" };
         let silent_word = if silent { ".silent" } else { "" };
-        let sent = format!("t {uid_word}STORE {} {word}FLAGS{silent_word} {}", enc_set(&set), enc_flags(&flags));
-        prop_assert_eq!(parse(sent.as_bytes()), Command::Store { set, change, silent, flags, uid });
+        let unless = since.map(|n| format!("(UNCHANGEDSINCE {n}) ")).unwrap_or_default();
+        let sent = format!("t {uid_word}STORE {} {unless}{word}FLAGS{silent_word} {}", enc_set(&set), enc_flags(&flags));
+        let args = StoreArgs { change, silent, flags, unchanged_since: since.map(ModSeq) };
+        prop_assert_eq!(parse(sent.as_bytes()), Command::Store { set, args, uid });
     }
 
     #[test]
@@ -331,6 +355,34 @@ proptest! {
     }
 
     #[test]
+    fn select_round_trip(
+        mailbox in name(), form: u8, read_only: bool, condstore: bool,
+        resync in proptest::option::of((
+            1u32.., 0..=ModSeq::MAX.0, proptest::option::of(set()), proptest::option::of((set(), set())),
+        )),
+    ) {
+        let mut sent = if read_only { b"t EXAMINE ".to_vec() } else { b"t SELECT ".to_vec() };
+        enc_string(&mut sent, mailbox.to_wire().as_bytes(), form);
+        let mut words = Vec::new();
+        if condstore {
+            words.push("CONDSTORE".to_owned());
+        }
+        if let Some((validity, modseq, known, matched)) = &resync {
+            let known = known.as_ref().map(|s| format!(" {}", enc_set(s))).unwrap_or_default();
+            let matched = matched.as_ref().map(|(a, b)| format!(" ({} {})", enc_set(a), enc_set(b))).unwrap_or_default();
+            words.push(format!("QRESYNC ({validity} {modseq}{known}{matched})"));
+        }
+        if !words.is_empty() {
+            sent.extend_from_slice(format!(" ({})", words.join(" ")).as_bytes());
+        }
+        let resync = resync.map(|(uid_validity, modseq, known, matched)| {
+            Resync { uid_validity, modseq: ModSeq(modseq), known, matched }
+        });
+        let expected = Command::Select { mailbox: Ok(mailbox), args: SelectArgs { read_only, condstore, resync } };
+        prop_assert_eq!(parse(&sent), expected);
+    }
+
+    #[test]
     fn login_round_trip(user in text(), password in text(), form: u8) {
         let mut sent = b"t LOGIN ".to_vec();
         enc_string(&mut sent, &user, form);
@@ -357,6 +409,7 @@ fn macros_and_short_forms() {
         Command::Fetch {
             set: SequenceSet(vec![(SeqNumber::Number(1), SeqNumber::Number(1))]),
             items: vec![FetchItem::Flags, FetchItem::InternalDate, FetchItem::Rfc822Size],
+            since: None,
             uid: false
         }
     );
@@ -375,6 +428,9 @@ fn macros_and_short_forms() {
         matches!(parse(b"t UID FETCH 1 FLAGS"), Command::Fetch { items, .. } if items[0] == FetchItem::Uid)
     );
     assert_eq!(parse(b"t ID ()"), Command::Id);
+    for (n, good) in [("9223372036854775807", true), ("9223372036854775808", false)] {
+        assert_eq!(command(&Bytes::from(format!("t SEARCH MODSEQ {n}"))).is_ok(), good);
+    }
     for (n, good) in [(32, true), (33, false)] {
         let sent = format!("t LIST \"\" ({})", vec!["a"; n].join(" "));
         assert_eq!(command(&Bytes::from(sent)).is_ok(), good);

@@ -6,7 +6,7 @@ use thiserror::Error;
 use super::fold::Needle;
 use crate::mail::scan::{Structure, scan};
 use crate::mail::{decode, header};
-use crate::mailstore::MessageRecord;
+use crate::mailstore::{MessageRecord, ModSeq};
 use crate::syntax::date::header_date;
 use crate::syntax::flag::{Keyword, SystemFlags};
 use crate::syntax::search_key::{DateTest, SearchKey};
@@ -91,6 +91,8 @@ pub enum Program {
     Until(i64),
     /// Internal date at or after this moment.
     From(i64),
+    /// Changed at or after this.
+    ModSeq(ModSeq),
     /// Greater than.
     Larger(u32),
     /// Less than.
@@ -132,6 +134,7 @@ impl Program {
             SearchKey::Sent(test, date) => Self::Sent(*test, *date),
             SearchKey::Older(n) => Self::Until(context.now - i64::from(*n)),
             SearchKey::Younger(n) => Self::From(context.now - i64::from(*n)),
+            SearchKey::ModSeq(n) => Self::ModSeq(*n),
             SearchKey::Larger(n) => Self::Larger(*n),
             SearchKey::Smaller(n) => Self::Smaller(*n),
             SearchKey::Header(name, text) => Self::Header(name.clone(), needle(text)),
@@ -169,6 +172,7 @@ impl Program {
             Self::Internal(test, date) => compare(*test, row.record.date.date(), *date),
             Self::Until(moment) => row.record.date.seconds <= *moment,
             Self::From(moment) => row.record.date.seconds >= *moment,
+            Self::ModSeq(n) => row.record.modseq >= *n,
             Self::Larger(n) => row.record.size > u64::from(*n),
             Self::Smaller(n) => row.record.size < u64::from(*n),
             Self::Text(n) | Self::Body(n) if n.is_empty() => true,

@@ -61,6 +61,8 @@ rows! {
     "LIST-STATUS", "RFC 5819", IN, Always;
     "STATUS=SIZE", "RFC 8438", IN, Always;
     "APPENDLIMIT=67108864", "RFC 7889", IN, Always;
+    "CONDSTORE", "RFC 7162", IN, Always;
+    "QRESYNC", "RFC 7162", IN, Always;
     "ESEARCH", "RFC 4731", IN, Always;
     "SEARCHRES", "RFC 5182", IN, Always;
     "WITHIN", "RFC 5032", IN, Always;

@@ -2,6 +2,8 @@
 
 use bytes::Bytes;
 
+use crate::mailstore::ModSeq;
+
 use super::date::InternalDate;
 use super::flag::FlagList;
 use super::mailbox_name::{MailboxName, MailboxNameError};
@@ -24,7 +26,7 @@ pub enum Command {
     Enable(Vec<Vec<u8>>),
     Login { user: Vec<u8>, password: Vec<u8> },
     Authenticate { mechanism: Vec<u8>, initial: Option<Vec<u8>> },
-    Select { mailbox: MailboxArg, read_only: bool },
+    Select { mailbox: MailboxArg, args: SelectArgs },
     Create { mailbox: MailboxArg, uses: Vec<Vec<u8>> },
     Delete(MailboxArg),
     Rename(MailboxArg, MailboxArg),
@@ -42,10 +44,56 @@ pub enum Command {
     Expunge,
     UidExpunge(SequenceSet),
     Search { returns: Option<SearchReturn>, charset: Option<Vec<u8>>, key: SearchKey, uid: bool },
-    Fetch { set: SequenceSet, items: Vec<FetchItem>, uid: bool },
-    Store { set: SequenceSet, change: FlagChange, silent: bool, flags: FlagList, uid: bool },
+    Fetch { set: SequenceSet, items: Vec<FetchItem>, since: Option<ChangedSince>, uid: bool },
+    Store { set: SequenceSet, args: StoreArgs, uid: bool },
     Copy { set: SequenceSet, mailbox: MailboxArg, uid: bool },
     Move { set: SequenceSet, mailbox: MailboxArg, uid: bool },
+}
+
+/// What SELECT and EXAMINE ask for, the mailbox apart.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SelectArgs {
+    /// Whether it is EXAMINE.
+    pub read_only: bool,
+    /// `CONDSTORE`
+    pub condstore: bool,
+    /// `QRESYNC`
+    pub resync: Option<Resync>,
+}
+
+/// What a client knows of a mailbox it comes back to (RFC 7162 section 3.2.5).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Resync {
+    /// UIDVALIDITY it saw.
+    pub uid_validity: u32,
+    /// HIGHESTMODSEQ it saw.
+    pub modseq: ModSeq,
+    /// UIDs it knows; all, when not given.
+    pub known: Option<SequenceSet>,
+    /// Some message numbers and the UIDs they had.
+    pub matched: Option<(SequenceSet, SequenceSet)>,
+}
+
+/// `(CHANGEDSINCE n [VANISHED])` (RFC 7162 sections 3.1.4.1 and 3.2.6)
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ChangedSince {
+    /// Messages changed after this are shown.
+    pub modseq: ModSeq,
+    /// Whether expunged messages are told.
+    pub vanished: bool,
+}
+
+/// What STORE asks for, its messages apart.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StoreArgs {
+    /// How flags change.
+    pub change: FlagChange,
+    /// Whether the new flags are not to be shown.
+    pub silent: bool,
+    /// The flags.
+    pub flags: FlagList,
+    /// Messages changed after this are left alone (RFC 7162 section 3.1.3).
+    pub unchanged_since: Option<ModSeq>,
 }
 
 /// What STATUS can be asked for.
@@ -60,6 +108,7 @@ pub enum StatusItem {
     Size,
     Deleted,
     AppendLimit,
+    HighestModSeq,
 }
 
 /// What LIST asks for (RFC 5258).
@@ -116,6 +165,7 @@ pub enum FetchItem {
     InternalDate,
     Rfc822Size,
     Uid,
+    ModSeq,
     Envelope,
     /// `BODY` without brackets: the structure without extension data.
     Body,

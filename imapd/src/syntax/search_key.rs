@@ -2,6 +2,8 @@
 
 use jiff::civil::Date;
 
+use crate::mailstore::ModSeq;
+
 use super::flag::{Keyword, SystemFlags};
 use super::seqset::SequenceSet;
 
@@ -45,6 +47,8 @@ pub enum SearchKey {
     Older(u32),
     /// Internal date within so many seconds before now (RFC 5032).
     Younger(u32),
+    /// Changed at or after this modification sequence (RFC 7162 section 3.1.5).
+    ModSeq(ModSeq),
     /// RFC822.SIZE greater than this many octets.
     Larger(u32),
     /// RFC822.SIZE less than this many octets.
@@ -84,6 +88,17 @@ impl SearchKey {
     pub const MAX_DEPTH: usize = 50;
     /// Most keys in one command.
     pub const MAX_KEYS: usize = 2000;
+
+    /// Whether MODSEQ appears: the answer then tells one too (RFC 7162 section 3.1.5).
+    pub fn uses_modseq(&self) -> bool {
+        match self {
+            Self::ModSeq(_) => true,
+            Self::And(keys) => keys.iter().any(Self::uses_modseq),
+            Self::Or(a, b) => a.uses_modseq() || b.uses_modseq(),
+            Self::Not(a) => a.uses_modseq(),
+            _ => false,
+        }
+    }
 
     /// Whether a message number, `1` or `*`, appears: such a search may not be told of expunged messages.
     pub fn uses_sequence_numbers(&self) -> bool {

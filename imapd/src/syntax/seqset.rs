@@ -97,6 +97,47 @@ impl NumberSet {
         self.0.get(i).is_some_and(|(low, _)| *low <= n)
     }
 
+    /// What is in both sets.
+    #[must_use]
+    pub fn intersection(&self, other: &Self) -> Self {
+        let (mut a, mut b) = (self.0.iter().copied().peekable(), other.0.iter().copied().peekable());
+        let mut out = Vec::new();
+        while let (Some(x), Some(y)) = (a.peek(), b.peek()) {
+            let (low, high) = (x.0.max(y.0), x.1.min(y.1));
+            if low <= high {
+                out.push((low, high));
+            }
+            if x.1 < y.1 {
+                a.next()
+            } else {
+                b.next()
+            };
+        }
+        Self(out)
+    }
+
+    /// Numbers from 1 to below `end` that the ascending `there` does not have.
+    pub fn gaps(there: &[u32], end: u32) -> Self {
+        let mut out = Vec::new();
+        let mut next = 1;
+        for n in there.iter().copied().take_while(|n| *n < end) {
+            if n > next {
+                out.push((next, n - 1));
+            }
+            next = n + 1;
+        }
+        if next < end {
+            out.push((next, end - 1));
+        }
+        Self(out)
+    }
+
+    /// Without the ascending `others`.
+    #[must_use]
+    pub fn without(&self, others: &[u32]) -> Self {
+        self.intersection(&Self::gaps(others, u32::MAX))
+    }
+
     /// The ranges, ascending.
     pub fn ranges(&self) -> &[(u32, u32)] {
         &self.0
@@ -156,6 +197,13 @@ mod tests {
             for n in 0..70 {
                 prop_assert_eq!(set.contains(n), model.contains(&n));
             }
+            let even: BTreeSet<u32> = (1..35).map(|n| 2 * n).collect();
+            let both = set.intersection(&NumberSet::from_sorted(even.iter().copied()));
+            prop_assert_eq!(both.iter().collect::<BTreeSet<_>>(), &model & &even);
+            let even: Vec<u32> = even.into_iter().collect();
+            prop_assert_eq!(set.without(&even).iter().collect::<Vec<_>>(), model.iter().copied().filter(|n| n % 2 == 1).collect::<Vec<_>>());
+            let there: Vec<u32> = model.iter().copied().collect();
+            prop_assert_eq!(NumberSet::gaps(&there, 50).iter().collect::<Vec<_>>(), (1..50).filter(|n| !model.contains(n)).collect::<Vec<_>>());
             prop_assert_eq!(NumberSet::from_sorted(model), set);
         }
     }
