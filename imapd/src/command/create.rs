@@ -1,6 +1,6 @@
 //! CREATE, with special uses (RFC 6154 section 3)
 
-use super::{Done, name, user};
+use super::{Done, mailbox_id, name, user};
 use crate::mailstore::Attributes;
 use crate::session::{Reply, Session};
 use crate::syntax::ast::MailboxArg;
@@ -21,6 +21,12 @@ pub async fn run(session: &Session, mailbox: MailboxArg, uses: &[Vec<u8>]) -> Do
             None => return Ok(Reply::no("USEATTR", "Special use is not known here")),
         }
     }
-    user(session)?.create_for(name, bits).await?;
-    Ok(Reply::ok("CREATE completed"))
+    let user = user(session)?;
+    user.create_for(name.clone(), bits).await?;
+    let made = user.catalog().get(&name).map(|row| row.uid_validity);
+    Ok(match made {
+        Some(made) => Reply::ok_code(format!("MAILBOXID ({})", mailbox_id(made)), "CREATE completed"),
+        // Deleted again by another session.
+        None => Reply::ok("CREATE completed"),
+    })
 }

@@ -22,6 +22,7 @@ pub mod lsub;
 pub mod namespace;
 pub mod noop;
 pub mod rename;
+pub mod replace;
 pub mod search;
 pub mod select;
 pub mod starttls;
@@ -34,7 +35,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
-use crate::mailstore::{StoreError, UserStore};
+use crate::mailstore::{StoreError, UidValidity, UserStore};
 use crate::session::{Failure, Out, Reply, Session, View};
 use crate::syntax::ast::{Command, MailboxArg};
 use crate::syntax::mailbox_name::MailboxName;
@@ -67,8 +68,9 @@ pub async fn run(session: &mut Session, command: Command, tag: &Bytes, out: &mut
         Command::List(args) => list::run(session, &args, out).await,
         Command::Lsub { reference, pattern } => lsub::run(session, &reference, &pattern, out).await,
         Command::Status { mailbox, items } => status::run(session, mailbox, &items, out).await,
-        Command::Append { mailbox, flags, date, message } => {
-            append::run(session, mailbox, flags, date, message).await
+        Command::Append { mailbox, messages } => append::run(session, mailbox, messages).await,
+        Command::Replace { message, mailbox, by, uid } => {
+            replace::run(session, &message, mailbox, by, uid, out).await
         }
         Command::Namespace => namespace::run(out),
         Command::Idle => idle::run(session, tag, out),
@@ -106,6 +108,11 @@ fn name(arg: MailboxArg) -> Result<MailboxName, Reply> {
         text[..1].make_ascii_uppercase();
         Reply::no("CANNOT", text)
     })
+}
+
+/// MAILBOXID (RFC 8474 section 5): made of UIDVALIDITY, which is a mailbox's own for ever and goes with it on RENAME.
+fn mailbox_id(uid_validity: UidValidity) -> String {
+    format!("F{:08X}", uid_validity.0)
 }
 
 /// Answer to message numbers that do not exist (RFC 3501 section 9, `seq-number`).

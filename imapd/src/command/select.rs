@@ -1,6 +1,6 @@
 //! SELECT and EXAMINE, with CONDSTORE and QRESYNC (RFC 7162)
 
-use super::{Done, name, user};
+use super::{Done, mailbox_id, name, user};
 use crate::mailstore::Uid;
 use crate::session::view::{flag_names, write_flags, write_flags_line, write_modseq};
 use crate::session::{Out, Reply, Session, View};
@@ -56,10 +56,11 @@ fn figures(view: &View, out: &mut Vec<u8>) {
     }
     lines += &format!(
         "* OK [UIDVALIDITY {}] UIDs are valid\r\n* OK [UIDNEXT {}] Next UID\r\n\
-         * OK [HIGHESTMODSEQ {}] Highest modification sequence\r\n",
+         * OK [HIGHESTMODSEQ {}] Highest modification sequence\r\n* OK [MAILBOXID ({})] Mailbox identifier\r\n",
         view.mailbox.uid_validity,
         state.uid_next,
-        view.modseq()
+        view.modseq(),
+        mailbox_id(view.mailbox.uid_validity)
     );
     out.extend_from_slice(lines.as_bytes());
 }

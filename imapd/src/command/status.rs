@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::{Done, name, user};
+use super::{Done, mailbox_id, name, user};
 use crate::mailstore::{Attributes, MailboxRow, StoreError, UserStore};
 use crate::session::{Out, Reply, Session};
 use crate::syntax::ast::{MailboxArg, StatusItem};
@@ -67,6 +67,7 @@ pub(super) async fn show(
             StatusItem::Size => format!("SIZE {}", row.octets),
             StatusItem::Deleted => format!("DELETED {deleted}"),
             StatusItem::HighestModSeq => format!("HIGHESTMODSEQ {}", row.highest_modseq),
+            StatusItem::MailboxId => format!("MAILBOXID ({})", mailbox_id(row.uid_validity)),
             StatusItem::AppendLimit => format!("APPENDLIMIT {MAX_MESSAGE}"),
         })
         .collect();

@@ -29,7 +29,7 @@ pub use open::OpenMailbox;
 pub use store::MailStore;
 pub use tombstones::Tombstone;
 pub use types::{
-    Attributes, MailboxId, MailboxRow, MessageRecord, ModSeq, NewMessage, NoteMarks, Origin, SessionId, Uid,
-    UidValidity, UserHeader,
+    Attributes, EmailId, MailboxId, MailboxRow, MessageRecord, ModSeq, NewMessage, NoteMarks, Origin,
+    SessionId, Uid, UidValidity, UserHeader,
 };
 pub use user::UserStore;

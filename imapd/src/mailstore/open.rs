@@ -13,7 +13,7 @@ use super::catalog::Slots;
 use super::change_log::{ChangeLog, Since};
 use super::error::StoreError;
 use super::tombstones::Tombstones;
-use super::types::{MailboxId, MailboxRow, MessageRecord, ModSeq, NoteMarks, Uid, UidValidity};
+use super::types::{EmailId, MailboxId, MailboxRow, MessageRecord, ModSeq, NoteMarks, Uid, UidValidity};
 use super::user::UserStore;
 use crate::mail::NoteView;
 use crate::syntax::date::InternalDate;
@@ -32,6 +32,7 @@ pub struct Columns {
     size: Vec<u64>,
     records: Vec<u32>,
     marks: Vec<u8>,
+    email: Vec<u64>,
     slot: Vec<u32>,
 }
 
@@ -58,6 +59,7 @@ impl Columns {
             size: self.size[i],
             records: self.records[i],
             marks: NoteMarks(self.marks[i]),
+            email: EmailId(self.email[i]),
             slot: self.slot[i],
         }
     }
@@ -93,6 +95,7 @@ impl Columns {
         self.size.push(r.size);
         self.records.push(r.records);
         self.marks.push(r.marks.0);
+        self.email.push(r.email.0);
         self.slot.push(r.slot);
     }
 
@@ -124,6 +127,7 @@ impl Columns {
         pick(&mut self.size, &keep);
         pick(&mut self.records, &keep);
         pick(&mut self.marks, &keep);
+        pick(&mut self.email, &keep);
         pick(&mut self.slot, &keep);
     }
 }
@@ -187,8 +191,12 @@ impl OpenMailbox {
 
     pub(super) fn new(user: Arc<UserStore>, row: &MailboxRow, loaded: LoadedMailbox) -> Self {
         let mut columns = Columns::default();
-        for record in &loaded.records {
-            columns.push(record);
+        for mut record in loaded.records {
+            if record.email == EmailId::default() {
+                // Of before there was one; it is written with the next change of the message.
+                record.email = EmailId::of(row.uid_validity, record.uid);
+            }
+            columns.push(&record);
         }
         let mut keywords = vec![None; Self::MAX_KEYWORDS];
         for (bit, keyword) in loaded.keywords {

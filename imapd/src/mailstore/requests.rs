@@ -88,6 +88,23 @@ impl UserStore {
         Ok(uids(self.ask(Request::Expunge { mailbox: mailbox.clone(), only, by }).await?))
     }
 
+    /// Adds a message and removes another; gives back the new UID, or `None` when the other is gone.
+    ///
+    /// # Errors
+    /// [`StoreError`]; nothing is changed then.
+    pub async fn replace(
+        self: &Arc<Self>,
+        from: &Arc<OpenMailbox>,
+        uid: Uid,
+        to: &Arc<OpenMailbox>,
+        message: NewMessage,
+        by: SessionId,
+    ) -> Result<Option<Uid>, StoreError> {
+        let message = Box::new(message);
+        let request = Request::Replace { from: from.clone(), uid, to: to.clone(), message, by };
+        Ok(uids(self.ask(request).await?).first().copied())
+    }
+
     /// Copies or moves messages within this user; gives back source and new UIDs.
     ///
     /// # Errors

@@ -12,7 +12,7 @@ use super::error::StoreError;
 use super::open::OpenMailbox;
 use super::tombstones::Tombstones;
 use super::types::{
-    MailboxId, MailboxRow, MessageRecord, ModSeq, NewMessage, Origin, SessionId, Uid, UserHeader,
+    EmailId, MailboxId, MailboxRow, MessageRecord, ModSeq, NewMessage, Origin, SessionId, Uid, UserHeader,
 };
 use super::user::{Outcome, UserStore};
 use crate::syntax::ast::FlagChange;
@@ -203,6 +203,7 @@ impl<'a> Stage<'a> {
                 size: message.octets.len() as u64,
                 records,
                 marks,
+                email: EmailId::of(mailbox.uid_validity, stage.row.uid_next),
                 slot: stage.slot(),
             };
             ops.push(Op::AddNote {
@@ -304,6 +305,25 @@ impl<'a> Stage<'a> {
             }
         }
         Ok(Outcome::Uids(gone))
+    }
+
+    /// Adds a message to `to` and removes one of `from`; gives back the new UID, none when the other is gone.
+    pub(super) fn replace(
+        &mut self,
+        from: &Arc<OpenMailbox>,
+        uid: Uid,
+        to: &Arc<OpenMailbox>,
+        message: &NewMessage,
+        by: SessionId,
+    ) -> Result<Outcome, StoreError> {
+        let Some(old) = self.open(from)?.0.record(uid) else { return Ok(Outcome::Uids(Vec::new())) };
+        let added = self.append(to, std::slice::from_ref(message), None, by)?;
+        let (source, ops) = self.open(from)?;
+        source.next_modseq();
+        source.remove(&old, by);
+        ops.push(Op::RemoveNote { dir: from.dir.clone(), uid });
+        ops.push(Op::DropRecord { dir: from.dir.clone(), slot: old.slot });
+        Ok(added)
     }
 
     /// Copies or moves messages; gives back pairs of source and new UID.

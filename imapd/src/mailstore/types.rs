@@ -47,6 +47,30 @@ impl ModSeq {
     pub const MAX: Self = Self(i64::MAX as u64);
 }
 
+number!(
+    /// What a message and its copies have in common, and no other message of the user (RFC 8474 section 4).
+    EmailId(u64)
+);
+
+impl EmailId {
+    /// That of a message that first stood there: UIDVALIDITY and UID never repeat together.
+    pub fn of(uid_validity: UidValidity, uid: Uid) -> Self {
+        Self((u64::from(uid_validity.0) << 32) | u64::from(uid.0))
+    }
+
+    /// The form in which clients see it.
+    pub fn shown(self) -> String {
+        format!("M{:016X}", self.0)
+    }
+
+    /// The one that is shown so.
+    pub fn parse(text: &[u8]) -> Option<Self> {
+        let digits = std::str::from_utf8(text).ok()?.strip_prefix('M')?;
+        let id = Self(u64::from_str_radix(digits, 16).ok()?);
+        (id.shown().as_bytes() == text).then_some(id)
+    }
+}
+
 /// How the records of a note stand for its octets; see [`crate::mailstore::sfs::note_file`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct NoteMarks(pub u8);
@@ -86,8 +110,17 @@ pub struct MessageRecord {
     pub records: u32,
     /// How the records stand for the octets.
     pub marks: NoteMarks,
+    /// EMAILID.
+    pub email: EmailId,
     /// Record number in NOTE INDEX.
     pub slot: u32,
+}
+
+impl MessageRecord {
+    /// When it was put into this mailbox.
+    pub fn save_date(&self) -> InternalDate {
+        InternalDate { seconds: self.saved, zone_minutes: 0 }
+    }
 }
 
 /// What is true of a mailbox name.

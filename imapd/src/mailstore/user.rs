@@ -52,6 +52,13 @@ pub(super) enum Request {
         remove: bool,
         by: SessionId,
     },
+    Replace {
+        from: Arc<OpenMailbox>,
+        uid: Uid,
+        to: Arc<OpenMailbox>,
+        message: Box<NewMessage>,
+        by: SessionId,
+    },
     Create {
         name: MailboxName,
         uses: u32,
@@ -301,6 +308,9 @@ impl UserStore {
                     stage.store(mailbox, uids, *change, flags, *unchanged_since, *by)
                 }
                 Request::Expunge { mailbox, only, by } => stage.expunge(mailbox, only.as_ref(), *by),
+                Request::Replace { from, uid, to, message, by } => {
+                    stage.replace(from, *uid, to, message, *by)
+                }
                 Request::Copy { from, uids, to, remove, by } => stage.copy(from, uids, to, *remove, *by),
                 _ => Ok(Outcome::Done),
             });

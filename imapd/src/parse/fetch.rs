@@ -9,7 +9,7 @@ use nom::combinator::{map, opt};
 use nom::multi::separated_list1;
 use nom::sequence::{delimited, preceded, terminated};
 
-use super::section::{partial, section};
+use super::section::{part, partial, section};
 use super::{Input, Parsed, prim};
 use crate::syntax::ast::{ChangedSince, Command, FetchItem};
 
@@ -92,6 +92,22 @@ fn item(input: Input<'_>) -> Parsed<'_, FetchItem> {
         b"RFC822" => FetchItem::Rfc822,
         b"RFC822.HEADER" => FetchItem::Rfc822Header,
         b"RFC822.TEXT" => FetchItem::Rfc822Text,
+        b"EMAILID" => FetchItem::EmailId,
+        b"THREADID" => FetchItem::ThreadId,
+        b"SAVEDATE" => FetchItem::SaveDate,
+        b"PREVIEW" => {
+            let (rest, lazy) = opt(tag_no_case(" (LAZY)")).parse(rest)?;
+            return Ok((rest, FetchItem::Preview { lazy: lazy.is_some() }));
+        }
+        b"BINARY.SIZE" => {
+            let (rest, path) = part(rest)?;
+            return Ok((rest, FetchItem::BinarySize { path }));
+        }
+        word @ (b"BINARY" | b"BINARY.PEEK") => {
+            let (rest, path) = part(rest)?;
+            let (rest, partial) = partial(rest)?;
+            return Ok((rest, FetchItem::Binary { path, peek: word != b"BINARY", partial }));
+        }
         b"BODY" if !rest.starts_with(b"[") => FetchItem::Body,
         word @ (b"BODY" | b"BODY.PEEK") => {
             let (rest, section) = section(rest)?;

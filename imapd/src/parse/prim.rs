@@ -133,7 +133,8 @@ pub fn mailbox(input: Input<'_>) -> Parsed<'_, MailboxArg> {
     map(astring, |name| MailboxName::from_wire(&name)).parse(input)
 }
 
-fn seq_number(input: Input<'_>) -> Parsed<'_, SeqNumber> {
+/// `seq-number`
+pub fn seq_number(input: Input<'_>) -> Parsed<'_, SeqNumber> {
     alt((value(SeqNumber::Star, char('*')), map(nz_number, SeqNumber::Number))).parse(input)
 }
 

@@ -34,6 +34,7 @@ pub(super) fn items(input: Input<'_>) -> Parsed<'_, Vec<StatusItem>> {
         value(StatusItem::Size, tag_no_case("SIZE")),
         value(StatusItem::Deleted, tag_no_case("DELETED")),
         value(StatusItem::HighestModSeq, tag_no_case("HIGHESTMODSEQ")),
+        value(StatusItem::MailboxId, tag_no_case("MAILBOXID")),
         value(StatusItem::AppendLimit, tag_no_case("APPENDLIMIT")),
     ));
     delimited(char('('), separated_list1(prim::sp, item), char(')')).parse(input)

@@ -6,7 +6,7 @@ use proptest::prelude::*;
 use super::command;
 use crate::mailstore::ModSeq;
 use crate::syntax::ast::{
-    ChangedSince, Command, FetchItem, FlagChange, Resync, SelectArgs, StatusItem, StoreArgs,
+    AppendMessage, ChangedSince, Command, FetchItem, FlagChange, Resync, SelectArgs, StatusItem, StoreArgs,
 };
 use crate::syntax::date::InternalDate;
 use crate::syntax::flag::{FlagList, Keyword, SystemFlags};
@@ -114,6 +114,16 @@ fn enc_key(out: &mut Vec<u8>, key: &SearchKey, form: u8) {
         SearchKey::ModSeq(n) => {
             out.extend_from_slice(format!("MODSEQ \"/flags/\\\\Seen\" all {n}").as_bytes())
         }
+        SearchKey::Saved(t, d) => {
+            let name = match t {
+                DateTest::Before => "BEFORE",
+                DateTest::On => "ON",
+                DateTest::Since => "SINCE",
+            };
+            out.extend_from_slice(format!("SAVED{name} {}", d.strftime("%-d-%b-%Y")).as_bytes());
+        }
+        SearchKey::EmailId(id) => text("EMAILID", id),
+        SearchKey::ThreadId(id) => text("THREADID", id),
         SearchKey::Larger(n) => out.extend_from_slice(format!("LARGER {n}").as_bytes()),
         SearchKey::Smaller(n) => out.extend_from_slice(format!("SMALLER {n}").as_bytes()),
         SearchKey::Header(n, t) => {
@@ -132,6 +142,25 @@ fn enc_item(out: &mut Vec<u8>, item: &FetchItem) {
         FetchItem::InternalDate => b"InternalDate",
         FetchItem::Rfc822Size => b"RFC822.SIZE",
         FetchItem::Uid => b"UID",
+        FetchItem::EmailId => b"EMAILID",
+        FetchItem::ThreadId => b"THREADID",
+        FetchItem::SaveDate => b"SaveDate",
+        FetchItem::Preview { lazy: false } => b"PREVIEW",
+        FetchItem::Preview { lazy: true } => b"PREVIEW (LAZY)",
+        FetchItem::Binary { path, peek, partial } => {
+            let words: Vec<String> = path.iter().map(u32::to_string).collect();
+            let word = if *peek { "BINARY.PEEK" } else { "Binary" };
+            out.extend_from_slice(format!("{word}[{}]", words.join(".")).as_bytes());
+            if let Some((a, b)) = partial {
+                out.extend_from_slice(format!("<{a}.{b}>").as_bytes());
+            }
+            return;
+        }
+        FetchItem::BinarySize { path } => {
+            let words: Vec<String> = path.iter().map(u32::to_string).collect();
+            out.extend_from_slice(format!("BINARY.SIZE[{}]", words.join(".")).as_bytes());
+            return;
+        }
         FetchItem::ModSeq => b"ModSeq",
         FetchItem::Envelope => b"ENVELOPE",
         FetchItem::Body => b"BODY",
@@ -207,7 +236,10 @@ fn key() -> impl Strategy<Value = SearchKey> {
         Just(SearchKey::Flag(SystemFlags::SEEN)),
         "[$a-z]{1,5}".prop_map(|k| SearchKey::Keyword(Keyword::new(k.as_bytes()).unwrap())),
         (test.clone(), date()).prop_map(|(t, d)| SearchKey::Internal(t, d)),
-        (test, date()).prop_map(|(t, d)| SearchKey::Sent(t, d)),
+        (test.clone(), date()).prop_map(|(t, d)| SearchKey::Sent(t, d)),
+        (test, date()).prop_map(|(t, d)| SearchKey::Saved(t, d)),
+        text().prop_map(SearchKey::EmailId),
+        text().prop_map(SearchKey::ThreadId),
         (1u32..).prop_map(SearchKey::Older),
         (1u32..).prop_map(SearchKey::Younger),
         (0..=ModSeq::MAX.0).prop_map(|n| SearchKey::ModSeq(ModSeq(n))),
@@ -246,6 +278,17 @@ fn item() -> impl Strategy<Value = FetchItem> {
         Just(FetchItem::Rfc822Size),
         Just(FetchItem::Uid),
         Just(FetchItem::ModSeq),
+        Just(FetchItem::EmailId),
+        Just(FetchItem::ThreadId),
+        Just(FetchItem::SaveDate),
+        any::<bool>().prop_map(|lazy| FetchItem::Preview { lazy }),
+        proptest::collection::vec(1u32..9, 0..4).prop_map(|path| FetchItem::BinarySize { path }),
+        (
+            proptest::collection::vec(1u32..9, 0..4),
+            any::<bool>(),
+            proptest::option::of((any::<u32>(), 1u32..))
+        )
+            .prop_map(|(path, peek, partial)| FetchItem::Binary { path, peek, partial }),
         Just(FetchItem::Envelope),
         Just(FetchItem::Body),
         Just(FetchItem::BodyStructure),
@@ -326,6 +369,7 @@ proptest! {
     fn append_round_trip(
         mailbox in name(), flags in flags(), form: u8, message in proptest::collection::vec(any::<u8>(), 0..300),
         date in proptest::option::of((date(), 0i8..24, 0i8..60, -700i16..700)),
+        more in proptest::collection::vec(proptest::collection::vec(any::<u8>(), 0..30), 0..3),
     ) {
         let mut sent = b"t append ".to_vec();
         enc_string(&mut sent, mailbox.to_wire().as_bytes(), form);
@@ -338,8 +382,20 @@ proptest! {
             InternalDate::from_parts(d, h, m, 7, z).unwrap()
         });
         enc_string(&mut sent, &message, 1 + form % 2);
-        let expected = Command::Append { mailbox: Ok(mailbox), flags, date: when, message: Bytes::from(message) };
-        prop_assert_eq!(parse(&sent), expected);
+        let first = AppendMessage { flags, date: when, octets: Bytes::from(message) };
+        let mut messages = vec![first];
+        for more in more {
+            sent.extend_from_slice(b" ");
+            enc_string(&mut sent, &more, 1 + form % 2);
+            messages.push(AppendMessage { flags: FlagList::default(), date: None, octets: Bytes::from(more) });
+        }
+        prop_assert_eq!(parse(&sent), Command::Append { mailbox: Ok(mailbox.clone()), messages });
+        let mut sent = b"t UID REPLACE 7 ".to_vec();
+        enc_string(&mut sent, mailbox.to_wire().as_bytes(), form);
+        sent.extend_from_slice(b" ~{3}\r\na\0b");
+        let seven = SequenceSet(vec![(SeqNumber::Number(7), SeqNumber::Number(7))]);
+        let by = AppendMessage { flags: FlagList::default(), date: None, octets: Bytes::from_static(b"a\0b") };
+        prop_assert_eq!(parse(&sent), Command::Replace { message: seven, mailbox: Ok(mailbox), by, uid: true });
     }
 
     #[test]

@@ -6,7 +6,7 @@ use thiserror::Error;
 use super::fold::Needle;
 use crate::mail::scan::{Structure, scan};
 use crate::mail::{decode, header};
-use crate::mailstore::{MessageRecord, ModSeq};
+use crate::mailstore::{EmailId, MessageRecord, ModSeq};
 use crate::syntax::date::header_date;
 use crate::syntax::flag::{Keyword, SystemFlags};
 use crate::syntax::search_key::{DateTest, SearchKey};
@@ -93,6 +93,10 @@ pub enum Program {
     From(i64),
     /// Changed at or after this.
     ModSeq(ModSeq),
+    /// Date of saving.
+    Saved(DateTest, Date),
+    /// EMAILID.
+    EmailId(EmailId),
     /// Greater than.
     Larger(u32),
     /// Less than.
@@ -135,6 +139,9 @@ impl Program {
             SearchKey::Older(n) => Self::Until(context.now - i64::from(*n)),
             SearchKey::Younger(n) => Self::From(context.now - i64::from(*n)),
             SearchKey::ModSeq(n) => Self::ModSeq(*n),
+            SearchKey::Saved(test, date) => Self::Saved(*test, *date),
+            SearchKey::EmailId(id) => EmailId::parse(id).map_or(Self::Constant(false), Self::EmailId),
+            SearchKey::ThreadId(_) => Self::Constant(false),
             SearchKey::Larger(n) => Self::Larger(*n),
             SearchKey::Smaller(n) => Self::Smaller(*n),
             SearchKey::Header(name, text) => Self::Header(name.clone(), needle(text)),
@@ -173,6 +180,8 @@ impl Program {
             Self::Until(moment) => row.record.date.seconds <= *moment,
             Self::From(moment) => row.record.date.seconds >= *moment,
             Self::ModSeq(n) => row.record.modseq >= *n,
+            Self::Saved(test, date) => compare(*test, row.record.save_date().date(), *date),
+            Self::EmailId(id) => row.record.email == *id,
             Self::Larger(n) => row.record.size > u64::from(*n),
             Self::Smaller(n) => row.record.size < u64::from(*n),
             Self::Text(n) | Self::Body(n) if n.is_empty() => true,

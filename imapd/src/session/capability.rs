@@ -63,6 +63,12 @@ rows! {
     "APPENDLIMIT=67108864", "RFC 7889", IN, Always;
     "CONDSTORE", "RFC 7162", IN, Always;
     "QRESYNC", "RFC 7162", IN, Always;
+    "MULTIAPPEND", "RFC 3502", IN, Always;
+    "BINARY", "RFC 3516", IN, Always;
+    "OBJECTID", "RFC 8474", IN, Always;
+    "SAVEDATE", "RFC 8514", IN, Always;
+    "PREVIEW", "RFC 8970", IN, Always;
+    "REPLACE", "RFC 8508", IN, Always;
     "ESEARCH", "RFC 4731", IN, Always;
     "SEARCHRES", "RFC 5182", IN, Always;
     "WITHIN", "RFC 5032", IN, Always;

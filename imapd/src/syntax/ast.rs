@@ -35,7 +35,8 @@ pub enum Command {
     List(ListArgs),
     Lsub { reference: Vec<u8>, pattern: Vec<u8> },
     Status { mailbox: MailboxArg, items: Vec<StatusItem> },
-    Append { mailbox: MailboxArg, flags: FlagList, date: Option<InternalDate>, message: Bytes },
+    Append { mailbox: MailboxArg, messages: Vec<AppendMessage> },
+    Replace { message: SequenceSet, mailbox: MailboxArg, by: AppendMessage, uid: bool },
     Namespace,
     Idle,
     Check,
@@ -83,6 +84,17 @@ pub struct ChangedSince {
     pub vanished: bool,
 }
 
+/// A message of APPEND or REPLACE.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AppendMessage {
+    /// Its flags.
+    pub flags: FlagList,
+    /// Its INTERNALDATE, when given.
+    pub date: Option<InternalDate>,
+    /// Its octets.
+    pub octets: Bytes,
+}
+
 /// What STORE asks for, its messages apart.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct StoreArgs {
@@ -109,6 +121,7 @@ pub enum StatusItem {
     Deleted,
     AppendLimit,
     HighestModSeq,
+    MailboxId,
 }
 
 /// What LIST asks for (RFC 5258).
@@ -179,11 +192,33 @@ pub enum FetchItem {
         peek: bool,
         partial: Option<(u32, u32)>,
     },
+    /// `BINARY[...]`, or `BINARY.PEEK[...]`, with `<offset.length>` (RFC 3516).
+    Binary {
+        path: Vec<u32>,
+        peek: bool,
+        partial: Option<(u32, u32)>,
+    },
+    /// `BINARY.SIZE[...]`
+    BinarySize {
+        path: Vec<u32>,
+    },
+    EmailId,
+    ThreadId,
+    SaveDate,
+    Preview {
+        lazy: bool,
+    },
 }
 
 impl FetchItem {
     /// Whether fetching this sets `\Seen`.
     pub fn sets_seen(&self) -> bool {
-        matches!(self, Self::Rfc822 | Self::Rfc822Text | Self::BodySection { peek: false, .. })
+        matches!(
+            self,
+            Self::Rfc822
+                | Self::Rfc822Text
+                | Self::BodySection { peek: false, .. }
+                | Self::Binary { peek: false, .. }
+        )
     }
 }

@@ -49,6 +49,12 @@ pub enum SearchKey {
     Younger(u32),
     /// Changed at or after this modification sequence (RFC 7162 section 3.1.5).
     ModSeq(ModSeq),
+    /// Date of saving in this mailbox (RFC 8514).
+    Saved(DateTest, Date),
+    /// EMAILID as given (RFC 8474).
+    EmailId(Vec<u8>),
+    /// THREADID as given; no message has one.
+    ThreadId(Vec<u8>),
     /// RFC822.SIZE greater than this many octets.
     Larger(u32),
     /// RFC822.SIZE less than this many octets.

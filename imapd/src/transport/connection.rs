@@ -189,6 +189,7 @@ async fn talk(service: &Arc<Service>, session: &mut Session, wire: &mut Wire) ->
     let mut registered = server.sessions.register(session.id, session.peer, server.store.now());
     let mut known_user = None;
     let mut room: Option<OwnedSemaphorePermit> = None;
+    let mut held = 0;
     let started = Instant::now();
     let mut heard = started;
     loop {
@@ -213,10 +214,18 @@ async fn talk(service: &Arc<Service>, session: &mut Session, wire: &mut Wire) ->
             registered.set_user(user);
         }
         let wanted = framer.wants();
-        if wanted == 0 {
-            room = None;
-        } else if wanted > LARGE_LITERAL && room.is_none() {
-            room = Some(literal_room(service, wanted).await?);
+        if framer.is_idle() {
+            (room, held) = (None, 0);
+        } else if wanted > 0 && framer.expected() > held.max(LARGE_LITERAL) {
+            let more = literal_room(service, framer.expected() - held);
+            match &mut room {
+                // Who holds some and wants more must not wait for ever for others who do the same.
+                Some(room) => {
+                    room.merge(timeout(service.timeouts.stall, more).await.map_err(io::Error::other)??)
+                }
+                None => room = Some(more.await?),
+            }
+            held = framer.expected();
             heard = Instant::now();
         }
         let limit = if room.is_some() {

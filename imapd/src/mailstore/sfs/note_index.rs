@@ -16,7 +16,8 @@
 //! | 32-39 | | INTERNALDATE, seconds since 1970 UTC | |
 //! | 40-47 | | save date, the same | |
 //! | 48-55 | | octets on the wire | |
-//! | 56-127 | | 0, reserved | |
+//! | 56-63 | | EMAILID, 0 in records of before there was one | |
+//! | 64-127 | | 0, reserved | |
 //!
 //! | octets | `H` from format 161 on | `T` tombstone, from format 161 on |
 //! |---|---|---|
@@ -33,7 +34,7 @@
 use crate::mailstore::backend::LoadedMailbox;
 use crate::mailstore::error::StoreError;
 use crate::mailstore::tombstones::Tombstone;
-use crate::mailstore::types::{MessageRecord, ModSeq, NoteMarks, Uid};
+use crate::mailstore::types::{EmailId, MessageRecord, ModSeq, NoteMarks, Uid};
 use crate::syntax::date::InternalDate;
 use crate::syntax::flag::{Keyword, SystemFlags};
 use crate::vm::codepage;
@@ -82,6 +83,7 @@ pub fn message(m: &MessageRecord) -> Record {
     r[32..40].copy_from_slice(&m.date.seconds.to_le_bytes());
     r[40..48].copy_from_slice(&m.saved.to_le_bytes());
     r[48..56].copy_from_slice(&m.size.to_le_bytes());
+    r[56..64].copy_from_slice(&m.email.0.to_le_bytes());
     r
 }
 
@@ -158,6 +160,7 @@ pub fn load(image: &[u8]) -> Result<LoadedMailbox, StoreError> {
                 size: u64::from_le_bytes(field(r, 48)),
                 records: u32::from_le_bytes(field(r, 28)),
                 marks: NoteMarks(r[1]),
+                email: EmailId(u64::from_le_bytes(field(r, 56))),
                 slot: number,
             }),
             (_, KEYWORD) => {
@@ -203,7 +206,8 @@ mod tests {
             }
             let record = MessageRecord {
                 uid: Uid(uid), modseq: ModSeq(modseq), flags: SystemFlags::from_bits(flags), keywords,
-                date: InternalDate { seconds, zone_minutes }, saved, size, records, marks: NoteMarks(marks), slot: 4,
+                date: InternalDate { seconds, zone_minutes }, saved, size, records, marks: NoteMarks(marks),
+                email: EmailId(size ^ modseq), slot: 4,
             };
             let word = Keyword::new(word.as_bytes()).unwrap();
             let image = [first, keyword(63, &word), [0; LRECL], message(&record), tombstone(&grave)].concat();
