@@ -12,7 +12,8 @@ use super::backend::LoadedMailbox;
 use super::catalog::Slots;
 use super::change_log::{ChangeLog, Since};
 use super::error::StoreError;
-use super::types::{MailboxId, MailboxRow, MessageRecord, ModSeq, NoteMarks, Uid, UidValidity};
+use super::tombstones::Tombstones;
+use super::types::{EmailId, MailboxId, MailboxRow, MessageRecord, ModSeq, NoteMarks, Uid, UidValidity};
 use super::user::UserStore;
 use crate::mail::NoteView;
 use crate::syntax::date::InternalDate;
@@ -31,6 +32,7 @@ pub struct Columns {
     size: Vec<u64>,
     records: Vec<u32>,
     marks: Vec<u8>,
+    email: Vec<u64>,
     slot: Vec<u32>,
 }
 
@@ -57,6 +59,7 @@ impl Columns {
             size: self.size[i],
             records: self.records[i],
             marks: NoteMarks(self.marks[i]),
+            email: EmailId(self.email[i]),
             slot: self.slot[i],
         }
     }
@@ -69,6 +72,11 @@ impl Columns {
     /// UIDs changed after `modseq`, ascending.
     pub fn changed_since(&self, modseq: ModSeq) -> impl Iterator<Item = Uid> + '_ {
         self.modseq.iter().zip(self.uid.iter()).filter(move |(m, _)| **m > modseq.0).map(|(_, u)| Uid(*u))
+    }
+
+    /// Messages with that flag.
+    pub fn count(&self, flag: SystemFlags) -> usize {
+        self.flags.iter().filter(|f| *f & flag.bits() != 0).count()
     }
 
     /// Position of the first message without `\Seen`.
@@ -87,6 +95,7 @@ impl Columns {
         self.size.push(r.size);
         self.records.push(r.records);
         self.marks.push(r.marks.0);
+        self.email.push(r.email.0);
         self.slot.push(r.slot);
     }
 
@@ -118,6 +127,7 @@ impl Columns {
         pick(&mut self.size, &keep);
         pick(&mut self.records, &keep);
         pick(&mut self.marks, &keep);
+        pick(&mut self.email, &keep);
         pick(&mut self.slot, &keep);
     }
 }
@@ -135,6 +145,8 @@ pub struct State {
     pub uid_next: Uid,
     /// HIGHESTMODSEQ.
     pub highest_modseq: ModSeq,
+    /// What was expunged when.
+    pub tombstones: Tombstones,
     /// Whether the mailbox was deleted under its sessions.
     pub deleted: bool,
 }
@@ -179,8 +191,12 @@ impl OpenMailbox {
 
     pub(super) fn new(user: Arc<UserStore>, row: &MailboxRow, loaded: LoadedMailbox) -> Self {
         let mut columns = Columns::default();
-        for record in &loaded.records {
-            columns.push(record);
+        for mut record in loaded.records {
+            if record.email == EmailId::default() {
+                // Of before there was one; it is written with the next change of the message.
+                record.email = EmailId::of(row.uid_validity, record.uid);
+            }
+            columns.push(&record);
         }
         let mut keywords = vec![None; Self::MAX_KEYWORDS];
         for (bit, keyword) in loaded.keywords {
@@ -199,6 +215,7 @@ impl OpenMailbox {
                 keywords,
                 uid_next: row.uid_next,
                 highest_modseq: row.highest_modseq,
+                tombstones: Tombstones::new(loaded.tombstone_floor, loaded.tombstones, row.highest_modseq),
                 deleted: false,
             }),
             slots: Mutex::new(Slots::new(loaded.free_slots, loaded.next_slot)),

@@ -7,4 +7,4 @@
 pub mod fold;
 pub mod program;
 
-pub use program::{Content, Program, ProgramError, Row};
+pub use program::{Content, Context, Program, ProgramError, Row};

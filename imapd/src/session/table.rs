@@ -71,6 +71,8 @@ rows! {
     "LSUB", false, IN, PIPELINE, "RFC 3501 section 6.3.9", lsub;
     "STATUS", false, IN, PIPELINE, "RFC 3501 section 6.3.10", status;
     "APPEND", false, IN, CHANGES_MAILBOX, "RFC 3501 section 6.3.11", append;
+    "REPLACE", false, SELECTED, USES_SEQUENCE_NUMBERS | CHANGES_MAILBOX, "RFC 8508", replace;
+    "REPLACE", true, SELECTED, CHANGES_MAILBOX, "RFC 8508", uid_replace;
     "NAMESPACE", false, IN, PIPELINE, "RFC 2342", namespace;
     "IDLE", false, IN, 0, "RFC 2177", idle;
     "CHECK", false, SELECTED, PIPELINE, "RFC 3501 section 6.4.1", check;

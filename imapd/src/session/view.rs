@@ -9,6 +9,7 @@ use std::sync::Arc;
 
 use tokio::sync::watch;
 
+use super::Enabled;
 use crate::mailstore::change_log::{Change, Since};
 use crate::mailstore::open::State;
 use crate::mailstore::{MessageRecord, ModSeq, OpenMailbox, SessionId, Uid};
@@ -28,6 +29,8 @@ pub struct View {
     /// UIDs that are recent in this session, as ranges.
     recent: Vec<(u32, u32)>,
     known_keywords: usize,
+    /// What the last SEARCH with SAVE found, `$` (RFC 5182). UIDs never come back, so those expunged do no harm.
+    saved: NumberSet,
     watch: watch::Receiver<u64>,
 }
 
@@ -46,6 +49,7 @@ impl View {
             ghosts: BTreeSet::new(),
             recent: if from < uid_next { vec![(from.0, uid_next.0 - 1)] } else { Vec::new() },
             known_keywords: state.keywords.iter().flatten().count(),
+            saved: NumberSet::default(),
             watch,
             mailbox: mailbox.clone(),
         };
@@ -56,6 +60,11 @@ impl View {
     /// Messages in the view.
     pub fn len(&self) -> u32 {
         u32::try_from(self.uids.len()).unwrap_or(u32::MAX)
+    }
+
+    /// The modification sequence up to which the session knows of changes.
+    pub fn modseq(&self) -> ModSeq {
+        self.modseq
     }
 
     /// Whether there are none.
@@ -85,15 +94,32 @@ impl View {
 
     /// The messages a set names, as number and UID, ascending. `None` when it names a number that does not exist.
     pub fn select(&self, set: &SequenceSet, by_uid: bool) -> Option<Vec<(u32, Uid)>> {
-        if by_uid {
-            let greatest = self.uids.last().copied().unwrap_or(0);
-            return Some(self.positions_of_uids(&set.resolve(greatest)));
+        if by_uid || set.is_saved() {
+            return Some(self.positions_of_uids(&self.resolve_uids(set)));
         }
         if set.greatest_named() > self.len() || (self.is_empty() && !set.0.is_empty()) {
             return None;
         }
         let numbers = set.resolve(self.len());
         Some(numbers.iter().map(|n| (n, Uid(self.uids[n as usize - 1]))).collect())
+    }
+
+    /// The UIDs that a set of UIDs names.
+    pub fn resolve_uids(&self, set: &SequenceSet) -> NumberSet {
+        if set.is_saved() {
+            return self.saved.clone();
+        }
+        set.resolve(self.uids.last().copied().unwrap_or(0))
+    }
+
+    /// `$`
+    pub fn saved(&self) -> &NumberSet {
+        &self.saved
+    }
+
+    /// Sets `$`.
+    pub fn save(&mut self, uids: NumberSet) {
+        self.saved = uids;
     }
 
     fn positions_of_uids(&self, set: &NumberSet) -> Vec<(u32, Uid)> {
@@ -121,7 +147,7 @@ impl View {
     }
 
     /// Tells the session what changed since it was last told. EXPUNGE only when `expunge`.
-    pub fn sync(&mut self, out: &mut Vec<u8>, me: SessionId, expunge: bool) {
+    pub fn sync(&mut self, out: &mut Vec<u8>, me: SessionId, enabled: Enabled, expunge: bool) {
         let mailbox = self.mailbox.clone();
         let state = mailbox.state();
         let end = state.log.end();
@@ -132,7 +158,7 @@ impl View {
         self.position = end;
         self.modseq = state.highest_modseq;
         if expunge {
-            self.tell_expunged(out);
+            self.tell_expunged(out, enabled);
         }
         self.tell_added(&state, out);
         let keywords = state.keywords.iter().flatten().count();
@@ -145,6 +171,10 @@ impl View {
             if let (Some(number), Some(record)) = (self.number_of(uid), state.columns.get(uid)) {
                 out.extend_from_slice(format!("* {number} FETCH (UID {uid} FLAGS ").as_bytes());
                 write_flags(out, &record, &state, self.is_recent(uid));
+                if enabled.condstore {
+                    out.push(b' ');
+                    write_modseq(out, &record);
+                }
                 out.extend_from_slice(b")\r\n");
             }
         }
@@ -183,16 +213,21 @@ impl View {
         flagged
     }
 
-    fn tell_expunged(&mut self, out: &mut Vec<u8>) {
+    fn tell_expunged(&mut self, out: &mut Vec<u8>, enabled: Enabled) {
         if self.ghosts.is_empty() {
             return;
         }
         let ghosts = std::mem::take(&mut self.ghosts);
-        let mut told = 0u32;
-        for (i, uid) in self.uids.iter().enumerate() {
-            if ghosts.contains(uid) {
-                out.extend_from_slice(format!("* {} EXPUNGE\r\n", i as u32 + 1 - told).as_bytes());
-                told += 1;
+        if enabled.qresync {
+            let gone = NumberSet::from_sorted(ghosts.iter().copied());
+            out.extend_from_slice(format!("* VANISHED {gone}\r\n").as_bytes());
+        } else {
+            let mut told = 0u32;
+            for (i, uid) in self.uids.iter().enumerate() {
+                if ghosts.contains(uid) {
+                    out.extend_from_slice(format!("* {} EXPUNGE\r\n", i as u32 + 1 - told).as_bytes());
+                    told += 1;
+                }
             }
         }
         Arc::make_mut(&mut self.uids).retain(|u| !ghosts.contains(u));
@@ -257,6 +292,11 @@ pub fn write_flags(out: &mut Vec<u8>, record: &MessageRecord, state: &State, rec
         }
     }
     out.push(b')');
+}
+
+/// Appends the MODSEQ item.
+pub fn write_modseq(out: &mut Vec<u8>, record: &MessageRecord) {
+    out.extend_from_slice(format!("MODSEQ ({})", record.modseq).as_bytes());
 }
 
 /// All flags of the mailbox, without parentheses.
