@@ -58,3 +58,26 @@ fn a_new_user_gets_his_mail_box_while_the_system_runs() {
     running.cmd_ok("MAINT", "IMAP DELETE POSTMSTR FORCE");
     assert_eq!(running.cmd("MAINT", "IMAP DELETE POSTMSTR FORCE").0, 28);
 }
+
+#[test]
+fn a_user_over_his_limit_is_refused_for_the_time_being() {
+    let system = System::generate(&[("VMUSER1", "SECRET1")]);
+    let running = system.start();
+    running.cmd_ok("MAINT", "IMAP ENROLL POSTMSTR 6");
+    let script = r#"
+s = smtplib.SMTP("127.0.0.1", int(sys.argv[1]), timeout=30)
+for i in range(50):
+    try:
+        s.send_message(mail("postmstr@vm.localhost", f"n{i}", "x" * 3000 + "\n"))
+    except smtplib.SMTPRecipientsRefused as refused:
+        (code, text), = refused.recipients.values()
+        assert code == 452 and b"limit" in text, (code, text)
+        break
+    s.send_message(mail("vmuser1@vm.localhost", f"other{i}"))
+else:
+    raise SystemExit("mail for a full box was accepted all the time")
+s.send_message(mail("vmuser1@vm.localhost", "still"))
+"#;
+    python::run(script, &[running.port("smtp").to_string()]);
+    running.cmd_ok("MAINT", "IMAP RETRY");
+}
