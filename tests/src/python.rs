@@ -5,6 +5,9 @@ use std::process::Command;
 /// Functions that all scripts have at hand: `mail`, `send`, `login`, `wait_for`.
 const PRELUDE: &str = include_str!("../scripts/python/prelude.py");
 
+/// Senders and sessions that are interrupted, and the record of what was acknowledged.
+pub const WORK: &str = include_str!("../scripts/python/work.py");
+
 /// Runs a script with `arguments` after the prelude; its output. Panics with all output when the script fails.
 pub fn run(script: &str, arguments: &[String]) -> String {
     let output = Command::new("python3")
