@@ -64,14 +64,14 @@ impl FileModes {
         self.slots.write()[index(mode)].take()
     }
 
-    /// What is behind a letter.
+    /// What is behind a letter; a disk that has been detached is not there any more.
     pub fn get(&self, mode: ModeLetter) -> Option<Arc<Accessed>> {
-        self.slots.read()[index(mode)].clone()
+        self.slots.read()[index(mode)].clone().filter(|a| !a.store.is_gone())
     }
 
     /// All accessed letters in search order.
     pub fn all(&self) -> Vec<Arc<Accessed>> {
-        self.slots.read().iter().flatten().cloned().collect()
+        self.slots.read().iter().flatten().filter(|a| !a.store.is_gone()).cloned().collect()
     }
 
     /// The modes that `mode` names: one, or all for `None`.

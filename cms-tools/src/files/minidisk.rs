@@ -1,14 +1,14 @@
 //! A minidisk as a file store.
 //!
-//! Which disk a virtual device number means comes from the directory entry: the machine's own MDISK statements, then its
-//! LINK statements.
+//! Which disk a virtual device number means is CP's to say (`cp::minidisk`). A disk that has been detached has no files any
+//! more.
 
 use std::sync::Arc;
 
 use bytes::Bytes;
 use cp::Cp;
-use cp::directory::LinkMode as DirectoryMode;
-use cp::name::{UserId, Vdev};
+use cp::minidisk::{self, MinidiskDevice};
+use cp::name::Vdev;
 use cp::vm::Vm;
 use futures::future::BoxFuture;
 use sfs::csl::OpenOptions;
@@ -24,7 +24,8 @@ const READ_RECORDS: u32 = 1 << 20;
 
 /// Files of a minidisk.
 pub struct MinidiskFiles {
-    disk: Minidisk,
+    device: MinidiskDevice,
+    link: Minidisk,
 }
 
 /// What attaching a device gives: the files, the label, and whether it is read-only.
@@ -36,32 +37,28 @@ impl MinidiskFiles {
     /// # Errors
     /// [`StoreError`] when the disk exists and cannot be used.
     pub fn attach(cp: &Arc<Cp>, vm: &Vm, vdev: Vdev) -> StoreResult<Option<Attached>> {
-        let Some((owner, owner_vdev, mode)) = device(vm, vdev) else { return Ok(None) };
+        let Some(device) = minidisk::device(vm, vdev) else { return Ok(None) };
+        let mode = if device.writable { LinkMode::ReadWrite } else { LinkMode::ReadOnly };
         let Some(store) = cp.ext.get::<MinidiskStore>() else {
             return Err(StoreError::Unavailable("the minidisks are not online".into()));
         };
-        match store.link(owner, owner_vdev, mode) {
+        match store.link(device.owner, device.owner_vdev, mode) {
             Ok(disk) => {
                 let label = disk.label().map_err(fail)?;
-                Ok(Some((Self { disk }, label, mode == LinkMode::ReadOnly)))
+                Ok(Some((Self { device, link: disk }, label, mode == LinkMode::ReadOnly)))
             }
             Err(MinidiskError::NoMinidisk) => Ok(None),
             Err(error) => Err(from_minidisk(&error)),
         }
     }
-}
 
-/// Owner, owner's device number and mode of a device.
-fn device(vm: &Vm, vdev: Vdev) -> Option<(UserId, Vdev, LinkMode)> {
-    let own = vm.entry.mdisks.iter().find(|m| m.vdev == vdev);
-    if own.is_some() {
-        return Some((vm.userid, vdev, LinkMode::ReadWrite));
+    /// The disk, as long as it has not been detached.
+    fn disk(&self) -> StoreResult<&Minidisk> {
+        if self.device.is_detached() {
+            return Err(StoreError::Unavailable(format!("device {} has been detached", self.device.vdev)));
+        }
+        Ok(&self.link)
     }
-    let link = vm.entry.links.iter().find(|l| l.vdev == vdev)?;
-    let read_only =
-        matches!(link.mode, DirectoryMode::R | DirectoryMode::Rr | DirectoryMode::Sr | DirectoryMode::Er);
-    let mode = if read_only { LinkMode::ReadOnly } else { LinkMode::ReadWrite };
-    Some((link.owner, link.owner_vdev, mode))
 }
 
 fn from_minidisk(error: &MinidiskError) -> StoreError {
@@ -84,17 +81,21 @@ fn fail(error: MinidiskError) -> StoreError {
 }
 
 impl FileStore for MinidiskFiles {
+    fn is_gone(&self) -> bool {
+        self.device.is_detached()
+    }
+
     fn list(&self) -> BoxFuture<'_, StoreResult<Vec<FileStatus>>> {
-        Box::pin(async move { self.disk.list().map_err(fail) })
+        Box::pin(async move { self.disk()?.list().map_err(fail) })
     }
 
     fn state(&self, id: FileId) -> BoxFuture<'_, StoreResult<Option<FileStatus>>> {
-        Box::pin(async move { self.disk.state(id).map_err(fail) })
+        Box::pin(async move { self.disk()?.state(id).map_err(fail) })
     }
 
     fn open(&self, id: FileId) -> BoxFuture<'_, StoreResult<Box<dyn ReadFile>>> {
         Box::pin(async move {
-            let file = self.disk.open(id, Intent::Read, &OpenOptions::default()).await.map_err(fail)?;
+            let file = self.disk()?.open(id, Intent::Read, &OpenOptions::default()).await.map_err(fail)?;
             let status = file.status().map_err(fail)?;
             Ok(Box::new(Reading { file, status }) as Box<dyn ReadFile>)
         })
@@ -103,17 +104,17 @@ impl FileStore for MinidiskFiles {
     fn create(&self, id: FileId, attributes: Attributes) -> BoxFuture<'_, StoreResult<Box<dyn WriteFile>>> {
         Box::pin(async move {
             let options = OpenOptions { attributes, allow_empty: true };
-            let file = self.disk.open(id, Intent::Replace, &options).await.map_err(fail)?;
+            let file = self.disk()?.open(id, Intent::Replace, &options).await.map_err(fail)?;
             Ok(Box::new(Writing { file, attributes }) as Box<dyn WriteFile>)
         })
     }
 
     fn erase(&self, id: FileId) -> BoxFuture<'_, StoreResult<()>> {
-        Box::pin(async move { self.disk.erase(id).await.map_err(fail) })
+        Box::pin(async move { self.disk()?.erase(id).await.map_err(fail) })
     }
 
     fn rename(&self, from: FileId, to: FileId) -> BoxFuture<'_, StoreResult<()>> {
-        Box::pin(async move { self.disk.rename(from, to).await.map_err(fail) })
+        Box::pin(async move { self.disk()?.rename(from, to).await.map_err(fail) })
     }
 }
 

@@ -62,6 +62,11 @@ pub type StoreResult<T> = Result<T, StoreError>;
 
 /// A place with files.
 pub trait FileStore: Send + Sync {
+    /// True when the disk below has been taken away; no file can be reached again.
+    fn is_gone(&self) -> bool {
+        false
+    }
+
     /// All files, sorted by name and type.
     fn list(&self) -> BoxFuture<'_, StoreResult<Vec<FileStatus>>>;
 

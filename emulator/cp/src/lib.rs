@@ -13,6 +13,7 @@ pub mod ext;
 pub mod guest;
 pub mod iucv;
 pub mod message;
+pub mod minidisk;
 pub mod msg_service;
 pub mod name;
 pub mod system;

@@ -379,7 +379,6 @@ impl Cp {
     pub async fn verify_password(&self, user: &str, password: &str) -> PasswordVerdict {
         let user = UserId::new(user).ok();
         let entry = user.and_then(|user| self.entry(user));
-        let Ok(_turn) = self.password_checks.acquire().await else { return PasswordVerdict::Invalid };
         let password = password.to_owned();
         let check = move || match entry {
             Some(entry) if matches!(entry.password, Password::Hashed(_)) => entry.password.verify(&password),
@@ -388,8 +387,14 @@ impl Cp {
                 false
             }
         };
-        let checked = tokio::task::spawn_blocking(check).await.unwrap_or(false);
+        let checked = self.check_slowly(check).await;
         user.filter(|_| checked).map_or(PasswordVerdict::Invalid, PasswordVerdict::Valid)
+    }
+
+    /// Runs a password hash in a blocking thread, few at a time.
+    pub(crate) async fn check_slowly(&self, check: impl FnOnce() -> bool + Send + 'static) -> bool {
+        let Ok(_turn) = self.password_checks.acquire().await else { return false };
+        tokio::task::spawn_blocking(check).await.unwrap_or(false)
     }
 
     /// Asks for the end of the system (SHUTDOWN, SIGTERM); whoever runs it sees [`Cp::shutdown_requested`].

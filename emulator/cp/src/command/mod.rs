@@ -14,6 +14,7 @@ mod force;
 mod help;
 mod indicate;
 mod ipl;
+mod link;
 mod logoff;
 mod logon;
 pub mod messages;

@@ -2,7 +2,7 @@
 
 use super::{CommandTables, CpCommand, Family};
 use super::{
-    autolog, begin, cp as cp_command, disconnect, echo, force, help, indicate, ipl, logoff, logon, msg,
+    autolog, begin, cp as cp_command, disconnect, echo, force, help, indicate, ipl, link, logoff, logon, msg,
     query, send, set, shutdown, sleep, system, terminal,
 };
 
@@ -12,12 +12,14 @@ static COMMANDS: &[CpCommand] = &[
     autolog::XAUTOLOG,
     begin::ROW,
     cp_command::ROW,
+    link::DETACH,
     disconnect::ROW,
     echo::ROW,
     force::ROW,
     help::ROW,
     indicate::ROW,
     ipl::ROW,
+    link::LINK,
     logoff::ROW,
     logon::ROW,
     logon::LOGIN,
@@ -39,6 +41,7 @@ static COMMANDS: &[CpCommand] = &[
 /// The operands of QUERY.
 static QUERIES: &[CpCommand] = &[
     query::names::NAMES,
+    query::links::ROW,
     query::names::USERS,
     query::userid::ROW,
     query::time::ROW,

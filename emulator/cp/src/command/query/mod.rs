@@ -9,6 +9,7 @@ use super::{CpCall, CpCommand, CpResult, Family, split_word};
 
 pub(super) mod commands;
 pub(super) mod cplevel;
+pub(super) mod links;
 pub(super) mod logmsg;
 pub(super) mod names;
 pub(super) mod resource;

@@ -11,7 +11,8 @@ use parking_lot::RwLock;
 use crate::command::common::{done, is_word, no_more, terminal_name};
 use crate::command::messages::hcp;
 use crate::command::{CpCall, CpCommand, CpResult, split_word};
-use crate::directory::{LinkMode, MdiskExtent};
+use crate::directory::MdiskExtent;
+use crate::minidisk::{self, MinidiskDevice};
 use crate::name::Vdev;
 use crate::system::Cp;
 use crate::vm::Vm;
@@ -70,12 +71,9 @@ fn console_lines(vm: &Vm) -> Option<(Vdev, Vec<String>)> {
     Some((vdev, vec![format!("CONS {vdev} {place} TERM")]))
 }
 
-fn dasd_lines(vm: &Vm) -> Vec<(Vdev, Vec<String>)> {
-    let access = |mode: LinkMode| match mode {
-        LinkMode::R | LinkMode::Rr | LinkMode::Sr | LinkMode::Srs | LinkMode::Er => "R/O",
-        _ => "R/W",
-    };
-    let own = vm.entry.mdisks.iter().map(|disk| {
+fn dasd_lines(cp: &Cp, vm: &Vm) -> Vec<(Vdev, Vec<String>)> {
+    let line = |device: MinidiskDevice| {
+        let disk = minidisk::statement(cp, device.owner, device.owner_vdev)?;
         let (volume, size) = match &disk.extent {
             MdiskExtent::Volume { count: Some(count), volser, .. } => (volser.as_str(), count.to_string()),
             MdiskExtent::Volume { count: None, volser, .. } => (volser.as_str(), "END".to_owned()),
@@ -83,20 +81,10 @@ fn dasd_lines(vm: &Vm) -> Vec<(Vdev, Vec<String>)> {
             MdiskExtent::InStorage { count } => ("(VDSK)", count.to_string()),
         };
         let unit = if disk.device.starts_with("FB") { "BLK" } else { "CYL" };
-        let line = format!(
-            "DASD {} {:<4} {volume:<6} {} {size:>6} {unit}",
-            disk.vdev,
-            disk.device,
-            access(disk.mode)
-        );
-        (disk.vdev, vec![line])
-    });
-    let linked = vm.entry.links.iter().map(|link| {
-        let line =
-            format!("DASD {} LINKED {} {} {}", link.vdev, link.owner, link.owner_vdev, access(link.mode));
-        (link.vdev, vec![line])
-    });
-    own.chain(linked).collect()
+        let (vdev, access) = (device.vdev, device.access());
+        Some((vdev, vec![format!("DASD {vdev} {:<4} {volume:<6} {access} {size:>6} {unit}", disk.device)]))
+    };
+    minidisk::devices(vm).into_iter().filter_map(line).collect()
 }
 
 fn virtual_devices(call: CpCall<'_>) -> BoxFuture<'_, CpResult> {
@@ -113,7 +101,7 @@ fn show(call: CpCall<'_>) -> CpResult {
     };
     let mut devices = match word {
         _ if is_word(word, "CONSOLE", 3) => console_lines(call.vm).into_iter().collect(),
-        _ if is_word(word, "DASD", 2) => dasd_lines(call.vm),
+        _ if is_word(word, "DASD", 2) => dasd_lines(call.cp, call.vm),
         _ if is_word(word, "UR", 2) => others(&call),
         _ if is_word(word, "STORAGE", 4) => {
             call.out.push(format!("STORAGE = {}", call.vm.entry.storage));
@@ -121,7 +109,7 @@ fn show(call: CpCall<'_>) -> CpResult {
         }
         _ => {
             let mut all: Vec<_> = console_lines(call.vm).into_iter().chain(others(&call)).collect();
-            all.extend(dasd_lines(call.vm));
+            all.extend(dasd_lines(call.cp, call.vm));
             all
         }
     };
