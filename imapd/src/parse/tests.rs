@@ -11,9 +11,10 @@ use crate::syntax::ast::{
 use crate::syntax::date::InternalDate;
 use crate::syntax::flag::{FlagList, Keyword, SystemFlags};
 use crate::syntax::mailbox_name::MailboxName;
-use crate::syntax::search_key::{DateTest, SearchKey};
+use crate::syntax::search_key::{DateTest, SearchKey, SearchReturn};
 use crate::syntax::section::{Section, SectionText};
 use crate::syntax::seqset::{SeqNumber, SequenceSet};
+use crate::syntax::sort_key::{SortField, SortKey, ThreadAlgorithm};
 use crate::wire::{Frame, Framer, Limits, Mode};
 
 /// Writes a string in one of the forms the grammar has for it, chosen by `form`.
@@ -332,6 +333,33 @@ proptest! {
     }
 
     #[test]
+    fn sort_round_trip(
+        fields in proptest::collection::vec((0..SortField::TABLE.len(), any::<bool>()), 1..5),
+        key in key(), form: u8, uid: bool, bits in proptest::option::of(0u8..32),
+    ) {
+        let uid_word = if uid { "UID " } else { "" };
+        let words: Vec<String> = fields.iter().map(|(f, reverse)| {
+            format!("{}{}", if *reverse { "REVERSE " } else { "" }, SortField::TABLE[*f].0.to_ascii_lowercase())
+        }).collect();
+        let bit = |n: u8| bits.is_some_and(|b| b & n != 0);
+        let returns = bits.map(|b| SearchReturn { min: bit(1), max: bit(2), all: b == 0 || bit(4), count: bit(8), save: bit(16) });
+        let options = bits.map(|_| {
+            let named = [(1, "MIN"), (2, "max"), (4, "ALL"), (8, "COUNT"), (16, "SAVE")];
+            let on: Vec<&str> = named.iter().filter(|(n, _)| bit(*n)).map(|(_, w)| *w).collect();
+            format!("RETURN ({}) ", on.join(" "))
+        }).unwrap_or_default();
+        let mut sent = format!("t {uid_word}SORT {options}({}) utf-8 ", words.join(" ")).into_bytes();
+        enc_key(&mut sent, &key, form);
+        let keys = fields.iter().map(|(f, reverse)| SortKey { field: SortField::TABLE[*f].1, reverse: *reverse }).collect();
+        let charset = b"utf-8".to_vec();
+        prop_assert_eq!(parse(&sent), Command::Sort { returns, keys, charset: charset.clone(), key: key.clone(), uid });
+        let mut sent = format!("t {uid_word}THREAD references utf-8 ").into_bytes();
+        enc_key(&mut sent, &key, form);
+        let algorithm = ThreadAlgorithm::References;
+        prop_assert_eq!(parse(&sent), Command::Thread { algorithm, charset, key, uid });
+    }
+
+    #[test]
     fn fetch_round_trip(
         set in set(), items in proptest::collection::vec(item(), 1..5), since in proptest::option::of(0..=ModSeq::MAX.0),
     ) {
@@ -484,6 +512,10 @@ fn macros_and_short_forms() {
         matches!(parse(b"t UID FETCH 1 FLAGS"), Command::Fetch { items, .. } if items[0] == FetchItem::Uid)
     );
     assert_eq!(parse(b"t ID ()"), Command::Id);
+    for (n, good) in [(SortKey::MAX, true), (SortKey::MAX + 1, false)] {
+        let sent = format!("t SORT ({}) utf-8 ALL", vec!["SIZE"; n].join(" "));
+        assert_eq!(command(&Bytes::from(sent)).is_ok(), good);
+    }
     for (n, good) in [("9223372036854775807", true), ("9223372036854775808", false)] {
         assert_eq!(command(&Bytes::from(format!("t SEARCH MODSEQ {n}"))).is_ok(), good);
     }
