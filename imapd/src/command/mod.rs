@@ -111,8 +111,8 @@ fn view(session: &Session) -> Result<&View, Failure> {
 }
 
 /// The name, or the answer to one that breaks a rule.
-fn name(arg: MailboxArg) -> Result<MailboxName, Reply> {
-    arg.map_err(|e| {
+fn name(session: &Session, arg: &MailboxArg) -> Result<MailboxName, Reply> {
+    MailboxName::from_wire(&arg.0, session.enabled.name_form()).map_err(|e| {
         let mut text = e.to_string();
         text[..1].make_ascii_uppercase();
         Reply::no("CANNOT", text)

@@ -47,6 +47,9 @@ pub async fn run(
     tag: &[u8],
     out: &mut Out<'_>,
 ) -> Done {
+    // IMAP4rev2 has the extended response only (RFC 9051 section 6.4.4).
+    let returns =
+        returns.or(session.enabled.rev2.then(|| SearchReturn { all: true, ..SearchReturn::default() }));
     let hits = match find_or_forget(session, asked, returns).await? {
         Ok(hits) => hits,
         Err(reply) => return Ok(reply),

@@ -42,6 +42,7 @@ macro_rules! rows {
 
 rows! {
     "IMAP4rev1", "RFC 3501", ANY, Always;
+    "IMAP4rev2", "RFC 9051", ANY, Always;
     "LITERAL+", "RFC 7888", ANY, Always;
     "ID", "RFC 2971", ANY, Always;
     "ENABLE", "RFC 5161", ANY, Always;
