@@ -12,7 +12,7 @@ use crate::syntax::seqset::NumberSet;
 /// # Errors
 /// When the client is gone.
 pub async fn run(session: &Session, mailbox: MailboxArg, messages: Vec<AppendMessage>) -> Done {
-    let name = match name(mailbox) {
+    let name = match name(session, &mailbox) {
         Ok(name) => name,
         Err(reply) => return Ok(reply),
     };

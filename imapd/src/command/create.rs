@@ -10,7 +10,7 @@ use crate::syntax::ast::MailboxArg;
 /// # Errors
 /// When it cannot be made.
 pub async fn run(session: &Session, mailbox: MailboxArg, uses: &[Vec<u8>]) -> Done {
-    let name = match name(mailbox) {
+    let name = match name(session, &mailbox) {
         Ok(name) => name,
         Err(reply) => return Ok(reply),
     };

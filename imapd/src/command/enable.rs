@@ -15,10 +15,12 @@ pub fn run(session: &mut Session, names: &[Vec<u8>], out: &mut Out<'_>) -> Done 
             b"CONDSTORE" => enabled.condstore = true,
             // QRESYNC without CONDSTORE makes no sense (RFC 7162 section 3.2.3).
             b"QRESYNC" => (enabled.qresync, enabled.condstore) = (true, true),
+            b"IMAP4REV2" => enabled.rev2 = true,
             _ => continue,
         }
         out.buf.push(b' ');
-        out.buf.extend_from_slice(name);
+        let shown: &[u8] = if name == b"IMAP4REV2" { b"IMAP4rev2" } else { name };
+        out.buf.extend_from_slice(shown);
     }
     out.buf.extend_from_slice(b"\r\n");
     Ok(Reply::ok("ENABLE completed"))

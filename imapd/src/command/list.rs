@@ -10,8 +10,7 @@ use crate::mailstore::catalog::Catalog;
 use crate::mailstore::{Attributes, MailboxRow, StoreError};
 use crate::session::{Out, Reply, Session};
 use crate::syntax::ast::{ListArgs, StatusItem};
-use crate::syntax::mailbox_name::{MailboxName, SEPARATOR, matches_pattern};
-use crate::syntax::{quote, utf7};
+use crate::syntax::mailbox_name::{MailboxName, NameForm, SEPARATOR, matches_pattern};
 
 /// Longest pattern taken, reference included: the cost of matching is pattern times name. Twice what the longest name
 /// takes in modified UTF-7, wildcards included, is beyond any use.
@@ -24,7 +23,7 @@ pub(super) struct Pattern(String);
 
 impl Pattern {
     /// Checks and decodes a pattern; `None` for one that is no valid name and so matches none.
-    pub(super) fn new(reference: &[u8], pattern: &[u8]) -> Result<Option<Self>, Reply> {
+    pub(super) fn new(reference: &[u8], pattern: &[u8], form: NameForm) -> Result<Option<Self>, Reply> {
         if reference.len() + pattern.len() > MAX_PATTERN {
             return Err(Reply::no("LIMIT", "Pattern is too long"));
         }
@@ -32,7 +31,7 @@ impl Pattern {
         if full.iter().filter(|b| matches!(b, b'*' | b'%')).count() > MAX_WILDCARDS {
             return Err(Reply::no("LIMIT", "Pattern has too many wildcards"));
         }
-        Ok(utf7::decode(&full).ok().map(Self))
+        Ok(form.decode(&full).ok().map(Self))
     }
 
     /// Whether a name matches; INBOX in any case, also within a pattern.
@@ -46,9 +45,16 @@ impl Pattern {
 }
 
 /// Appends a LIST or LSUB response; `extra` is extended data with a blank before it.
-pub(super) fn line(out: &mut Vec<u8>, word: &str, attributes: &str, name: &MailboxName, extra: &str) {
+pub(super) fn line(
+    out: &mut Vec<u8>,
+    word: &str,
+    attributes: &str,
+    name: &MailboxName,
+    extra: &str,
+    form: NameForm,
+) {
     out.extend_from_slice(format!("* {word} ({attributes}) \"{SEPARATOR}\" ").as_bytes());
-    quote::astring(out, name.to_wire().as_bytes());
+    name.write(out, form);
     out.extend_from_slice(extra.as_bytes());
     out.extend_from_slice(b"\r\n");
 }
@@ -77,10 +83,11 @@ pub async fn run(session: &mut Session, args: &ListArgs, out: &mut Out<'_>) -> D
         out.buf.extend_from_slice(format!("* LIST (\\Noselect) \"{SEPARATOR}\" \"\"\r\n").as_bytes());
         return Ok(Reply::ok(DONE));
     }
+    let form = session.enabled.name_form();
     let mut patterns = Vec::new();
     // In the extended form an empty pattern matches nothing (RFC 5258 section 3).
     for pattern in args.patterns.iter().filter(|p| !p.is_empty()) {
-        match Pattern::new(&args.reference, pattern) {
+        match Pattern::new(&args.reference, pattern, form) {
             Ok(pattern) => patterns.extend(pattern),
             Err(reply) => return Ok(reply),
         }
@@ -91,11 +98,11 @@ pub async fn run(session: &mut Session, args: &ListArgs, out: &mut Out<'_>) -> D
     let found = names(&user.catalog(), &patterns, args);
     for (name, found) in found {
         let (attributes, extra) = attributes(&found, args);
-        line(out.buf, "LIST", &attributes, &name, extra);
+        line(out.buf, "LIST", &attributes, &name, extra, form);
         if let (Some(items), Some(row)) = (&args.returns.status, &found.row)
             && row.selectable()
         {
-            match status::show(out.buf, &user, row, items).await {
+            match status::show(out.buf, &user, row, items, form).await {
                 // Deleted since the names were looked at: it is listed, and has no figures (RFC 5819 section 2).
                 Ok(()) | Err(StoreError::NoSuchMailbox | StoreError::NotSelectable) => {}
                 Err(e) => return Err(e.into()),
@@ -134,6 +141,18 @@ fn names(catalog: &Catalog, patterns: &[Pattern], args: &ListArgs) -> BTreeMap<M
         found.children = catalog.has_children(name);
     }
     found
+}
+
+/// Appends the LIST response that IMAP4rev2 has SELECT give (RFC 9051 section 6.3.2).
+pub(super) fn selected(out: &mut Vec<u8>, catalog: &Catalog, name: &MailboxName) {
+    let attributes_of = |row: &MailboxRow| Found {
+        attributes: row.attributes,
+        children: catalog.has_children(name),
+        ..Found::default()
+    };
+    if let Some(found) = catalog.get(name).map(attributes_of) {
+        line(out, "LIST", &attributes(&found, &ListArgs::default()).0, name, "", NameForm::Utf8);
+    }
 }
 
 fn attributes(found: &Found, args: &ListArgs) -> (String, &'static str) {

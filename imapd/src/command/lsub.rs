@@ -14,14 +14,15 @@ use crate::syntax::mailbox_name::MailboxName;
 /// # Errors
 /// When the client is gone.
 pub async fn run(session: &Session, reference: &[u8], pattern: &[u8], out: &mut Out<'_>) -> Done {
-    let pattern = match Pattern::new(reference, pattern) {
+    let form = session.enabled.name_form();
+    let pattern = match Pattern::new(reference, pattern, form) {
         Ok(Some(pattern)) => pattern,
         Ok(None) => return Ok(Reply::ok("LSUB completed")),
         Err(reply) => return Ok(reply),
     };
     let found = names(&user(session)?.catalog(), &pattern);
     for (name, own) in found {
-        line(out.buf, "LSUB", if own { "" } else { "\\Noselect" }, &name, "");
+        line(out.buf, "LSUB", if own { "" } else { "\\Noselect" }, &name, "", form);
         out.room().await?;
     }
     Ok(Reply::ok("LSUB completed"))

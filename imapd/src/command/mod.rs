@@ -25,6 +25,7 @@ pub mod rename;
 pub mod replace;
 pub mod search;
 pub mod select;
+pub mod sort;
 pub mod starttls;
 pub mod status;
 pub mod store;
@@ -79,8 +80,16 @@ pub async fn run(session: &mut Session, command: Command, tag: &Bytes, out: &mut
         Command::Expunge => expunge::run(session, None).await,
         Command::UidExpunge(set) => expunge::run(session, Some(&set)).await,
         Command::Search { returns, charset, key, uid } => {
-            let asked = search::Asked { returns, charset: charset.as_deref(), key: &key, uid };
-            search::run(session, &asked, tag, out).await
+            let asked = search::SearchKeys { charset: charset.as_deref(), key: &key, uid };
+            search::run(session, &asked, returns, tag, out).await
+        }
+        Command::Sort { returns, keys, charset, key, uid } => {
+            let asked = search::SearchKeys { charset: Some(&charset), key: &key, uid };
+            sort::run(session, &asked, keys, returns, tag, out).await
+        }
+        Command::Thread { algorithm, charset, key, uid } => {
+            let asked = search::SearchKeys { charset: Some(&charset), key: &key, uid };
+            sort::thread(session, &asked, algorithm, out).await
         }
         Command::Fetch { set, items, since, uid } => {
             fetch::run(session, &set, &fetch::Asked { items: &items, since, uid }, out).await
@@ -102,8 +111,8 @@ fn view(session: &Session) -> Result<&View, Failure> {
 }
 
 /// The name, or the answer to one that breaks a rule.
-fn name(arg: MailboxArg) -> Result<MailboxName, Reply> {
-    arg.map_err(|e| {
+fn name(session: &Session, arg: &MailboxArg) -> Result<MailboxName, Reply> {
+    MailboxName::from_wire(&arg.0, session.enabled.name_form()).map_err(|e| {
         let mut text = e.to_string();
         text[..1].make_ascii_uppercase();
         Reply::no("CANNOT", text)

@@ -23,10 +23,8 @@ struct Candidate {
     recent: bool,
 }
 
-/// What the command asks for.
-pub struct Asked<'a> {
-    /// What is to be given back; `None` for the form of RFC 3501.
-    pub returns: Option<SearchReturn>,
+/// What SEARCH, SORT and THREAD look for.
+pub struct SearchKeys<'a> {
     /// Charset of the texts.
     pub charset: Option<&'a [u8]>,
     /// What messages must match.
@@ -35,26 +33,29 @@ pub struct Asked<'a> {
     pub uid: bool,
 }
 
+/// Messages as number and UID.
+pub(super) type Hits = Vec<(u32, Uid)>;
+
 /// Shows which messages match.
 ///
 /// # Errors
 /// When the mail store fails or the client is gone.
-pub async fn run(session: &mut Session, asked: &Asked<'_>, tag: &[u8], out: &mut Out<'_>) -> Done {
-    let save = asked.returns.is_some_and(|r| r.save);
-    let hits = match find(session, asked.charset, asked.key).await {
-        Ok(Ok(hits)) => hits,
-        failed => {
-            // A search that was to be saved and failed leaves nothing saved (RFC 5182 section 2.1).
-            if save && let Some(view) = &mut session.view {
-                view.save(NumberSet::default());
-            }
-            return failed.map(|r| r.err().unwrap_or_else(unknown_charset));
-        }
+pub async fn run(
+    session: &mut Session,
+    asked: &SearchKeys<'_>,
+    returns: Option<SearchReturn>,
+    tag: &[u8],
+    out: &mut Out<'_>,
+) -> Done {
+    // IMAP4rev2 has the extended response only (RFC 9051 section 6.4.4).
+    let returns =
+        returns.or(session.enabled.rev2.then(|| SearchReturn { all: true, ..SearchReturn::default() }));
+    let hits = match find_or_forget(session, asked, returns).await? {
+        Ok(hits) => hits,
+        Err(reply) => return Ok(reply),
     };
-    let with_modseq = asked.key.uses_modseq();
-    session.enabled.condstore |= with_modseq;
-    let modseq = with_modseq.then(|| highest(session, &hits, asked.returns)).flatten();
-    let Some(returns) = asked.returns else {
+    let modseq = modseq_of(session, asked, &hits, returns);
+    let Some(returns) = returns else {
         out.buf.extend_from_slice(b"* SEARCH");
         for (number, uid) in hits {
             let n = if asked.uid { uid.0 } else { number };
@@ -68,23 +69,64 @@ pub async fn run(session: &mut Session, asked: &Asked<'_>, tag: &[u8], out: &mut
         return Ok(Reply::ok("SEARCH completed"));
     };
     if returns.shows() {
-        esearch(out.buf, tag, &hits, returns, asked.uid, modseq);
+        esearch(out.buf, tag, &hits, returns, asked.uid, true, modseq);
     }
-    if returns.save
-        && let Some(view) = &mut session.view
-    {
-        view.save(saved(&hits, returns));
-    }
+    keep(session, &hits, returns);
     Ok(Reply::ok("SEARCH completed"))
 }
 
-/// Appends the ESEARCH response (RFC 4731 section 3.1) for hits in ascending order.
-fn esearch(
+/// Finds messages, ascending; or the answer to an unknown charset. A search that was to be saved and failed leaves
+/// nothing saved (RFC 5182 section 2.1).
+pub(super) async fn find_or_forget(
+    session: &mut Session,
+    asked: &SearchKeys<'_>,
+    returns: Option<SearchReturn>,
+) -> Result<Result<Hits, Reply>, Failure> {
+    let found = find(session, asked.charset, asked.key).await;
+    if !matches!(found, Ok(Ok(_)))
+        && returns.is_some_and(|r| r.save)
+        && let Some(view) = &mut session.view
+    {
+        view.save(NumberSet::default());
+    }
+    found
+}
+
+/// Makes the hits `$` when that was asked for.
+pub(super) fn keep(session: &mut Session, hits: &[(u32, Uid)], returns: SearchReturn) {
+    if returns.save
+        && let Some(view) = &mut session.view
+    {
+        view.save(saved(hits, returns));
+    }
+}
+
+/// The modification sequence to be told: the highest of the messages that are shown, when the keys name one (RFC 7162
+/// section 3.1.5, RFC 4731 section 3.2). That switches CONDSTORE on.
+pub(super) fn modseq_of(
+    session: &mut Session,
+    asked: &SearchKeys<'_>,
+    hits: &[(u32, Uid)],
+    returns: Option<SearchReturn>,
+) -> Option<ModSeq> {
+    if !asked.key.uses_modseq() {
+        return None;
+    }
+    session.enabled.condstore = true;
+    let shown = returns.map_or_else(|| uids(hits), |returns| saved(hits, returns));
+    let state = session.view.as_ref()?.mailbox.state();
+    shown.iter().filter_map(|uid| state.columns.get(Uid(uid))).map(|r| r.modseq).max()
+}
+
+/// Appends the ESEARCH response (RFC 4731 section 3.1). Hits that are not `ascending` are in an order that counts (RFC
+/// 5267 section 3), so that they are shown one by one.
+pub(super) fn esearch(
     out: &mut Vec<u8>,
     tag: &[u8],
     hits: &[(u32, Uid)],
     returns: SearchReturn,
     by_uid: bool,
+    ascending: bool,
     modseq: Option<ModSeq>,
 ) {
     let shown = |hit: &(u32, Uid)| if by_uid { hit.1.0 } else { hit.0 };
@@ -104,7 +146,11 @@ fn esearch(
         out.extend_from_slice(format!(" COUNT {}", hits.len()).as_bytes());
     }
     if returns.all && !hits.is_empty() {
-        out.extend_from_slice(format!(" ALL {}", NumberSet::from_sorted(hits.iter().map(shown))).as_bytes());
+        let all = match ascending {
+            true => NumberSet::from_sorted(hits.iter().map(shown)).to_string(),
+            false => hits.iter().map(|h| shown(h).to_string()).collect::<Vec<_>>().join(","),
+        };
+        out.extend_from_slice(format!(" ALL {all}").as_bytes());
     }
     if let Some(modseq) = modseq {
         out.extend_from_slice(format!(" MODSEQ {modseq}").as_bytes());
@@ -112,15 +158,8 @@ fn esearch(
     out.extend_from_slice(b"\r\n");
 }
 
-/// The highest modification sequence of the messages that are shown (RFC 7162 section 3.1.5, RFC 4731 section 3.2).
-fn highest(session: &Session, hits: &[(u32, Uid)], returns: Option<SearchReturn>) -> Option<ModSeq> {
-    let shown = returns.map_or_else(|| uids(hits), |returns| saved(hits, returns));
-    let state = session.view.as_ref()?.mailbox.state();
-    shown.iter().filter_map(|uid| state.columns.get(Uid(uid))).map(|r| r.modseq).max()
-}
-
-fn uids(hits: &[(u32, Uid)]) -> NumberSet {
-    NumberSet::from_sorted(hits.iter().map(|(_, uid)| uid.0))
+fn uids<'a>(hits: impl IntoIterator<Item = &'a (u32, Uid)>) -> NumberSet {
+    NumberSet::from_ranges(hits.into_iter().map(|(_, uid)| (uid.0, uid.0)))
 }
 
 /// What becomes `$`: the lowest or highest match when only they were asked for (RFC 5182 section 2.4).
@@ -134,7 +173,7 @@ fn saved(hits: &[(u32, Uid)], returns: SearchReturn) -> NumberSet {
             &hits[hits.len() - usize::from(returns.max && (hits.len() > 1 || !returns.min))..],
         ],
     };
-    NumberSet::from_sorted(kept.iter().flat_map(|part| part.iter()).map(|(_, uid)| uid.0))
+    uids(kept.iter().flat_map(|part| part.iter()))
 }
 
 fn unknown_charset() -> Reply {
@@ -142,11 +181,11 @@ fn unknown_charset() -> Reply {
 }
 
 /// Messages that match, ascending, as number and UID; or the answer to an unknown charset.
-pub(super) async fn find(
+async fn find(
     session: &Session,
     charset: Option<&[u8]>,
     key: &SearchKey,
-) -> Result<Result<Vec<(u32, Uid)>, Reply>, Failure> {
+) -> Result<Result<Hits, Reply>, Failure> {
     let view = view(session)?;
     let program = {
         let state = view.mailbox.state();

@@ -1,6 +1,6 @@
 //! SELECT and EXAMINE, with CONDSTORE and QRESYNC (RFC 7162)
 
-use super::{Done, mailbox_id, name, user};
+use super::{Done, list, mailbox_id, name, user};
 use crate::mailstore::Uid;
 use crate::session::view::{flag_names, write_flags, write_flags_line, write_modseq};
 use crate::session::{Out, Reply, Session, View};
@@ -15,16 +15,23 @@ pub async fn run(session: &mut Session, mailbox: MailboxArg, args: &SelectArgs, 
     if args.resync.is_some() && !session.enabled.qresync {
         return Ok(Reply::bad("QRESYNC must be enabled first"));
     }
-    if session.view.take().is_some() && session.enabled.condstore {
-        // What follows belongs to the new mailbox (RFC 7162 section 3.2.11).
+    if session.view.take().is_some() && (session.enabled.condstore || session.enabled.rev2) {
+        // What follows belongs to the new mailbox (RFC 7162 section 3.2.11, RFC 9051 section 7.1).
         out.buf.extend_from_slice(b"* OK [CLOSED] Former mailbox is closed\r\n");
     }
-    let mailbox = match name(mailbox) {
-        Ok(name) => user(session)?.open(&name).await?,
+    let mailbox = match name(session, &mailbox) {
+        Ok(name) => {
+            let user = user(session)?;
+            let mailbox = user.open(&name).await?;
+            if session.enabled.rev2 {
+                list::selected(out.buf, &user.catalog(), &name);
+            }
+            mailbox
+        }
         Err(reply) => return Ok(reply),
     };
     session.enabled.condstore |= args.condstore;
-    let view = View::new(mailbox, args.read_only);
+    let view = View::new(mailbox, args.read_only, !session.enabled.rev2);
     figures(&view, out.buf);
     if let Some(resync) = &args.resync {
         changes(&view, resync, out).await?;
@@ -46,12 +53,14 @@ fn figures(view: &View, out: &mut Vec<u8>) {
         // The star says that new keywords can be made.
         false => format!("{} \\*", flag_names(&state)),
     };
-    let mut lines = format!(
-        "* {} EXISTS\r\n* {} RECENT\r\n* OK [PERMANENTFLAGS ({permanent})] Flags that are kept\r\n",
-        view.len(),
-        view.recent_count(),
-    );
-    if let Some(first) = state.columns.first_unseen().filter(|i| *i < view.len() as usize) {
+    let mut lines = format!("* {} EXISTS\r\n", view.len());
+    if view.shows_recent() {
+        lines += &format!("* {} RECENT\r\n", view.recent_count());
+    }
+    lines += &format!("* OK [PERMANENTFLAGS ({permanent})] Flags that are kept\r\n");
+    if view.shows_recent()
+        && let Some(first) = state.columns.first_unseen().filter(|i| *i < view.len() as usize)
+    {
         lines += &format!("* OK [UNSEEN {}] First unseen message\r\n", first + 1);
     }
     lines += &format!(

@@ -7,7 +7,7 @@ use crate::mailstore::{Attributes, MailboxRow, StoreError, UserStore};
 use crate::session::{Out, Reply, Session};
 use crate::syntax::ast::{MailboxArg, StatusItem};
 use crate::syntax::flag::SystemFlags;
-use crate::syntax::quote;
+use crate::syntax::mailbox_name::NameForm;
 use crate::wire::MAX_MESSAGE;
 
 /// Shows figures of a mailbox.
@@ -20,7 +20,7 @@ pub async fn run(
     items: &[StatusItem],
     out: &mut Out<'_>,
 ) -> Done {
-    let name = match name(mailbox) {
+    let name = match name(session, &mailbox) {
         Ok(name) => name,
         Err(reply) => return Ok(reply),
     };
@@ -31,7 +31,7 @@ pub async fn run(
     if !row.selectable() {
         return Err(StoreError::NotSelectable.into());
     }
-    show(out.buf, &user, &row, items).await?;
+    show(out.buf, &user, &row, items, session.enabled.name_form()).await?;
     Ok(Reply::ok("STATUS completed"))
 }
 
@@ -44,6 +44,7 @@ pub(super) async fn show(
     user: &Arc<UserStore>,
     row: &MailboxRow,
     items: &[StatusItem],
+    form: NameForm,
 ) -> Result<(), StoreError> {
     let (mut recent, mut deleted) = (0, 0);
     if row.messages > 0 && items.iter().any(|i| matches!(i, StatusItem::Recent | StatusItem::Deleted)) {
@@ -55,7 +56,7 @@ pub(super) async fn show(
         deleted = state.columns.count(SystemFlags::DELETED);
     }
     out.extend_from_slice(b"* STATUS ");
-    quote::astring(out, row.name.to_wire().as_bytes());
+    row.name.write(out, form);
     let shown: Vec<String> = items
         .iter()
         .map(|item| match item {

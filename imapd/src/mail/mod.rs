@@ -7,9 +7,11 @@
 //! Not here: changing messages. What is broken stays broken and is shown as well as the grammar allows.
 
 pub mod address;
+pub mod base_subject;
 pub mod body_structure;
 pub mod decode;
 pub mod envelope;
+pub mod head;
 pub mod header;
 pub mod params;
 pub mod preview;

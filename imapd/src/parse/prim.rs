@@ -15,7 +15,6 @@ use crate::mailstore::ModSeq;
 use crate::syntax::ast::MailboxArg;
 use crate::syntax::date::{InternalDate, month};
 use crate::syntax::flag::{FlagList, Keyword, SystemFlags};
-use crate::syntax::mailbox_name::MailboxName;
 use crate::syntax::seqset::{SeqNumber, SequenceSet};
 
 /// Longest tag taken, so that an answer cannot be made large by its own tag.
@@ -130,7 +129,7 @@ pub fn nz_number(input: Input<'_>) -> Parsed<'_, u32> {
 
 /// `mailbox`
 pub fn mailbox(input: Input<'_>) -> Parsed<'_, MailboxArg> {
-    map(astring, |name| MailboxName::from_wire(&name)).parse(input)
+    map(astring, MailboxArg).parse(input)
 }
 
 /// `seq-number`

@@ -6,14 +6,16 @@ use proptest::prelude::*;
 use super::command;
 use crate::mailstore::ModSeq;
 use crate::syntax::ast::{
-    AppendMessage, ChangedSince, Command, FetchItem, FlagChange, Resync, SelectArgs, StatusItem, StoreArgs,
+    AppendMessage, ChangedSince, Command, FetchItem, FlagChange, MailboxArg, Resync, SelectArgs, StatusItem,
+    StoreArgs,
 };
 use crate::syntax::date::InternalDate;
 use crate::syntax::flag::{FlagList, Keyword, SystemFlags};
 use crate::syntax::mailbox_name::MailboxName;
-use crate::syntax::search_key::{DateTest, SearchKey};
+use crate::syntax::search_key::{DateTest, SearchKey, SearchReturn};
 use crate::syntax::section::{Section, SectionText};
 use crate::syntax::seqset::{SeqNumber, SequenceSet};
+use crate::syntax::sort_key::{SortField, SortKey, ThreadAlgorithm};
 use crate::wire::{Frame, Framer, Limits, Mode};
 
 /// Writes a string in one of the forms the grammar has for it, chosen by `form`.
@@ -304,6 +306,10 @@ fn name() -> impl Strategy<Value = MailboxName> {
     "[a-zA-Z&\u{e9}\u{4e2d}. ]{1,10}(/[a-z]{1,4}){0,2}".prop_map(|n| MailboxName::new(&n).unwrap())
 }
 
+fn arg(name: &MailboxName) -> MailboxArg {
+    MailboxArg(name.to_wire().into_bytes())
+}
+
 /// Frames what a client would send, as the transport does, and parses it.
 fn parse(sent: &[u8]) -> Command {
     let mut framer = Framer::default();
@@ -329,6 +335,33 @@ proptest! {
         let mut sent = if uid { b"t UID SEARCH ".to_vec() } else { b"t SEARCH ".to_vec() };
         enc_key(&mut sent, &key, form);
         prop_assert_eq!(parse(&sent), Command::Search { returns: None, charset: None, key, uid });
+    }
+
+    #[test]
+    fn sort_round_trip(
+        fields in proptest::collection::vec((0..SortField::TABLE.len(), any::<bool>()), 1..5),
+        key in key(), form: u8, uid: bool, bits in proptest::option::of(0u8..32),
+    ) {
+        let uid_word = if uid { "UID " } else { "" };
+        let words: Vec<String> = fields.iter().map(|(f, reverse)| {
+            format!("{}{}", if *reverse { "REVERSE " } else { "" }, SortField::TABLE[*f].0.to_ascii_lowercase())
+        }).collect();
+        let bit = |n: u8| bits.is_some_and(|b| b & n != 0);
+        let returns = bits.map(|b| SearchReturn { min: bit(1), max: bit(2), all: b == 0 || bit(4), count: bit(8), save: bit(16) });
+        let options = bits.map(|_| {
+            let named = [(1, "MIN"), (2, "max"), (4, "ALL"), (8, "COUNT"), (16, "SAVE")];
+            let on: Vec<&str> = named.iter().filter(|(n, _)| bit(*n)).map(|(_, w)| *w).collect();
+            format!("RETURN ({}) ", on.join(" "))
+        }).unwrap_or_default();
+        let mut sent = format!("t {uid_word}SORT {options}({}) utf-8 ", words.join(" ")).into_bytes();
+        enc_key(&mut sent, &key, form);
+        let keys = fields.iter().map(|(f, reverse)| SortKey { field: SortField::TABLE[*f].1, reverse: *reverse }).collect();
+        let charset = b"utf-8".to_vec();
+        prop_assert_eq!(parse(&sent), Command::Sort { returns, keys, charset: charset.clone(), key: key.clone(), uid });
+        let mut sent = format!("t {uid_word}THREAD references utf-8 ").into_bytes();
+        enc_key(&mut sent, &key, form);
+        let algorithm = ThreadAlgorithm::References;
+        prop_assert_eq!(parse(&sent), Command::Thread { algorithm, charset, key, uid });
     }
 
     #[test]
@@ -389,13 +422,13 @@ proptest! {
             enc_string(&mut sent, &more, 1 + form % 2);
             messages.push(AppendMessage { flags: FlagList::default(), date: None, octets: Bytes::from(more) });
         }
-        prop_assert_eq!(parse(&sent), Command::Append { mailbox: Ok(mailbox.clone()), messages });
+        prop_assert_eq!(parse(&sent), Command::Append { mailbox: arg(&mailbox), messages });
         let mut sent = b"t UID REPLACE 7 ".to_vec();
         enc_string(&mut sent, mailbox.to_wire().as_bytes(), form);
         sent.extend_from_slice(b" ~{3}\r\na\0b");
         let seven = SequenceSet(vec![(SeqNumber::Number(7), SeqNumber::Number(7))]);
         let by = AppendMessage { flags: FlagList::default(), date: None, octets: Bytes::from_static(b"a\0b") };
-        prop_assert_eq!(parse(&sent), Command::Replace { message: seven, mailbox: Ok(mailbox), by, uid: true });
+        prop_assert_eq!(parse(&sent), Command::Replace { message: seven, mailbox: arg(&mailbox), by, uid: true });
     }
 
     #[test]
@@ -404,10 +437,10 @@ proptest! {
         enc_string(&mut sent, a.to_wire().as_bytes(), form);
         sent.push(b' ');
         enc_string(&mut sent, b.to_wire().as_bytes(), form / 3);
-        prop_assert_eq!(parse(&sent), Command::Rename(Ok(a.clone()), Ok(b)));
+        prop_assert_eq!(parse(&sent), Command::Rename(arg(&a), arg(&b)));
         let mut sent = format!("t UID MOVE {} ", enc_set(&set)).into_bytes();
         enc_string(&mut sent, a.to_wire().as_bytes(), form);
-        prop_assert_eq!(parse(&sent), Command::Move { set, mailbox: Ok(a), uid: true });
+        prop_assert_eq!(parse(&sent), Command::Move { set, mailbox: arg(&a), uid: true });
     }
 
     #[test]
@@ -434,7 +467,7 @@ proptest! {
         let resync = resync.map(|(uid_validity, modseq, known, matched)| {
             Resync { uid_validity, modseq: ModSeq(modseq), known, matched }
         });
-        let expected = Command::Select { mailbox: Ok(mailbox), args: SelectArgs { read_only, condstore, resync } };
+        let expected = Command::Select { mailbox: arg(&mailbox), args: SelectArgs { read_only, condstore, resync } };
         prop_assert_eq!(parse(&sent), expected);
     }
 
@@ -472,7 +505,7 @@ fn macros_and_short_forms() {
     assert_eq!(
         parse(b"t STATUS x (UNSEEN messages)"),
         Command::Status {
-            mailbox: Ok(MailboxName::new("x").unwrap()),
+            mailbox: MailboxArg(b"x".to_vec()),
             items: vec![StatusItem::Unseen, StatusItem::Messages]
         }
     );
@@ -484,6 +517,10 @@ fn macros_and_short_forms() {
         matches!(parse(b"t UID FETCH 1 FLAGS"), Command::Fetch { items, .. } if items[0] == FetchItem::Uid)
     );
     assert_eq!(parse(b"t ID ()"), Command::Id);
+    for (n, good) in [(SortKey::MAX, true), (SortKey::MAX + 1, false)] {
+        let sent = format!("t SORT ({}) utf-8 ALL", vec!["SIZE"; n].join(" "));
+        assert_eq!(command(&Bytes::from(sent)).is_ok(), good);
+    }
     for (n, good) in [("9223372036854775807", true), ("9223372036854775808", false)] {
         assert_eq!(command(&Bytes::from(format!("t SEARCH MODSEQ {n}"))).is_ok(), good);
     }

@@ -42,6 +42,7 @@ macro_rules! rows {
 
 rows! {
     "IMAP4rev1", "RFC 3501", ANY, Always;
+    "IMAP4rev2", "RFC 9051", ANY, Always;
     "LITERAL+", "RFC 7888", ANY, Always;
     "ID", "RFC 2971", ANY, Always;
     "ENABLE", "RFC 5161", ANY, Always;
@@ -69,6 +70,11 @@ rows! {
     "SAVEDATE", "RFC 8514", IN, Always;
     "PREVIEW", "RFC 8970", IN, Always;
     "REPLACE", "RFC 8508", IN, Always;
+    "SORT", "RFC 5256", IN, Always;
+    "SORT=DISPLAY", "RFC 5957", IN, Always;
+    "ESORT", "RFC 5267", IN, Always;
+    "THREAD=ORDEREDSUBJECT", "RFC 5256", IN, Always;
+    "THREAD=REFERENCES", "RFC 5256", IN, Always;
     "ESEARCH", "RFC 4731", IN, Always;
     "SEARCHRES", "RFC 5182", IN, Always;
     "WITHIN", "RFC 5032", IN, Always;

@@ -22,6 +22,8 @@ pub struct View {
     pub mailbox: Arc<OpenMailbox>,
     /// Whether it was opened with EXAMINE.
     pub read_only: bool,
+    /// Whether the client knows `\Recent`, which IMAP4rev2 does not have.
+    shows_recent: bool,
     uids: Arc<Vec<u32>>,
     position: u64,
     modseq: ModSeq,
@@ -36,13 +38,18 @@ pub struct View {
 
 impl View {
     /// Opens a view on the mailbox as it is now.
-    pub fn new(mailbox: Arc<OpenMailbox>, read_only: bool) -> Self {
+    pub fn new(mailbox: Arc<OpenMailbox>, read_only: bool, shows_recent: bool) -> Self {
         let watch = mailbox.subscribe();
         let state = mailbox.state();
         let uid_next = state.uid_next;
-        let from = if read_only { mailbox.recent_from() } else { mailbox.claim_recent(uid_next) };
+        let from = match (shows_recent, read_only) {
+            (false, _) => uid_next,
+            (true, true) => mailbox.recent_from(),
+            (true, false) => mailbox.claim_recent(uid_next),
+        };
         let view = Self {
             read_only,
+            shows_recent,
             uids: state.columns.uids().clone(),
             position: state.log.end(),
             modseq: state.highest_modseq,
@@ -75,6 +82,11 @@ impl View {
     /// The UIDs in order of their numbers.
     pub fn uids(&self) -> &Arc<Vec<u32>> {
         &self.uids
+    }
+
+    /// Whether the client knows `\Recent`.
+    pub fn shows_recent(&self) -> bool {
+        self.shows_recent
     }
 
     /// Whether a message is recent in this session.
@@ -250,7 +262,7 @@ impl View {
         if !added {
             return;
         }
-        if !self.read_only {
+        if !self.read_only && self.shows_recent {
             let first = self.mailbox.claim_recent(state.uid_next);
             let high = state.uid_next.0 - 1;
             match self.recent.last_mut() {
@@ -259,8 +271,10 @@ impl View {
                 _ => {}
             }
         }
-        let line = format!("* {} EXISTS\r\n* {} RECENT\r\n", self.uids.len(), self.recent_count());
-        out.extend_from_slice(line.as_bytes());
+        out.extend_from_slice(format!("* {} EXISTS\r\n", self.uids.len()).as_bytes());
+        if self.shows_recent {
+            out.extend_from_slice(format!("* {} RECENT\r\n", self.recent_count()).as_bytes());
+        }
     }
 }
 

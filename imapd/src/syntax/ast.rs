@@ -6,13 +6,15 @@ use crate::mailstore::ModSeq;
 
 use super::date::InternalDate;
 use super::flag::FlagList;
-use super::mailbox_name::{MailboxName, MailboxNameError};
 use super::search_key::{SearchKey, SearchReturn};
 use super::section::Section;
 use super::seqset::SequenceSet;
+use super::sort_key::{SortKey, ThreadAlgorithm};
 
-/// A mailbox argument. A name that breaks a rule of ours is well formed on the wire, so it is answered NO, not BAD.
-pub type MailboxArg = Result<MailboxName, MailboxNameError>;
+/// A mailbox argument as it came: the session knows in which form its names are. A name that breaks a rule of ours is
+/// well formed on the wire, so it is answered NO, not BAD.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct MailboxArg(pub Vec<u8>);
 
 /// A parsed command without its tag.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -45,6 +47,8 @@ pub enum Command {
     Expunge,
     UidExpunge(SequenceSet),
     Search { returns: Option<SearchReturn>, charset: Option<Vec<u8>>, key: SearchKey, uid: bool },
+    Sort { returns: Option<SearchReturn>, keys: Vec<SortKey>, charset: Vec<u8>, key: SearchKey, uid: bool },
+    Thread { algorithm: ThreadAlgorithm, charset: Vec<u8>, key: SearchKey, uid: bool },
     Fetch { set: SequenceSet, items: Vec<FetchItem>, since: Option<ChangedSince>, uid: bool },
     Store { set: SequenceSet, args: StoreArgs, uid: bool },
     Copy { set: SequenceSet, mailbox: MailboxArg, uid: bool },
