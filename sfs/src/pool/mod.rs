@@ -27,6 +27,7 @@ mod image;
 mod lock;
 mod mover;
 mod op;
+mod prepare;
 mod references;
 mod row;
 mod snapshot;
@@ -126,6 +127,7 @@ pub(crate) struct Inner {
     pub(crate) cached: Store,
     pub(crate) locks: Arc<LockTable>,
     pub(crate) explicit: ExplicitLocks,
+    pub(crate) prepared: prepare::PreparedUnits,
     /// Days of reference not yet noted in the catalog.
     pub(crate) referenced: parking_lot::Mutex<references::References>,
     pub(crate) clock: Arc<dyn Clock>,
@@ -267,6 +269,7 @@ impl Pool {
                 store,
                 locks: Arc::new(LockTable::default()),
                 explicit,
+                prepared: prepare::PreparedUnits::default(),
                 referenced: parking_lot::Mutex::default(),
                 clock,
                 config: config.clone(),
@@ -277,6 +280,7 @@ impl Pool {
                 mover: parking_lot::Mutex::new(None),
             }),
         };
+        prepare::hold_again(&pool.inner)?;
         if config.background {
             *pool.inner.mover.lock() = Some(mover::Background::start(&pool)?);
         }
@@ -414,7 +418,11 @@ fn redo_entries(
                 Payload::Direct { ops, bodies } => (entry.addr.0 + bodies, ops),
                 Payload::Indirect(extents) => (0, commit::read_indirect(store, &extents)?),
             };
+            let mut nested = Vec::new();
             for op in &ops {
+                nested.extend(prepare::changes_of(op)?);
+            }
+            for op in ops.iter().chain(&nested) {
                 next.fetch_max(highest_number(op) + 1, Ordering::Relaxed);
             }
             commits.push((bodies, ops));
