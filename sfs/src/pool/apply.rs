@@ -255,6 +255,9 @@ impl Applier {
 
     /// Gives back what a durable checkpoint no longer needs.
     fn recycle(&mut self) {
+        if self.store.held.load(Ordering::SeqCst) > 0 {
+            return;
+        }
         let redo = self.store.log.seq_of(self.applied);
         for segment in self.store.log.segments() {
             if segment.seq < redo && !segment.current && self.live_in(Storage::Log, segment.seq) <= 0 {

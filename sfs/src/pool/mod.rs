@@ -17,7 +17,7 @@ mod apply;
 mod backend;
 pub(crate) mod catalog;
 mod check;
-mod codec;
+pub(crate) mod codec;
 mod commit;
 mod draft;
 mod error;
@@ -31,6 +31,7 @@ mod prepare;
 mod references;
 mod row;
 mod snapshot;
+mod source;
 mod store;
 mod unit;
 mod writers;
@@ -52,8 +53,8 @@ pub use error::PoolError;
 pub use explicit::MAX_LOCKS_PER_OBJECT;
 pub use row::GlobalUnit;
 pub use unit::{
-    Access, DirPath, FileChanges, MAX_CHANGES, MAX_EXTERNAL, MAX_LEVELS, MAX_OPEN, MAX_PENDING, OpenRequest,
-    Opened, ReadOut, Token, Waiting, WorkUnit,
+    Access, DirPath, FileChanges, MAX_CHANGES, MAX_EXTERNAL, MAX_LEVELS, MAX_OPEN, MAX_PENDING,
+    MAX_THRESHOLD, OpenRequest, Opened, ReadOut, Token, Waiting, WorkUnit,
 };
 
 use crate::types::{SpaceStatus, Stamp};
@@ -66,6 +67,7 @@ use explicit::ExplicitLocks;
 use lock::{LockSet, LockTable};
 use op::Payload;
 use snapshot::Snapshot;
+pub(crate) use source::BackupSource;
 use store::Store;
 
 /// Name of the catalog's disk.
@@ -253,7 +255,7 @@ impl Pool {
             entries.push(entry);
             Ok(())
         })?;
-        let store = Store { log: recovered.space(), volume, cached_only: false };
+        let store = Store { log: recovered.space(), volume, cached_only: false, held: Arc::default() };
         let snapshot = Arc::new(ArcSwap::from_pointee(Snapshot::new(&db)?));
         let next = Arc::new(AtomicU64::new(next.max(1)));
         let rule = CheckpointRule { bytes: config.checkpoint_bytes, interval: config.checkpoint_interval };
