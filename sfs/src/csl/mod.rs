@@ -57,7 +57,9 @@ mod dmstrunc;
 mod dmsvaldt;
 mod dmswrite;
 mod link;
+pub mod table;
 mod units;
+mod wuerror;
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -85,6 +87,7 @@ pub use dmsopdir::DirIntent;
 pub use dmsopen::{OpenOptions, OpenedFile};
 pub use link::{GuestConnector, PoolConnector, PoolLink};
 pub use units::WorkUnitId;
+pub use wuerror::{FPERROR_LENGTH, FpError, MAX_WARNINGS, WUERROR_PREFIX, WuError, dmswuerr, encode_wuerror};
 
 use crate::server::protocol::{Answer, Call, Failure, Reply, Request};
 use units::Units;
