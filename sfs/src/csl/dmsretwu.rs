@@ -12,9 +12,15 @@ impl Csl {
     /// `WorkUnitUnknown`; those of DMSCOMM, after which the id is given back all the same.
     pub async fn dmsretwu(&self, workunitid: WorkUnitId) -> Result<CommitInfo, CslError> {
         let unit = self.inner.units.lock().resolve(workunitid)?;
+        let several = self.inner.units.lock().pending(unit).len() > 1;
+        let (mut info, mut failed) = match several {
+            true => match self.dmscomm(unit).await {
+                Ok(info) => (info, None),
+                Err(error) => (CommitInfo::default(), Some(error)),
+            },
+            false => (CommitInfo::default(), None),
+        };
         let pools = self.inner.units.lock().pools(unit);
-        let mut info = CommitInfo::default();
-        let mut failed = None;
         for pool in pools {
             let call = if failed.is_none() { Call::Return } else { Call::Rollback };
             match self.do_call(pool, unit, CommitOption::NoCommit, call).await {

@@ -19,7 +19,14 @@ impl Csl {
         commit: CommitOption,
     ) -> Result<CommitInfo, CslError> {
         let call = Call::Write { token: token.number, count: num_recs };
-        let (reply, _) = self.token_call(token, commit, call, buffer).await?;
+        let unit = self.inner.units.lock().unit_of(token);
+        let here = unit.map_or(commit, |unit| self.commit_here(token.pool, unit, commit));
+        let (reply, _) = self.token_call(token, here, call, buffer).await?;
+        if let Some(unit) = unit
+            && here != commit
+        {
+            return self.dmscomm(unit).await;
+        }
         Ok(CommitInfo { warnings: reply.warnings })
     }
 }

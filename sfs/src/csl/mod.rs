@@ -5,8 +5,7 @@
 //! file pool and file space. Calls are async functions; the answer is the routine's output parameters, or a [`CslError`]
 //! with return code, reason code and what WUERROR would hold. A warning (return code 4) comes with the answer.
 //!
-//! A work unit may touch several pools; it is then committed pool by pool, in the order of first use, which is not
-//! all-or-nothing if the system fails in between.
+//! A work unit may change several pools; its commit is all-or-nothing over them (see `dmscomm`).
 
 mod dmscattr;
 mod dmscheck;
@@ -58,7 +57,9 @@ mod dmstrunc;
 mod dmsvaldt;
 mod dmswrite;
 mod link;
+pub mod table;
 mod units;
+mod wuerror;
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -86,6 +87,7 @@ pub use dmsopdir::DirIntent;
 pub use dmsopen::{OpenOptions, OpenedFile};
 pub use link::{GuestConnector, PoolConnector, PoolLink};
 pub use units::WorkUnitId;
+pub use wuerror::{FPERROR_LENGTH, FpError, MAX_WARNINGS, WUERROR_PREFIX, WuError, dmswuerr, encode_wuerror};
 
 use crate::server::protocol::{Answer, Call, Failure, Reply, Request};
 use units::Units;
@@ -333,12 +335,24 @@ impl Csl {
         commit: CommitOption,
         call: Call,
     ) -> Result<CommitInfo, CslError> {
-        let (reply, _) = self.call(pool, unit, commit, call, Bytes::new()).await?;
+        let unit = self.inner.units.lock().resolve(unit)?;
+        let here = self.commit_here(pool, unit, commit);
+        let (reply, _) = self.call(pool, unit, here, call, Bytes::new()).await?;
+        if here != commit {
+            // To commit several pools is the machine's work, not one server's.
+            return Box::pin(self.dmscomm(unit)).await;
+        }
         match reply.answer {
             Answer::Done => Ok(CommitInfo { warnings: reply.warnings }),
             Answer::Committed { warnings } => Ok(CommitInfo { warnings }),
             _ => Err(ReasonCode::ProtocolError.into()),
         }
+    }
+
+    /// Whether the pool's server is to commit by itself: not when changes are pending in another pool.
+    fn commit_here(&self, pool: FilePoolId, unit: WorkUnitId, commit: CommitOption) -> CommitOption {
+        let pending = self.inner.units.lock().pending(unit);
+        if pending.iter().any(|p| *p != pool) { CommitOption::NoCommit } else { commit }
     }
 
     /// A call on an open object: the pool is the token's, the work unit the one it was opened on.

@@ -105,6 +105,11 @@ impl Units {
         self.held.get(&id).into_iter().flatten().map(|p| p.pool).collect()
     }
 
+    /// The pools in which changes of `id` are pending, in the order of first use.
+    pub(super) fn pending(&self, id: WorkUnitId) -> Vec<FilePoolId> {
+        self.held.get(&id).into_iter().flatten().filter(|p| p.pending).map(|p| p.pool).collect()
+    }
+
     pub(super) fn forget(&mut self, id: WorkUnitId) {
         // The first default stays, as every machine has it.
         if id != FIRST {

@@ -215,9 +215,18 @@ impl Applier {
 
     /// Keeps the figures in memory in step with enrolments.
     fn follow(&mut self, ops: &[Op]) {
+        let resolved =
+            ops.iter().any(|op| matches!(op, Op::Row { key, value: None } if row::is_prepared(key)));
         for op in ops {
-            if let Op::PutSpace { name, .. } | Op::DelSpace { name } = op {
-                self.spaces.remove(name);
+            match op {
+                Op::PutSpace { name, .. } | Op::DelSpace { name } => {
+                    self.spaces.remove(name);
+                }
+                // Reserved when it was prepared; counted now, or not at all.
+                Op::Charge { name, .. } if resolved => {
+                    self.spaces.remove(name);
+                }
+                _ => {}
             }
         }
     }
@@ -246,6 +255,9 @@ impl Applier {
 
     /// Gives back what a durable checkpoint no longer needs.
     fn recycle(&mut self) {
+        if self.store.held.load(Ordering::SeqCst) > 0 {
+            return;
+        }
         let redo = self.store.log.seq_of(self.applied);
         for segment in self.store.log.segments() {
             if segment.seq < redo && !segment.current && self.live_in(Storage::Log, segment.seq) <= 0 {

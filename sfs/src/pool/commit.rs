@@ -34,16 +34,16 @@ const BODY_PIECE: usize = 4 << 20;
 
 /// A commit being put together.
 #[derive(Default)]
-struct Plan {
-    ops: Vec<Op>,
+pub(super) struct Plan {
+    pub(super) ops: Vec<Op>,
     inline: Vec<Bytes>,
     inline_len: usize,
     /// Positions in `ops` of bodies that go to the volume, with their octets.
     large: Vec<(usize, BodyId, Bytes)>,
     refs: BTreeMap<BodyId, i32>,
-    charges: BTreeMap<String, i64>,
+    pub(super) charges: BTreeMap<String, i64>,
     /// Objects and directories that go away.
-    gone: Vec<u64>,
+    pub(super) gone: Vec<u64>,
     /// Files that are new objects, with their directories.
     fresh: Vec<(DirId, ObjectNo)>,
 }
@@ -55,7 +55,19 @@ impl WorkUnit {
     /// # Errors
     /// [`PoolError::SpaceLimit`], [`PoolError::StorageFull`], [`PoolError::Offline`]: everything was rolled back.
     pub async fn commit(&self) -> Result<Committed, PoolError> {
-        let (overlay, locks) = {
+        let Some((overlay, locks, _free)) = self.take_changes()? else { return Ok(Committed::default()) };
+        let mut plan = plan(&self.inner, overlay)?;
+        let gone = std::mem::take(&mut plan.gone);
+        let commit = finish(&self.inner, plan, locks).await?;
+        let done = self.inner.log.submit(commit).await.map_err(log_error)??;
+        gone.into_iter().for_each(|number| self.inner.explicit.drop_object(number));
+        Ok(done)
+    }
+
+    /// Closes what is open for writing and takes the unit's changes and locks; `None` when there is nothing to commit. The unit
+    /// can be used again when the guard is dropped.
+    pub(super) fn take_changes(&self) -> Result<Option<(Overlay, LockSet, Free<'_>)>, PoolError> {
+        let taken = {
             let state = self.state.lock();
             if state.busy {
                 return Err(PoolError::Busy);
@@ -70,18 +82,13 @@ impl WorkUnit {
             state.pending = 0;
             if state.overlay.is_empty() {
                 state.locks = fresh;
-                return Ok(Committed::default());
+                return Ok(None);
             }
             state.busy = true;
             (std::mem::take(&mut state.overlay), std::mem::replace(&mut state.locks, fresh))
         };
-        let _free = Free(self);
-        let mut plan = plan(&self.inner, overlay)?;
-        let gone = std::mem::take(&mut plan.gone);
-        let commit = finish(&self.inner, plan, locks).await?;
-        let done = self.inner.log.submit(commit).await.map_err(log_error)??;
-        gone.into_iter().for_each(|number| self.inner.explicit.drop_object(number));
-        Ok(done)
+        let (overlay, locks): (Overlay, LockSet) = taken;
+        Ok(Some((overlay, locks, Free(self))))
     }
 
     /// Forgets all changes, closes all files, and ends the unit's locks. Never fails.
@@ -99,7 +106,7 @@ impl WorkUnit {
 }
 
 /// Makes the unit usable again, also when the commit is abandoned half way.
-struct Free<'a>(&'a WorkUnit);
+pub(super) struct Free<'a>(&'a WorkUnit);
 
 impl Drop for Free<'_> {
     fn drop(&mut self) {
@@ -117,7 +124,7 @@ pub(crate) fn log_error(error: LogError) -> PoolError {
 }
 
 /// Compares what was with what is to be.
-fn plan(inner: &Inner, overlay: Overlay) -> Result<Plan, PoolError> {
+pub(super) fn plan(inner: &Inner, overlay: Overlay) -> Result<Plan, PoolError> {
     let mut plan = Plan::default();
     for (name, rec) in &overlay.spaces {
         plan.ops.push(match rec {
@@ -291,18 +298,10 @@ fn inline_total(inner: &Inner) -> usize {
 
 /// Writes what goes to the volume and builds the log entry.
 async fn finish(inner: &Arc<Inner>, mut plan: Plan, locks: LockSet) -> Result<Commit, PoolError> {
-    let charges = plan.charges.into_iter().collect();
+    let charges = std::mem::take(&mut plan.charges).into_iter().collect();
     let writing = Some(inner.writers.enter());
     let gives_back = !plan.ops.iter().any(|op| matches!(op, Op::PutBody { .. } | Op::PutRecord { .. }));
-    if !plan.large.is_empty() {
-        let extents = plan.large.iter().map(|(_, id, data)| (id.0, data.clone())).collect();
-        let addrs = append(inner, extents).await?;
-        for ((at, _, _), addr) in plan.large.iter().zip(addrs) {
-            if let Op::PutBody { rec, .. } = &mut plan.ops[*at] {
-                rec.addr = addr.0;
-            }
-        }
-    }
+    plan.write_large(inner).await?;
     let encoded = op::encode_ops(&plan.ops);
     let fits = encoded.len() as u64 + plan.inline_len as u64 + 64 <= inner.log.max_entry();
     if fits {
@@ -322,7 +321,44 @@ async fn finish(inner: &Arc<Inner>, mut plan: Plan, locks: LockSet) -> Result<Co
     }
     // Inline bodies have no place in an indirect entry: they go to the volume too.
     move_inline_out(inner, &mut plan.ops, &plan.inline).await?;
-    let encoded = Bytes::from(op::encode_ops(&plan.ops));
+    let payload = bodiless_payload(inner, &plan.ops).await?;
+    Ok(Commit { ops: plan.ops, payload, bodies_at: 0, gives_back, charges, locks: Some(locks), writing })
+}
+
+impl Plan {
+    /// Writes the bodies that go to the volume.
+    async fn write_large(&mut self, inner: &Arc<Inner>) -> Result<(), PoolError> {
+        if self.large.is_empty() {
+            return Ok(());
+        }
+        let extents = self.large.iter().map(|(_, id, data)| (id.0, data.clone())).collect();
+        let addrs = append(inner, extents).await?;
+        for ((at, _, _), addr) in self.large.iter().zip(addrs) {
+            if let Op::PutBody { rec, .. } = &mut self.ops[*at] {
+                rec.addr = addr.0;
+            }
+        }
+        self.large.clear();
+        Ok(())
+    }
+
+    /// Writes all bodies to the volume.
+    pub(super) async fn all_to_volume(&mut self, inner: &Arc<Inner>) -> Result<(), PoolError> {
+        self.write_large(inner).await?;
+        if self.inline.is_empty() {
+            return Ok(());
+        }
+        let inline = std::mem::take(&mut self.inline);
+        move_inline_out(inner, &mut self.ops, &inline).await
+    }
+}
+
+/// The log entry for changes that bring no bodies with them: direct if it fits, else indirect.
+pub(super) async fn bodiless_payload(inner: &Arc<Inner>, ops: &[Op]) -> Result<Vec<Bytes>, PoolError> {
+    let encoded = Bytes::from(op::encode_ops(ops));
+    if encoded.len() as u64 + 64 <= inner.log.max_entry() {
+        return Ok(vec![op::direct(&encoded)]);
+    }
     let piece = body_piece(inner);
     let parts: Vec<_> = (0..encoded.len().div_ceil(piece))
         .map(|i| (0, encoded.slice(i * piece..encoded.len().min((i + 1) * piece))))
@@ -333,8 +369,7 @@ async fn finish(inner: &Arc<Inner>, mut plan: Plan, locks: LockSet) -> Result<Co
         .zip(addrs)
         .map(|((_, data), addr)| OpExtent { addr, len: data.len() as u32, crc: crc32c::crc32c(data) })
         .collect();
-    let payload = vec![op::indirect(&extents)];
-    Ok(Commit { ops: plan.ops, payload, bodies_at: 0, gives_back, charges, locks: Some(locks), writing })
+    Ok(vec![op::indirect(&extents)])
 }
 
 async fn move_inline_out(inner: &Arc<Inner>, ops: &mut [Op], inline: &[Bytes]) -> Result<(), PoolError> {

@@ -148,6 +148,11 @@ impl LockSet {
         Self { table, unit, held: HashMap::new() }
     }
 
+    /// What is held.
+    pub(crate) fn keys(&self) -> Vec<(LockKey, LockMode)> {
+        self.held.iter().map(|(key, mode)| (key.clone(), *mode)).collect()
+    }
+
     /// The holder's number.
     pub(crate) fn unit(&self) -> u64 {
         self.unit

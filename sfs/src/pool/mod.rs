@@ -17,7 +17,7 @@ mod apply;
 mod backend;
 pub(crate) mod catalog;
 mod check;
-mod codec;
+pub(crate) mod codec;
 mod commit;
 mod draft;
 mod error;
@@ -27,9 +27,11 @@ mod image;
 mod lock;
 mod mover;
 mod op;
+mod prepare;
 mod references;
 mod row;
 mod snapshot;
+mod source;
 mod store;
 mod unit;
 mod writers;
@@ -51,8 +53,8 @@ pub use error::PoolError;
 pub use explicit::MAX_LOCKS_PER_OBJECT;
 pub use row::GlobalUnit;
 pub use unit::{
-    Access, DirPath, FileChanges, MAX_CHANGES, MAX_EXTERNAL, MAX_LEVELS, MAX_OPEN, MAX_PENDING, OpenRequest,
-    Opened, ReadOut, Token, Waiting, WorkUnit,
+    Access, DirPath, FileChanges, MAX_CHANGES, MAX_EXTERNAL, MAX_LEVELS, MAX_OPEN, MAX_PENDING,
+    MAX_THRESHOLD, OpenRequest, Opened, ReadOut, Token, Waiting, WorkUnit,
 };
 
 use crate::types::{SpaceStatus, Stamp};
@@ -65,6 +67,7 @@ use explicit::ExplicitLocks;
 use lock::{LockSet, LockTable};
 use op::Payload;
 use snapshot::Snapshot;
+pub(crate) use source::BackupSource;
 use store::Store;
 
 /// Name of the catalog's disk.
@@ -126,6 +129,7 @@ pub(crate) struct Inner {
     pub(crate) cached: Store,
     pub(crate) locks: Arc<LockTable>,
     pub(crate) explicit: ExplicitLocks,
+    pub(crate) prepared: prepare::PreparedUnits,
     /// Days of reference not yet noted in the catalog.
     pub(crate) referenced: parking_lot::Mutex<references::References>,
     pub(crate) clock: Arc<dyn Clock>,
@@ -251,7 +255,7 @@ impl Pool {
             entries.push(entry);
             Ok(())
         })?;
-        let store = Store { log: recovered.space(), volume, cached_only: false };
+        let store = Store { log: recovered.space(), volume, cached_only: false, held: Arc::default() };
         let snapshot = Arc::new(ArcSwap::from_pointee(Snapshot::new(&db)?));
         let next = Arc::new(AtomicU64::new(next.max(1)));
         let rule = CheckpointRule { bytes: config.checkpoint_bytes, interval: config.checkpoint_interval };
@@ -267,6 +271,7 @@ impl Pool {
                 store,
                 locks: Arc::new(LockTable::default()),
                 explicit,
+                prepared: prepare::PreparedUnits::default(),
                 referenced: parking_lot::Mutex::default(),
                 clock,
                 config: config.clone(),
@@ -277,6 +282,7 @@ impl Pool {
                 mover: parking_lot::Mutex::new(None),
             }),
         };
+        prepare::hold_again(&pool.inner)?;
         if config.background {
             *pool.inner.mover.lock() = Some(mover::Background::start(&pool)?);
         }
@@ -414,7 +420,11 @@ fn redo_entries(
                 Payload::Direct { ops, bodies } => (entry.addr.0 + bodies, ops),
                 Payload::Indirect(extents) => (0, commit::read_indirect(store, &extents)?),
             };
+            let mut nested = Vec::new();
             for op in &ops {
+                nested.extend(prepare::changes_of(op)?);
+            }
+            for op in ops.iter().chain(&nested) {
                 next.fetch_max(highest_number(op) + 1, Ordering::Relaxed);
             }
             commits.push((bodies, ops));

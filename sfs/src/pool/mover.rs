@@ -116,6 +116,9 @@ fn remove_dead_segments(inner: &Inner) -> Result<(), PoolError> {
             }
         }
     }
+    if inner.store.held.load(std::sync::atomic::Ordering::SeqCst) > 0 {
+        return Ok(());
+    }
     for seq in remove {
         let gone = inner.store.volume.remove_segment(seq);
         if gone.map_err(|e| PoolError::Damaged(e.to_string().into()))? {

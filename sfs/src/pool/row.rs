@@ -17,6 +17,8 @@ use cp::name::{FilePoolId, UserId};
 
 use super::catalog::{DirId, Name16, ObjectNo, named_key};
 use super::codec::{Malformed, Reader, Writer};
+use super::lock::{LockKey, LockMode};
+use super::prepare::KeptLock;
 use crate::types::{Grantee, LockType, Rights, Stamp};
 
 const VERSION: u8 = 1;
@@ -288,6 +290,91 @@ pub(crate) fn read_pools(bytes: &[u8]) -> Result<Vec<FilePoolId>, Malformed> {
     Ok(pools)
 }
 
+pub(crate) fn is_prepared(key: &[u8]) -> bool {
+    key.first() == Some(&PREPARED)
+}
+
+/// A prepared work unit.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct PreparedRow {
+    pub(crate) locks: Vec<KeptLock>,
+    /// Objects and directories that go away with it.
+    pub(crate) gone: Vec<u64>,
+    /// Its changes, encoded as in a log entry.
+    pub(crate) ops: Vec<u8>,
+}
+
+impl PreparedRow {
+    pub(crate) fn encode(&self) -> Vec<u8> {
+        let mut w = Writer::default();
+        w.u8(VERSION);
+        w.u32(self.locks.len() as u32);
+        for (key, mode) in &self.locks {
+            w.u8(u8::from(*mode == LockMode::Exclusive));
+            match key {
+                LockKey::Space(name) => {
+                    w.u8(1);
+                    w.bytes(name.as_bytes());
+                }
+                LockKey::Directory(dir) => {
+                    w.u8(2);
+                    w.u64(dir.0);
+                }
+                LockKey::Level(dir, name) => {
+                    w.u8(3);
+                    w.u64(dir.0);
+                    w.raw(name);
+                }
+                LockKey::File(dir, name) => {
+                    w.u8(4);
+                    w.u64(dir.0);
+                    w.raw(name);
+                }
+                LockKey::Writer(dir) => {
+                    w.u8(5);
+                    w.u64(dir.0);
+                }
+                LockKey::Authority(number) => {
+                    w.u8(6);
+                    w.u64(*number);
+                }
+            }
+        }
+        w.u32(self.gone.len() as u32);
+        self.gone.iter().for_each(|n| w.u64(*n));
+        w.bytes(&self.ops);
+        w.out
+    }
+
+    pub(crate) fn decode(bytes: &[u8]) -> Result<Self, Malformed> {
+        let mut r = versioned("prepared work unit", bytes)?;
+        let mut locks = Vec::new();
+        for _ in 0..r.u32()? {
+            let mode = if r.u8()? == 0 { LockMode::Shared } else { LockMode::Exclusive };
+            let key = match r.u8()? {
+                1 => {
+                    let name = std::str::from_utf8(r.bytes()?).map_err(|_| r.malformed())?;
+                    LockKey::Space(name.into())
+                }
+                2 => LockKey::Directory(DirId(r.u64()?)),
+                3 => LockKey::Level(DirId(r.u64()?), r.array()?),
+                4 => LockKey::File(DirId(r.u64()?), r.array()?),
+                5 => LockKey::Writer(DirId(r.u64()?)),
+                6 => LockKey::Authority(r.u64()?),
+                _ => return Err(r.malformed()),
+            };
+            locks.push((key, mode));
+        }
+        let mut gone = Vec::new();
+        for _ in 0..r.u32()? {
+            gone.push(r.u64()?);
+        }
+        let ops = r.bytes()?.to_vec();
+        r.end()?;
+        Ok(Self { locks, gone, ops })
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -311,6 +398,14 @@ mod tests {
             prop_assert_eq!(grantee(&grant_key(number, Grantee::User(joe))).unwrap(), Grantee::User(joe));
             let pools: Vec<FilePoolId> = vec!["MAIL".parse().unwrap(), "USERS".parse().unwrap()];
             prop_assert_eq!(read_pools(&pools_row(&pools)).unwrap(), pools.clone());
+            let locks = vec![
+                (LockKey::Space("JOE".into()), LockMode::Shared),
+                (LockKey::File(DirId(number), [b'F'; 16]), LockMode::Exclusive),
+                (LockKey::Level(DirId(number), [b'L'; 16]), LockMode::Exclusive),
+                (LockKey::Authority(number), LockMode::Exclusive),
+            ];
+            let prepared = PreparedRow { locks, gone: vec![number], ops: data };
+            prop_assert_eq!(PreparedRow::decode(&prepared.encode()).unwrap(), prepared);
             let global = GlobalUnit { coordinator: pools[0], number };
             prop_assert_eq!(prepared_of(&prepared_key(global)).unwrap(), global);
         }
@@ -320,6 +415,7 @@ mod tests {
             let mut row = vec![VERSION];
             row.extend_from_slice(&bytes);
             let _ = (SpecialRec::decode(&row), Place::decode(&row), read_rights(&row), read_lock(&row), read_pools(&row));
+            let _ = PreparedRow::decode(&row);
             let _ = (grantee(&bytes), lock_of(&bytes), prepared_of(&bytes));
         }
     }

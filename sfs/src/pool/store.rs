@@ -1,6 +1,7 @@
 //! Reading bodies where they lie: log or volume, verified, pinned against recycling.
 
 use std::sync::Arc;
+use std::sync::atomic::AtomicUsize;
 
 use bytes::Bytes;
 use dasd::{LogAddr, LogPin, LogSpace, ReadError, VolAddr, VolPin, Volume};
@@ -15,6 +16,8 @@ pub(crate) struct Store {
     pub(crate) volume: Arc<Volume>,
     /// Reads that would wait for a device fail with [`PoolError::WouldWait`] instead.
     pub(crate) cached_only: bool,
+    /// Readers of a whole state: while there is one, no storage is given back.
+    pub(crate) held: Arc<AtomicUsize>,
 }
 
 #[derive(Debug)]

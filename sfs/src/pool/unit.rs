@@ -98,7 +98,7 @@ impl WorkUnit {
         !self.state.lock().overlay.is_empty()
     }
 
-    fn with<R>(
+    pub(crate) fn with<R>(
         &self,
         f: impl FnOnce(&mut State, &Arc<Snapshot>) -> Result<R, PoolError>,
     ) -> Result<R, PoolError> {

@@ -101,6 +101,11 @@ impl Session {
                 self.units.lock().remove(&number);
                 return done;
             }
+            Call::NewGlobal
+            | Call::Prepare { .. }
+            | Call::Decide { .. }
+            | Call::Resolve { .. }
+            | Call::Told { .. } => return self.global(number, call).await,
             Call::Purge => {
                 self.end_all();
                 return Ok(plain(Answer::Done));
@@ -211,6 +216,63 @@ impl Session {
         }
     }
 
+    /// The steps of a commit over several pools.
+    async fn global(&self, unit: u32, call: Call) -> Result<(Reply, Bytes), Failure> {
+        let shared = &self.shared;
+        let severe = |e: PoolError| Failure { rc: ReturnCode::Severe, ..failure(&e) };
+        match call {
+            Call::NewGlobal => {
+                let number = shared.pool.new_global_number().await.map_err(|e| failure(&e))?;
+                shared.resync.offer(number, self.number);
+                Ok(plain(Answer::Number(number)))
+            }
+            Call::Prepare { global } => {
+                let engine = self.unit(unit)?;
+                shared.resync.own(global, self.number);
+                let done = engine.prepare(global).await;
+                self.drop_stale(unit);
+                if done.is_err() {
+                    shared.resync.disown(global);
+                }
+                done.map(|()| plain(Answer::Done)).map_err(severe)
+            }
+            Call::Decide { number, pools } => {
+                let engine = self.unit(unit)?;
+                if !shared.resync.begin_deciding(number, self.number) {
+                    self.rollback(unit);
+                    let reason = ReasonCode::ConnectionLost;
+                    return Err(Failure { rc: ReturnCode::Severe, ..Failure::error(reason) });
+                }
+                let done = engine.commit_deciding(number, &pools).await;
+                self.drop_stale(unit);
+                // What a failed disk keeps shows only when the pool has recovered.
+                if !matches!(done, Err(PoolError::Offline(_))) {
+                    shared.resync.end_deciding(number);
+                }
+                let warnings = warnings(&done.map_err(severe)?);
+                Ok((
+                    Reply { answer: Answer::Committed { warnings: warnings.clone() }, warnings },
+                    Bytes::new(),
+                ))
+            }
+            Call::Resolve { global, commit } => {
+                if !shared.resync.owns(global, self.number) {
+                    return Err(Failure::error(ReasonCode::NotAuthorized));
+                }
+                if let Some(commit) = commit {
+                    shared.pool.resolve(global, commit).await.map_err(|e| failure(&e))?;
+                }
+                shared.resync.disown(global);
+                Ok(plain(Answer::Done))
+            }
+            Call::Told { number, pool } => {
+                let done = shared.pool.told(number, pool).await;
+                done.map(|()| plain(Answer::Done)).map_err(|e| failure(&e))
+            }
+            _ => Err(Failure::error(ReasonCode::ProtocolError)),
+        }
+    }
+
     async fn lock(
         &self,
         unit: &Arc<WorkUnit>,
@@ -251,6 +313,7 @@ impl Session {
             let mut sessions = self.shared.sessions.lock();
             sessions.remove(&self.number).is_some() && sessions.values().all(|s| s.user != self.user)
         };
+        self.shared.resync.leave(self.number);
         if last {
             self.shared.pool.end_session_locks(self.user);
         }
@@ -332,6 +395,11 @@ impl Session {
             | Call::Unlock { .. }
             | Call::Conflicts
             | Call::Level
+            | Call::NewGlobal
+            | Call::Prepare { .. }
+            | Call::Decide { .. }
+            | Call::Resolve { .. }
+            | Call::Told { .. }
             | Call::Commit
             | Call::Rollback
             | Call::Return

@@ -7,6 +7,7 @@
 mod authority;
 mod handler;
 pub(crate) mod protocol;
+mod resync;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -32,6 +33,7 @@ pub(crate) struct Shared {
     pub(crate) admins: RwLock<BTreeSet<UserId>>,
     pub(crate) disabled: AtomicBool,
     pub(crate) sessions: Mutex<BTreeMap<u64, Connected>>,
+    pub(crate) resync: resync::Resync,
     next_session: AtomicU64,
 }
 
@@ -70,6 +72,7 @@ impl Shared {
 pub struct FilePoolServer {
     shared: Arc<Shared>,
     resource: Mutex<Option<ResourceOwner>>,
+    servers: Arc<resync::Servers>,
 }
 
 impl std::fmt::Debug for FilePoolServer {
@@ -113,9 +116,14 @@ impl FilePoolServer {
     /// # Errors
     /// `NotAuthorised` without the IUCV *IDENT directory statement, or when the resource has an owner already.
     pub fn start(guest: &Guest, id: FilePoolId, pool: Pool, admins: &[UserId]) -> Result<Self, IpRcode> {
-        let server = Self::unidentified(id, pool, admins);
+        let servers = guest.cp().ext.get_or_insert_with(resync::Servers::default);
+        let server = Self { servers: servers.clone(), ..Self::unidentified(id, pool, admins) };
         let owner = guest.identify_resource(id, server.service())?;
         *server.resource.lock() = Some(owner);
+        servers.add(&server.shared);
+        if let Ok(runtime) = tokio::runtime::Handle::try_current() {
+            runtime.spawn(resync::look_after(Arc::downgrade(&server.shared), servers));
+        }
         Ok(server)
     }
 
@@ -127,9 +135,10 @@ impl FilePoolServer {
             admins: RwLock::new(admins.iter().copied().collect()),
             disabled: AtomicBool::new(false),
             sessions: Mutex::default(),
+            resync: resync::Resync::default(),
             next_session: AtomicU64::new(1),
         };
-        Self { shared: Arc::new(shared), resource: Mutex::new(None) }
+        Self { shared: Arc::new(shared), resource: Mutex::new(None), servers: Arc::default() }
     }
 
     /// The service that answers connections.
@@ -177,6 +186,15 @@ impl FilePoolServer {
             }
         }
         meant.len()
+    }
+
+    /// Settles work units that were prepared for a commit over several pools and left so, as far as the pools that decide are
+    /// there. Returns how many are left. The server does so by itself every second.
+    ///
+    /// # Errors
+    /// Those of a commit.
+    pub async fn resync(&self) -> Result<usize, PoolError> {
+        self.shared.settle(&self.servers).await
     }
 
     /// QUERY FILEPOOL CONFLICT: who waits for whom.

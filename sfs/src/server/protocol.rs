@@ -4,11 +4,11 @@
 //! bincode, never stored. File data travels in the data buffers, uncopied.
 
 use bytes::Bytes;
-use cp::name::{DirName, UserId};
+use cp::name::{DirName, FilePoolId, UserId};
 use serde::{Deserialize, Serialize};
 
 use crate::names::{FilePattern, FileRef, SfsObject};
-use crate::pool::FileChanges;
+use crate::pool::{FileChanges, GlobalUnit};
 use crate::reason::{ReasonCode, ReturnCode};
 use crate::types::{
     Attributes, DirControl, DirStatus, FileStatus, Grantee, Intent, LockDuration, LockInfo, LockType, Rights,
@@ -180,6 +180,26 @@ pub(crate) enum Call {
         user: UserId,
     },
     ListUsers,
+    /// A number for a commit over several pools that this one is to decide.
+    NewGlobal,
+    Prepare {
+        global: GlobalUnit,
+    },
+    /// Commit, and decide that the commit is done in the other pools too.
+    Decide {
+        number: u64,
+        pools: Vec<FilePoolId>,
+    },
+    /// The decision, told to a pool that has prepared; `None`: it has to ask the coordinator.
+    Resolve {
+        global: GlobalUnit,
+        commit: Option<bool>,
+    },
+    /// A pool has made the changes.
+    Told {
+        number: u64,
+        pool: FilePoolId,
+    },
     Commit,
     Rollback,
     /// Commit and forget the unit.
@@ -220,7 +240,15 @@ impl Call {
 
     /// Whether the call ends the work unit.
     pub(crate) fn ends_unit(&self) -> bool {
-        matches!(self, Self::Commit | Self::Rollback | Self::Return | Self::Purge)
+        matches!(
+            self,
+            Self::Commit
+                | Self::Rollback
+                | Self::Return
+                | Self::Purge
+                | Self::Prepare { .. }
+                | Self::Decide { .. }
+        )
     }
 }
 
@@ -273,6 +301,7 @@ pub(crate) enum Answer {
     Data(Vec<u8>),
     Conflicts(Vec<Conflict>),
     Level(u32),
+    Number(u64),
 }
 
 /// Somebody waits for a lock. Source: QUERY FILEPOOL CONFLICT.

@@ -45,6 +45,18 @@ impl System {
     }
 
     pub async fn with(config: PoolConfig) -> Self {
+        Self::boot(config, &[]).await
+    }
+
+    /// Loses power, and starts again from what the disks have kept.
+    pub async fn restart(self, mut random: impl FnMut() -> u32) -> Self {
+        let dasd = std::mem::take(&mut { self }.dasd);
+        dasd.iter().for_each(FaultyDasd::crash);
+        let dasd: Vec<_> = dasd.into_iter().map(|d| d.restart(&mut random)).collect();
+        Self::boot(super::config(), &dasd).await
+    }
+
+    async fn boot(config: PoolConfig, old: &[FaultyDasd]) -> Self {
         let ident = || Statement::Ident {
             resource: IdentResource::AnyResource,
             scope: IdentScope::Global,
@@ -59,15 +71,20 @@ impl System {
         let clock = Arc::new(ManualClock::new(Timestamp::UNIX_EPOCH));
         let cp = Cp::new(cp_config, clock.clone(), DirectoryImage::new(entries));
         let mut system = Self { cp, servers: Vec::new(), dasd: Vec::new() };
-        for (machine, pool) in [("IMAPSF", "MAIL"), ("VMSERVU", "USERS")] {
-            let dasd = FaultyDasd::new();
+        for (index, (machine, pool)) in [("IMAPSF", "MAIL"), ("VMSERVU", "USERS")].into_iter().enumerate() {
+            let dasd = old.get(index).cloned().unwrap_or_default();
             let disks: Arc<dyn Dasd> = Arc::new(dasd.clone());
-            Pool::generate(&disks, &config, 1).unwrap();
+            if old.is_empty() {
+                Pool::generate(&disks, &config, 1).unwrap();
+            }
             let engine = Pool::open(&disks, &config, clock.clone()).unwrap();
             let guest = system.guest(machine);
             let server = FilePoolServer::start(&guest, pool_id(pool), engine, &[user("IMAP")]).unwrap();
             system.servers.push(server);
             system.dasd.push(dasd);
+            if !old.is_empty() {
+                continue;
+            }
             let admin = system.csl("IMAP");
             admin.dmsenusr(&[user("JOE"), user("ANN")], pool_id(pool), 1000).await.unwrap();
         }

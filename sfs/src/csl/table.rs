@@ -1,0 +1,190 @@
+//! The table of CSL routines: names, parameters, their kinds, directions and lengths, for callers that name routines and pass
+//! variables (REXX `CALL CSL`).
+//!
+//! Every routine begins with RETCODE and REASCODE (INT 4, out), which the table leaves out. A varying character parameter is
+//! followed by an INT 4 with its length, which counts as a parameter of its own and is left out here too. Parameters behind
+//! `optional` may be left off from the right.
+
+use crate::reason::Origin;
+
+/// What a parameter is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    /// Characters of that fixed length.
+    Char(u16),
+    /// Characters of varying length, at most that many; an INT 4 with the length follows.
+    Varying(u32),
+    /// INT 4.
+    Int,
+}
+
+/// Whether a parameter is set by the caller, the routine, or both.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Direction {
+    /// By the caller.
+    In,
+    /// By the routine.
+    Out,
+    /// By both.
+    InOut,
+}
+
+/// One parameter.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Parameter {
+    /// Its name in the descriptions.
+    pub name: &'static str,
+    /// What it is.
+    pub kind: Kind,
+    /// Who sets it.
+    pub direction: Direction,
+}
+
+/// One routine.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Routine {
+    /// Its name.
+    pub name: &'static str,
+    /// Whether the order of parameters is the original's, or ours because it is not known.
+    pub order: Origin,
+    /// Parameters that must be given.
+    pub required: &'static [Parameter],
+    /// Parameters that may be left off.
+    pub optional: &'static [Parameter],
+}
+
+/// Greatest length of a file identifier: name, type, directory, mode number, blanks between.
+const FILEID: u32 = 8 + 1 + 8 + 1 + 153 + 2;
+const DIRNAME: u32 = 153;
+const OPTIONS: u32 = 80;
+const BUFFER: u32 = i32::MAX as u32;
+
+macro_rules! kind {
+    (fileid) => {
+        Kind::Varying(FILEID)
+    };
+    (dirname) => {
+        Kind::Varying(DIRNAME)
+    };
+    (options) => {
+        Kind::Varying(OPTIONS)
+    };
+    (buffer) => {
+        Kind::Varying(BUFFER)
+    };
+    (c1) => {
+        Kind::Char(1)
+    };
+    (c4) => {
+        Kind::Char(4)
+    };
+    (c8) => {
+        Kind::Char(8)
+    };
+    (c10) => {
+        Kind::Char(10)
+    };
+    (c16) => {
+        Kind::Char(16)
+    };
+    (int) => {
+        Kind::Int
+    };
+}
+
+macro_rules! routines {
+    ($($name:ident $order:ident ($($p:ident $k:ident $d:ident),*) [$($o:ident $ok:ident $od:ident),*];)*) => {
+        /// All routines, by name.
+        pub const ROUTINES: &[Routine] = &[$(Routine {
+            name: stringify!($name),
+            order: Origin::$order,
+            required: &[$(Parameter { name: stringify!($p), kind: kind!($k), direction: Direction::$d }),*],
+            optional: &[$(Parameter { name: stringify!($o), kind: kind!($ok), direction: Direction::$od }),*],
+        }),*];
+    };
+}
+
+routines! {
+    DMSCATTR Ours (fileid fileid In, options options In) [workunitid int In, wuerror buffer Out, requestid int InOut];
+    DMSCHECK Ours (requestid int In, option options In) [wuerror buffer Out];
+    DMSCLDBK Ours (token c8 In, options options In) [date c10 Out, time c8 Out, wuerror buffer Out, requestid int InOut];
+    DMSCLDIR Ours (token c8 In) [wuerror buffer Out, requestid int InOut];
+    DMSCLOSE Exact (token c8 In, options options In) [date c10 Out, time c8 Out, wuerror buffer Out, requestid int InOut];
+    DMSCOMM Exact () [workunitid int In, wuerror buffer Out];
+    DMSCRALI Ours (base fileid In, alias fileid In, options options In) [workunitid int In, wuerror buffer Out, requestid int InOut];
+    DMSCRDIR Ours (dirname dirname In, options options In) [workunitid int In, wuerror buffer Out, requestid int InOut];
+    DMSCRFIL Ours (fileid fileid In, options options In, recfm c1 In, lrecl int In) [workunitid int In, wuerror buffer Out];
+    DMSCRLOC Ours (object fileid In, options options In) [workunitid int In, wuerror buffer Out];
+    DMSCROB Ours (fileid fileid In, data buffer In, options options In) [workunitid int In, wuerror buffer Out];
+    DMSDELOC Ours (object fileid In) [userid c8 In, workunitid int In, wuerror buffer Out];
+    DMSDEUSR Ours (userid c8 In, filepoolid c8 In) [wuerror buffer Out];
+    DMSDIRAT Ours (dirname dirname In, options options In) [workunitid int In, wuerror buffer Out];
+    DMSENUSR Ours (userids buffer In, filepoolid c8 In, blocks int In) [wuerror buffer Out];
+    DMSERASE Exact (fileid fileid In, options options In) [workunitid int In, wuerror buffer Out, requestid int InOut];
+    DMSEXIDI Ours (dirname dirname In) [workunitid int In, wuerror buffer Out];
+    DMSEXIFI Exact (fileid fileid In, options options In) [workunitid int In, wuerror buffer Out];
+    DMSEXIST Ours (object fileid In) [workunitid int In, wuerror buffer Out];
+    DMSFILEC Ours (source fileid In, target fileid In, options options In) [workunitid int In, wuerror buffer Out];
+    DMSGETDA Ours (token c8 In, dirname dirname Out) [dir_attr c1 Out, wuerror buffer Out];
+    DMSGETDI Ours (token c8 In, buffer buffer Out) [wuerror buffer Out, requestid int InOut];
+    DMSGETDK Ours (token c8 In, userid c8 Out, kind c1 Out, duration c1 Out) [wuerror buffer Out];
+    DMSGETDL Ours (token c8 In, fileid c16 Out, status c1 Out, base fileid Out) [wuerror buffer Out];
+    DMSGETDT Ours (token c8 In, userid c8 Out, authority int Out) [wuerror buffer Out];
+    DMSGETWU Exact (workunitid int Out) [];
+    DMSGRANT Ours (object fileid In, userids buffer In, options options In) [workunitid int In, wuerror buffer Out, requestid int InOut];
+    DMSOPDBK Exact (fileid fileid In, options options In, token c8 Out)
+        [blksize int Out, lrecl int InOut, numrecs int Out, recform c1 Out, fm_no c1 Out, workunitid int In, wuerror buffer Out, userdata buffer In, create_date c10 Out, create_time c8 Out, requestid int InOut];
+    DMSOPDIR Exact (dirspec fileid In, intent options In, token c8 Out)
+        [workunitid int In, wuerror buffer Out, userdata buffer In, requestid int InOut, buffersize int In, number int In];
+    DMSOPEN Ours (fileid fileid In, options options In, token c8 Out)
+        [lrecl int InOut, numrecs int Out, recform c1 Out, fm_no c1 Out, workunitid int In, wuerror buffer Out, userdata buffer In, create_date c10 Out, create_time c8 Out, requestid int InOut];
+    DMSPOINT Ours (token c8 In, read_ptr int In, write_ptr int In) [wuerror buffer Out];
+    DMSPOPWU Ours () [workunitid int Out];
+    DMSPURWU Exact () [force options In, wuerror buffer Out];
+    DMSPUSWU Ours (workunitid int In) [];
+    DMSQCONN Ours (filepoolids buffer Out) [wuerror buffer Out];
+    DMSQLIMA Ours (filepoolid c8 In, buffer buffer Out) [wuerror buffer Out];
+    DMSQLIMU Ours (userid c8 In, filepoolid c8 In, limit int Out, used int Out, threshold int Out) [wuerror buffer Out];
+    DMSQOBJ Ours (fileid fileid In, data buffer Out) [workunitid int In, wuerror buffer Out];
+    DMSQSFSL Exact (filepoolid buffer In, server_level int Out) [wuerror buffer Out];
+    DMSRDDBK Ours (token c8 In, block int In, buffer buffer Out) [wuerror buffer Out, requestid int InOut];
+    DMSREAD Ours (token c8 In, num_recs int InOut, rec_len int In, buffer buffer Out, bytes_read int Out) [wuerror buffer Out, requestid int InOut];
+    DMSRELOC Ours (object fileid In, dirname dirname In, options options In) [workunitid int In, wuerror buffer Out];
+    DMSRENAM Ours (old fileid In, new fileid In, options options In) [workunitid int In, wuerror buffer Out];
+    DMSRETWU Exact (workunitid int In) [];
+    DMSREVOK Ours (object fileid In, userids buffer In, options options In) [workunitid int In, wuerror buffer Out, requestid int InOut];
+    DMSROLLB Ours () [workunitid int In, wuerror buffer Out];
+    DMSTRUNC Ours (token c8 In, record_number int In) [wuerror buffer Out];
+    DMSVALDT Ours (name fileid In) [wuerror buffer Out];
+    DMSWRITE Ours (token c8 In, num_recs int In, rec_len int In, buffer buffer In) [options options In, wuerror buffer Out, requestid int InOut];
+    DMSWUERR Exact (wuerror buffer In, fperror_num int In, number_returned int Out, total_errors int Out, filepoolid c8 Out, workunitid int Out)
+        [error_reascode int Out, prev_retcode int Out, userid_index int Out, level_sub1 c4 Out, level_sub2 int Out, error_reascode_info int Out, failing_filepoolid c8 Out];
+}
+
+/// The routine of that name.
+pub fn routine(name: &str) -> Option<&'static Routine> {
+    ROUTINES.binary_search_by(|r| r.name.cmp(name)).ok().and_then(|at| ROUTINES.get(at))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_table_is_sorted_and_every_routine_has_its_file() {
+        assert!(ROUTINES.is_sorted_by(|a, b| a.name < b.name));
+        assert_eq!(routine("DMSCOMM").map(|r| r.required.len()), Some(0));
+        assert!(routine("DMSNONE").is_none());
+        let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("src/csl");
+        for routine in ROUTINES.iter().filter(|r| r.name != "DMSWUERR") {
+            let file = folder.join(format!("{}.rs", routine.name.to_lowercase()));
+            assert!(file.is_file(), "{} has no file", routine.name);
+        }
+        let files =
+            std::fs::read_dir(&folder).unwrap().map(|f| f.unwrap().file_name().into_string().unwrap());
+        for file in files.filter(|f| f.starts_with("dms")) {
+            let name = file.trim_end_matches(".rs").to_uppercase();
+            assert!(routine(&name).is_some(), "{name} is not in the table");
+        }
+    }
+}

@@ -1,0 +1,192 @@
+//! Check, backup, restore and salvage.
+#![allow(clippy::unwrap_used, reason = "a test stops at the first surprise")]
+
+mod common;
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use common::{Bed, fid, image, lines, open, open_pool, put, put_fixed, roomy, top};
+use cp::clock::ManualClock;
+use dasd::{Dasd, FaultyDasd};
+use jiff::Timestamp;
+use sfs::pool::{DirPath, Pool, PoolError};
+use sfs::tools::{Selection, ToolError, backup, check, restore, salvage, verify};
+use sfs::types::{Attributes, DirControl, EntryType, Grantee, Intent, Rights};
+
+fn quiet(_: &str) {}
+
+fn clock() -> Arc<ManualClock> {
+    Arc::new(ManualClock::new(Timestamp::UNIX_EPOCH))
+}
+
+fn empty_pool() -> Pool {
+    let dasd = FaultyDasd::new();
+    let disks: Arc<dyn Dasd> = Arc::new(dasd.clone());
+    Pool::generate(&disks, &roomy(), 3).unwrap();
+    open_pool(&dasd, &roomy())
+}
+
+fn ann() -> Grantee {
+    Grantee::User("ANN".parse().unwrap())
+}
+
+/// File spaces JOE and ANN with something of everything.
+async fn furnished() -> Bed {
+    let bed = Bed::with(roomy()).await;
+    let unit = bed.pool.begin();
+    unit.enroll("ANN", 500, "").unwrap();
+    put(&unit, top("JOE"), "A NOTE", &["Hello", "", "world"]).unwrap();
+    put(&unit, top("JOE"), "ONE RECORD", &["alone"]).unwrap();
+    put_fixed(&unit, top("JOE"), "NOTE INDEX", 4, &["aaaa", "bbbb"]).unwrap();
+    let levels = ["MAIL".to_owned(), "DEEP".to_owned()];
+    unit.create_dir(DirPath { space: "JOE", levels: &levels[..1] }).unwrap();
+    let deep = DirPath { space: "JOE", levels: &levels };
+    unit.create_dir_as(deep, DirControl::Directory).unwrap();
+    put(&unit, deep, "B NOTE", &["deep"]).unwrap();
+    let token = open(&unit, top("JOE"), "BIG FILE", Intent::Replace, Attributes::variable()).unwrap();
+    for n in 0..120u8 {
+        unit.write(token, &Bytes::from(vec![n; 20_000]), 1).unwrap();
+    }
+    unit.close(token).unwrap();
+    let token = open(&unit, top("JOE"), "BIG FIXED", Intent::Replace, Attributes::fixed(3000)).unwrap();
+    unit.write(token, &Bytes::from(vec![b'f'; 3_000_000]), 1000).unwrap();
+    unit.close(token).unwrap();
+    unit.grant(top("JOE"), Some(fid("A NOTE")), ann(), Rights::READ).unwrap();
+    unit.grant(deep, None, Grantee::Public, Rights::DIRREAD).unwrap();
+    unit.create_external(top("ANN"), fid("AN OBJECT"), b"elsewhere").unwrap();
+    unit.create_alias(top("JOE"), fid("A NOTE"), top("ANN"), fid("MY ALIAS")).unwrap();
+    unit.commit().await.unwrap();
+    bed
+}
+
+fn same(from: &Pool, to: &Pool) {
+    let (a, b) = (from.begin(), to.begin());
+    for name in ["A NOTE", "ONE RECORD"] {
+        assert_eq!(lines(&a, top("JOE"), name).unwrap(), lines(&b, top("JOE"), name).unwrap());
+    }
+    for name in ["BIG FILE", "BIG FIXED", "NOTE INDEX"] {
+        assert_eq!(image(&a, top("JOE"), name).unwrap(), image(&b, top("JOE"), name).unwrap(), "{name}");
+        let (old, new) = (a.status(top("JOE"), fid(name)).unwrap(), b.status(top("JOE"), fid(name)).unwrap());
+        assert_eq!((old.created, old.updated, old.records), (new.created, new.updated, new.records));
+    }
+    let levels = ["MAIL".to_owned(), "DEEP".to_owned()];
+    let deep = DirPath { space: "JOE", levels: &levels };
+    assert_eq!(b.dir_status(deep).unwrap().control, DirControl::Directory);
+    assert_eq!(b.grants(deep, None).unwrap(), a.grants(deep, None).unwrap());
+    let note = Some(fid("A NOTE"));
+    assert_eq!(b.grants(top("JOE"), note).unwrap(), [(ann(), Rights::READ)]);
+    assert_eq!(to.space_status("JOE").unwrap(), from.space_status("JOE").unwrap());
+    assert_eq!(to.check(true).unwrap().problems, Vec::<String>::new());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_pool_comes_back_whole_from_its_backup() {
+    let bed = furnished().await;
+    let mut out = Vec::new();
+    let written = backup(&bed.pool, &mut out, &mut quiet).unwrap();
+    assert_eq!((written.spaces, written.directories, written.files, written.damaged), (2, 2, 6, 0));
+    assert_eq!(verify(&mut out.as_slice()).unwrap(), written);
+    let pool = empty_pool();
+    restore(&pool, &mut out.as_slice(), &Selection::Pool, &mut quiet).await.unwrap();
+    same(&bed.pool, &pool);
+    let unit = pool.begin();
+    assert_eq!(unit.external(top("ANN"), fid("AN OBJECT")).unwrap(), b"elsewhere");
+    assert_eq!(unit.status(top("ANN"), fid("MY ALIAS")).unwrap().entry, EntryType::Alias);
+    let again = restore(&pool, &mut out.as_slice(), &Selection::Pool, &mut quiet).await;
+    assert!(matches!(again, Err(ToolError::Pool(PoolError::SpaceExists))));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn one_space_or_one_file_is_restored_into_the_running_pool() {
+    let bed = furnished().await;
+    let mut out = Vec::new();
+    backup(&bed.pool, &mut out, &mut quiet).unwrap();
+    let unit = bed.pool.begin();
+    put(&unit, top("JOE"), "A NOTE", &["spoilt"]).unwrap();
+    put(&unit, top("JOE"), "ONE RECORD", &["spoilt"]).unwrap();
+    unit.commit().await.unwrap();
+    let file = Selection::File("JOE".into(), Vec::new(), fid("A NOTE"));
+    restore(&bed.pool, &mut out.as_slice(), &file, &mut quiet).await.unwrap();
+    assert_eq!(lines(&unit, top("JOE"), "A NOTE").unwrap(), ["Hello", "", "world"]);
+    assert_eq!(lines(&unit, top("JOE"), "ONE RECORD").unwrap(), ["spoilt"]);
+    let none = Selection::File("JOE".into(), Vec::new(), fid("NO FILE"));
+    let missing = restore(&bed.pool, &mut out.as_slice(), &none, &mut quiet).await;
+    assert!(matches!(missing, Err(ToolError::NotThere)));
+    let space = Selection::Space("JOE".into());
+    restore(&bed.pool, &mut out.as_slice(), &space, &mut quiet).await.unwrap();
+    assert_eq!(lines(&unit, top("JOE"), "ONE RECORD").unwrap(), ["alone"]);
+    bed.sound();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_backup_shows_one_state_while_the_pool_changes() {
+    let bed = furnished().await;
+    let mut out = Vec::new();
+    let (pool, mut lines_seen) = (bed.pool.clone(), 0);
+    let mut disturb = |_: &str| {
+        lines_seen += 1;
+        let unit = pool.begin();
+        // Erases what is not written yet, and gives the storage of what is gone back.
+        for name in ["A NOTE", "BIG FILE", "BIG FIXED", "NOTE INDEX"] {
+            let _ = unit.erase_file(top("JOE"), fid(name));
+        }
+        let handle = tokio::runtime::Handle::current();
+        let task = pool.clone();
+        std::thread::spawn(move || {
+            handle.block_on(async { unit.commit().await.unwrap() });
+            task.tidy().unwrap();
+            handle.block_on(task.checkpoint()).unwrap();
+            task.tidy().unwrap();
+        })
+        .join()
+        .unwrap();
+    };
+    backup(&bed.pool, &mut out, &mut disturb).unwrap();
+    assert!(lines_seen > 1);
+    let restored = empty_pool();
+    restore(&restored, &mut out.as_slice(), &Selection::Pool, &mut quiet).await.unwrap();
+    same(&furnished().await.pool, &restored);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn damage_is_found_and_the_rest_salvaged() {
+    let bed = furnished().await;
+    bed.pool.close().await;
+    let dasd = bed.dasd.restart(|| 0);
+    let disks: Arc<dyn Dasd> = Arc::new(dasd.clone());
+    let mut said = Vec::new();
+    let sound = check(&disks, &roomy(), clock(), true, &mut |l| said.push(l.to_owned())).unwrap();
+    assert_eq!((sound.problem_count, sound.files), (0, 6));
+    assert_eq!(said.last().unwrap(), "0 problems");
+    // The large files are on the volume, 4096 octets and more from its beginning.
+    let volume = disks.list().unwrap().into_iter().find(|n| n.starts_with("VOL")).unwrap();
+    assert!(dasd.flip_bit(&volume, 1_500_000, 3));
+    let found = check(&disks, &roomy(), clock(), true, &mut quiet).unwrap();
+    assert_eq!(found.problem_count, 1);
+    let (mut out, mut said) = (Vec::new(), Vec::new());
+    let saved = salvage(&disks, &roomy(), clock(), &mut out, &mut |l| said.push(l.to_owned())).unwrap();
+    assert_eq!(saved.damaged, 1);
+    assert!(said.iter().any(|l| l.contains("cut there")), "{said:?}");
+    let pool = empty_pool();
+    restore(&pool, &mut out.as_slice(), &Selection::Pool, &mut quiet).await.unwrap();
+    assert_eq!(lines(&pool.begin(), top("JOE"), "A NOTE").unwrap(), ["Hello", "", "world"]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn no_damaged_backup_passes_and_none_panics() {
+    let bed = Bed::with(roomy()).await;
+    let unit = bed.pool.begin();
+    put(&unit, top("JOE"), "A NOTE", &["Hello"]).unwrap();
+    unit.commit().await.unwrap();
+    let mut out = Vec::new();
+    backup(&bed.pool, &mut out, &mut quiet).unwrap();
+    for cut in 0..out.len() {
+        assert!(verify(&mut &out[..cut]).is_err(), "a backup cut at {cut} passed");
+    }
+    for at in 0..out.len() {
+        let mut bad = out.clone();
+        bad[at] ^= 4;
+        assert!(verify(&mut bad.as_slice()).is_err(), "octet {at} changed");
+    }
+}
