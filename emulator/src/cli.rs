@@ -41,6 +41,21 @@ pub enum Command {
     Cmd(CmdArgs),
     /// Stop the running system
     Shutdown(SystemArgs),
+    /// Verify the file pools and minidisks of a stopped system
+    #[command(
+        after_help = "Example:\n  endicott check --system /srv/vm --bodies\nThe exit code is 0 when nothing is wrong."
+    )]
+    Check(CheckArgs),
+    /// Write a backup of a file pool, of a running or a stopped system
+    #[command(after_help = "Example:\n  endicott backup IMAPPOOL mail.backup")]
+    Backup(PoolFileArgs),
+    /// Write what is readable of a damaged file pool of a stopped system, in the form of a backup
+    Salvage(PoolFileArgs),
+    /// Bring back a pool, a file space or a file from a backup, in a stopped system
+    #[command(
+        after_help = "Examples:\n  endicott restore IMAPPOOL mail.backup              everything, into an empty pool\n  endicott restore IMAPPOOL mail.backup JOE          one user's file space\n  endicott restore VMSYSU users.backup JOE.SUB PROFILE EXEC   one file"
+    )]
+    Restore(RestoreArgs),
 }
 
 /// `--system`.
@@ -49,6 +64,45 @@ pub struct SystemArgs {
     /// Folder of the system
     #[arg(long, value_name = "DIR", default_value = DEFAULT_SYSTEM)]
     pub system: PathBuf,
+}
+
+/// Arguments of `check`.
+#[derive(Debug, Clone, Args)]
+pub struct CheckArgs {
+    /// Folder of the system
+    #[arg(long, value_name = "DIR", default_value = DEFAULT_SYSTEM)]
+    pub system: PathBuf,
+    /// Read and verify every stored octet, not only the catalogs
+    #[arg(long)]
+    pub bodies: bool,
+    /// Only this pool: VMSYSU, IMAPPOOL or MINIDISK
+    pub pool: Option<String>,
+}
+
+/// A pool and a host file.
+#[derive(Debug, Clone, Args)]
+pub struct PoolFileArgs {
+    /// Folder of the system
+    #[arg(long, value_name = "DIR", default_value = DEFAULT_SYSTEM)]
+    pub system: PathBuf,
+    /// The pool: VMSYSU, IMAPPOOL or MINIDISK
+    pub pool: String,
+    /// The file to write; must not exist
+    pub file: PathBuf,
+}
+
+/// Arguments of `restore`.
+#[derive(Debug, Clone, Args)]
+pub struct RestoreArgs {
+    /// Folder of the system
+    #[arg(long, value_name = "DIR", default_value = DEFAULT_SYSTEM)]
+    pub system: PathBuf,
+    /// The pool: VMSYSU, IMAPPOOL or MINIDISK
+    pub pool: String,
+    /// The backup
+    pub file: PathBuf,
+    /// Nothing: all of it; USER: a file space; USER[.DIR...] FN FT: a file
+    pub what: Vec<String>,
 }
 
 /// Arguments of IPL.

@@ -189,7 +189,11 @@ async fn serve(cms: &Arc<Cms>, server: FilePoolServer, id: FilePoolId) -> i32 {
             cms.guest.complete(0);
             break;
         }
-        let rc = operator_command(cms, &server, &words).await;
+        let rc = match words[..] {
+            // A host file is named as it is written.
+            ["BACKUP", _] => backup(cms, &server, line.split_ascii_whitespace().nth(1).unwrap_or("")).await,
+            _ => operator_command(cms, &server, &words).await,
+        };
         cms.guest.complete(rc);
     }
     server.stop().await;
@@ -197,6 +201,34 @@ async fn serve(cms: &Arc<Cms>, server: FilePoolServer, id: FilePoolId) -> i32 {
     drop(OpenPools::of(cms.guest.cp()).take(id));
     cms.say(&format!("DMS5FD3032I File pool server of {id} has terminated")).await;
     0
+}
+
+/// `BACKUP hostfile`: writes the committed state of now while work goes on.
+async fn backup(cms: &Arc<Cms>, server: &FilePoolServer, to: &str) -> i32 {
+    let (pool, to) = (server.pool().clone(), std::path::PathBuf::from(to));
+    let done = tokio::task::spawn_blocking(move || {
+        let mut lines = Vec::new();
+        let sum = crate::pooltool::write_backup(&pool, &to, &mut |line| lines.push(line.to_owned()));
+        sum.map(|sum| (lines, sum))
+    });
+    match done.await {
+        Ok(Ok((lines, sum))) => {
+            for line in lines {
+                cms.say(&line).await;
+            }
+            cms.say(&format!(
+                "DMSFSV3100I Backup complete: {} file spaces, {} files, {} octets",
+                sum.spaces, sum.files, sum.bytes
+            ))
+            .await;
+            0
+        }
+        Ok(Err(error)) => {
+            cms.say(&format!("DMSFSV3101E The backup was not written: {error:#}")).await;
+            100
+        }
+        Err(_) => 100,
+    }
 }
 
 async fn operator_command(cms: &Arc<Cms>, server: &FilePoolServer, words: &[&str]) -> i32 {
@@ -236,7 +268,7 @@ async fn operator_command(cms: &Arc<Cms>, server: &FilePoolServer, words: &[&str
             0
         }
         ["HELP"] => {
-            cms.say("QUERY FILEPOOL   GRANT ADMIN userid   REVOKE ADMIN userid   ENABLE   DISABLE   STOP")
+            cms.say("QUERY FILEPOOL   GRANT ADMIN userid   REVOKE ADMIN userid   ENABLE   DISABLE   BACKUP file   STOP")
                 .await;
             0
         }

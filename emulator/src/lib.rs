@@ -13,5 +13,6 @@ pub mod generate;
 pub mod host;
 pub mod ipl;
 pub mod log;
+pub mod pooltool;
 pub mod run;
 pub mod tls;

@@ -15,6 +15,7 @@ use crate::folder::Folder;
 use crate::generate::{MadeUser, NewUser, SAMPLE_MAIL_USERS, generate};
 use crate::ipl::System;
 use crate::log;
+use crate::pooltool;
 
 /// Printed on a line of its own when the system is up; programs that start it wait for it.
 pub const READY_LINE: &str = "ENDICOTT READY";
@@ -31,6 +32,7 @@ pub fn main() -> ExitCode {
         Some(Command::Generate(args)) => generate_only(&args),
         Some(Command::Cmd(args)) => cmd(&args),
         Some(Command::Shutdown(args)) => shutdown(&args),
+        Some(other) => pools(&other),
     };
     result.unwrap_or_else(|error| {
         complain(&format!("endicott: {error:#}"));
@@ -157,6 +159,26 @@ fn announce(system: &System, made: &[MadeUser]) {
     }
     print("First commands here: QUERY NAMES, QUERY TIME, HELP, SHUTDOWN");
     print(READY_LINE);
+}
+
+/// The tools for file pools.
+fn pools(command: &Command) -> anyhow::Result<ExitCode> {
+    log::start();
+    let mut say = |line: &str| print(line);
+    match command {
+        Command::Check(a) => {
+            let sound = pooltool::check(&Folder::new(&a.system), a.pool.as_deref(), a.bodies, &mut say)?;
+            return Ok(if sound { ExitCode::SUCCESS } else { ExitCode::FAILURE });
+        }
+        Command::Backup(a) => pooltool::backup(&Folder::new(&a.system), &a.pool, &a.file, &mut say)?,
+        Command::Salvage(a) => pooltool::salvage(&Folder::new(&a.system), &a.pool, &a.file, &mut say)?,
+        Command::Restore(a) => {
+            let what = pooltool::selection(&a.what)?;
+            pooltool::restore(&Folder::new(&a.system), &a.pool, &a.file, &what, &mut say)?;
+        }
+        _ => {}
+    }
+    Ok(ExitCode::SUCCESS)
 }
 
 fn cmd(args: &CmdArgs) -> anyhow::Result<ExitCode> {

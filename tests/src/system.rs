@@ -68,6 +68,18 @@ impl System {
         std::fs::write(self.path().join("endicott.toml"), text).expect("endicott.toml can be written");
     }
 
+    /// Runs the program with further arguments on this folder; exit code and output.
+    pub fn tool(&self, command: &str, arguments: &[&str]) -> (i32, String) {
+        let Output { status, stdout, stderr } = Command::new(binary())
+            .args([command, "--system"])
+            .arg(self.path())
+            .args(arguments)
+            .output()
+            .expect("endicott can be started");
+        let text = String::from_utf8_lossy(&stdout).into_owned() + &String::from_utf8_lossy(&stderr);
+        (status.code().unwrap_or(-1), text)
+    }
+
     /// Starts the system and waits until it is up.
     pub fn start(&self) -> Running {
         self.launch(&["--no-console"], Stdio::null()).0

@@ -9,6 +9,7 @@ mod foreign;
 mod fuzz;
 mod hostile;
 mod limits;
+mod pools;
 mod readers;
 mod road;
 mod terminal;

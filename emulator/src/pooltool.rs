@@ -1,0 +1,221 @@
+//! Host tools for file pools: check, backup, restore, salvage.
+//!
+//! `check`, `restore` and `salvage` work on a stopped system, whose folder they take for themselves. `backup` works on
+//! either: in a running system the pool's server machine writes it, from one committed state, while work goes on.
+
+use std::fs::File;
+use std::io::{BufReader, BufWriter, Write};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use anyhow::{Context, bail};
+use cp::name::{DirName, FileName, FilePoolId, FileType, UserId};
+use dasd::{Dasd, HostDasd};
+use sfs::pool::{Pool, PoolConfig};
+use sfs::tools::{self, Selection, Summary};
+use sfs::types::FileId;
+
+use crate::control::{self, Request};
+use crate::folder::Folder;
+use crate::host::HostClock;
+use crate::ipl::POOLS;
+
+/// Name under which the minidisks are addressed here.
+const MINIDISKS: &str = "MINIDISK";
+
+/// The pools that a name stands for: one, or all.
+fn pools(folder: &Folder, name: Option<&str>) -> anyhow::Result<Vec<(String, PathBuf)>> {
+    let mut all: Vec<(String, PathBuf)> =
+        POOLS.iter().map(|(n, _)| ((*n).to_owned(), folder.pool(n))).collect();
+    all.push((MINIDISKS.to_owned(), folder.dasd()));
+    let Some(name) = name else { return Ok(all) };
+    let upper = name.trim_end_matches(':').to_ascii_uppercase();
+    all.retain(|(n, _)| *n == upper);
+    if all.is_empty() {
+        bail!("there is no file pool {upper}; there are VMSYSU, IMAPPOOL and {MINIDISKS}");
+    }
+    Ok(all)
+}
+
+fn disks(path: &Path) -> anyhow::Result<Arc<dyn Dasd>> {
+    Ok(Arc::new(HostDasd::new(path).with_context(|| path.display().to_string())?))
+}
+
+fn clock() -> anyhow::Result<Arc<HostClock>> {
+    HostClock::new(None).map(Arc::new).map_err(anyhow::Error::msg)
+}
+
+fn take(folder: &Folder) -> anyhow::Result<crate::folder::Lock> {
+    if !folder.is_generated() {
+        bail!("there is no system in {}", folder.path().display());
+    }
+    folder
+        .lock()
+        .map_err(|_| anyhow::anyhow!("a system is running in {}; stop it first", folder.path().display()))
+}
+
+/// Verifies one pool or all; true when nothing is wrong.
+///
+/// # Errors
+/// When a pool cannot be opened.
+pub fn check(
+    folder: &Folder,
+    pool: Option<&str>,
+    bodies: bool,
+    say: &mut (dyn FnMut(&str) + Send),
+) -> anyhow::Result<bool> {
+    let _taken = take(folder)?;
+    let mut sound = true;
+    for (name, path) in pools(folder, pool)? {
+        say(&format!("{name}:"));
+        let found = tools::check(&disks(&path)?, &PoolConfig::default(), clock()?, bodies, &mut |line| {
+            say(&format!("  {line}"))
+        })?;
+        sound &= found.problem_count == 0;
+        say(&format!("  {} problems", found.problem_count));
+    }
+    Ok(sound)
+}
+
+/// Writes a backup of a pool. A running system does it itself.
+///
+/// # Errors
+/// What went wrong, in the running system's words if it was that.
+pub fn backup(
+    folder: &Folder,
+    pool: &str,
+    to: &Path,
+    say: &mut (dyn FnMut(&str) + Send),
+) -> anyhow::Result<()> {
+    let (name, path) = one(folder, pool)?;
+    let server = POOLS.iter().find(|(n, _)| *n == name).map(|(_, server)| *server);
+    let target = std::path::absolute(to)?;
+    let request = |server: &str| Request::Cmd {
+        user: server.to_owned(),
+        password: None,
+        command: format!("BACKUP {}", target.display()),
+    };
+    if let (Some(server), Err(_)) = (server, take(folder)) {
+        let answer = control::ask(folder.path(), &request(server))?;
+        answer.lines.iter().for_each(|l| say(l));
+        if answer.rc != 0 {
+            bail!("the file pool server ended the backup with return code {}", answer.rc);
+        }
+        return Ok(());
+    }
+    let _taken = take(folder)?;
+    let pool = Pool::open(&disks(&path)?, &PoolConfig::default(), clock()?)?;
+    let sum = write_backup(&pool, &target, say)?;
+    say(&sum.to_string());
+    Ok(())
+}
+
+fn one(folder: &Folder, pool: &str) -> anyhow::Result<(String, PathBuf)> {
+    pools(folder, Some(pool))?.into_iter().next().context("no file pool of that name")
+}
+
+/// Writes a backup of an open pool to a new file; it is there whole or not at all.
+///
+/// # Errors
+/// What went wrong.
+pub fn write_backup(pool: &Pool, to: &Path, say: &mut (dyn FnMut(&str) + Send)) -> anyhow::Result<Summary> {
+    write_whole(to, |out| Ok(tools::backup(pool, out, say)?))
+}
+
+fn write_whole(
+    to: &Path,
+    write: impl FnOnce(&mut dyn Write) -> anyhow::Result<Summary>,
+) -> anyhow::Result<Summary> {
+    if to.exists() {
+        bail!("{} exists already", to.display());
+    }
+    let draft = to.with_extension("part");
+    let mut out = BufWriter::new(File::create(&draft).with_context(|| draft.display().to_string())?);
+    let sum = write(&mut out)?;
+    out.into_inner().map_err(|e| anyhow::anyhow!("{}: {e}", draft.display()))?.sync_all()?;
+    std::fs::rename(&draft, to).with_context(|| to.display().to_string())?;
+    Ok(sum)
+}
+
+/// Writes what is readable of a pool of a stopped system.
+///
+/// # Errors
+/// When nothing can be read or the file cannot be written.
+pub fn salvage(
+    folder: &Folder,
+    pool: &str,
+    to: &Path,
+    say: &mut (dyn FnMut(&str) + Send),
+) -> anyhow::Result<()> {
+    let _taken = take(folder)?;
+    let (_, path) = one(folder, pool)?;
+    let dasd = disks(&path)?;
+    let clock = clock()?;
+    let sum = write_whole(to, |out| Ok(tools::salvage(&dasd, &PoolConfig::default(), clock, out, say)?))?;
+    say(&sum.to_string());
+    Ok(())
+}
+
+/// What of a backup is to come back: nothing is everything, `USER` a file space, `USER.DIR fn ft` a file.
+///
+/// # Errors
+/// What is wrong with the words.
+pub fn selection(words: &[String]) -> anyhow::Result<Selection> {
+    match words {
+        [] => Ok(Selection::Pool),
+        [space] => Ok(Selection::Space(UserId::new(space)?.to_string())),
+        [dir, name, kind] => {
+            let any = FilePoolId::new("POOL")?;
+            let dir = if dir.contains('.') { dir.clone() } else { format!("{dir}.") };
+            let dir = DirName::parse(&dir, Some(any), UserId::new("NOBODY")?)?;
+            let id = FileId::new(FileName::new(name)?, FileType::new(kind)?);
+            Ok(Selection::File(dir.owner.to_string(), dir.levels().to_vec(), id))
+        }
+        _ => bail!("give nothing, a user id, or a directory, file name and file type"),
+    }
+}
+
+/// Brings back what `selection` names into a pool of a stopped system.
+///
+/// # Errors
+/// What went wrong; what was brought back by then stays.
+pub fn restore(
+    folder: &Folder,
+    pool: &str,
+    from: &Path,
+    selection: &Selection,
+    say: &mut (dyn FnMut(&str) + Send),
+) -> anyhow::Result<()> {
+    let _taken = take(folder)?;
+    let (_, path) = one(folder, pool)?;
+    let open = || File::open(from).with_context(|| from.display().to_string());
+    // A backup that is cut short is found before anything is changed.
+    tools::verify(&mut BufReader::new(open()?))?;
+    let pool = Pool::open(&disks(&path)?, &PoolConfig::default(), clock()?)?;
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let mut input = BufReader::new(open()?);
+    let restored = runtime.block_on(tools::restore(&pool, &mut input, selection, say));
+    runtime.block_on(pool.close());
+    say(&restored?.to_string());
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_to_come_back() {
+        let words = |t: &str| t.split_whitespace().map(str::to_owned).collect::<Vec<_>>();
+        assert_eq!(selection(&[]).unwrap(), Selection::Pool);
+        assert_eq!(selection(&words("joe")).unwrap(), Selection::Space("JOE".into()));
+        let file = selection(&words("joe.sub.two a b")).unwrap();
+        assert!(
+            matches!(file, Selection::File(space, levels, _) if space == "JOE" && levels == ["SUB", "TWO"])
+        );
+        assert!(
+            matches!(selection(&words("joe a b")).unwrap(), Selection::File(_, levels, _) if levels.is_empty())
+        );
+        assert!(selection(&words("a b")).is_err());
+    }
+}

@@ -1,0 +1,47 @@
+//! The host tools for file pools: check, backup of a running system, restore.
+
+use tests::python;
+use tests::system::System;
+
+#[test]
+fn a_mail_box_comes_back_from_a_backup() {
+    let system = System::generate(&[("VMUSER1", "SECRET1"), ("VMUSER2", "SECRET2")]);
+    let backup = system.path().join("mail.backup").display().to_string();
+    let running = system.start();
+    let imap = running.port("imap").to_string();
+    python::run(
+        "send(sys.argv[1], *[mail('vmuser1@vm.localhost', f'n{i}') for i in range(20)])\n\
+         c = login(sys.argv[2], 'vmuser1', 'secret1')\nwait_for(c, 20)\nc.create('kept')\nc.copy('1:5', 'kept')\n",
+        &[running.port("smtp").to_string(), imap],
+    );
+    assert_eq!(system.tool("check", &[]).0, 1, "a running system cannot be checked");
+    let (rc, answer) = system.tool("backup", &["IMAPPOOL", &backup]);
+    assert_eq!(rc, 0, "{answer}");
+    assert_ne!(system.tool("backup", &["IMAPPOOL", &backup]).0, 0, "a backup is never overwritten");
+    running.cmd_ok("MAINT", "IMAP DELETE VMUSER1 FORCE");
+    running.shutdown();
+    let (rc, answer) = system.tool("check", &["--bodies"]);
+    assert!(rc == 0 && answer.contains("0 problems"), "{answer}");
+    let (rc, answer) = system.tool("restore", &["IMAPPOOL", &backup, "VMUSER1"]);
+    assert_eq!(rc, 0, "{answer}");
+    assert_eq!(system.tool("check", &["--bodies", "IMAPPOOL"]).0, 0);
+    let running = system.start();
+    python::run(
+        "c = login(sys.argv[1], 'vmuser1', 'secret1')\nassert count(c) == 20\n\
+         assert sorted(subjects(c)) == sorted(f'n{i}' for i in range(20))\nassert count(c, 'kept') == 5\n",
+        &[running.port("imap").to_string()],
+    );
+}
+
+#[test]
+fn bad_names_and_files_are_told() {
+    let system = System::generate(&[]);
+    let (rc, answer) = system.tool("check", &["NOPOOL"]);
+    assert!(rc == 1 && answer.contains("NOPOOL"), "{answer}");
+    let garbage = system.path().join("garbage");
+    std::fs::write(&garbage, b"this is no backup").unwrap();
+    let (rc, answer) = system.tool("restore", &["IMAPPOOL", &garbage.display().to_string()]);
+    assert!(rc == 1 && answer.contains("backup"), "{answer}");
+    let salvaged = system.path().join("salvaged").display().to_string();
+    assert_eq!(system.tool("salvage", &["VMSYSU", &salvaged]).0, 0);
+}
