@@ -7,16 +7,9 @@ use std::sync::Arc;
 
 use imapd::transport::{ConnectionLimits, Timeouts};
 use support::memory::Memory;
-use support::start;
+use support::{private_memory, start};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
-
-/// Private memory of this process in octets.
-fn private_memory() -> usize {
-    let status = std::fs::read_to_string("/proc/self/status").unwrap();
-    let line = status.lines().find(|l| l.starts_with("RssAnon:")).unwrap();
-    line.split_whitespace().nth(1).unwrap().parse::<usize>().unwrap() * 1024
-}
 
 #[tokio::test]
 async fn idle_clients_are_cheap() {

@@ -139,11 +139,11 @@ fn step() -> impl Strategy<Value = Step> {
         2 => Just(Step::Other("EXPUNGE".into())),
         1 => uids.prop_map(|u| Step::Other(format!("UID EXPUNGE {u}"))),
         2 => any::<bool>().prop_map(Step::Visit),
-        1 => proptest::bool::weighted(0.3).prop_map(|former| Step::Restart { former }),
+        1 => proptest::bool::weighted(0.5).prop_map(|former| Step::Restart { former }),
     ]
 }
 
-async fn play(steps: Vec<Step>, backend: Arc<dyn Backend>, forget: impl Fn()) {
+async fn play(steps: Vec<Step>, backend: Arc<dyn Backend>, forget: impl AsyncFn()) {
     let mut server = server(backend.clone());
     server.store.enroll(user("ALICE"), 10_000).await.unwrap();
     let mut other = login(&server).await;
@@ -158,7 +158,7 @@ async fn play(steps: Vec<Step>, backend: Arc<dyn Backend>, forget: impl Fn()) {
                 drop(other);
                 drop(server);
                 if former {
-                    forget();
+                    forget().await;
                 }
                 server = self::server(backend.clone());
                 other = login(&server).await;
@@ -179,7 +179,7 @@ proptest! {
     #[test]
     fn coming_back_is_as_good_as_coming_anew(steps in proptest::collection::vec(step(), 1..60)) {
         let memory = Arc::new(Memory::default());
-        block_on(play(steps, memory.clone(), || memory.forget_tombstones()));
+        block_on(play(steps, memory.clone(), async || memory.forget_tombstones()));
     }
 }
 
@@ -189,6 +189,6 @@ proptest! {
     #[test]
     fn over_a_file_pool_too(steps in proptest::collection::vec(step(), 1..60)) {
         let pool = MailPool::generate();
-        block_on(play(steps, pool.backend(), || {}));
+        block_on(play(steps, pool.backend(), async || pool.former_note_index().await));
     }
 }

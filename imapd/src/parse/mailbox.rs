@@ -39,15 +39,15 @@ form!(/** `UNSUBSCRIBE` */ unsubscribe, mailbox => Command::Unsubscribe(mailbox)
 /// # Errors
 /// Where the grammar is broken.
 pub fn create<'a>(_: &'a Bytes, input: Input<'a>) -> Parsed<'a, Command> {
-    let (rest, mailbox) = one(input)?;
+    let (rest, mailbox) = preceded(prim::sp, prim::mailbox).parse(input)?;
     let attribute = recognize((char('\\'), prim::atom));
     let list = delimited(
         (char('('), tag_no_case("USE"), prim::sp, char('(')),
         separated_list0(prim::sp, attribute),
         tag("))"),
     );
-    // The blank before the list was taken as one that clients leave at the end.
-    let (rest, uses) = opt(list).parse(rest)?;
+    let (rest, uses) = opt(preceded(prim::sp, list)).parse(rest)?;
+    let (rest, _) = prim::trailing_space(rest)?;
     let uses = uses.unwrap_or_default().into_iter().map(<[u8]>::to_vec).collect();
     Ok((rest, Command::Create { mailbox, uses }))
 }

@@ -188,8 +188,7 @@ async fn talk(service: &Arc<Service>, session: &mut Session, wire: &mut Wire) ->
     let server = &service.server;
     let mut registered = server.sessions.register(session.id, session.peer, server.store.now());
     let mut known_user = None;
-    let mut room: Option<OwnedSemaphorePermit> = None;
-    let mut held = 0;
+    let mut room = Room::default();
     let started = Instant::now();
     let mut heard = started;
     loop {
@@ -213,22 +212,10 @@ async fn talk(service: &Arc<Service>, session: &mut Session, wire: &mut Wire) ->
             known_user = user;
             registered.set_user(user);
         }
-        let wanted = framer.wants();
-        if framer.is_idle() {
-            (room, held) = (None, 0);
-        } else if wanted > 0 && framer.expected() > held.max(LARGE_LITERAL) {
-            let more = literal_room(service, framer.expected() - held);
-            match &mut room {
-                // Who holds some and wants more must not wait for ever for others who do the same.
-                Some(room) => {
-                    room.merge(timeout(service.timeouts.stall, more).await.map_err(io::Error::other)??)
-                }
-                None => room = Some(more.await?),
-            }
-            held = framer.expected();
+        if room.provide(service, &framer).await? {
             heard = Instant::now();
         }
-        let limit = if room.is_some() {
+        let limit = if room.permit.is_some() {
             // Who announces much must send it, for others wait for the memory.
             heard + service.timeouts.stall
         } else if session.is_authenticated() {
@@ -261,6 +248,38 @@ async fn talk(service: &Arc<Service>, session: &mut Session, wire: &mut Wire) ->
                 return Ok("timeout");
             }
         }
+    }
+}
+
+/// The share that the command under way has of the memory for large literals.
+#[derive(Default)]
+struct Room {
+    permit: Option<OwnedSemaphorePermit>,
+    octets: usize,
+}
+
+impl Room {
+    /// Gives the share back with the end of the command, or waits for more of it when more is announced; whether it did.
+    async fn provide(&mut self, service: &Service, framer: &Framer) -> io::Result<bool> {
+        if framer.is_idle() {
+            *self = Self::default();
+            return Ok(false);
+        }
+        let expected = framer.expected();
+        if framer.wants() == 0 || expected <= self.octets.max(LARGE_LITERAL) {
+            return Ok(false);
+        }
+        let more = literal_room(service, expected - self.octets);
+        match &mut self.permit {
+            // Who holds some and wants more must not wait for ever for others who do the same.
+            Some(permit) => {
+                let more = timeout(service.timeouts.stall, more).await;
+                permit.merge(more.map_err(|_| io::Error::from(io::ErrorKind::TimedOut))??);
+            }
+            None => self.permit = Some(more.await?),
+        }
+        self.octets = expected;
+        Ok(true)
     }
 }
 

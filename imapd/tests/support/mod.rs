@@ -65,3 +65,10 @@ pub async fn start_plain(backend: Arc<dyn Backend>) -> Running {
 
 #[allow(dead_code)]
 pub const SOON: Duration = Duration::from_secs(20);
+
+/// Private memory of this process in octets.
+pub fn private_memory() -> usize {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap();
+    let line = status.lines().find(|l| l.starts_with("RssAnon:")).unwrap();
+    line.split_whitespace().nth(1).unwrap().parse::<usize>().unwrap() * 1024
+}

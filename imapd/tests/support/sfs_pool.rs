@@ -8,13 +8,13 @@ use cp::directory::{
     DirectoryEntry, DirectoryImage, IdentResource, IdentScope, IucvStatement, IucvTarget as Statement,
     Password,
 };
-use cp::name::FilePoolId;
+use cp::name::{DirName, FileName, FilePoolId, FileType};
 use cp::system::{Cp, CpConfig, LogonKind};
 use dasd::{BLOCK, Dasd, FaultyDasd, LogConfig, VolumeConfig};
 use imapd::mailstore::sfs::SfsBackend;
 use imapd::vm::UserId;
 use jiff::Timestamp;
-use sfs::csl::Csl;
+use sfs::csl::{CommitOption, Csl, FileId, FileRef, Intent, OpenOptions};
 use sfs::pool::{Pool, PoolConfig};
 use sfs::server::FilePoolServer;
 
@@ -74,6 +74,38 @@ impl MailPool {
     pub fn backend(&self) -> Arc<SfsBackend> {
         let csl = Csl::for_guest(&guest(&self.cp, "IMAP"));
         Arc::new(SfsBackend::new(csl, FilePoolId::new("MAIL").unwrap()))
+    }
+
+    /// Makes the NOTE INDEX of ALICE's INBOX what format 160 wrote: no tombstones, no EMAILIDs.
+    pub async fn former_note_index(&self) {
+        const LRECL: usize = 128;
+        let csl = Csl::for_guest(&guest(&self.cp, "IMAP"));
+        let dir = DirName::top(FilePoolId::new("MAIL").unwrap(), user("ALICE")).child("INBOX").unwrap();
+        let id = FileId::new(FileName::new("NOTE").unwrap(), FileType::new("INDEX").unwrap());
+        let file = FileRef { id, dir };
+        let unit = csl.dmsgetwu().unwrap();
+        let opened = csl.dmsopen(&file, Intent::Read, &OpenOptions::default(), unit).await.unwrap();
+        let count = opened.status.records;
+        let mut image = csl.dmsread(opened.token, count, 1 << 20).await.unwrap().data.to_vec();
+        csl.dmscomm(unit).await.unwrap();
+        for (i, record) in image.chunks_exact_mut(LRECL).enumerate() {
+            match (i, record[0]) {
+                (0, _) => {
+                    record[2..].fill(0);
+                    record[2..4].copy_from_slice(&160u16.to_le_bytes());
+                }
+                (_, 0xD4) => record[56..64].fill(0),
+                (_, 0xE3) => record.fill(0),
+                _ => {}
+            }
+        }
+        let options = OpenOptions::fixed(LRECL as u32);
+        let opened = csl.dmsopen(&file, Intent::Write, &options, unit).await.unwrap();
+        csl.dmspoint(opened.token, None, Some(1)).await.unwrap();
+        csl.dmswrite(opened.token, count, image.into(), CommitOption::NoCommit).await.unwrap();
+        csl.dmsclose(opened.token, CommitOption::NoCommit).await.unwrap();
+        csl.dmscomm(unit).await.unwrap();
+        csl.dmsretwu(unit).await.unwrap();
     }
 
     /// Power goes, nothing unsynced survives; the pool comes up again.

@@ -59,6 +59,9 @@ impl SfsBackend {
         let mut mailboxes = Records::default();
         let mut notes: BTreeMap<String, Records> = BTreeMap::new();
         for op in ops {
+            let mut put = |dir: String, slot: u32, record: note_index::Record| {
+                notes.entry(dir).or_default().0.insert(slot, record.to_vec());
+            };
             match op {
                 Op::PutHeader(header) => {
                     let [first, second] = mailbox_index::header(&header);
@@ -79,7 +82,7 @@ impl SfsBackend {
                 }
                 Op::CreateDir { dir } => {
                     self.csl.dmscrdir(&self.dir(user, &dir)?, CommitOption::NoCommit, unit).await?;
-                    notes.entry(dir).or_default().0.insert(1, note_index::header(ModSeq(0)).to_vec());
+                    put(dir, 1, note_index::header(ModSeq(0)));
                 }
                 Op::RemoveDir { dir, notes: uids } => {
                     notes.remove(&dir);
@@ -94,29 +97,15 @@ impl SfsBackend {
                     self.csl.dmsfilec(&source, &target, false, CommitOption::NoCommit, unit).await?;
                 }
                 Op::RemoveNote { dir, uid } => self.erase(note(&self.dir(user, &dir)?, uid)?, unit).await?,
-                Op::PutRecord { dir, record } => {
-                    notes
-                        .entry(dir)
-                        .or_default()
-                        .0
-                        .insert(record.slot, note_index::message(&record).to_vec());
-                }
-                Op::DropRecord { dir, slot } => {
-                    notes.entry(dir).or_default().0.insert(slot, vec![0; note_index::LRECL]);
-                }
+                Op::PutRecord { dir, record } => put(dir, record.slot, note_index::message(&record)),
+                Op::DropRecord { dir, slot } => put(dir, slot, [0; note_index::LRECL]),
                 Op::PutKeyword { dir, slot, bit, keyword } => {
-                    notes.entry(dir).or_default().0.insert(slot, note_index::keyword(bit, &keyword).to_vec());
+                    put(dir, slot, note_index::keyword(bit, &keyword));
                 }
                 Op::PutTombstone { dir, tombstone } => {
-                    notes
-                        .entry(dir)
-                        .or_default()
-                        .0
-                        .insert(tombstone.slot, note_index::tombstone(&tombstone).to_vec());
+                    put(dir, tombstone.slot, note_index::tombstone(&tombstone));
                 }
-                Op::PutFloor { dir, floor } => {
-                    notes.entry(dir).or_default().0.insert(1, note_index::header(floor).to_vec());
-                }
+                Op::PutFloor { dir, floor } => put(dir, 1, note_index::header(floor)),
             }
         }
         for (dir, records) in notes {
