@@ -121,7 +121,7 @@ impl BoxStage {
         self.removed.insert(record.uid.0);
         self.freed.push(record.slot);
         self.count(record, -1);
-        self.log.push(Entry { change: Change::Expunged, uid: record.uid, by });
+        self.log.push(Entry::one(Change::Expunged, record.uid, by));
     }
 }
 
@@ -266,7 +266,7 @@ impl<'a> Stage<'a> {
             record.modseq = *modseq.get_or_insert_with(|| stage.next_modseq());
             stage.count(&record, 1);
             stage.put(record);
-            stage.log.push(Entry { change: Change::Flags, uid: *uid, by });
+            stage.log.push(Entry::one(Change::Flags, *uid, by));
         }
         Ok(Outcome::Stored { present, refused })
     }
@@ -459,6 +459,6 @@ impl<'a> Stage<'a> {
 fn add(stage: &mut BoxStage, record: MessageRecord, by: SessionId) {
     stage.row.uid_next.0 += 1;
     stage.count(&record, 1);
-    stage.log.push(Entry { change: Change::Added, uid: record.uid, by });
+    stage.log.push(Entry::one(Change::Added, record.uid, by));
     stage.added.insert(record.uid.0, record);
 }

@@ -205,13 +205,10 @@ impl View {
                     match e.change {
                         Change::Added => {}
                         Change::Flags if e.by == me => {}
-                        Change::Flags => {
-                            flagged.insert(e.uid.0);
-                        }
+                        // Also of messages that the view learns of with this very sync.
+                        Change::Flags => flagged.extend(between(state.columns.uids(), e.uid, e.last)),
                         Change::Expunged => {
-                            if self.uids.binary_search(&e.uid.0).is_ok() {
-                                self.ghosts.insert(e.uid.0);
-                            }
+                            self.ghosts.extend(between(&self.uids, e.uid, e.last));
                         }
                     }
                 }
@@ -323,4 +320,11 @@ pub fn flag_names(state: &State) -> String {
 /// Appends the FLAGS response.
 pub fn write_flags_line(out: &mut Vec<u8>, state: &State) {
     out.extend_from_slice(format!("* FLAGS ({})\r\n", flag_names(state)).as_bytes());
+}
+
+/// Of sorted UIDs those from `first` to `last`.
+fn between(uids: &[u32], first: Uid, last: Uid) -> impl Iterator<Item = u32> + '_ {
+    let start = uids.partition_point(|u| *u < first.0);
+    let end = uids.partition_point(|u| *u <= last.0);
+    uids[start..end.max(start)].iter().copied()
 }
