@@ -72,7 +72,8 @@ fn next(state: &mut u64, limit: u64) -> u64 {
 
 /// Runs a part of the work: arguments of the script are ports, seed, moment, process id, record, program and folder.
 fn work(system: &System, running: &Running, seed: u64, moment: u64, script: &str) {
-    let users: Vec<String> = WORKERS.iter().map(|(user, password)| format!("{user:?}: {password:?}")).collect();
+    let users: Vec<String> =
+        WORKERS.iter().map(|(user, password)| format!("{user:?}: {password:?}")).collect();
     let script = format!(
         "{}\nusers = {{{}}}\nsmtp, imap, seed, moment, pid, path, program, folder = sys.argv[1:9]\n\
          record = Record(path, users)\n{script}",
@@ -132,7 +133,8 @@ work(record, smtp, imap, users, seed, int(moment), then)
     );
     work(&system, &running, seed(), 200, &script);
     // Listeners that were closed have other ports now.
-    let running = Restarted { imap: running.listens_again("imap"), smtp: running.listens_again("smtp"), running };
+    let running =
+        Restarted { imap: running.listens_again("imap"), smtp: running.listens_again("smtp"), running };
     let ports = format!("imap, smtp = '{}', '{}'\n", running.imap, running.smtp);
     let script = ports
         + r#"

@@ -113,7 +113,9 @@ fn swaks() {
     let swaks = |subject: &str, more: &[&str]| {
         let mut command = Command::new("swaks");
         command.args(["--server", &submission, "--from", "vmuser2@vm.localhost"]);
-        command.args(["--to", "vmuser1@vm.localhost", "--body", "by swaks", "--h-Subject", subject]).args(more);
+        command
+            .args(["--to", "vmuser1@vm.localhost", "--body", "by swaks", "--h-Subject", subject])
+            .args(more);
         command.stdin(Stdio::null()).output().unwrap()
     };
     for method in ["PLAIN", "LOGIN"] {
@@ -123,7 +125,8 @@ fn swaks() {
     }
     let refused = swaks("no login", &["--tls"]);
     assert!(!refused.status.success() && said(&refused).contains("530"), "{}", said(&refused));
-    let wrong = swaks("wrong", &["--tls", "--auth", "PLAIN", "--auth-user", "vmuser2", "--auth-password", "NO"]);
+    let wrong =
+        swaks("wrong", &["--tls", "--auth", "PLAIN", "--auth-user", "vmuser2", "--auth-password", "NO"]);
     assert!(!wrong.status.success() && said(&wrong).contains("535"), "{}", said(&wrong));
     let arrived = r#"
 c = login(imap, "VMUSER1", "SECRET1")
@@ -215,7 +218,11 @@ fn mbsync(tls: bool) {
     write(&folder.join("mbsyncrc"), &mbsyncrc(&running, &folder, tls));
     let sync = || {
         let mut command = Command::new("timeout");
-        ok(command.args(["100", "mbsync", "-V", "-c"]).arg(folder.join("mbsyncrc")).arg("all").env("HOME", &folder))
+        ok(command
+            .args(["100", "mbsync", "-V", "-c"])
+            .arg(folder.join("mbsyncrc"))
+            .arg("all")
+            .env("HOME", &folder))
     };
     sync();
     let near = folder.join("near").display().to_string();

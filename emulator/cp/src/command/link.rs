@@ -94,8 +94,7 @@ async fn link(call: CpCall<'_>) -> CpResult {
     if !authorised(&call, &wanted).await {
         return Err(hcp("LNM", 114, &[owner, &shown]));
     }
-    let linked =
-        minidisk::link(call.cp, call.vm, wanted.owner, wanted.owner_vdev, wanted.vdev, wanted.mode);
+    let linked = minidisk::link(call.cp, call.vm, wanted.owner, wanted.owner_vdev, wanted.vdev, wanted.mode);
     let linked = linked.map_err(|refusal| match refusal {
         NotLinked::NotInDirectory => hcp("LNM", 107, &[owner, &shown]),
         NotLinked::Defined => hcp("LNM", 92, &[&here]),
@@ -127,7 +126,8 @@ fn detach(call: CpCall<'_>) -> CpResult {
     }
     let mut gone = Vec::new();
     for word in call.operands.split_whitespace() {
-        let range = word.split_once('-').map_or((word.parse(), word.parse()), |(a, b)| (a.parse(), b.parse()));
+        let range =
+            word.split_once('-').map_or((word.parse(), word.parse()), |(a, b)| (a.parse(), b.parse()));
         let (Ok(first), Ok(last)) = range else {
             return Err(hcp("DET", 3, &[&word.to_ascii_uppercase()]));
         };
