@@ -183,7 +183,7 @@ async fn queries_answer_as_documented() {
     assert!(answer(&cp, &fred, "IND").await.1[0].starts_with("AVGPROC-"));
     assert!(answer(&cp, &fred, "IND USER").await.1[0].starts_with("USERID=FRED     MACH=ESA STOR=4M VIRT=V"));
     let commands = answer(&cp, &fred, "Q COMMANDS").await.1;
-    assert!(commands[0].starts_with("AUTOLOG     BEGIN       CP          DISCONNECT"));
+    assert!(commands[0].starts_with("AUTOLOG     BEGIN       CP          DETACH"));
     assert!(!commands.concat().contains("FORCE"));
     assert!(answer(&cp, &fred, "HELP IPL").await.1[0].starts_with("Ipl system"));
     assert_eq!(answer(&cp, &fred, "HELP FORCE").await.0, 1);
@@ -308,8 +308,39 @@ async fn messages_and_what_stops_them() {
     guest.write("to both").await;
     let Some(Interrupt::Message(message)) = path.next().await else { panic!("no message") };
     assert_eq!(message.message.class, MsgClass::Console as u32);
+    // The console of a disconnected machine goes to its secondary user's program.
+    let server = cp.autolog(user("SERVER"), None).unwrap();
+    assert_eq!(answer(&cp, &op, "SET SECUSER SERVER FRED").await.0, 0);
+    server.console.write("from the server");
+    let Some(Interrupt::Message(message)) = path.next().await else { panic!("no message") };
+    assert_eq!(message.message.class, MsgClass::Secondary as u32);
+    let block = MsgBlock::decode(&message.message.control).unwrap();
+    assert_eq!((block.from, block.text.as_str()), (user("SERVER"), "from the server"));
     path.sever([0; 16]);
     assert_eq!(answer(&cp, &op, "SMSG FRED do it").await.0, 57);
+}
+
+#[tokio::test]
+async fn observers_see_each_other() {
+    let cp = system();
+    let op = cp.autolog(user("OPERATOR"), None).unwrap();
+    let fred = cp.autolog(user("FRED"), None).unwrap();
+    let (mut seen_by_op, mut seen_by_fred) = (op.console.attach(), fred.console.attach());
+    assert_eq!(answer(&cp, &op, "SET OBSERVER FRED OPERATOR").await.0, 0);
+    assert_eq!(answer(&cp, &op, "SET OBSERVER OPERATOR FRED").await.0, 0);
+    fred.console.write("from fred");
+    let lines = |receiver: &mut Receiver<cp::console::TerminalEvent>| {
+        let events = std::iter::from_fn(|| receiver.try_recv().ok());
+        events
+            .map(|event| format!("{event:?}"))
+            .filter(|event| event.contains("from fred"))
+            .collect::<Vec<_>>()
+    };
+    assert_eq!(lines(&mut seen_by_op), ["Line(\"FRED    : from fred\")"]);
+    assert_eq!(lines(&mut seen_by_fred), ["Line(\"from fred\")"]);
+    assert_eq!(answer(&cp, &op, "SET OBSERVER FRED OFF").await.0, 0);
+    fred.console.write("from fred");
+    assert!(lines(&mut seen_by_op).is_empty());
 }
 
 #[tokio::test]
