@@ -61,7 +61,7 @@ async fn first_accesses(cms: &Arc<Cms>) {
     let pool = cms.settings.lock().filepool;
     if let (None, Some(pool)) = (cms.modes.get(a), pool) {
         let top = DirName::top(pool, cms.userid());
-        if let Err(message) = access::access_directory(cms, &top, a, false).await {
+        if let Err(message) = access::access_directory(cms, &top, a, None).await {
             cms.say(&message.to_string()).await;
         }
     }

@@ -12,7 +12,7 @@ use std::sync::mpsc::SyncSender;
 use std::time::Duration;
 
 use cp::Cp;
-use cp::terminal::{self, TerminalOutput};
+use cp::terminal::{self, TerminalInput, TerminalOutput};
 use cp::vm::TerminalName;
 use reedline::{
     ExternalPrinter, FileBackedHistory, Highlighter, History, HistoryItem, HistoryItemId, HistorySessionId,
@@ -127,15 +127,39 @@ enum Typed {
     End,
 }
 
-/// Runs the operator's console until the system ends or the input is over.
-pub async fn run(cp: Arc<Cp>, history: std::path::PathBuf) {
-    let (mut input, mut output) = terminal::open(&cp, TerminalName::SystemConsole);
+/// The operator's console, with the operator logged on at it.
+pub struct OperatorConsole {
+    cp: Arc<Cp>,
+    input: TerminalInput,
+    output: mpsc::Receiver<TerminalOutput>,
+}
+
+impl OperatorConsole {
+    /// Logs the operator on at the system console. What he is shown waits until [`OperatorConsole::run`].
+    pub async fn open(cp: &Arc<Cp>) -> Self {
+        let (mut input, output) = terminal::open(cp, TerminalName::SystemConsole);
+        if let Err(error) = input.logon_operator(cp.config.operator).await {
+            tracing::warn!("the operator could not be logged on: {error}");
+        }
+        Self { cp: cp.clone(), input, output }
+    }
+
+    /// Serves the console until the system ends or the input is over. Commands are kept in the file `history`.
+    pub async fn run(self, history: std::path::PathBuf) {
+        let Self { cp, input, output } = self;
+        serve(&cp, input, output, &history).await;
+    }
+}
+
+async fn serve(
+    cp: &Arc<Cp>,
+    mut input: TerminalInput,
+    mut output: mpsc::Receiver<TerminalOutput>,
+    history: &Path,
+) {
     let (typed, mut lines) = mpsc::channel(TYPED_AHEAD);
     let secret = Arc::new(AtomicBool::new(false));
-    let mut screen = start_keyboard(&history, typed, secret.clone());
-    if let Err(error) = input.logon_operator(cp.config.operator).await {
-        screen.line(&error.to_string());
-    }
+    let mut screen = start_keyboard(history, typed, secret.clone());
     loop {
         tokio::select! {
             shown = output.recv() => match shown {
@@ -155,7 +179,7 @@ pub async fn run(cp: Arc<Cp>, history: std::path::PathBuf) {
     }
     // The input is over: the operator is disconnected, what is still said goes nowhere.
     if let Some(vm) = input.machine() {
-        terminal::disconnect(&cp, &vm);
+        terminal::disconnect(cp, &vm);
     }
     while let Ok(shown) = output.try_recv() {
         if let TerminalOutput::Line(text) = shown {

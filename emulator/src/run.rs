@@ -9,7 +9,7 @@ use tokio::signal::unix::{SignalKind, signal};
 
 use crate::cli::{Cli, CmdArgs, Command, GenerateArgs, IplArgs, SystemArgs};
 use crate::config::HostConfig;
-use crate::console;
+use crate::console::OperatorConsole;
 use crate::control::{self, Request};
 use crate::folder::Folder;
 use crate::generate::{MadeUser, NewUser, SAMPLE_MAIL_USERS, generate};
@@ -102,14 +102,14 @@ async fn run_system(folder: &Folder, args: &IplArgs) -> anyhow::Result<()> {
     for name in &late {
         complain(&format!("endicott: the listener {name} is not open; see the consoles of IMAP and SMTP"));
     }
+    let cp = system.cp.clone();
+    let console = if args.no_console { None } else { Some(OperatorConsole::open(&cp).await) };
     system.mark_ready()?;
     announce(&system, &made);
-    let cp = system.cp.clone();
-    let no_console = args.no_console;
-    let (operator, history) = (cp.clone(), folder.path().join("console.history"));
+    let history = folder.path().join("console.history");
     let console = tokio::spawn(async move {
-        if !no_console {
-            console::run(operator, history).await;
+        if let Some(console) = console {
+            console.run(history).await;
         }
     });
     tokio::select! {

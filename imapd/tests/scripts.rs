@@ -54,6 +54,27 @@ async fn transcripts_over_a_file_pool() {
     assert!(failed.is_empty(), "{}", failed.join("\n"));
 }
 
+/// A transcript names what it covers in lines `# capability: TOKEN ...`. What needs TLS is in the test of sockets.
+#[test]
+fn every_capability_has_a_transcript() {
+    let mut covered: Vec<String> = Vec::new();
+    for (_, text) in scripts() {
+        let lines = text.lines().filter_map(|l| l.strip_prefix("# capability: "));
+        covered.extend(lines.flat_map(str::split_whitespace).map(str::to_owned));
+    }
+    let sockets = include_str!("transport.rs");
+    for row in imapd::session::capability::TABLE {
+        let with_tls = matches!(row.token, "STARTTLS" | "LOGINDISABLED");
+        let found =
+            if with_tls { sockets.contains(row.token) } else { covered.iter().any(|t| t == row.token) };
+        assert!(found, "no transcript covers {}", row.token);
+    }
+    for token in covered {
+        let known = imapd::session::capability::TABLE.iter().any(|row| row.token == token);
+        assert!(known, "a transcript covers {token}, which is not in the table");
+    }
+}
+
 #[test]
 fn every_command_has_a_transcript() {
     let all: String = scripts().into_iter().map(|(_, text)| text).collect();

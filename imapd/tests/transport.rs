@@ -219,3 +219,27 @@ async fn large_literals_of_many_clients_take_turns() {
     // 64 MiB are over the user's 1,000 blocks.
     assert!(line(&mut last).await.starts_with("b NO [OVERQUOTA]"));
 }
+
+/// Half a command is acknowledged at once; whole ones need nothing.
+#[cfg(target_os = "linux")]
+#[tokio::test]
+async fn halves_of_commands_are_acknowledged_at_once() {
+    let running = start(Arc::new(Memory::default()), Timeouts::default(), ConnectionLimits::default()).await;
+    let mut stream = BufReader::new(TcpStream::connect(running.address).await.unwrap());
+    line(&mut stream).await;
+    say(&mut stream, "a LOGIN alice secret\r\n").await;
+    assert!(line(&mut stream).await.starts_with("a OK"));
+    assert_eq!(running.service.hurried(), 0);
+    for i in 0..20 {
+        say(&mut stream, &format!("b{i} APPEND INBOX {{14}}\r\n")).await;
+        assert!(line(&mut stream).await.starts_with("+ "));
+        say(&mut stream, "Subject: x\r\n\r").await;
+        // once behind the announcement, once behind the first half
+        while running.service.hurried() < 2 * i + 2 {
+            tokio::task::yield_now().await;
+        }
+        say(&mut stream, "\n\r\n").await;
+        let answer = line(&mut stream).await;
+        assert!(answer.starts_with("b"), "{answer}");
+    }
+}

@@ -69,6 +69,24 @@ impl SfsObject {
     }
 }
 
+impl SfsObject {
+    /// The directory: that of the file, or itself.
+    pub fn dir(&self) -> &DirName {
+        match self {
+            Self::File(file) => &file.dir,
+            Self::Directory(dir) => dir,
+        }
+    }
+
+    /// The file's name and type.
+    pub fn id(&self) -> Option<FileId> {
+        match self {
+            Self::File(file) => Some(file.id),
+            Self::Directory(_) => None,
+        }
+    }
+}
+
 impl From<FileRef> for SfsObject {
     fn from(file: FileRef) -> Self {
         Self::File(file)

@@ -90,6 +90,12 @@ reasons! {
     DifferentSpace = 90_250, Ours, "source and target are in different file spaces";
     NameInvalid = 90_260, Ours, "file name, file type or directory name is not valid";
     Locked = 90_300, Ours, "another work unit has a conflicting lock";
+    LockExists = 90_330, Ours, "you have a lock on the object already";
+    NoLock = 90_340, Ours, "lock does not exist";
+    ExplicitLock = 90_350, Ours, "an explicit lock is in the way";
+    External = 90_270, Ours, "object is an external object";
+    WrongControl = 90_280, Ours, "not possible with the FILECONTROL or DIRCONTROL attribute of the directory";
+    NoAuthority = 90_150, Ours, "no such authority was granted";
     Deadlock = 90_310, Ours, "waiting for the lock would be a deadlock";
     FileOpen = 90_320, Ours, "file is open in this work unit";
     NotOpen = 90_400, Ours, "token does not identify an open of this virtual machine";
@@ -137,6 +143,12 @@ impl From<&PoolError> for ReasonCode {
             PoolError::BadDirectory => Self::DirectoryInvalid,
             PoolError::OtherSpace => Self::DifferentSpace,
             PoolError::Locked { .. } => Self::Locked,
+            PoolError::ExplicitLock => Self::ExplicitLock,
+            PoolError::LockExists => Self::LockExists,
+            PoolError::NoLock => Self::NoLock,
+            PoolError::NoGrant => Self::NoAuthority,
+            PoolError::External => Self::External,
+            PoolError::WrongControl => Self::WrongControl,
             PoolError::Deadlock => Self::Deadlock,
             PoolError::FileOpen => Self::FileOpen,
             PoolError::NotOpen => Self::NotOpen,

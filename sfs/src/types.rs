@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use cp::name::{FileName, FileType};
+use cp::name::{FileName, FileType, UserId};
 use serde::{Deserialize, Serialize};
 
 /// The block that space is counted in, in octets: the CMS data block.
@@ -91,6 +91,34 @@ impl fmt::Display for FileId {
     }
 }
 
+/// What an entry of a directory is. Source: QUERY BLOCKS, "Type".
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub enum EntryType {
+    /// BASE: a file.
+    Base,
+    /// ALIAS: another name of a base file; size and dates shown are the base's.
+    Alias,
+    /// ERASED: an alias whose base file is gone.
+    Erased,
+    /// REVOKED: an alias whose owner has lost authority on the base file.
+    Revoked,
+    /// EXTRNL: names something kept elsewhere.
+    External,
+}
+
+impl EntryType {
+    /// The word that commands show.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Base => "BASE",
+            Self::Alias => "ALIAS",
+            Self::Erased => "ERASED",
+            Self::Revoked => "REVOKED",
+            Self::External => "EXTRNL",
+        }
+    }
+}
+
 /// What CMS knows of a file on any file mode: one record of LISTFILE, STATE or DMSGETDI.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct FileStatus {
@@ -114,6 +142,18 @@ pub struct FileStatus {
     pub updated: Stamp,
     /// A number no other file of the pool has or will have; a replaced file gets a new one.
     pub unique: u64,
+    /// What the entry is; size and dates of an erased or revoked alias and of an external object are zero.
+    pub entry: EntryType,
+    /// Day of last reference (midnight UTC), as far as it has been noted.
+    pub referenced: Stamp,
+    /// RECOVER or NORECOVER.
+    pub recover: bool,
+    /// INPLACE or NOTINPLACE.
+    pub in_place: bool,
+    /// Whether the caller may read it (`rd_auth` of DMSGETDF).
+    pub readable: bool,
+    /// Whether the caller may write it (`wr_auth` of DMSGETDF).
+    pub writable: bool,
 }
 
 /// What an open is for. Source: the intents of DMSOPEN and of REXX stream I/O.
@@ -138,17 +178,27 @@ pub struct Attributes {
     pub lrecl: u32,
     /// Mode number.
     pub mode: ModeNumber,
+    /// RECOVER: a rollback undoes changes. The default.
+    pub recover: bool,
+    /// INPLACE: records are rewritten where they are; only with NORECOVER.
+    pub in_place: bool,
 }
 
 impl Attributes {
     /// RECFM F with records of `lrecl` octets.
     pub fn fixed(lrecl: u32) -> Self {
-        Self { recfm: RecordFormat::Fixed, lrecl, mode: ModeNumber::DEFAULT }
+        Self { recfm: RecordFormat::Fixed, lrecl, ..Self::variable() }
     }
 
     /// RECFM V.
     pub fn variable() -> Self {
-        Self { recfm: RecordFormat::Variable, lrecl: 0, mode: ModeNumber::DEFAULT }
+        Self {
+            recfm: RecordFormat::Variable,
+            lrecl: 0,
+            mode: ModeNumber::DEFAULT,
+            recover: true,
+            in_place: false,
+        }
     }
 }
 
@@ -161,6 +211,138 @@ pub struct DirStatus {
     pub created: Stamp,
     /// A number no other directory of the pool has or will have.
     pub unique: u64,
+    /// Where authority and locks are.
+    pub control: DirControl,
+}
+
+/// The attribute of a directory. Source: "Granting Authority for Files and Directories".
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
+pub enum DirControl {
+    /// FILECONTROL: authority, locks and consistency are per file.
+    #[default]
+    File,
+    /// DIRCONTROL: authority is on the directory, and one work unit at a time writes in it.
+    Directory,
+}
+
+impl DirControl {
+    /// `FILECONTROL` or `DIRCONTROL`.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::File => "FILECONTROL",
+            Self::Directory => "DIRCONTROL",
+        }
+    }
+}
+
+/// Authorities on one object, as a set. A set with a write authority holds the read authority of its kind too.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
+pub struct Rights(u8);
+
+impl Rights {
+    /// No authority.
+    pub const NONE: Rights = Rights(0);
+    /// READ.
+    pub const READ: Rights = Rights(1);
+    /// WRITE, READ included.
+    pub const WRITE: Rights = Rights(1 | 2);
+    /// NEWREAD: READ on files that come into the directory later.
+    pub const NEWREAD: Rights = Rights(4);
+    /// NEWWRITE: WRITE on files that come into the directory later.
+    pub const NEWWRITE: Rights = Rights(4 | 8);
+    /// DIRREAD: reading all files of a DIRCONTROL directory.
+    pub const DIRREAD: Rights = Rights(16);
+    /// DIRWRITE: writing in a DIRCONTROL directory.
+    pub const DIRWRITE: Rights = Rights(16 | 32);
+
+    /// Whether all of `other` is in the set.
+    pub fn has(self, other: Rights) -> bool {
+        self.0 & other.0 == other.0
+    }
+
+    /// Both sets.
+    #[must_use]
+    pub fn and(self, other: Rights) -> Rights {
+        Rights(self.0 | other.0)
+    }
+
+    /// The set without the write authorities. Source: KEEPREAD of REVOKE AUTHORITY.
+    #[must_use]
+    pub fn reads(self) -> Rights {
+        Rights(self.0 & (1 | 4 | 16))
+    }
+
+    /// What a file that comes into the directory gets from its NEWREAD and NEWWRITE.
+    #[must_use]
+    pub fn inherited(self) -> Rights {
+        Rights(self.0 >> 2 & 3)
+    }
+
+    /// The set as it is stored.
+    pub(crate) fn bits(self) -> u8 {
+        self.0
+    }
+
+    /// The stored set `bits`; `None` when it is none.
+    pub(crate) fn from_bits(bits: u8) -> Option<Rights> {
+        (bits < 64).then_some(Rights(bits))
+    }
+
+    /// True when nothing is granted.
+    pub fn is_none(self) -> bool {
+        self.0 == 0
+    }
+}
+
+/// To whom an authority is granted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+pub enum Grantee {
+    /// Everybody who is connected.
+    Public,
+    /// One user.
+    User(UserId),
+}
+
+impl fmt::Display for Grantee {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Public => f.write_str("<PUBLIC>"),
+            Self::User(user) => user.fmt(f),
+        }
+    }
+}
+
+/// How an explicit lock keeps others out. Source: "Explicit Locking".
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub enum LockType {
+    /// Everybody may read, nobody may write.
+    Share,
+    /// Others may read; only the holder changes.
+    Update,
+    /// Others do nothing with it.
+    Exclusive,
+}
+
+/// How long an explicit lock stays. Source: "Explicit Locking".
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub enum LockDuration {
+    /// Until deleted, or until the holder's last connection to the pool ends.
+    Session,
+    /// Until deleted.
+    Lasting,
+}
+
+/// An explicit lock.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LockInfo {
+    /// Who holds it.
+    pub user: UserId,
+    /// How.
+    pub kind: LockType,
+    /// How long.
+    pub duration: LockDuration,
+    /// Since when.
+    pub created: Stamp,
 }
 
 /// Space of one file space. Source: QUERY LIMITS.

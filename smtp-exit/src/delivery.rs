@@ -31,8 +31,9 @@ pub fn delivery_key(user: UserId, block: &AddrBlok) -> String {
     format!("{user} {} {}", block.number, block.received)
 }
 
-/// An exit that is called for PUNCH.
-pub struct PunchExit {
+/// An exit that is called at a call point.
+#[derive(Clone)]
+pub struct ActiveExit {
     /// Its name, for the log.
     pub name: String,
     /// The program.
@@ -46,7 +47,7 @@ pub struct Delivery {
     /// Its notes.
     pub disk: NoteDisk,
     /// The PUNCH exit, when one is active.
-    pub exit: Option<PunchExit>,
+    pub exit: Option<ActiveExit>,
     /// RETRYINT.
     pub retry_interval: Duration,
     /// RETRYAGE.
@@ -286,7 +287,7 @@ fn exit_parms(block: &AddrBlok, pending: &Pending) -> ExitParms {
         command: format!("PUNCH {}", pending.user),
         helo: block.helo.clone(),
         mail_from: block.from.as_ref().map_or("<>".into(), |m| format!("<{m}>")),
-        note: block.number,
+        note: Some(block.number),
         verify: VerifyStatus::NotPerformed,
         batch_user: None,
         recipient: Some(pending.user),

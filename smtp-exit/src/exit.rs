@@ -49,8 +49,8 @@ pub struct ExitParms {
     pub helo: String,
     /// MAIL FROM string (+52).
     pub mail_from: String,
-    /// File name of the note on disk (+60).
-    pub note: NoteNumber,
+    /// File name of the note on disk (+60); `None` where there is no note yet.
+    pub note: Option<NoteNumber>,
     /// Verify client status (+68).
     pub verify: VerifyStatus,
     /// Batch VM user ID (+84), when the mail came through the spool.

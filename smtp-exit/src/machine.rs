@@ -19,7 +19,7 @@ use tokio::sync::{Semaphore, mpsc};
 
 use crate::commands::Commands;
 use crate::config::{self, SmtpConfig};
-use crate::delivery::{self, Counts, Delivery, NoteNumbers, PunchExit};
+use crate::delivery::{self, ActiveExit, Counts, Delivery, NoteNumbers};
 use crate::exit::ExitTable;
 use crate::limits::{MAX_CONNECTIONS, MAX_HOPS};
 use crate::note::{AddrBlok, NoteDisk, Pending};
@@ -94,7 +94,7 @@ impl Running {
         let delivery = Arc::new(Delivery {
             guest: cms.guest.clone(),
             disk: disk.clone(),
-            exit: punch_exit(cms, &config, exits, &disk).await,
+            exit: active_exit(cms, "PUNCH", &config, exits, &disk).await,
             retry_interval: Duration::from_secs(config.retry_minutes * 60),
             retry_age: Duration::from_secs(config.retry_days * 86_400),
             host: host.clone(),
@@ -109,7 +109,7 @@ impl Running {
         let done = cms.guest.spawn(delivery.run(queued, scan.notes));
         let receiver = Arc::new(NoteReceiver {
             guest: cms.guest.clone(),
-            disk,
+            disk: disk.clone(),
             numbers,
             queue: queue.clone(),
             host: host.clone(),
@@ -120,6 +120,7 @@ impl Running {
             network,
             resolver,
             receiver,
+            rcpt_exit: active_exit(cms, "RCPT", &config, exits, &disk).await,
             budget: Arc::new(Semaphore::new(TEXT_BUDGET_KIB)),
             max_mail: config.max_mail_bytes,
             inactive: Duration::from_secs(config.inactive_seconds),
@@ -176,14 +177,15 @@ impl Running {
     }
 }
 
-/// The exit that SMTP CONFIG names for PUNCH, when it is on and exists.
-async fn punch_exit(
+/// The exit that SMTP CONFIG names for a call point, when it is on and exists.
+async fn active_exit(
     cms: &Arc<Cms>,
+    point: &str,
     config: &SmtpConfig,
     exits: &ExitTable,
     disk: &NoteDisk,
-) -> Option<PunchExit> {
-    let statement = config.exits.iter().find(|e| e.on && e.commands.iter().any(|c| c == "PUNCH"))?;
+) -> Option<ActiveExit> {
+    let statement = config.exits.iter().find(|e| e.on && e.commands.iter().any(|c| c == point))?;
     let program = exits.find(&statement.name);
     if program.is_none() {
         let text = format!(
@@ -194,7 +196,7 @@ async fn punch_exit(
     }
     let program = program?;
     program.bind(&cms.guest, disk);
-    Some(PunchExit { name: statement.name.clone(), program })
+    Some(ActiveExit { name: statement.name.clone(), program })
 }
 
 /// Opens the listeners and starts taking connections.

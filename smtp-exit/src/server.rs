@@ -20,12 +20,15 @@ use tokio::net::TcpStream;
 use tokio::sync::Semaphore;
 use tokio_rustls::TlsAcceptor;
 
+use crate::delivery::ActiveExit;
+use crate::exit::{ExitParms, ExitReturn, VerifyStatus};
 use crate::limits::MAX_COMMAND_OCTETS;
 use crate::parse;
 use crate::received::LEVEL;
 use crate::reply::Reply;
 use crate::resolver::Resolver;
-use crate::session::{Envelope, Session, SessionConfig, Step};
+use crate::session::{Envelope, Route, Session, SessionConfig, Step, Verdict};
+use crate::syntax::Mailbox;
 use crate::text::{TextError, TextReader};
 
 /// Mail text that all connections together may hold in memory, in KiB.
@@ -68,6 +71,8 @@ pub struct ServerContext {
     pub resolver: Resolver,
     /// Where mail goes.
     pub receiver: Arc<dyn Receiver>,
+    /// The exit that is called for RCPT.
+    pub rcpt_exit: Option<ActiveExit>,
     /// Room for mail text, in KiB.
     pub budget: Arc<Semaphore>,
     /// Greatest mail in octets.
@@ -156,7 +161,7 @@ impl Connection<'_> {
                 return Ok(true);
             }
             Step::Resolve(mailbox) => {
-                let verdict = self.context.resolver.resolve(&mailbox);
+                let verdict = self.resolve(&mailbox).await;
                 let step = self.session.recipient(mailbox, verdict);
                 return Box::pin(self.act(step)).await;
             }
@@ -174,6 +179,37 @@ impl Connection<'_> {
             }
         }
         Ok(false)
+    }
+
+    /// Asks the resolver, and for a local user the exit.
+    async fn resolve(&mut self, mailbox: &Mailbox) -> Verdict {
+        let verdict = self.context.resolver.resolve(mailbox);
+        let (Verdict::Accept(Route::Local(user)), Some(exit)) = (&verdict, &self.context.rcpt_exit) else {
+            return verdict;
+        };
+        let parms = ExitParms {
+            mail_record_id: 0,
+            server: None,
+            client: Some(self.peer),
+            command: format!("RCPT TO:<{mailbox}>").to_ascii_uppercase(),
+            helo: self.session.helo_name().to_owned(),
+            mail_from: self
+                .session
+                .envelope()
+                .and_then(|e| e.from.as_ref())
+                .map_or("<>".to_owned(), |m| format!("<{m}>")),
+            note: None,
+            verify: VerifyStatus::NotPerformed,
+            batch_user: None,
+            recipient: Some(*user),
+            received: 0,
+        };
+        match exit.program.call(&parms).await {
+            ExitReturn::Continue | ExitReturn::Handled | ExitReturn::Disable => verdict,
+            ExitReturn::Retry(why) => Verdict::NoRoom(why),
+            ExitReturn::Reject => Verdict::Refused("Refused by this system".to_owned()),
+            ExitReturn::RejectWith(text) | ExitReturn::RejectAndClose(text) => Verdict::Refused(text),
+        }
     }
 
     fn say(&mut self, reply: &Reply) {

@@ -53,8 +53,10 @@ pub enum Verdict {
     UnknownUser,
     /// The domain is not ours and relaying to it is not configured (550).
     RelayDenied,
-    /// Cannot be told now (451).
-    TryLater(String),
+    /// There is no room for mail of this user now (452).
+    NoRoom(String),
+    /// An exit refuses (550).
+    Refused(String),
 }
 
 /// A mail being received.
@@ -269,7 +271,8 @@ impl Session {
             (Verdict::RelayDenied, _) => {
                 self.refuse(550, format!("<{mailbox}> Relaying to this domain is not allowed"))
             }
-            (Verdict::TryLater(why), _) => Step::Reply(Reply::new(451, why)),
+            (Verdict::NoRoom(why), _) => Step::Reply(Reply::new(452, why)),
+            (Verdict::Refused(why), _) => self.refuse(550, why),
         }
     }
 

@@ -4,6 +4,8 @@
 //! Nothing here sleeps: a start is over when the program says so, an arrival when the client sees it.
 
 pub mod console_script;
+pub mod fuzz;
 pub mod imap_script;
+pub mod load;
 pub mod python;
 pub mod system;

@@ -35,7 +35,12 @@ async fn run(call: CmsCall<'_>) -> CmsResult {
         letters.next().and_then(|l| l.chars().next().filter(|_| l.len() == 1)).and_then(ModeLetter::new);
     let extension = letters.next();
     let letter = letter.ok_or_else(|| dms(MODULE, 48, 24, &[mode]))?;
-    let read_only = options.contains(&"FORCERO") || extension.is_some();
+    let read_only = match (options.contains(&"FORCERO") || extension.is_some(), options.contains(&"FORCERW"))
+    {
+        (true, _) => Some(true),
+        (false, true) => Some(false),
+        (false, false) => None,
+    };
     let before = call.cms.modes.get(letter);
     if place.contains('.') || place.contains(':') {
         let dir = call.cms.dir_name(MODULE, place)?;
@@ -87,7 +92,8 @@ pub(crate) async fn access_minidisk(cms: &Arc<Cms>, vdev: Vdev, mode: ModeLetter
     Ok(())
 }
 
-/// Accesses an SFS directory; somebody else's is read-only.
+/// Accesses an SFS directory. Somebody else's is read-only unless `read_only` says otherwise; that does not bypass his
+/// authorities.
 ///
 /// # Errors
 /// 1184E when there is no such directory for this user, or the message for an unreachable pool.
@@ -95,13 +101,13 @@ pub(crate) async fn access_directory(
     cms: &Arc<Cms>,
     dir: &DirName,
     mode: ModeLetter,
-    read_only: bool,
+    read_only: Option<bool>,
 ) -> Result<(), DmsMessage> {
     let store = DirectoryStore::new(cms.csl.clone(), dir.clone());
     if !store.exists().await.map_err(|e| store_message(MODULE, &e, &dir.to_string()))? {
         return Err(dms(MODULE, 1184, 28, &[&dir.to_string()]));
     }
-    let read_only = read_only || dir.owner != cms.userid();
+    let read_only = read_only.unwrap_or(dir.owner != cms.userid());
     cms.modes.set(Accessed { mode, place: Place::Directory(dir.clone()), store: Arc::new(store), read_only });
     Ok(())
 }

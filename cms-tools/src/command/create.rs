@@ -1,10 +1,12 @@
-//! CREATE DIRECTORY, and the erasing of directories.
+//! CREATE DIRECTORY, ALIAS and LOCK, and the erasing of directories.
 
 use std::sync::Arc;
 
 use cp::name::DirName;
 use sfs::csl::{CommitOption, CslError, EraseScope, ReasonCode, SfsObject, WorkUnitId};
+use sfs::types::{LockDuration, LockType};
 
+use super::object::{file, object};
 use super::options::{abbreviates, split};
 use super::{CmsCall, CmsCommand, CmsResult};
 use crate::cms::Cms;
@@ -15,8 +17,8 @@ const MODULE: &str = "CRD";
 pub(super) const ROW: CmsCommand = CmsCommand {
     name: "CREATE",
     min: 3,
-    syntax: "CREate DIRectory dirid",
-    summary: "Creates a directory in a file pool",
+    syntax: "CREate DIRectory dirid | ALIas fn ft dirid fn ft dirid | LOCk [fn ft] dirid SHAre|UPDate|EXClusive SESsion|LASting",
+    summary: "Creates a directory, an alias or a lock in a file pool",
     run: |call| Box::pin(run(call)),
 };
 
@@ -29,9 +31,44 @@ async fn run(call: CmsCall<'_>) -> CmsResult {
             let created = call.cms.csl.dmscrdir(&dir, CommitOption::Commit, WorkUnitId::DEFAULT).await;
             created.map(|_| 0).map_err(|e| csl_message(MODULE, &e, &dir.to_string()))
         }
+        [what, name, kind, place, alias_name, alias_kind, alias_place] if abbreviates(what, "ALIAS", 3) => {
+            create_alias(call.cms, [name, kind, place], [alias_name, alias_kind, alias_place]).await
+        }
+        [what, ref named @ .., lock, duration] if abbreviates(what, "LOCK", 3) && !named.is_empty() => {
+            create_lock(call.cms, named, lock, duration).await
+        }
+        [what, ..] if abbreviates(what, "ALIAS", 3) || abbreviates(what, "LOCK", 3) => {
+            Err(dms(MODULE, 54, 24, &[]))
+        }
         [what] if abbreviates(what, "DIRECTORY", 3) => Err(dms(MODULE, 5, 24, &["directory name"])),
         [what, ..] => Err(dms(MODULE, 14, 24, &[what])),
     }
+}
+
+/// `CREATE ALIAS fn ft dirid fn ft dirid`; `=` keeps the name or type of the base.
+async fn create_alias(cms: &Arc<Cms>, base: [&str; 3], alias: [&str; 3]) -> CmsResult {
+    let pick = |i: usize| if alias[i] == "=" { base[i] } else { alias[i] };
+    let base_file = file(cms, MODULE, base)?;
+    let alias_file = file(cms, MODULE, [pick(0), pick(1), alias[2]])?;
+    let done = cms.csl.dmscrali(&base_file, &alias_file, CommitOption::Commit, WorkUnitId::DEFAULT).await;
+    done.map(|_| 0).map_err(|e| csl_message(MODULE, &e, &format!("{} {}", alias_file.id, alias_file.dir)))
+}
+
+async fn create_lock(cms: &Arc<Cms>, named: &[&str], lock: &str, duration: &str) -> CmsResult {
+    let target = object(cms, MODULE, named)?;
+    let kind = match lock {
+        w if abbreviates(w, "SHARE", 3) => LockType::Share,
+        w if abbreviates(w, "UPDATE", 3) => LockType::Update,
+        w if abbreviates(w, "EXCLUSIVE", 3) => LockType::Exclusive,
+        other => return Err(dms(MODULE, 29, 24, &[other])),
+    };
+    let duration = match duration {
+        w if abbreviates(w, "SESSION", 3) => LockDuration::Session,
+        w if abbreviates(w, "LASTING", 3) => LockDuration::Lasting,
+        other => return Err(dms(MODULE, 29, 24, &[other])),
+    };
+    let done = cms.csl.dmscrloc(&target, kind, duration, WorkUnitId::DEFAULT).await;
+    done.map(|()| 0).map_err(|e| csl_message(MODULE, &e, &named.join(" ").to_ascii_uppercase()))
 }
 
 /// ERASE of a directory.

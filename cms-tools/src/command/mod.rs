@@ -17,6 +17,7 @@ mod delete;
 mod enroll;
 mod erase;
 mod global;
+mod grant;
 mod help;
 mod identify;
 mod imap;
@@ -24,11 +25,14 @@ mod listdir;
 mod listfile;
 mod modify;
 mod namefind;
+mod object;
 mod options;
 mod query;
+mod query_sfs;
 mod rdrlist;
 mod receive;
 mod release;
+mod relocate;
 mod rename;
 mod sendfile;
 mod set;
@@ -74,6 +78,7 @@ pub const COMMANDS: &[CmsCommand] = &[
     enroll::ROW,
     erase::ROW,
     global::ROW,
+    grant::GRANT,
     help::ROW,
     identify::ROW,
     imap::ROW,
@@ -85,7 +90,9 @@ pub const COMMANDS: &[CmsCommand] = &[
     rdrlist::ROW,
     receive::ROW,
     release::ROW,
+    relocate::ROW,
     rename::ROW,
+    grant::REVOKE,
     sendfile::ROW,
     set::ROW,
     state::ROW,

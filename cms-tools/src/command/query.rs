@@ -8,7 +8,7 @@ use sfs::csl::SpaceStatus;
 
 use super::create::csl_message;
 use super::options::abbreviates;
-use super::{CmsCall, CmsCommand, CmsResult};
+use super::{CmsCall, CmsCommand, CmsResult, query_sfs};
 use crate::cms::store_message;
 use crate::files::{Accessed, Place};
 use crate::message::{DmsMessage, dms};
@@ -21,7 +21,7 @@ const BLOCK: u64 = sfs::types::BLOCK;
 pub(super) const ROW: CmsCommand = CmsCommand {
     name: "QUERY",
     min: 1,
-    syntax: "Query DISK [fm|*|R/W] | ACCESSED [fm] | LIMITS [FOR userid|ALL] [filepoolid:] | ENROLL USER [FOR ..] | FILEPOOL | CMSLEVEL | RDYMSG | IMPCP | IMPEX | SEARCH | ...",
+    syntax: "Query DISK [fm|*|R/W] | ACCESSED [fm] | LIMITS [FOR userid|ALL] [filepoolid:] | ENROLL USER [FOR ..] | AUTHority [fn ft] dirid | ALIas [dirid] | LOCK [fn ft] dirid | FILEPOOL [CONFlict] | CMSLEVEL | RDYMSG | IMPCP | IMPEX | SEARCH | ...",
     summary: "Shows the state of CMS; other operands are CP's",
     run: |call| Box::pin(run(call)),
 };
@@ -42,6 +42,14 @@ async fn run(call: CmsCall<'_>) -> CmsResult {
         limits(&call, operands, false).await
     } else if is("ENROLL", 6) {
         limits(&call, operands.trim_start_matches(|c: char| c.is_ascii_alphabetic()), true).await
+    } else if is("AUTHORITY", 4) {
+        query_sfs::authority(&call, &words(operands)).await
+    } else if is("ALIAS", 3) {
+        query_sfs::alias(&call, &words(operands)).await
+    } else if is("LOCK", 4) {
+        query_sfs::lock(&call, &words(operands)).await
+    } else if is("FILEPOOL", 8) && operands.to_ascii_uppercase().starts_with("CONF") {
+        query_sfs::conflict(&call, &words(operands)[1..]).await
     } else if is("FILEPOOL", 8) {
         filepool(&call, operands).await
     } else if is("CMSLEVEL", 8) {
@@ -59,6 +67,10 @@ async fn run(call: CmsCall<'_>) -> CmsResult {
     } else {
         Ok(call.cms.cp_command(&format!("QUERY {}", call.args)).await)
     }
+}
+
+fn words(operands: &str) -> Vec<&str> {
+    operands.split_ascii_whitespace().collect()
 }
 
 async fn disk(call: &CmsCall<'_>, operands: &str) -> CmsResult {

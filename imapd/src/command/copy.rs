@@ -18,7 +18,7 @@ pub async fn run(
     remove: bool,
     out: &mut Out<'_>,
 ) -> Done {
-    let name = match name(mailbox) {
+    let name = match name(session, &mailbox) {
         Ok(name) => name,
         Err(reply) => return Ok(reply),
     };

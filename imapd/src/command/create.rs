@@ -1,6 +1,7 @@
-//! CREATE
+//! CREATE, with special uses (RFC 6154 section 3)
 
-use super::{Done, name, user};
+use super::{Done, mailbox_id, name, user};
+use crate::mailstore::Attributes;
 use crate::session::{Reply, Session};
 use crate::syntax::ast::MailboxArg;
 
@@ -8,10 +9,24 @@ use crate::syntax::ast::MailboxArg;
 ///
 /// # Errors
 /// When it cannot be made.
-pub async fn run(session: &Session, mailbox: MailboxArg) -> Done {
-    match name(mailbox) {
-        Ok(name) => user(session)?.create(name).await?,
+pub async fn run(session: &Session, mailbox: MailboxArg, uses: &[Vec<u8>]) -> Done {
+    let name = match name(session, &mailbox) {
+        Ok(name) => name,
         Err(reply) => return Ok(reply),
+    };
+    let mut bits = 0;
+    for wanted in uses {
+        match Attributes::USES.iter().find(|(_, n)| n.as_bytes().eq_ignore_ascii_case(wanted)) {
+            Some((bit, _)) => bits |= bit,
+            None => return Ok(Reply::no("USEATTR", "Special use is not known here")),
+        }
     }
-    Ok(Reply::ok("CREATE completed"))
+    let user = user(session)?;
+    user.create_for(name.clone(), bits).await?;
+    let made = user.catalog().get(&name).map(|row| row.uid_validity);
+    Ok(match made {
+        Some(made) => Reply::ok_code(format!("MAILBOXID ({})", mailbox_id(made)), "CREATE completed"),
+        // Deleted again by another session.
+        None => Reply::ok("CREATE completed"),
+    })
 }

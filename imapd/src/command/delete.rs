@@ -9,7 +9,7 @@ use crate::syntax::ast::MailboxArg;
 /// # Errors
 /// When it cannot be deleted.
 pub async fn run(session: &mut Session, mailbox: MailboxArg) -> Done {
-    let name = match name(mailbox) {
+    let name = match name(session, &mailbox) {
         Ok(name) => name,
         Err(reply) => return Ok(reply),
     };

@@ -1,13 +1,27 @@
-//! ENABLE (RFC 5161): no extension of ours needs it yet, so the list of those enabled is empty.
+//! ENABLE (RFC 5161)
 
 use super::Done;
-use crate::session::{Out, Reply};
+use crate::session::{Out, Reply, Session};
 
-/// Enables what can be enabled.
+/// Enables what is known and can be enabled; the rest is left out of the answer.
 ///
 /// # Errors
 /// None.
-pub fn run(_names: &[Vec<u8>], out: &mut Out<'_>) -> Done {
-    out.buf.extend_from_slice(b"* ENABLED\r\n");
+pub fn run(session: &mut Session, names: &[Vec<u8>], out: &mut Out<'_>) -> Done {
+    out.buf.extend_from_slice(b"* ENABLED");
+    for name in names {
+        let enabled = &mut session.enabled;
+        match name.as_slice() {
+            b"CONDSTORE" => enabled.condstore = true,
+            // QRESYNC without CONDSTORE makes no sense (RFC 7162 section 3.2.3).
+            b"QRESYNC" => (enabled.qresync, enabled.condstore) = (true, true),
+            b"IMAP4REV2" => enabled.rev2 = true,
+            _ => continue,
+        }
+        out.buf.push(b' ');
+        let shown: &[u8] = if name == b"IMAP4REV2" { b"IMAP4rev2" } else { name };
+        out.buf.extend_from_slice(shown);
+    }
+    out.buf.extend_from_slice(b"\r\n");
     Ok(Reply::ok("ENABLE completed"))
 }

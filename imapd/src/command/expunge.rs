@@ -1,6 +1,7 @@
 //! EXPUNGE and UID EXPUNGE (RFC 4315)
 
 use super::{Done, read_only, user, view};
+use crate::mailstore::{OpenMailbox, Uid};
 use crate::session::{Reply, Session};
 use crate::syntax::seqset::SequenceSet;
 
@@ -13,8 +14,15 @@ pub async fn run(session: &Session, only: Option<&SequenceSet>) -> Done {
     if view.read_only {
         return Ok(read_only());
     }
-    let greatest = view.uids().last().copied().unwrap_or(0);
-    let only = only.map(|set| set.resolve(greatest));
-    user(session)?.expunge(&view.mailbox, only, session.id).await?;
-    Ok(Reply::ok("EXPUNGE completed"))
+    let only = only.map(|set| view.resolve_uids(set));
+    let gone = user(session)?.expunge(&view.mailbox, only, session.id).await?;
+    Ok(done(session, &view.mailbox, &gone, "EXPUNGE completed"))
+}
+
+/// The answer to a command that expunged: with HIGHESTMODSEQ for clients that keep it (RFC 7162 section 3.2.7).
+pub(super) fn done(session: &Session, mailbox: &OpenMailbox, gone: &[Uid], text: &'static str) -> Reply {
+    if gone.is_empty() || !session.enabled.condstore {
+        return Reply::ok(text);
+    }
+    Reply::ok_code(format!("HIGHESTMODSEQ {}", mailbox.state().highest_modseq), text)
 }

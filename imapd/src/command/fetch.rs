@@ -11,31 +11,51 @@ use bytes::Bytes;
 
 use super::{Done, no_such_number, some_expunged, user, view};
 use crate::mail::NoteView;
-use crate::mail::section::{Resolved, partial, pick_fields, resolve};
+use crate::mail::section::{Resolved, part, partial, pick_fields, resolve};
+use crate::mail::{decode, header};
+use crate::mailstore::open::State;
 use crate::mailstore::{MessageRecord, OpenMailbox, StoreError, Uid};
-use crate::session::view::write_flags;
+use crate::session::view::{write_flags, write_modseq};
 use crate::session::{Failure, Out, Reply, Server, Session, View};
-use crate::syntax::ast::{FetchItem, FlagChange};
+use crate::syntax::ast::{ChangedSince, FetchItem, FlagChange};
 use crate::syntax::flag::{FlagList, SystemFlags};
+use crate::syntax::quote;
 use crate::syntax::section::{Section, SectionText};
 use crate::syntax::seqset::SequenceSet;
+
+/// What the command asks for, its messages apart.
+pub struct Asked<'a> {
+    /// What is shown.
+    pub items: &'a [FetchItem],
+    /// Only messages changed after this.
+    pub since: Option<ChangedSince>,
+    /// Whether it is UID FETCH.
+    pub uid: bool,
+}
 
 /// Shows what is asked of each message.
 ///
 /// # Errors
 /// When the mail store fails or the client is gone.
-pub async fn run(
-    session: &Session,
-    set: &SequenceSet,
-    items: &[FetchItem],
-    by_uid: bool,
-    out: &mut Out<'_>,
-) -> Done {
+pub async fn run(session: &mut Session, set: &SequenceSet, asked: &Asked<'_>, out: &mut Out<'_>) -> Done {
+    let (items, by_uid) = (asked.items, asked.uid);
+    if asked.since.is_some_and(|s| s.vanished) && !session.enabled.qresync {
+        return Ok(Reply::bad("VANISHED needs QRESYNC to be enabled"));
+    }
+    session.enabled.condstore |= items.contains(&FetchItem::ModSeq);
+    let session = &*session;
     let view = view(session)?;
-    let Some(selected) = view.select(set, by_uid) else { return Ok(no_such_number()) };
+    let Some(mut selected) = view.select(set, by_uid) else { return Ok(no_such_number()) };
+    if let Some(since) = asked.since {
+        let state = view.mailbox.state();
+        selected.retain(|(_, uid)| state.columns.get(*uid).is_none_or(|r| r.modseq > since.modseq));
+        if since.vanished {
+            vanished(view, &state, set, since, out.buf);
+        }
+    }
     let seen = mark_seen(session, view, items, &selected).await?;
     let items = plan(items);
-    let mut missing = false;
+    let (mut missing, mut unknown) = (false, false);
     for (number, uid) in selected {
         let record = view.mailbox.state().columns.get(uid);
         let Some(record) = record else {
@@ -44,15 +64,27 @@ pub async fn run(
         };
         let show_flags = seen.contains(&uid.0);
         match message(session, view, number, &record, &items, show_flags, out).await {
-            Ok(()) => {}
+            Ok(shown) => unknown |= shown == Shown::UnknownEncoding,
             // Expunged by another session while it was read.
             Err(Failure::Store(_)) if view.mailbox.state().columns.position(uid).is_none() => missing = true,
             Err(e) => return Err(e),
         }
         out.room().await?;
     }
+    if unknown {
+        return Ok(Reply::no("UNKNOWN-CTE", "A part is in an encoding that is not known"));
+    }
     // A message that is gone is no error for UID FETCH (RFC 3501 section 6.4.8).
     Ok(if missing && !by_uid { some_expunged() } else { Reply::ok("FETCH completed") })
+}
+
+/// Tells of expunged messages of the set. Those the session still counts are told when their numbers go.
+fn vanished(view: &View, state: &State, set: &SequenceSet, since: ChangedSince, out: &mut Vec<u8>) {
+    let asked = if set.is_saved() { view.saved().clone() } else { set.resolve(state.uid_next.0 - 1) };
+    let gone = state.vanished(since.modseq, Some(&asked)).without(view.uids());
+    if !gone.is_empty() {
+        out.extend_from_slice(format!("* VANISHED (EARLIER) {gone}\r\n").as_bytes());
+    }
 }
 
 /// Sets `\Seen` where an item asks for it; gives back the messages for which it is new.
@@ -86,6 +118,25 @@ async fn mark_seen(
 enum Planned {
     Figure(FetchItem),
     Octets { label: Vec<u8>, section: Section, partial: Option<(u32, u32)> },
+    Binary { label: Vec<u8>, path: Vec<u32>, partial: Option<(u32, u32)> },
+    BinarySize { label: Vec<u8>, path: Vec<u32> },
+    Preview { lazy: bool },
+}
+
+/// What was made ready for an item that is not a figure.
+enum Ready {
+    Octets(Option<Bytes>),
+    Binary(Option<Bytes>),
+    Size(usize),
+    Preview(Option<String>),
+}
+
+/// How showing a message went.
+#[derive(PartialEq, Eq)]
+enum Shown {
+    Whole,
+    /// Nothing of it, for a part cannot be decoded (RFC 3516 section 4.3).
+    UnknownEncoding,
 }
 
 fn plan(items: &[FetchItem]) -> Vec<Planned> {
@@ -99,17 +150,33 @@ fn plan(items: &[FetchItem]) -> Vec<Planned> {
             FetchItem::Rfc822Header => named(b"RFC822.HEADER", SectionText::Header),
             FetchItem::Rfc822Text => named(b"RFC822.TEXT", SectionText::Text),
             FetchItem::BodySection { section, partial, .. } => {
-                let mut label = b"BODY[".to_vec();
-                section.write(&mut label);
-                label.push(b']');
-                if let Some((offset, _)) = partial {
-                    label.extend_from_slice(format!("<{offset}>").as_bytes());
-                }
+                let label = label(b"BODY[", section, *partial);
                 Planned::Octets { label, section: section.clone(), partial: *partial }
             }
+            FetchItem::Binary { path, partial, .. } => {
+                let section = Section { path: path.clone(), text: SectionText::All };
+                let label = label(b"BINARY[", &section, *partial);
+                Planned::Binary { label, path: section.path, partial: *partial }
+            }
+            FetchItem::BinarySize { path } => {
+                let section = Section { path: path.clone(), text: SectionText::All };
+                Planned::BinarySize { label: label(b"BINARY.SIZE[", &section, None), path: section.path }
+            }
+            FetchItem::Preview { lazy } => Planned::Preview { lazy: *lazy },
             figure => Planned::Figure(figure.clone()),
         })
         .collect()
+}
+
+/// How an item with a section is called in the response.
+fn label(word: &[u8], section: &Section, partial: Option<(u32, u32)>) -> Vec<u8> {
+    let mut label = word.to_vec();
+    section.write(&mut label);
+    label.push(b']');
+    if let Some((offset, _)) = partial {
+        label.extend_from_slice(format!("<{offset}>").as_bytes());
+    }
+    label
 }
 
 /// Octets from which on a message is scanned off the session's thread.
@@ -163,6 +230,69 @@ impl Source<'_> {
         self.mailbox.read_range(self.record, range.start as u64..range.end as u64, line).await
     }
 
+    /// The whole message.
+    async fn whole(&mut self) -> Result<Bytes, StoreError> {
+        if self.whole.is_none() {
+            self.whole = Some(self.mailbox.read(self.record).await?);
+        }
+        Ok(self.whole.clone().unwrap_or_default())
+    }
+
+    /// A part without its transfer encoding; inside, `None` for a part that is not there. Outside, `None` when it cannot
+    /// be decoded.
+    async fn binary(&mut self, path: &[u32]) -> Result<Option<Option<Bytes>>, StoreError> {
+        if path.is_empty() {
+            // The message itself is in no encoding: its parts are.
+            return Ok(Some(Some(self.whole().await?)));
+        }
+        let view = self.view().await?;
+        let Some(found) = part(&view.structure, path) else { return Ok(Some(None)) };
+        let head = self.octets(found.header.clone(), None).await?;
+        let body = self.octets(found.body.clone(), None).await?;
+        let decode = move || {
+            let encoding = header::find(&head, b"Content-Transfer-Encoding").map(|f| f.value.to_vec());
+            decode::binary(encoding.as_deref(), &body).map(Bytes::from)
+        };
+        let decoded =
+            if found.body.len() < LARGE_MESSAGE { decode() } else { self.server.compute(decode).await? };
+        Ok(decoded.map(Some))
+    }
+
+    async fn preview(&mut self, lazy: bool) -> Result<Option<String>, StoreError> {
+        if lazy {
+            // What is not in memory takes a moment, which the client asked not to wait for.
+            let view = self.view.clone().or_else(|| self.mailbox.cached_view(self.record.uid));
+            return Ok(view.and_then(|v| v.known_preview().map(str::to_owned)));
+        }
+        let view = self.view().await?;
+        if let Some(known) = view.known_preview() {
+            return Ok(Some(known.to_owned()));
+        }
+        let whole = self.whole().await?;
+        Ok(Some(view.preview(&whole).to_owned()))
+    }
+
+    /// Makes ready what an item needs to be read for; `None` when it cannot be decoded.
+    async fn ready(&mut self, item: &Planned) -> Result<Option<Ready>, StoreError> {
+        Ok(Some(match item {
+            Planned::Octets { section, partial, .. } => Ready::Octets(self.section(section, *partial).await?),
+            Planned::Binary { path, partial: cut, .. } => match self.binary(path).await? {
+                Some(octets) => Ready::Binary(octets.map(|o| o.slice(partial(0..o.len(), *cut)))),
+                None => return Ok(None),
+            },
+            Planned::BinarySize { path, .. } => match self.binary(path).await? {
+                Some(octets) => Ready::Size(octets.map_or(0, |o| o.len())),
+                None => return Ok(None),
+            },
+            Planned::Preview { lazy } => Ready::Preview(self.preview(*lazy).await?),
+            Planned::Figure(FetchItem::Envelope | FetchItem::Body | FetchItem::BodyStructure) => {
+                self.view().await?;
+                return Ok(Some(Ready::Octets(None)));
+            }
+            Planned::Figure(_) => Ready::Octets(None),
+        }))
+    }
+
     /// The octets of a section, `None` for a part that is not there.
     async fn section(
         &mut self,
@@ -194,23 +324,27 @@ async fn message(
     items: &[Planned],
     show_flags: bool,
     out: &mut Out<'_>,
-) -> Result<(), Failure> {
+) -> Result<Shown, Failure> {
     // What can fail is read before the response begins, so that a response is never left half said.
     let mut source =
         Source { server: &session.server, mailbox: &view.mailbox, record, whole: None, view: None };
     let mut bodies = Vec::new();
     for item in items {
-        match item {
-            Planned::Octets { section, partial, .. } => bodies.push(source.section(section, *partial).await?),
-            Planned::Figure(FetchItem::Envelope | FetchItem::Body | FetchItem::BodyStructure) => {
-                source.view().await?;
-            }
-            Planned::Figure(_) => {}
+        // Figures of the index are by far the most, and need no more.
+        if let Planned::Figure(figure) = item
+            && !matches!(figure, FetchItem::Envelope | FetchItem::Body | FetchItem::BodyStructure)
+        {
+            continue;
+        }
+        match source.ready(item).await? {
+            Some(ready) if !matches!(item, Planned::Figure(_)) => bodies.push(ready),
+            Some(_) => {}
+            None => return Ok(Shown::UnknownEncoding),
         }
     }
     out.buf.extend_from_slice(format!("* {number} FETCH (").as_bytes());
     let mut bodies = bodies.into_iter();
-    let mut flags_shown = false;
+    let (mut flags_shown, mut modseq_shown) = (false, false);
     for (i, item) in items.iter().enumerate() {
         if i > 0 {
             out.buf.push(b' ');
@@ -218,17 +352,18 @@ async fn message(
         match item {
             Planned::Figure(figure) => {
                 flags_shown |= *figure == FetchItem::Flags;
+                modseq_shown |= *figure == FetchItem::ModSeq;
                 write_figure(out.buf, view, record, figure, source.view.as_deref());
             }
-            Planned::Octets { label, .. } => {
+            Planned::Octets { label, .. }
+            | Planned::Binary { label, .. }
+            | Planned::BinarySize { label, .. } => {
                 out.buf.extend_from_slice(label);
-                match bodies.next().flatten() {
-                    Some(octets) => {
-                        out.buf.extend_from_slice(format!(" {{{}}}\r\n", octets.len()).as_bytes());
-                        out.octets(octets).await?;
-                    }
-                    None => out.buf.extend_from_slice(b" NIL"),
-                }
+                write_ready(bodies.next(), out).await?;
+            }
+            Planned::Preview { .. } => {
+                out.buf.extend_from_slice(b"PREVIEW");
+                write_ready(bodies.next(), out).await?;
             }
         }
     }
@@ -236,7 +371,31 @@ async fn message(
         out.buf.push(b' ');
         write_figure(out.buf, view, record, &FetchItem::Flags, None);
     }
+    if show_flags && !modseq_shown && session.enabled.condstore {
+        out.buf.push(b' ');
+        write_modseq(out.buf, record);
+    }
     out.buf.extend_from_slice(b")\r\n");
+    Ok(Shown::Whole)
+}
+
+async fn write_ready(ready: Option<Ready>, out: &mut Out<'_>) -> std::io::Result<()> {
+    out.buf.push(b' ');
+    match ready {
+        Some(Ready::Octets(Some(octets))) => {
+            out.buf.extend_from_slice(format!("{{{}}}\r\n", octets.len()).as_bytes());
+            out.octets(octets).await?;
+        }
+        Some(Ready::Binary(Some(octets))) => {
+            // literal8 only where it is needed: NUL is all that a literal cannot hold (RFC 3516 section 3).
+            let mark = if memchr::memchr(0, &octets).is_some() { "~" } else { "" };
+            out.buf.extend_from_slice(format!("{mark}{{{}}}\r\n", octets.len()).as_bytes());
+            out.octets(octets).await?;
+        }
+        Some(Ready::Size(size)) => out.buf.extend_from_slice(size.to_string().as_bytes()),
+        Some(Ready::Preview(Some(text))) => quote::string(out.buf, text.as_bytes()),
+        _ => out.buf.extend_from_slice(b"NIL"),
+    }
     Ok(())
 }
 
@@ -256,6 +415,13 @@ fn write_figure(
             out.extend_from_slice(format!("INTERNALDATE \"{}\"", record.date).as_bytes());
         }
         FetchItem::Rfc822Size => out.extend_from_slice(format!("RFC822.SIZE {}", record.size).as_bytes()),
+        FetchItem::ModSeq => write_modseq(out, record),
+        FetchItem::EmailId => out.extend_from_slice(format!("EMAILID ({})", record.email.shown()).as_bytes()),
+        // No threads are kept, which RFC 8474 section 4 has NIL for.
+        FetchItem::ThreadId => out.extend_from_slice(b"THREADID NIL"),
+        FetchItem::SaveDate => {
+            out.extend_from_slice(format!("SAVEDATE \"{}\"", record.save_date()).as_bytes());
+        }
         FetchItem::Uid => out.extend_from_slice(format!("UID {}", record.uid).as_bytes()),
         item => {
             let (label, text): (&[u8], _) = match item {

@@ -1,13 +1,16 @@
-//! LIST and LSUB
+//! LIST with selection and return options (RFC 5258, RFC 5819, RFC 6154).
+//!
+//! Children and special uses are shown whether asked for or not: both are attributes that a client may ignore, and
+//! several clients look for them without asking.
 
 use std::collections::BTreeMap;
 
-use super::{Done, user};
-use crate::mailstore::Attributes;
+use super::{Done, status, user};
 use crate::mailstore::catalog::Catalog;
+use crate::mailstore::{Attributes, MailboxRow, StoreError};
 use crate::session::{Out, Reply, Session};
-use crate::syntax::mailbox_name::{MailboxName, SEPARATOR, matches_pattern};
-use crate::syntax::{quote, utf7};
+use crate::syntax::ast::{ListArgs, StatusItem};
+use crate::syntax::mailbox_name::{MailboxName, NameForm, SEPARATOR, matches_pattern};
 
 /// Longest pattern taken, reference included: the cost of matching is pattern times name. Twice what the longest name
 /// takes in modified UTF-7, wildcards included, is beyond any use.
@@ -15,78 +18,161 @@ const MAX_PATTERN: usize = 2 * MailboxName::MAX_OCTETS;
 /// Most wildcards in a pattern, for the same reason.
 const MAX_WILDCARDS: usize = 64;
 
+/// A pattern with its reference, as text.
+pub(super) struct Pattern(String);
+
+impl Pattern {
+    /// Checks and decodes a pattern; `None` for one that is no valid name and so matches none.
+    pub(super) fn new(reference: &[u8], pattern: &[u8], form: NameForm) -> Result<Option<Self>, Reply> {
+        if reference.len() + pattern.len() > MAX_PATTERN {
+            return Err(Reply::no("LIMIT", "Pattern is too long"));
+        }
+        let full = [reference, pattern].concat();
+        if full.iter().filter(|b| matches!(b, b'*' | b'%')).count() > MAX_WILDCARDS {
+            return Err(Reply::no("LIMIT", "Pattern has too many wildcards"));
+        }
+        Ok(form.decode(&full).ok().map(Self))
+    }
+
+    /// Whether a name matches; INBOX in any case, also within a pattern.
+    pub(super) fn matches(&self, name: &MailboxName) -> bool {
+        let pattern = self.0.as_str();
+        matches_pattern(pattern, name.as_str())
+            || (name.as_str().starts_with("INBOX")
+                && pattern.get(..5).is_some_and(|p| p.eq_ignore_ascii_case("INBOX"))
+                && matches_pattern(&format!("INBOX{}", &pattern[5..]), name.as_str()))
+    }
+}
+
+/// Appends a LIST or LSUB response; `extra` is extended data with a blank before it.
+pub(super) fn line(
+    out: &mut Vec<u8>,
+    word: &str,
+    attributes: &str,
+    name: &MailboxName,
+    extra: &str,
+    form: NameForm,
+) {
+    out.extend_from_slice(format!("* {word} ({attributes}) \"{SEPARATOR}\" ").as_bytes());
+    name.write(out, form);
+    out.extend_from_slice(extra.as_bytes());
+    out.extend_from_slice(b"\r\n");
+}
+
+/// What is known of a name that is to be shown.
+#[derive(Default)]
+struct Found {
+    attributes: Attributes,
+    /// Its row, when its figures are to be shown.
+    row: Option<MailboxRow>,
+    /// Whether it meets the selection options itself.
+    own: bool,
+    /// Whether a name below that does not match the pattern meets them.
+    child: bool,
+    children: bool,
+}
+
 /// Shows the names that match.
 ///
 /// # Errors
 /// When the client is gone.
-pub async fn run(
-    session: &Session,
-    reference: &[u8],
-    pattern: &[u8],
-    subscribed: bool,
-    out: &mut Out<'_>,
-) -> Done {
-    let word = if subscribed { "LSUB" } else { "LIST" };
-    let done = if subscribed { "LSUB completed" } else { "LIST completed" };
-    if pattern.is_empty() && !subscribed {
+pub async fn run(session: &mut Session, args: &ListArgs, out: &mut Out<'_>) -> Done {
+    const DONE: &str = "LIST completed";
+    if !args.extended && args.patterns.iter().all(Vec::is_empty) {
         // Asks for the separator and the root of the reference.
         out.buf.extend_from_slice(format!("* LIST (\\Noselect) \"{SEPARATOR}\" \"\"\r\n").as_bytes());
-        return Ok(Reply::ok(done));
+        return Ok(Reply::ok(DONE));
     }
-    if reference.len() + pattern.len() > MAX_PATTERN {
-        return Ok(Reply::no("LIMIT", "Pattern is too long"));
+    let form = session.enabled.name_form();
+    let mut patterns = Vec::new();
+    // In the extended form an empty pattern matches nothing (RFC 5258 section 3).
+    for pattern in args.patterns.iter().filter(|p| !p.is_empty()) {
+        match Pattern::new(&args.reference, pattern, form) {
+            Ok(pattern) => patterns.extend(pattern),
+            Err(reply) => return Ok(reply),
+        }
     }
-    let full = [reference, pattern].concat();
-    if full.iter().filter(|b| matches!(b, b'*' | b'%')).count() > MAX_WILDCARDS {
-        return Ok(Reply::no("LIMIT", "Pattern has too many wildcards"));
-    }
-    // A pattern that is no valid name matches no name.
-    let Ok(pattern) = utf7::decode(&full) else { return Ok(Reply::ok(done)) };
-    let lines = {
-        let user = user(session)?;
-        let catalog = user.catalog();
-        if subscribed { lsub(&catalog, &pattern) } else { list(&catalog, &pattern) }
-    };
-    for (attributes, name) in lines {
-        out.buf.extend_from_slice(format!("* {word} ({attributes}) \"{SEPARATOR}\" ").as_bytes());
-        quote::astring(out.buf, name.to_wire().as_bytes());
-        out.buf.extend_from_slice(b"\r\n");
+    let status = args.returns.status.as_ref();
+    session.enabled.condstore |= status.is_some_and(|items| items.contains(&StatusItem::HighestModSeq));
+    let user = user(session)?;
+    let found = names(&user.catalog(), &patterns, args);
+    for (name, found) in found {
+        let (attributes, extra) = attributes(&found, args);
+        line(out.buf, "LIST", &attributes, &name, extra, form);
+        if let (Some(items), Some(row)) = (&args.returns.status, &found.row)
+            && row.selectable()
+        {
+            match status::show(out.buf, &user, row, items, form).await {
+                // Deleted since the names were looked at: it is listed, and has no figures (RFC 5819 section 2).
+                Ok(()) | Err(StoreError::NoSuchMailbox | StoreError::NotSelectable) => {}
+                Err(e) => return Err(e.into()),
+            }
+        }
         out.room().await?;
     }
-    Ok(Reply::ok(done))
+    Ok(Reply::ok(DONE))
 }
 
-fn matches(pattern: &str, name: &MailboxName) -> bool {
-    matches_pattern(pattern, name.as_str())
-        // INBOX in any case, also within a pattern.
-        || (name.as_str().starts_with("INBOX") && pattern.get(..5).is_some_and(|p| p.eq_ignore_ascii_case("INBOX"))
-            && matches_pattern(&format!("INBOX{}", &pattern[5..]), name.as_str()))
-}
-
-fn list(catalog: &Catalog, pattern: &str) -> Vec<(String, MailboxName)> {
-    catalog
-        .iter()
-        .filter(|r| r.attributes.has(Attributes::EXISTS) && matches(pattern, &r.name))
-        .map(|r| {
-            let children = if catalog.has_children(&r.name) { "\\HasChildren" } else { "\\HasNoChildren" };
-            let noselect = if r.selectable() { "" } else { "\\Noselect " };
-            (format!("{noselect}{children}"), r.name.clone())
-        })
-        .collect()
-}
-
-/// Subscribed names; and names above them that `%` matches while they themselves do not (RFC 3501 section 6.3.9).
-fn lsub(catalog: &Catalog, pattern: &str) -> Vec<(String, MailboxName)> {
-    let mut found: BTreeMap<MailboxName, bool> = BTreeMap::new();
-    for row in catalog.iter().filter(|r| r.attributes.has(Attributes::SUBSCRIBED)) {
-        if matches(pattern, &row.name) {
-            found.insert(row.name.clone(), row.selectable());
-        } else {
-            for above in row.name.ancestors().filter(|n| matches(pattern, n)) {
-                let own = catalog.get(&above).is_some_and(|r| r.attributes.has(Attributes::SUBSCRIBED));
-                found.entry(above).or_insert(own);
+fn names(catalog: &Catalog, patterns: &[Pattern], args: &ListArgs) -> BTreeMap<MailboxName, Found> {
+    let matches = |name: &MailboxName| patterns.iter().any(|p| p.matches(name));
+    let select = args.select;
+    let mut found: BTreeMap<MailboxName, Found> = BTreeMap::new();
+    for row in catalog.iter() {
+        let exists = row.attributes.has(Attributes::EXISTS);
+        let own = (exists || select.subscribed)
+            && (!select.subscribed || row.attributes.has(Attributes::SUBSCRIBED))
+            && (!select.special_use || row.attributes.uses().next().is_some());
+        if !own {
+            continue;
+        }
+        if matches(&row.name) {
+            found.entry(row.name.clone()).or_default().own = true;
+        } else if select.recursive {
+            for above in row.name.ancestors().filter(|n| matches(n)) {
+                found.entry(above).or_default().child = true;
             }
         }
     }
-    found.into_iter().map(|(n, ok)| (if ok { String::new() } else { "\\Noselect".into() }, n)).collect()
+    for (name, found) in &mut found {
+        if let Some(row) = catalog.get(name) {
+            found.attributes = row.attributes;
+            found.row = args.returns.status.is_some().then(|| row.clone());
+        }
+        found.children = catalog.has_children(name);
+    }
+    found
+}
+
+/// Appends the LIST response that IMAP4rev2 has SELECT give (RFC 9051 section 6.3.2).
+pub(super) fn selected(out: &mut Vec<u8>, catalog: &Catalog, name: &MailboxName) {
+    let attributes_of = |row: &MailboxRow| Found {
+        attributes: row.attributes,
+        children: catalog.has_children(name),
+        ..Found::default()
+    };
+    if let Some(found) = catalog.get(name).map(attributes_of) {
+        line(out, "LIST", &attributes(&found, &ListArgs::default()).0, name, "", NameForm::Utf8);
+    }
+}
+
+fn attributes(found: &Found, args: &ListArgs) -> (String, &'static str) {
+    let mut words: Vec<&str> = Vec::new();
+    let attributes = found.attributes;
+    if !attributes.has(Attributes::EXISTS) {
+        words.push("\\NonExistent");
+    } else if attributes.has(Attributes::NOSELECT) {
+        words.push("\\Noselect");
+    }
+    let show_subscribed = args.select.subscribed || args.returns.subscribed;
+    if show_subscribed && attributes.has(Attributes::SUBSCRIBED) {
+        words.push("\\Subscribed");
+    }
+    words.extend(attributes.uses());
+    words.push(if found.children { "\\HasChildren" } else { "\\HasNoChildren" });
+    let extra = match (found.child, args.select.subscribed) {
+        (false, _) => "",
+        (true, true) => " (CHILDINFO (\"SUBSCRIBED\"))",
+        (true, false) => " (CHILDINFO (\"SPECIAL-USE\"))",
+    };
+    (words.join(" "), extra)
 }

@@ -18,11 +18,14 @@ pub mod idle;
 pub mod list;
 pub mod login;
 pub mod logout;
+pub mod lsub;
 pub mod namespace;
 pub mod noop;
 pub mod rename;
+pub mod replace;
 pub mod search;
 pub mod select;
+pub mod sort;
 pub mod starttls;
 pub mod status;
 pub mod store;
@@ -33,7 +36,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
-use crate::mailstore::{StoreError, UserStore};
+use crate::mailstore::{StoreError, UidValidity, UserStore};
 use crate::session::{Failure, Out, Reply, Session, View};
 use crate::syntax::ast::{Command, MailboxArg};
 use crate::syntax::mailbox_name::MailboxName;
@@ -52,23 +55,23 @@ pub async fn run(session: &mut Session, command: Command, tag: &Bytes, out: &mut
         Command::Logout => logout::run(session, out),
         Command::StartTls => starttls::run(session),
         Command::Id => id::run(out),
-        Command::Enable(names) => enable::run(&names, out),
+        Command::Enable(names) => enable::run(session, &names, out),
         Command::Login { user, password } => login::run(session, &user, &password).await,
         Command::Authenticate { mechanism, initial } => {
             authenticate::run(session, tag, &mechanism, initial, out).await
         }
-        Command::Select { mailbox, read_only } => select::run(session, mailbox, read_only, out).await,
-        Command::Create(name) => create::run(session, name).await,
+        Command::Select { mailbox, args } => select::run(session, mailbox, &args, out).await,
+        Command::Create { mailbox, uses } => create::run(session, mailbox, &uses).await,
         Command::Delete(name) => delete::run(session, name).await,
         Command::Rename(from, to) => rename::run(session, from, to).await,
         Command::Subscribe(name) => subscribe::run(session, name, true).await,
         Command::Unsubscribe(name) => subscribe::run(session, name, false).await,
-        Command::List { reference, pattern, subscribed } => {
-            list::run(session, &reference, &pattern, subscribed, out).await
-        }
+        Command::List(args) => list::run(session, &args, out).await,
+        Command::Lsub { reference, pattern } => lsub::run(session, &reference, &pattern, out).await,
         Command::Status { mailbox, items } => status::run(session, mailbox, &items, out).await,
-        Command::Append { mailbox, flags, date, message } => {
-            append::run(session, mailbox, flags, date, message).await
+        Command::Append { mailbox, messages } => append::run(session, mailbox, messages).await,
+        Command::Replace { message, mailbox, by, uid } => {
+            replace::run(session, &message, mailbox, by, uid, out).await
         }
         Command::Namespace => namespace::run(out),
         Command::Idle => idle::run(session, tag, out),
@@ -76,13 +79,22 @@ pub async fn run(session: &mut Session, command: Command, tag: &Bytes, out: &mut
         Command::Unselect => unselect::run(session),
         Command::Expunge => expunge::run(session, None).await,
         Command::UidExpunge(set) => expunge::run(session, Some(&set)).await,
-        Command::Search { charset, key, uid } => {
-            search::run(session, charset.as_deref(), &key, uid, out).await
+        Command::Search { returns, charset, key, uid } => {
+            let asked = search::SearchKeys { charset: charset.as_deref(), key: &key, uid };
+            search::run(session, &asked, returns, tag, out).await
         }
-        Command::Fetch { set, items, uid } => fetch::run(session, &set, &items, uid, out).await,
-        Command::Store { set, change, silent, flags, uid } => {
-            store::run(session, &set, store::Asked { change, silent, flags, uid }, out).await
+        Command::Sort { returns, keys, charset, key, uid } => {
+            let asked = search::SearchKeys { charset: Some(&charset), key: &key, uid };
+            sort::run(session, &asked, keys, returns, tag, out).await
         }
+        Command::Thread { algorithm, charset, key, uid } => {
+            let asked = search::SearchKeys { charset: Some(&charset), key: &key, uid };
+            sort::thread(session, &asked, algorithm, out).await
+        }
+        Command::Fetch { set, items, since, uid } => {
+            fetch::run(session, &set, &fetch::Asked { items: &items, since, uid }, out).await
+        }
+        Command::Store { set, args, uid } => store::run(session, &set, args, uid, out).await,
         Command::Copy { set, mailbox, uid } => copy::run(session, &set, mailbox, uid, false, out).await,
         Command::Move { set, mailbox, uid } => copy::run(session, &set, mailbox, uid, true, out).await,
     }
@@ -99,12 +111,17 @@ fn view(session: &Session) -> Result<&View, Failure> {
 }
 
 /// The name, or the answer to one that breaks a rule.
-fn name(arg: MailboxArg) -> Result<MailboxName, Reply> {
-    arg.map_err(|e| {
+fn name(session: &Session, arg: &MailboxArg) -> Result<MailboxName, Reply> {
+    MailboxName::from_wire(&arg.0, session.enabled.name_form()).map_err(|e| {
         let mut text = e.to_string();
         text[..1].make_ascii_uppercase();
         Reply::no("CANNOT", text)
     })
+}
+
+/// MAILBOXID (RFC 8474 section 5): made of UIDVALIDITY, which is a mailbox's own for ever and goes with it on RENAME.
+fn mailbox_id(uid_validity: UidValidity) -> String {
+    format!("F{:08X}", uid_validity.0)
 }
 
 /// Answer to message numbers that do not exist (RFC 3501 section 9, `seq-number`).

@@ -9,7 +9,7 @@ use crate::syntax::ast::MailboxArg;
 /// # Errors
 /// When it cannot be renamed.
 pub async fn run(session: &Session, from: MailboxArg, to: MailboxArg) -> Done {
-    match (name(from), name(to)) {
+    match (name(session, &from), name(session, &to)) {
         (Ok(from), Ok(to)) => user(session)?.rename(from, to, session.id).await?,
         (Err(reply), _) | (_, Err(reply)) => return Ok(reply),
     }

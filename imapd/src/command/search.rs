@@ -1,14 +1,16 @@
-//! SEARCH
+//! SEARCH (RFC 3501 section 6.4.4), its extended form (RFC 4731) and the saved result (RFC 5182)
 
 use std::sync::Arc;
 
 use bytes::Bytes;
 
 use super::{Done, view};
-use crate::mailstore::{MessageRecord, OpenMailbox, Uid};
-use crate::search::{Content, Program, Row};
+use crate::mailstore::{MessageRecord, ModSeq, OpenMailbox, Uid};
+use crate::search::{Content, Context, Program, Row};
 use crate::session::{Failure, Out, Reply, Session, View};
-use crate::syntax::search_key::SearchKey;
+use crate::syntax::quote;
+use crate::syntax::search_key::{SearchKey, SearchReturn};
+use crate::syntax::seqset::NumberSet;
 
 /// Messages read before they are judged together.
 const BATCH_MESSAGES: usize = 64;
@@ -21,38 +23,187 @@ struct Candidate {
     recent: bool,
 }
 
+/// What SEARCH, SORT and THREAD look for.
+pub struct SearchKeys<'a> {
+    /// Charset of the texts.
+    pub charset: Option<&'a [u8]>,
+    /// What messages must match.
+    pub key: &'a SearchKey,
+    /// Whether UIDs are shown.
+    pub uid: bool,
+}
+
+/// Messages as number and UID.
+pub(super) type Hits = Vec<(u32, Uid)>;
+
 /// Shows which messages match.
 ///
 /// # Errors
 /// When the mail store fails or the client is gone.
 pub async fn run(
+    session: &mut Session,
+    asked: &SearchKeys<'_>,
+    returns: Option<SearchReturn>,
+    tag: &[u8],
+    out: &mut Out<'_>,
+) -> Done {
+    // IMAP4rev2 has the extended response only (RFC 9051 section 6.4.4).
+    let returns =
+        returns.or(session.enabled.rev2.then(|| SearchReturn { all: true, ..SearchReturn::default() }));
+    let hits = match find_or_forget(session, asked, returns).await? {
+        Ok(hits) => hits,
+        Err(reply) => return Ok(reply),
+    };
+    let modseq = modseq_of(session, asked, &hits, returns);
+    let Some(returns) = returns else {
+        out.buf.extend_from_slice(b"* SEARCH");
+        for (number, uid) in hits {
+            let n = if asked.uid { uid.0 } else { number };
+            out.buf.extend_from_slice(format!(" {n}").as_bytes());
+            out.room().await?;
+        }
+        if let Some(modseq) = modseq {
+            out.buf.extend_from_slice(format!(" (MODSEQ {modseq})").as_bytes());
+        }
+        out.buf.extend_from_slice(b"\r\n");
+        return Ok(Reply::ok("SEARCH completed"));
+    };
+    if returns.shows() {
+        esearch(out.buf, tag, &hits, returns, asked.uid, true, modseq);
+    }
+    keep(session, &hits, returns);
+    Ok(Reply::ok("SEARCH completed"))
+}
+
+/// Finds messages, ascending; or the answer to an unknown charset. A search that was to be saved and failed leaves
+/// nothing saved (RFC 5182 section 2.1).
+pub(super) async fn find_or_forget(
+    session: &mut Session,
+    asked: &SearchKeys<'_>,
+    returns: Option<SearchReturn>,
+) -> Result<Result<Hits, Reply>, Failure> {
+    let found = find(session, asked.charset, asked.key).await;
+    if !matches!(found, Ok(Ok(_)))
+        && returns.is_some_and(|r| r.save)
+        && let Some(view) = &mut session.view
+    {
+        view.save(NumberSet::default());
+    }
+    found
+}
+
+/// Makes the hits `$` when that was asked for.
+pub(super) fn keep(session: &mut Session, hits: &[(u32, Uid)], returns: SearchReturn) {
+    if returns.save
+        && let Some(view) = &mut session.view
+    {
+        view.save(saved(hits, returns));
+    }
+}
+
+/// The modification sequence to be told: the highest of the messages that are shown, when the keys name one (RFC 7162
+/// section 3.1.5, RFC 4731 section 3.2). That switches CONDSTORE on.
+pub(super) fn modseq_of(
+    session: &mut Session,
+    asked: &SearchKeys<'_>,
+    hits: &[(u32, Uid)],
+    returns: Option<SearchReturn>,
+) -> Option<ModSeq> {
+    if !asked.key.uses_modseq() {
+        return None;
+    }
+    session.enabled.condstore = true;
+    let shown = returns.map_or_else(|| uids(hits), |returns| saved(hits, returns));
+    let state = session.view.as_ref()?.mailbox.state();
+    shown.iter().filter_map(|uid| state.columns.get(Uid(uid))).map(|r| r.modseq).max()
+}
+
+/// Appends the ESEARCH response (RFC 4731 section 3.1). Hits that are not `ascending` are in an order that counts (RFC
+/// 5267 section 3), so that they are shown one by one.
+pub(super) fn esearch(
+    out: &mut Vec<u8>,
+    tag: &[u8],
+    hits: &[(u32, Uid)],
+    returns: SearchReturn,
+    by_uid: bool,
+    ascending: bool,
+    modseq: Option<ModSeq>,
+) {
+    let shown = |hit: &(u32, Uid)| if by_uid { hit.1.0 } else { hit.0 };
+    out.extend_from_slice(b"* ESEARCH (TAG ");
+    // A tag holds nothing that a string could not; it is shown as one whatever it is made of.
+    quote::string(out, tag);
+    out.extend_from_slice(if by_uid { b") UID" } else { b")" });
+    if let (Some(first), Some(last)) = (hits.first(), hits.last()) {
+        if returns.min {
+            out.extend_from_slice(format!(" MIN {}", shown(first)).as_bytes());
+        }
+        if returns.max {
+            out.extend_from_slice(format!(" MAX {}", shown(last)).as_bytes());
+        }
+    }
+    if returns.count {
+        out.extend_from_slice(format!(" COUNT {}", hits.len()).as_bytes());
+    }
+    if returns.all && !hits.is_empty() {
+        let all = match ascending {
+            true => NumberSet::from_sorted(hits.iter().map(shown)).to_string(),
+            false => hits.iter().map(|h| shown(h).to_string()).collect::<Vec<_>>().join(","),
+        };
+        out.extend_from_slice(format!(" ALL {all}").as_bytes());
+    }
+    if let Some(modseq) = modseq {
+        out.extend_from_slice(format!(" MODSEQ {modseq}").as_bytes());
+    }
+    out.extend_from_slice(b"\r\n");
+}
+
+fn uids<'a>(hits: impl IntoIterator<Item = &'a (u32, Uid)>) -> NumberSet {
+    NumberSet::from_ranges(hits.into_iter().map(|(_, uid)| (uid.0, uid.0)))
+}
+
+/// What becomes `$`: the lowest or highest match when only they were asked for (RFC 5182 section 2.4).
+fn saved(hits: &[(u32, Uid)], returns: SearchReturn) -> NumberSet {
+    let ends = (returns.min || returns.max) && !returns.all && !returns.count;
+    let kept: &[&[(u32, Uid)]] = &match (hits, ends) {
+        ([], _) => [&hits[..0], &hits[..0]],
+        (_, false) => [hits, &hits[..0]],
+        (_, true) => [
+            &hits[..usize::from(returns.min)],
+            &hits[hits.len() - usize::from(returns.max && (hits.len() > 1 || !returns.min))..],
+        ],
+    };
+    uids(kept.iter().flat_map(|part| part.iter()))
+}
+
+fn unknown_charset() -> Reply {
+    Reply::no("BADCHARSET (US-ASCII UTF-8)", "Charset is not known")
+}
+
+/// Messages that match, ascending, as number and UID; or the answer to an unknown charset.
+async fn find(
     session: &Session,
     charset: Option<&[u8]>,
     key: &SearchKey,
-    by_uid: bool,
-    out: &mut Out<'_>,
-) -> Done {
+) -> Result<Result<Hits, Reply>, Failure> {
     let view = view(session)?;
     let program = {
         let state = view.mailbox.state();
-        let greatest = view.uids().last().copied().unwrap_or(0);
-        Program::new(key, charset, &|k| state.keyword_bit(k), view.len(), greatest)
+        let context = Context {
+            keyword_bit: &|k| state.keyword_bit(k),
+            greatest_seq: view.len(),
+            greatest_uid: view.uids().last().copied().unwrap_or(0),
+            saved: view.saved(),
+            now: session.server.store.now(),
+        };
+        Program::new(key, charset, &context)
     };
-    let Ok(program) = program else {
-        return Ok(Reply::no("BADCHARSET (US-ASCII UTF-8)", "Charset is not known"));
-    };
+    let Ok(program) = program else { return Ok(Err(unknown_charset())) };
     let program = Arc::new(program);
     let (mut hits, unknown) = by_index(view, &program);
     hits.extend(by_content(session, &view.mailbox, &program, unknown).await?);
     hits.sort_unstable();
-    out.buf.extend_from_slice(b"* SEARCH");
-    for (number, uid) in hits {
-        let n = if by_uid { uid.0 } else { number };
-        out.buf.extend_from_slice(format!(" {n}").as_bytes());
-        out.room().await?;
-    }
-    out.buf.extend_from_slice(b"\r\n");
-    Ok(Reply::ok("SEARCH completed"))
+    Ok(Ok(hits))
 }
 
 /// Hits that the index tells, and the messages it cannot tell of.

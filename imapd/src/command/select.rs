@@ -1,47 +1,121 @@
-//! SELECT and EXAMINE
+//! SELECT and EXAMINE, with CONDSTORE and QRESYNC (RFC 7162)
 
-use super::{Done, name, user};
-use crate::session::view::{flag_names, write_flags_line};
+use super::{Done, list, mailbox_id, name, user};
+use crate::mailstore::Uid;
+use crate::session::view::{flag_names, write_flags, write_flags_line, write_modseq};
 use crate::session::{Out, Reply, Session, View};
-use crate::syntax::ast::MailboxArg;
+use crate::syntax::ast::{MailboxArg, Resync, SelectArgs};
+use crate::syntax::seqset::{NumberSet, SequenceSet};
 
 /// Opens a mailbox. Whatever happens, the one open before is left (RFC 3501 section 6.3.1).
 ///
 /// # Errors
 /// When the mailbox cannot be opened.
-pub async fn run(session: &mut Session, mailbox: MailboxArg, read_only: bool, out: &mut Out<'_>) -> Done {
-    session.view = None;
-    let mailbox = match name(mailbox) {
-        Ok(name) => user(session)?.open(&name).await?,
+pub async fn run(session: &mut Session, mailbox: MailboxArg, args: &SelectArgs, out: &mut Out<'_>) -> Done {
+    if args.resync.is_some() && !session.enabled.qresync {
+        return Ok(Reply::bad("QRESYNC must be enabled first"));
+    }
+    if session.view.take().is_some() && (session.enabled.condstore || session.enabled.rev2) {
+        // What follows belongs to the new mailbox (RFC 7162 section 3.2.11, RFC 9051 section 7.1).
+        out.buf.extend_from_slice(b"* OK [CLOSED] Former mailbox is closed\r\n");
+    }
+    let mailbox = match name(session, &mailbox) {
+        Ok(name) => {
+            let user = user(session)?;
+            let mailbox = user.open(&name).await?;
+            if session.enabled.rev2 {
+                list::selected(out.buf, &user.catalog(), &name);
+            }
+            mailbox
+        }
         Err(reply) => return Ok(reply),
     };
-    let view = View::new(mailbox.clone(), read_only);
-    {
-        let state = mailbox.state();
-        write_flags_line(out.buf, &state);
-        let permanent = match read_only {
-            true => String::new(),
-            // The star says that new keywords can be made.
-            false => format!("{} \\*", flag_names(&state)),
-        };
-        let mut lines = format!(
-            "* {} EXISTS\r\n* {} RECENT\r\n* OK [PERMANENTFLAGS ({permanent})] Flags that are kept\r\n",
-            view.len(),
-            view.recent_count(),
-        );
-        if let Some(first) = state.columns.first_unseen().filter(|i| *i < view.len() as usize) {
-            lines += &format!("* OK [UNSEEN {}] First unseen message\r\n", first + 1);
-        }
-        lines += &format!(
-            "* OK [UIDVALIDITY {}] UIDs are valid\r\n* OK [UIDNEXT {}] Next UID\r\n",
-            mailbox.uid_validity, state.uid_next
-        );
-        out.buf.extend_from_slice(lines.as_bytes());
+    session.enabled.condstore |= args.condstore;
+    let view = View::new(mailbox, args.read_only, !session.enabled.rev2);
+    figures(&view, out.buf);
+    if let Some(resync) = &args.resync {
+        changes(&view, resync, out).await?;
     }
     session.view = Some(view);
-    Ok(if read_only {
+    Ok(if args.read_only {
         Reply::ok_code("READ-ONLY", "EXAMINE completed")
     } else {
         Reply::ok_code("READ-WRITE", "SELECT completed")
     })
+}
+
+/// Appends the responses that every client gets.
+fn figures(view: &View, out: &mut Vec<u8>) {
+    let state = view.mailbox.state();
+    write_flags_line(out, &state);
+    let permanent = match view.read_only {
+        true => String::new(),
+        // The star says that new keywords can be made.
+        false => format!("{} \\*", flag_names(&state)),
+    };
+    let mut lines = format!("* {} EXISTS\r\n", view.len());
+    if view.shows_recent() {
+        lines += &format!("* {} RECENT\r\n", view.recent_count());
+    }
+    lines += &format!("* OK [PERMANENTFLAGS ({permanent})] Flags that are kept\r\n");
+    if view.shows_recent()
+        && let Some(first) = state.columns.first_unseen().filter(|i| *i < view.len() as usize)
+    {
+        lines += &format!("* OK [UNSEEN {}] First unseen message\r\n", first + 1);
+    }
+    lines += &format!(
+        "* OK [UIDVALIDITY {}] UIDs are valid\r\n* OK [UIDNEXT {}] Next UID\r\n\
+         * OK [HIGHESTMODSEQ {}] Highest modification sequence\r\n* OK [MAILBOXID ({})] Mailbox identifier\r\n",
+        view.mailbox.uid_validity,
+        state.uid_next,
+        view.modseq(),
+        mailbox_id(view.mailbox.uid_validity)
+    );
+    out.extend_from_slice(lines.as_bytes());
+}
+
+/// Tells what happened since the client was here: what vanished, then what changed (RFC 7162 section 3.2.5).
+async fn changes(view: &View, resync: &Resync, out: &mut Out<'_>) -> Result<(), std::io::Error> {
+    if resync.uid_validity != view.mailbox.uid_validity.0 {
+        return Ok(());
+    }
+    let changed: Vec<(u32, Uid)> = {
+        let state = view.mailbox.state();
+        let last = state.uid_next.0 - 1;
+        let known = resync.known.as_ref().map(|set| set.resolve(last));
+        let mut gone = state.vanished(resync.modseq, known.as_ref()).without(view.uids());
+        if state.tombstones.since(resync.modseq).is_none() {
+            let sure = resync.matched.as_ref().map_or(0, |(numbers, uids)| matched(view, numbers, uids));
+            gone = gone.intersection(&NumberSet::from_ranges([(sure + 1, u32::MAX)]));
+        }
+        if !gone.is_empty() {
+            out.buf.extend_from_slice(format!("* VANISHED (EARLIER) {gone}\r\n").as_bytes());
+        }
+        let changed = state.columns.changed_since(resync.modseq);
+        let asked = changed.filter(|u| known.as_ref().is_none_or(|k| k.contains(u.0)));
+        asked.filter_map(|u| Some((view.number_of(u)?, u))).collect()
+    };
+    for (number, uid) in changed {
+        {
+            let state = view.mailbox.state();
+            let Some(record) = state.columns.get(uid) else { continue };
+            out.buf.extend_from_slice(format!("* {number} FETCH (UID {uid} FLAGS ").as_bytes());
+            write_flags(out.buf, &record, &state, view.is_recent(uid));
+            out.buf.push(b' ');
+            write_modseq(out.buf, &record);
+            out.buf.extend_from_slice(b")\r\n");
+        }
+        out.room().await?;
+    }
+    Ok(())
+}
+
+/// The greatest UID up to which the client's numbering is ours, so that nothing of what is missing below is news to it
+/// (RFC 7162 section 3.2.5.2). Used where it is not known when messages were expunged.
+fn matched(view: &View, numbers: &SequenceSet, uids: &SequenceSet) -> u32 {
+    let numbers = numbers.resolve(view.len());
+    let uids = uids.resolve(view.uids().last().copied().unwrap_or(0));
+    let pairs = numbers.iter().zip(uids.iter()).take(view.len() as usize);
+    let same = pairs.take_while(|(n, uid)| view.uids().get(*n as usize - 1) == Some(uid));
+    same.last().map_or(0, |(_, uid)| uid)
 }

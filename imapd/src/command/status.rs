@@ -1,36 +1,62 @@
 //! STATUS
 
-use super::{Done, name, user};
-use crate::mailstore::{Attributes, StoreError};
+use std::sync::Arc;
+
+use super::{Done, mailbox_id, name, user};
+use crate::mailstore::{Attributes, MailboxRow, StoreError, UserStore};
 use crate::session::{Out, Reply, Session};
 use crate::syntax::ast::{MailboxArg, StatusItem};
-use crate::syntax::quote;
+use crate::syntax::flag::SystemFlags;
+use crate::syntax::mailbox_name::NameForm;
+use crate::wire::MAX_MESSAGE;
 
-/// Shows figures of a mailbox. All but RECENT come from MAILBOX INDEX alone.
+/// Shows figures of a mailbox.
 ///
 /// # Errors
 /// When the mailbox does not exist.
-pub async fn run(session: &Session, mailbox: MailboxArg, items: &[StatusItem], out: &mut Out<'_>) -> Done {
-    let name = match name(mailbox) {
+pub async fn run(
+    session: &mut Session,
+    mailbox: MailboxArg,
+    items: &[StatusItem],
+    out: &mut Out<'_>,
+) -> Done {
+    let name = match name(session, &mailbox) {
         Ok(name) => name,
         Err(reply) => return Ok(reply),
     };
+    session.enabled.condstore |= items.contains(&StatusItem::HighestModSeq);
     let user = user(session)?;
     let row = user.catalog().get(&name).filter(|r| r.attributes.has(Attributes::EXISTS)).cloned();
     let row = row.ok_or(StoreError::NoSuchMailbox)?;
     if !row.selectable() {
         return Err(StoreError::NotSelectable.into());
     }
-    let mut recent = 0;
-    if items.contains(&StatusItem::Recent) && row.messages > 0 {
-        let open = user.open(&name).await?;
+    show(out.buf, &user, &row, items, session.enabled.name_form()).await?;
+    Ok(Reply::ok("STATUS completed"))
+}
+
+/// Appends the STATUS response. All but RECENT and DELETED come from MAILBOX INDEX alone.
+///
+/// # Errors
+/// When the mailbox has to be opened and cannot be.
+pub(super) async fn show(
+    out: &mut Vec<u8>,
+    user: &Arc<UserStore>,
+    row: &MailboxRow,
+    items: &[StatusItem],
+    form: NameForm,
+) -> Result<(), StoreError> {
+    let (mut recent, mut deleted) = (0, 0);
+    if row.messages > 0 && items.iter().any(|i| matches!(i, StatusItem::Recent | StatusItem::Deleted)) {
+        let open = user.open(&row.name).await?;
         let from = open.recent_from();
         let state = open.state();
         let uids = state.columns.uids();
         recent = uids.len() - uids.partition_point(|u| *u < from.0);
+        deleted = state.columns.count(SystemFlags::DELETED);
     }
-    out.buf.extend_from_slice(b"* STATUS ");
-    quote::astring(out.buf, name.to_wire().as_bytes());
+    out.extend_from_slice(b"* STATUS ");
+    row.name.write(out, form);
     let shown: Vec<String> = items
         .iter()
         .map(|item| match item {
@@ -39,8 +65,13 @@ pub async fn run(session: &Session, mailbox: MailboxArg, items: &[StatusItem], o
             StatusItem::UidNext => format!("UIDNEXT {}", row.uid_next),
             StatusItem::UidValidity => format!("UIDVALIDITY {}", row.uid_validity),
             StatusItem::Unseen => format!("UNSEEN {}", row.unseen),
+            StatusItem::Size => format!("SIZE {}", row.octets),
+            StatusItem::Deleted => format!("DELETED {deleted}"),
+            StatusItem::HighestModSeq => format!("HIGHESTMODSEQ {}", row.highest_modseq),
+            StatusItem::MailboxId => format!("MAILBOXID ({})", mailbox_id(row.uid_validity)),
+            StatusItem::AppendLimit => format!("APPENDLIMIT {MAX_MESSAGE}"),
         })
         .collect();
-    out.buf.extend_from_slice(format!(" ({})\r\n", shown.join(" ")).as_bytes());
-    Ok(Reply::ok("STATUS completed"))
+    out.extend_from_slice(format!(" ({})\r\n", shown.join(" ")).as_bytes());
+    Ok(())
 }

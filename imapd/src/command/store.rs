@@ -1,56 +1,82 @@
-//! STORE
+//! STORE, also on the condition that nothing changed (RFC 7162 section 3.1.3)
 
 use super::{Done, no_such_number, read_only, some_expunged, user, view};
 use crate::mailstore::Uid;
-use crate::session::view::write_flags;
-use crate::session::{Out, Reply, Session};
-use crate::syntax::ast::FlagChange;
-use crate::syntax::flag::FlagList;
-use crate::syntax::seqset::SequenceSet;
-
-/// What the command asks for, its messages apart.
-pub struct Asked {
-    /// How flags change.
-    pub change: FlagChange,
-    /// Whether the new flags are not to be shown.
-    pub silent: bool,
-    /// The flags.
-    pub flags: FlagList,
-    /// Whether it is UID STORE.
-    pub uid: bool,
-}
+use crate::session::view::{write_flags, write_modseq};
+use crate::session::{Out, Reply, Session, View};
+use crate::syntax::ast::StoreArgs;
+use crate::syntax::seqset::{NumberSet, SequenceSet};
 
 /// Changes flags in one work unit and shows them.
 ///
 /// # Errors
 /// When the mail store fails or the client is gone.
-pub async fn run(session: &Session, set: &SequenceSet, asked: Asked, out: &mut Out<'_>) -> Done {
+pub async fn run(
+    session: &mut Session,
+    set: &SequenceSet,
+    asked: StoreArgs,
+    by_uid: bool,
+    out: &mut Out<'_>,
+) -> Done {
+    session.enabled.condstore |= asked.unchanged_since.is_some();
     let view = view(session)?;
     if view.read_only {
         return Ok(read_only());
     }
-    let Some(selected) = view.select(set, asked.uid) else { return Ok(no_such_number()) };
+    let Some(selected) = view.select(set, by_uid) else { return Ok(no_such_number()) };
     let uids: Vec<Uid> = selected.iter().map(|(_, uid)| *uid).collect();
-    let mailbox = view.mailbox.clone();
-    let present = user(session)?.store(&mailbox, uids, asked.change, asked.flags, session.id).await?;
-    if !asked.silent {
-        for (number, uid) in &selected {
-            {
-                let state = mailbox.state();
-                let Some(record) = state.columns.get(*uid) else { continue };
-                out.buf.extend_from_slice(format!("* {number} FETCH (").as_bytes());
-                if asked.uid {
-                    out.buf.extend_from_slice(format!("UID {uid} ").as_bytes());
-                }
-                out.buf.extend_from_slice(b"FLAGS ");
-                write_flags(out.buf, &record, &state, view.is_recent(*uid));
-                out.buf.extend_from_slice(b")\r\n");
-            }
-            out.room().await?;
-        }
+    let StoreArgs { change, silent, flags, unchanged_since } = asked;
+    let store = user(session)?;
+    let stored = store.store_unchanged(&view.mailbox, uids, change, flags, unchanged_since, session.id);
+    let (present, refused) = stored.await?;
+    if !silent || session.enabled.condstore {
+        show(session, view, &selected, &refused, silent, by_uid, out).await?;
     }
-    if !asked.uid && present.len() < selected.len() {
+    if !by_uid && present.len() + refused.len() < selected.len() {
         return Ok(some_expunged());
     }
-    Ok(Reply::ok("STORE completed"))
+    if refused.is_empty() {
+        return Ok(Reply::ok("STORE completed"));
+    }
+    let numbers = refused.iter().filter_map(|uid| if by_uid { Some(uid.0) } else { view.number_of(*uid) });
+    let code = format!("MODIFIED {}", NumberSet::from_sorted(numbers));
+    Ok(Reply::ok_code(code, "STORE completed but for messages that were changed"))
+}
+
+/// Shows the messages as they are now, those refused apart.
+async fn show(
+    session: &Session,
+    view: &View,
+    selected: &[(u32, Uid)],
+    refused: &[Uid],
+    silent: bool,
+    by_uid: bool,
+    out: &mut Out<'_>,
+) -> std::io::Result<()> {
+    let enabled = session.enabled;
+    for (number, uid) in selected.iter().filter(|(_, uid)| refused.binary_search(uid).is_err()) {
+        {
+            let state = view.mailbox.state();
+            let Some(record) = state.columns.get(*uid) else { continue };
+            out.buf.extend_from_slice(format!("* {number} FETCH (").as_bytes());
+            let mut gap: &[u8] = b"";
+            if by_uid || enabled.qresync {
+                out.buf.extend_from_slice(format!("UID {uid}").as_bytes());
+                gap = b" ";
+            }
+            if !silent {
+                out.buf.extend_from_slice(gap);
+                out.buf.extend_from_slice(b"FLAGS ");
+                write_flags(out.buf, &record, &state, view.is_recent(*uid));
+                gap = b" ";
+            }
+            if enabled.condstore {
+                out.buf.extend_from_slice(gap);
+                write_modseq(out.buf, &record);
+            }
+            out.buf.extend_from_slice(b")\r\n");
+        }
+        out.room().await?;
+    }
+    Ok(())
 }

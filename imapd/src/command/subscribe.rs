@@ -9,7 +9,7 @@ use crate::syntax::ast::MailboxArg;
 /// # Errors
 /// When the mail store fails.
 pub async fn run(session: &Session, mailbox: MailboxArg, on: bool) -> Done {
-    match name(mailbox) {
+    match name(session, &mailbox) {
         Ok(name) => user(session)?.subscribe(name, on).await?,
         Err(reply) => return Ok(reply),
     }

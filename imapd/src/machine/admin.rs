@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use cms::cp::Guest;
 use cms::cp::name::UserId;
-use cms::csl::Csl;
+use cms::csl::{Csl, ReasonCode};
 use cms::trace::TraceSwitch;
 use cms::vmipc::Answer;
 use futures::future::BoxFuture;
@@ -22,6 +22,12 @@ const RC_SYNTAX: i32 = 24;
 
 /// Return code of a request that failed.
 const RC_FAILED: i32 = 28;
+
+/// ROOM: the user's mail is not stored here.
+const RC_NOT_HERE: i32 = 4;
+
+/// ROOM: there is no room, or it cannot be told.
+const RC_NO_ROOM: i32 = 8;
 
 /// What requests work on.
 pub struct Administration {
@@ -101,6 +107,13 @@ pub const REQUESTS: &[RequestRow] = &[
         run: |a, _, _| Box::pin(async move { retry(a) }),
     },
     RequestRow {
+        name: "ROOM",
+        min: 4,
+        syntax: "ROOM userid",
+        summary: "Tells whether mail for a user can be stored (0), is not stored here (4), or finds no room (8)",
+        run: |a, words, _| Box::pin(room(a, words)),
+    },
+    RequestRow {
         name: "SHUTDOWN",
         min: 4,
         syntax: "SHUTDOWN",
@@ -117,8 +130,8 @@ pub const REQUESTS: &[RequestRow] = &[
 ];
 
 impl Administration {
-    /// Carries out one request of `from`.
-    pub async fn request(&self, from: UserId, text: &str) -> Answer {
+    /// Carries out one request of `from`; one who is no administrator may only ask for ROOM.
+    pub async fn request(&self, from: UserId, administrator: bool, text: &str) -> Answer {
         let (word, rest) = cms::cp::command::split_word(text);
         let name = word.to_ascii_uppercase();
         let row = REQUESTS.iter().find(|r| name.len() >= r.min && r.name.starts_with(&name));
@@ -128,7 +141,10 @@ impl Administration {
                 format!("DTCIMP3001E Unknown request: {name}; HELP lists the requests"),
             );
         };
-        tracing::info!(target: "imapd::admin", "{from}: {text}");
+        if !administrator && row.name != "ROOM" {
+            return Answer::line(RC_FAILED, format!("DTCIMP3016E {from} is no administrator of this server"));
+        }
+        tracing::debug!(target: "imapd::admin", "{from}: {text}");
         let upper = rest.to_ascii_uppercase();
         let words: Vec<&str> = upper.split_ascii_whitespace().collect();
         if row.syntax == row.name && !words.is_empty() {
@@ -233,6 +249,22 @@ fn trace(admin: &Administration, words: &[&str]) -> Answer {
             RC_FAILED,
             format!("DTCIMP3008E Trace {kind} cannot be switched {state}: the host keeps no log"),
         )
+    }
+}
+
+/// What SMTP asks before it accepts a recipient.
+async fn room(admin: &Administration, words: &[&str]) -> Answer {
+    let [user] = words else { return syntax("ROOM") };
+    let Ok(user) = UserId::new(user) else { return syntax("ROOM") };
+    match admin.csl.dmsqlimu(user, admin.config.file_pool).await {
+        Ok(space) if space.used >= space.limit => {
+            Answer::line(RC_NO_ROOM, format!("{user} has reached the limit of {} blocks", space.limit))
+        }
+        Ok(_) => Answer::line(0, format!("{user} has room")),
+        Err(error) if error.reason == ReasonCode::SpaceNotFound => {
+            Answer::line(RC_NOT_HERE, format!("{user} is not enrolled"))
+        }
+        Err(error) => Answer::line(RC_NO_ROOM, format!("The mail store cannot be asked: {error}")),
     }
 }
 

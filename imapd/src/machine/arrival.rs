@@ -25,6 +25,7 @@ use cms::spool::Queue;
 use cms::spool::spl::{CloseAction, Sfblok, SplError, SplPath};
 use futures::stream::{FuturesOrdered, StreamExt};
 use tokio::sync::{Notify, mpsc};
+use tokio::time::Instant;
 
 use super::config::ImapConfig;
 use crate::mailstore::{MailStore, NewMessage, Origin, StoreError};
@@ -133,6 +134,8 @@ impl Arrival {
         if let Err(error) = self.path.reset_seen(owner, Queue::Reader).await {
             return error;
         }
+        // A time, not a pause: mail that keeps coming must not put it off.
+        let mut look_again = Instant::now() + RETRY;
         loop {
             match self.path.select_next(owner, Queue::Reader).await {
                 Ok(Some(file)) => {
@@ -142,17 +145,21 @@ impl Arrival {
                     }
                 }
                 Ok(None) => {
-                    let again = async {
-                        let _asked = tokio::time::timeout(RETRY, self.retry.notified()).await;
-                    };
                     let result = tokio::select! {
-                        arrived = self.path.arrival() => arrived.map(|_| ()),
-                        // What could not be taken before is looked at again.
-                        () = again => self.path.reset_seen(owner, Queue::Reader).await,
+                        arrived = self.path.arrival() => arrived.map(|_| false),
+                        () = tokio::time::sleep_until(look_again) => Ok(true),
+                        () = self.retry.notified() => Ok(true),
                     };
-                    if let Err(error) = result {
+                    let reset = match result {
+                        Ok(false) => continue,
+                        // What could not be taken before is looked at again.
+                        Ok(true) => self.path.reset_seen(owner, Queue::Reader).await,
+                        Err(error) => Err(error),
+                    };
+                    if let Err(error) = reset {
                         return error;
                     }
+                    look_again = Instant::now() + RETRY;
                 }
                 Err(error) => return error,
             }

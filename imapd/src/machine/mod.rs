@@ -154,7 +154,7 @@ impl Main {
                 cms.guest.complete(0);
                 continue;
             }
-            let answer = self.admin.request(cms.userid(), line.trim()).await;
+            let answer = self.admin.request(cms.userid(), true, line.trim()).await;
             for text in &answer.lines {
                 cms.say(text).await;
             }
@@ -212,21 +212,24 @@ async fn forget_passwords(guest: Guest, service: Arc<Service>) {
 /// The administrative request thread. The list of administrators is read anew for every connection.
 fn serve_requests(cms: &Arc<Cms>, admin: &Arc<Administration>) -> Result<(), String> {
     let listed = Arc::new(parking_lot::RwLock::new(Vec::<names::NamesEntry>::new()));
-    let current = listed.clone();
-    let requests = vmipc::serve(&cms.guest, move |user| {
-        let entries = current.read();
-        vmipc::is_listed(names::find(&entries, vmipc::RESOURCE), user)
-    });
+    let is_listed =
+        |entries: &[names::NamesEntry], user| vmipc::is_listed(names::find(entries, vmipc::RESOURCE), user);
+    let (current, origin) = (listed.clone(), admin.config.mail_origin);
+    // The mail origin may connect as well, for what it has to ask about recipients.
+    let requests = vmipc::serve(&cms.guest, move |user| user == origin || is_listed(&current.read(), user));
     let mut requests = requests.map_err(|e| e.to_string())?;
     let (cms, admin) = (cms.clone(), admin.clone());
     let guest = cms.guest.clone();
     drop(guest.spawn(async move {
         *listed.write() = read_list(&cms).await;
         while let Some(request) = requests.recv().await {
-            let answer = admin.request(request.from, &request.text).await;
+            let administrator = is_listed(&listed.read(), request.from);
+            let answer = admin.request(request.from, administrator, &request.text).await;
             request.answer(&answer);
-            // A changed list is in force for the connections after this request.
-            *listed.write() = read_list(&cms).await;
+            // A changed list is in force for the connections after this request. SMTP asks often and changes nothing.
+            if administrator {
+                *listed.write() = read_list(&cms).await;
+            }
         }
     }));
     Ok(())

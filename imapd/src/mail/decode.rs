@@ -172,6 +172,18 @@ pub fn transfer_decoded(encoding: Option<&[u8]>, body: &[u8]) -> Vec<u8> {
     }
 }
 
+/// The body of a part with its transfer encoding undone, as BINARY shows it; `None` when the encoding is not known or the
+/// body is not in it (RFC 3516 section 4.3).
+pub fn binary(encoding: Option<&[u8]>, body: &[u8]) -> Option<Vec<u8>> {
+    let encoding = encoding.map(|e| params::parse(e).value.to_ascii_lowercase());
+    match encoding.as_deref() {
+        None | Some(b"" | b"7bit" | b"8bit" | b"binary") => Some(body.to_vec()),
+        Some(b"base64") => base64_decode(body),
+        Some(b"quoted-printable") => quoted_printable_decode(body),
+        Some(_) => None,
+    }
+}
+
 /// Calls `found` with every decoded text of the bodies until it returns true: text parts, and headers of messages
 /// and parts inside. Returns whether it did.
 pub fn body_texts(message: &[u8], structure: &Structure, mut found: impl FnMut(&str) -> bool) -> bool {

@@ -7,13 +7,18 @@
 //! Not here: changing messages. What is broken stays broken and is shown as well as the grammar allows.
 
 pub mod address;
+pub mod base_subject;
 pub mod body_structure;
 pub mod decode;
 pub mod envelope;
+pub mod head;
 pub mod header;
 pub mod params;
+pub mod preview;
 pub mod scan;
 pub mod section;
+
+use std::sync::OnceLock;
 
 use bytes::Bytes;
 
@@ -28,6 +33,8 @@ pub struct NoteView {
     pub body: Bytes,
     /// The BODYSTRUCTURE item.
     pub body_structure: Bytes,
+    /// The PREVIEW, once somebody asked for it.
+    preview: OnceLock<String>,
 }
 
 impl NoteView {
@@ -41,7 +48,23 @@ impl NoteView {
         body_structure::write(&mut body, message, &structure, false);
         let mut full = Vec::with_capacity(512);
         body_structure::write(&mut full, message, &structure, true);
-        Self { structure, envelope: envelope.into(), body: body.into(), body_structure: full.into() }
+        Self {
+            structure,
+            envelope: envelope.into(),
+            body: body.into(),
+            body_structure: full.into(),
+            preview: OnceLock::new(),
+        }
+    }
+
+    /// The PREVIEW, when it was made before.
+    pub fn known_preview(&self) -> Option<&str> {
+        self.preview.get().map(String::as_str)
+    }
+
+    /// The PREVIEW of this message, of which these are all octets.
+    pub fn preview(&self, message: &[u8]) -> &str {
+        self.preview.get_or_init(|| preview::preview(message, &self.structure))
     }
 
     /// Octets of memory this view takes, about, for the bound of the cache.
@@ -50,7 +73,8 @@ impl NoteView {
             + self.body.len()
             + self.body_structure.len()
             + size_of_val(self.structure.parts())
-            + 200
+            // Room for a PREVIEW, which may be made later, is in this.
+            + 400
     }
 }
 

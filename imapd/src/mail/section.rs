@@ -53,7 +53,7 @@ pub fn resolve<'a>(structure: &Structure, section: &'a Section) -> Resolved<'a> 
 }
 
 /// The part of that number. Part 1 of a message that is no multipart is its one body.
-fn part<'a>(structure: &'a Structure, path: &[u32]) -> Option<&'a Part> {
+pub fn part<'a>(structure: &'a Structure, path: &[u32]) -> Option<&'a Part> {
     let mut here = structure.root();
     // Whether `here` is a message (or multipart) whose parts are counted, rather than one such part.
     let mut counts = true;

@@ -6,7 +6,8 @@ use bytes::Bytes;
 use futures::future::BoxFuture;
 
 use super::error::StoreError;
-use super::types::{MailboxId, MailboxRow, MessageRecord, NoteMarks, Uid, UserHeader};
+use super::tombstones::Tombstone;
+use super::types::{MailboxId, MailboxRow, MessageRecord, ModSeq, NoteMarks, Uid, UserHeader};
 use crate::syntax::flag::Keyword;
 use crate::vm::UserId;
 
@@ -33,6 +34,10 @@ pub struct LoadedMailbox {
     pub records: Vec<MessageRecord>,
     /// Keywords with their bits.
     pub keywords: Vec<(u8, Keyword)>,
+    /// What is known of expunged messages.
+    pub tombstones: Vec<Tombstone>,
+    /// From where on that is all; not known in files of the former format.
+    pub tombstone_floor: Option<ModSeq>,
     /// Record numbers below `next_slot` that hold nothing.
     pub free_slots: Vec<u32>,
     /// First record number never used.
@@ -65,6 +70,10 @@ pub enum Op {
     DropRecord { dir: String, slot: u32 },
     /// Writes a keyword of NOTE INDEX at a slot.
     PutKeyword { dir: String, slot: u32, bit: u8, keyword: Keyword },
+    /// Writes a tombstone of NOTE INDEX at its slot.
+    PutTombstone { dir: String, tombstone: Tombstone },
+    /// Writes the header of NOTE INDEX: from where on tombstones are complete.
+    PutFloor { dir: String, floor: ModSeq },
 }
 
 /// Keeps mail. A `commit` is atomic and durable on return.

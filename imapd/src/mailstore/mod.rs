@@ -19,6 +19,7 @@ mod requests;
 pub mod sfs;
 mod stage;
 pub mod store;
+pub mod tombstones;
 pub mod types;
 pub mod user;
 
@@ -26,8 +27,9 @@ pub use backend::{Backend, LoadedMailbox, LoadedUser, Op};
 pub use error::StoreError;
 pub use open::OpenMailbox;
 pub use store::MailStore;
+pub use tombstones::Tombstone;
 pub use types::{
-    Attributes, MailboxId, MailboxRow, MessageRecord, ModSeq, NewMessage, NoteMarks, Origin, SessionId, Uid,
-    UidValidity, UserHeader,
+    Attributes, EmailId, MailboxId, MailboxRow, MessageRecord, ModSeq, NewMessage, NoteMarks, Origin,
+    SessionId, Uid, UidValidity, UserHeader,
 };
 pub use user::UserStore;

@@ -49,8 +49,8 @@ impl UserStore {
         })
     }
 
-    /// Rows and steps that make `name` and its missing superiors exist.
-    pub(super) fn plan_create(&self, name: &MailboxName) -> Result<Plan, StoreError> {
+    /// Rows and steps that make `name`, with special uses, and its missing superiors exist.
+    pub(super) fn plan_create(&self, name: &MailboxName, uses: u32) -> Result<Plan, StoreError> {
         let mut catalog = self.catalog_mut();
         let exists = |r: &&MailboxRow| r.attributes.has(Attributes::EXISTS);
         if catalog.get(name).filter(exists).is_some_and(MailboxRow::selectable) {
@@ -66,9 +66,10 @@ impl UserStore {
             .filter(|n| catalog.get(n).is_none_or(|r| !r.attributes.has(Attributes::EXISTS)))
             .chain([name.clone()])
             .collect();
-        for name in missing {
-            let old = catalog.get(&name).cloned();
-            let mut row = self.new_row(&mut catalog, &mut header, &name)?;
+        for missing in missing {
+            let old = catalog.get(&missing).cloned();
+            let mut row = self.new_row(&mut catalog, &mut header, &missing)?;
+            row.attributes.set(uses, missing == *name);
             if let Some(old) = old {
                 // The row of a subscription or of a name that could not be selected comes to life.
                 catalog.slots.give(row.slot);
@@ -110,6 +111,7 @@ impl UserStore {
         row.unseen = 0;
         row.octets = 0;
         if children || row.attributes.has(Attributes::SUBSCRIBED) {
+            Attributes::USES.iter().for_each(|(bit, _)| row.attributes.set(*bit, false));
             row.attributes.set(Attributes::NOSELECT, children);
             row.attributes.set(Attributes::EXISTS, children);
             ops.push(Op::PutRow(row.clone()));
@@ -154,7 +156,7 @@ impl UserStore {
             to.ancestors().filter(|n| catalog.get(n).filter(exists).is_none()).last()
         };
         if let Some(parent) = missing {
-            (ops, rows) = self.plan_create(&parent)?;
+            (ops, rows) = self.plan_create(&parent, 0)?;
         }
         let mut catalog = self.catalog_mut();
         for mut row in moving {

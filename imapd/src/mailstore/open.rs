@@ -12,9 +12,11 @@ use super::backend::LoadedMailbox;
 use super::catalog::Slots;
 use super::change_log::{ChangeLog, Since};
 use super::error::StoreError;
-use super::types::{MailboxId, MailboxRow, MessageRecord, ModSeq, NoteMarks, Uid, UidValidity};
+use super::tombstones::Tombstones;
+use super::types::{EmailId, MailboxId, MailboxRow, MessageRecord, ModSeq, NoteMarks, Uid, UidValidity};
 use super::user::UserStore;
 use crate::mail::NoteView;
+use crate::mail::head::Head;
 use crate::syntax::date::InternalDate;
 use crate::syntax::flag::{Keyword, SystemFlags};
 
@@ -31,6 +33,7 @@ pub struct Columns {
     size: Vec<u64>,
     records: Vec<u32>,
     marks: Vec<u8>,
+    email: Vec<u64>,
     slot: Vec<u32>,
 }
 
@@ -57,6 +60,7 @@ impl Columns {
             size: self.size[i],
             records: self.records[i],
             marks: NoteMarks(self.marks[i]),
+            email: EmailId(self.email[i]),
             slot: self.slot[i],
         }
     }
@@ -69,6 +73,11 @@ impl Columns {
     /// UIDs changed after `modseq`, ascending.
     pub fn changed_since(&self, modseq: ModSeq) -> impl Iterator<Item = Uid> + '_ {
         self.modseq.iter().zip(self.uid.iter()).filter(move |(m, _)| **m > modseq.0).map(|(_, u)| Uid(*u))
+    }
+
+    /// Messages with that flag.
+    pub fn count(&self, flag: SystemFlags) -> usize {
+        self.flags.iter().filter(|f| *f & flag.bits() != 0).count()
     }
 
     /// Position of the first message without `\Seen`.
@@ -87,6 +96,7 @@ impl Columns {
         self.size.push(r.size);
         self.records.push(r.records);
         self.marks.push(r.marks.0);
+        self.email.push(r.email.0);
         self.slot.push(r.slot);
     }
 
@@ -118,6 +128,7 @@ impl Columns {
         pick(&mut self.size, &keep);
         pick(&mut self.records, &keep);
         pick(&mut self.marks, &keep);
+        pick(&mut self.email, &keep);
         pick(&mut self.slot, &keep);
     }
 }
@@ -135,6 +146,8 @@ pub struct State {
     pub uid_next: Uid,
     /// HIGHESTMODSEQ.
     pub highest_modseq: ModSeq,
+    /// What was expunged when.
+    pub tombstones: Tombstones,
     /// Whether the mailbox was deleted under its sessions.
     pub deleted: bool,
 }
@@ -146,12 +159,41 @@ impl State {
     }
 }
 
-/// Cached views of messages, oldest out first.
-#[derive(Debug, Default)]
-struct Views {
-    by_uid: HashMap<u32, Arc<NoteView>>,
+/// What was made of messages and is worth keeping, oldest out first.
+#[derive(Debug)]
+struct Kept<T> {
+    by_uid: HashMap<u32, (Arc<T>, usize)>,
     order: VecDeque<u32>,
     weight: usize,
+}
+
+impl<T> Default for Kept<T> {
+    fn default() -> Self {
+        Self { by_uid: HashMap::new(), order: VecDeque::new(), weight: 0 }
+    }
+}
+
+impl<T> Kept<T> {
+    fn get(&self, uid: Uid) -> Option<Arc<T>> {
+        self.by_uid.get(&uid.0).map(|(kept, _)| kept.clone())
+    }
+
+    /// Keeps one of `weight` octets, all together at most `most`.
+    fn keep(&mut self, uid: Uid, new: &Arc<T>, weight: usize, most: usize) {
+        if let Some((_, old)) = self.by_uid.insert(uid.0, (new.clone(), weight)) {
+            self.weight = self.weight - old + weight;
+            return;
+        }
+        self.order.push_back(uid.0);
+        self.weight += weight;
+        while self.weight > most
+            && let Some(oldest) = self.order.pop_front()
+        {
+            if let Some((_, old)) = self.by_uid.remove(&oldest) {
+                self.weight -= old;
+            }
+        }
+    }
 }
 
 /// A mailbox in memory.
@@ -168,7 +210,8 @@ pub struct OpenMailbox {
     pub(super) slots: Mutex<Slots>,
     recent_from: AtomicU32,
     changed: watch::Sender<u64>,
-    views: Mutex<Views>,
+    views: Mutex<Kept<NoteView>>,
+    heads: Mutex<Kept<Head>>,
 }
 
 impl OpenMailbox {
@@ -176,11 +219,21 @@ impl OpenMailbox {
     pub const MAX_KEYWORDS: usize = 64;
     /// Octets of cached views of one mailbox: about 10,000 messages.
     const MAX_VIEW_OCTETS: usize = 16 * 1024 * 1024;
+    /// Octets of headers kept for SORT and THREAD of one mailbox: about 100,000 messages.
+    const MAX_HEAD_OCTETS: usize = 40 * 1024 * 1024;
+    /// Octets read first to find a header: enough for nearly all.
+    const FIRST_READ: u64 = 8 * 1024;
+    /// Octets of a header that are looked at.
+    const MAX_HEAD: u64 = 1024 * 1024;
 
     pub(super) fn new(user: Arc<UserStore>, row: &MailboxRow, loaded: LoadedMailbox) -> Self {
         let mut columns = Columns::default();
-        for record in &loaded.records {
-            columns.push(record);
+        for mut record in loaded.records {
+            if record.email == EmailId::default() {
+                // Of before there was one; it is written with the next change of the message.
+                record.email = EmailId::of(row.uid_validity, record.uid);
+            }
+            columns.push(&record);
         }
         let mut keywords = vec![None; Self::MAX_KEYWORDS];
         for (bit, keyword) in loaded.keywords {
@@ -199,12 +252,14 @@ impl OpenMailbox {
                 keywords,
                 uid_next: row.uid_next,
                 highest_modseq: row.highest_modseq,
+                tombstones: Tombstones::new(loaded.tombstone_floor, loaded.tombstones, row.highest_modseq),
                 deleted: false,
             }),
             slots: Mutex::new(Slots::new(loaded.free_slots, loaded.next_slot)),
             recent_from: AtomicU32::new(row.recent_from.0),
             changed: watch::Sender::new(0),
             views: Mutex::default(),
+            heads: Mutex::default(),
         }
     }
 
@@ -278,24 +333,34 @@ impl OpenMailbox {
 
     /// The view of a message, when it is in memory.
     pub fn cached_view(&self, uid: Uid) -> Option<Arc<NoteView>> {
-        self.views.lock().by_uid.get(&uid.0).cloned()
+        self.views.lock().get(uid)
     }
 
     /// Keeps a view.
     pub fn keep_view(&self, uid: Uid, view: &Arc<NoteView>) {
-        let mut views = self.views.lock();
-        if views.by_uid.insert(uid.0, view.clone()).is_some() {
-            return;
+        self.views.lock().keep(uid, view, view.weight(), Self::MAX_VIEW_OCTETS);
+    }
+
+    /// What SORT and THREAD need of a message, from memory or from the beginning of the note.
+    ///
+    /// # Errors
+    /// What the backend says.
+    pub async fn head(&self, record: &MessageRecord) -> Result<Arc<Head>, StoreError> {
+        if let Some(head) = self.heads.lock().get(record.uid) {
+            return Ok(head);
         }
-        views.order.push_back(uid.0);
-        views.weight += view.weight();
-        while views.weight > Self::MAX_VIEW_OCTETS
-            && let Some(oldest) = views.order.pop_front()
-        {
-            if let Some(old) = views.by_uid.remove(&oldest) {
-                views.weight -= old.weight();
+        let mut wanted = Self::FIRST_READ;
+        let octets = loop {
+            let octets = self.read_range(record, 0..wanted, 0).await?;
+            let whole = memchr::memmem::find(&octets, b"\r\n\r\n").is_some();
+            if whole || wanted >= record.size.min(Self::MAX_HEAD) {
+                break octets;
             }
-        }
+            wanted *= 16;
+        };
+        let head = Arc::new(Head::new(&octets));
+        self.heads.lock().keep(record.uid, &head, head.weight(), Self::MAX_HEAD_OCTETS);
+        Ok(head)
     }
 }
 

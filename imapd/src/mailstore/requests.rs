@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::error::StoreError;
 use super::open::OpenMailbox;
-use super::types::{NewMessage, Origin, SessionId, Uid};
+use super::types::{ModSeq, NewMessage, Origin, SessionId, Uid};
 use super::user::{Outcome, Request, UserStore};
 use crate::syntax::ast::FlagChange;
 use crate::syntax::flag::FlagList;
@@ -50,8 +50,29 @@ impl UserStore {
         flags: FlagList,
         by: SessionId,
     ) -> Result<Vec<Uid>, StoreError> {
-        let request = Request::Store { mailbox: mailbox.clone(), uids: uids_asked, change, flags, by };
-        Ok(uids(self.ask(request).await?))
+        let stored = self.store_unchanged(mailbox, uids_asked, change, flags, None, by).await?;
+        Ok(stored.0)
+    }
+
+    /// Changes flags of messages that were not changed after `unchanged_since` (RFC 7162 section 3.1.3); gives back the
+    /// UIDs that are still there and were not refused, and those refused.
+    ///
+    /// # Errors
+    /// [`StoreError`]; nothing is changed then.
+    pub async fn store_unchanged(
+        self: &Arc<Self>,
+        mailbox: &Arc<OpenMailbox>,
+        uids: Vec<Uid>,
+        change: FlagChange,
+        flags: FlagList,
+        unchanged_since: Option<ModSeq>,
+        by: SessionId,
+    ) -> Result<(Vec<Uid>, Vec<Uid>), StoreError> {
+        let mailbox = mailbox.clone();
+        match self.ask(Request::Store { mailbox, uids, change, flags, unchanged_since, by }).await? {
+            Outcome::Stored { present, refused } => Ok((present, refused)),
+            _ => Ok((Vec::new(), Vec::new())),
+        }
     }
 
     /// Removes messages with `\Deleted`; gives back their UIDs.
@@ -65,6 +86,23 @@ impl UserStore {
         by: SessionId,
     ) -> Result<Vec<Uid>, StoreError> {
         Ok(uids(self.ask(Request::Expunge { mailbox: mailbox.clone(), only, by }).await?))
+    }
+
+    /// Adds a message and removes another; gives back the new UID, or `None` when the other is gone.
+    ///
+    /// # Errors
+    /// [`StoreError`]; nothing is changed then.
+    pub async fn replace(
+        self: &Arc<Self>,
+        from: &Arc<OpenMailbox>,
+        uid: Uid,
+        to: &Arc<OpenMailbox>,
+        message: NewMessage,
+        by: SessionId,
+    ) -> Result<Option<Uid>, StoreError> {
+        let message = Box::new(message);
+        let request = Request::Replace { from: from.clone(), uid, to: to.clone(), message, by };
+        Ok(uids(self.ask(request).await?).first().copied())
     }
 
     /// Copies or moves messages within this user; gives back source and new UIDs.
@@ -91,7 +129,15 @@ impl UserStore {
     /// # Errors
     /// [`StoreError`].
     pub async fn create(self: &Arc<Self>, name: MailboxName) -> Result<(), StoreError> {
-        self.ask(Request::Create { name }).await.map(drop)
+        self.create_for(name, 0).await
+    }
+
+    /// Makes a mailbox with special uses, bits of [`super::Attributes::USES`], and its missing superiors.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn create_for(self: &Arc<Self>, name: MailboxName, uses: u32) -> Result<(), StoreError> {
+        self.ask(Request::Create { name, uses }).await.map(drop)
     }
 
     /// Deletes a mailbox with its messages; a name with inferiors stays as one that cannot be selected.

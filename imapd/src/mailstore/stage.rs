@@ -10,8 +10,9 @@ use super::backend::Op;
 use super::change_log::{Change, Entry};
 use super::error::StoreError;
 use super::open::OpenMailbox;
+use super::tombstones::Tombstones;
 use super::types::{
-    MailboxId, MailboxRow, MessageRecord, ModSeq, NewMessage, Origin, SessionId, Uid, UserHeader,
+    EmailId, MailboxId, MailboxRow, MessageRecord, ModSeq, NewMessage, Origin, SessionId, Uid, UserHeader,
 };
 use super::user::{Outcome, UserStore};
 use crate::syntax::ast::FlagChange;
@@ -28,6 +29,8 @@ struct BoxStage {
     taken: Vec<u32>,
     freed: Vec<u32>,
     log: Vec<Entry>,
+    /// What is known of expunged messages afterwards, when that changes.
+    tombstones: Option<Tombstones>,
 }
 
 impl BoxStage {
@@ -95,6 +98,23 @@ impl BoxStage {
         Some(bits)
     }
 
+    /// Steps that keep what was removed.
+    fn bury(&mut self, ops: &mut Vec<Op>) {
+        if self.removed.is_empty() {
+            return;
+        }
+        let mut tombstones = self.mailbox.state().tombstones.clone();
+        let gone = NumberSet::from_sorted(self.removed.iter().copied());
+        let added = tombstones.add(self.row.highest_modseq, &gone, || self.slot());
+        let dir = || self.mailbox.dir.clone();
+        ops.extend(added.written.into_iter().map(|tombstone| Op::PutTombstone { dir: dir(), tombstone }));
+        // After what was written: a tombstone that was merged away again in the same turn is free in the end.
+        ops.extend(added.freed.iter().map(|slot| Op::DropRecord { dir: dir(), slot: *slot }));
+        ops.extend(added.floor.map(|floor| Op::PutFloor { dir: dir(), floor }));
+        self.freed.extend(added.freed);
+        self.tombstones = Some(tombstones);
+    }
+
     fn remove(&mut self, record: &MessageRecord, by: SessionId) {
         self.changed.remove(&record.uid.0);
         self.added.remove(&record.uid.0);
@@ -136,6 +156,7 @@ impl<'a> Stage<'a> {
             taken: Vec::new(),
             freed: Vec::new(),
             log: Vec::new(),
+            tombstones: None,
         });
         Ok((stage, &mut self.ops))
     }
@@ -182,6 +203,7 @@ impl<'a> Stage<'a> {
                 size: message.octets.len() as u64,
                 records,
                 marks,
+                email: EmailId::of(mailbox.uid_validity, stage.row.uid_next),
                 slot: stage.slot(),
             };
             ops.push(Op::AddNote {
@@ -199,13 +221,15 @@ impl<'a> Stage<'a> {
         Ok(Outcome::Uids(uids))
     }
 
-    /// Changes flags; gives back the UIDs that are there, ascending.
+    /// Changes flags; gives back the UIDs that are there, ascending, and those left alone because they were changed
+    /// after `unchanged_since`.
     pub(super) fn store(
         &mut self,
         mailbox: &Arc<OpenMailbox>,
         uids: &[Uid],
         change: FlagChange,
         flags: &FlagList,
+        unchanged_since: Option<ModSeq>,
         by: SessionId,
     ) -> Result<Outcome, StoreError> {
         let (stage, ops) = self.open(mailbox)?;
@@ -220,8 +244,13 @@ impl<'a> Stage<'a> {
         };
         let mut modseq = None;
         let mut present = Vec::with_capacity(uids.len());
+        let mut refused = Vec::new();
         for uid in uids {
             let Some(mut record) = stage.record(*uid) else { continue };
+            if unchanged_since.is_some_and(|limit| record.modseq > limit) {
+                refused.push(*uid);
+                continue;
+            }
             present.push(*uid);
             let (system, keywords) = match change {
                 FlagChange::Replace => (flags.system, bits),
@@ -239,7 +268,7 @@ impl<'a> Stage<'a> {
             stage.put(record);
             stage.log.push(Entry { change: Change::Flags, uid: *uid, by });
         }
-        Ok(Outcome::Uids(present))
+        Ok(Outcome::Stored { present, refused })
     }
 
     /// Removes messages with `\Deleted`, all or those of a set.
@@ -276,6 +305,25 @@ impl<'a> Stage<'a> {
             }
         }
         Ok(Outcome::Uids(gone))
+    }
+
+    /// Adds a message to `to` and removes one of `from`; gives back the new UID, none when the other is gone.
+    pub(super) fn replace(
+        &mut self,
+        from: &Arc<OpenMailbox>,
+        uid: Uid,
+        to: &Arc<OpenMailbox>,
+        message: &NewMessage,
+        by: SessionId,
+    ) -> Result<Outcome, StoreError> {
+        let Some(old) = self.open(from)?.0.record(uid) else { return Ok(Outcome::Uids(Vec::new())) };
+        let added = self.append(to, std::slice::from_ref(message), None, by)?;
+        let (source, ops) = self.open(from)?;
+        source.next_modseq();
+        source.remove(&old, by);
+        ops.push(Op::RemoveNote { dir: from.dir.clone(), uid });
+        ops.push(Op::DropRecord { dir: from.dir.clone(), slot: old.slot });
+        Ok(added)
     }
 
     /// Copies or moves messages; gives back pairs of source and new UID.
@@ -342,9 +390,10 @@ impl<'a> Stage<'a> {
     }
 
     /// The steps of the work unit: one write a record, whatever was done to it.
-    pub(super) fn steps(&self) -> Vec<Op> {
-        let mut ops = self.ops.clone();
-        for stage in self.boxes.values() {
+    pub(super) fn steps(&mut self) -> Vec<Op> {
+        let mut ops = std::mem::take(&mut self.ops);
+        for stage in self.boxes.values_mut() {
+            stage.bury(&mut ops);
             let dir = &stage.mailbox.dir;
             for record in stage.changed.values().chain(stage.added.values()) {
                 ops.push(Op::PutRecord { dir: dir.clone(), record: *record });
@@ -352,9 +401,9 @@ impl<'a> Stage<'a> {
             if self.user.catalog().row(stage.mailbox.id) == Some(&stage.row) {
                 continue;
             }
-            let mut row = stage.row.clone();
-            row.recent_from = stage.mailbox.recent_from();
-            ops.push(Op::PutRow(row));
+            // Nobody is told of them again after a restart, as far as a write is due anyway.
+            stage.row.recent_from = stage.mailbox.recent_from();
+            ops.push(Op::PutRow(stage.row.clone()));
         }
         ops.extend(self.header.clone().map(Op::PutHeader));
         ops
@@ -387,6 +436,9 @@ impl<'a> Stage<'a> {
                 state.uid_next = stage.row.uid_next;
                 state.highest_modseq = stage.row.highest_modseq;
                 state.log.extend(stage.log);
+                if let Some(tombstones) = stage.tombstones {
+                    state.tombstones = tombstones;
+                }
             }
             let mut slots = stage.mailbox.slots.lock();
             stage.freed.into_iter().for_each(|s| slots.give(s));

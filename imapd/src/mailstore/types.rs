@@ -42,6 +42,35 @@ number!(
     SessionId(u64)
 );
 
+impl ModSeq {
+    /// Greatest that a client may name (RFC 7162 section 7).
+    pub const MAX: Self = Self(i64::MAX as u64);
+}
+
+number!(
+    /// What a message and its copies have in common, and no other message of the user (RFC 8474 section 4).
+    EmailId(u64)
+);
+
+impl EmailId {
+    /// That of a message that first stood there: UIDVALIDITY and UID never repeat together.
+    pub fn of(uid_validity: UidValidity, uid: Uid) -> Self {
+        Self((u64::from(uid_validity.0) << 32) | u64::from(uid.0))
+    }
+
+    /// The form in which clients see it.
+    pub fn shown(self) -> String {
+        format!("M{:016X}", self.0)
+    }
+
+    /// The one that is shown so.
+    pub fn parse(text: &[u8]) -> Option<Self> {
+        let digits = std::str::from_utf8(text).ok()?.strip_prefix('M')?;
+        let id = Self(u64::from_str_radix(digits, 16).ok()?);
+        (id.shown().as_bytes() == text).then_some(id)
+    }
+}
+
 /// How the records of a note stand for its octets; see [`crate::mailstore::sfs::note_file`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct NoteMarks(pub u8);
@@ -81,8 +110,17 @@ pub struct MessageRecord {
     pub records: u32,
     /// How the records stand for the octets.
     pub marks: NoteMarks,
+    /// EMAILID.
+    pub email: EmailId,
     /// Record number in NOTE INDEX.
     pub slot: u32,
+}
+
+impl MessageRecord {
+    /// When it was put into this mailbox.
+    pub fn save_date(&self) -> InternalDate {
+        InternalDate { seconds: self.saved, zone_minutes: 0 }
+    }
 }
 
 /// What is true of a mailbox name.
@@ -96,6 +134,16 @@ impl Attributes {
     pub const NOSELECT: u32 = 2;
     /// The name is subscribed to.
     pub const SUBSCRIBED: u32 = 4;
+
+    /// Special uses (RFC 6154), each with its name. `\\All` and `\\Flagged` are for mailboxes that show messages kept
+    /// elsewhere, which there are none of here.
+    pub const USES: [(u32, &'static str); 5] =
+        [(8, "\\Archive"), (16, "\\Drafts"), (32, "\\Junk"), (64, "\\Sent"), (128, "\\Trash")];
+
+    /// The special uses that are set.
+    pub fn uses(self) -> impl Iterator<Item = &'static str> {
+        Self::USES.into_iter().filter(move |(bit, _)| self.has(*bit)).map(|(_, name)| name)
+    }
 
     /// Whether all of these bits are set.
     pub fn has(self, bits: u32) -> bool {

@@ -17,7 +17,7 @@ use super::error::StoreError;
 use super::open::OpenMailbox;
 use super::stage::Stage;
 use super::store::Shared;
-use super::types::{Attributes, MailboxId, NewMessage, Origin, SessionId, Uid};
+use super::types::{Attributes, MailboxId, ModSeq, NewMessage, Origin, SessionId, Uid};
 use crate::syntax::ast::FlagChange;
 use crate::syntax::flag::FlagList;
 use crate::syntax::mailbox_name::MailboxName;
@@ -26,14 +26,55 @@ use crate::vm::UserId;
 
 /// A change asked for.
 pub(super) enum Request {
-    Append { mailbox: Arc<OpenMailbox>, messages: Vec<NewMessage>, origin: Option<Origin>, by: SessionId },
-    Store { mailbox: Arc<OpenMailbox>, uids: Vec<Uid>, change: FlagChange, flags: FlagList, by: SessionId },
-    Expunge { mailbox: Arc<OpenMailbox>, only: Option<NumberSet>, by: SessionId },
-    Copy { from: Arc<OpenMailbox>, uids: Vec<Uid>, to: Arc<OpenMailbox>, remove: bool, by: SessionId },
-    Create { name: MailboxName },
-    Delete { mailbox: Option<Arc<OpenMailbox>>, name: MailboxName },
-    Rename { from: MailboxName, to: MailboxName },
-    Subscribe { name: MailboxName, on: bool },
+    Append {
+        mailbox: Arc<OpenMailbox>,
+        messages: Vec<NewMessage>,
+        origin: Option<Origin>,
+        by: SessionId,
+    },
+    Store {
+        mailbox: Arc<OpenMailbox>,
+        uids: Vec<Uid>,
+        change: FlagChange,
+        flags: FlagList,
+        unchanged_since: Option<ModSeq>,
+        by: SessionId,
+    },
+    Expunge {
+        mailbox: Arc<OpenMailbox>,
+        only: Option<NumberSet>,
+        by: SessionId,
+    },
+    Copy {
+        from: Arc<OpenMailbox>,
+        uids: Vec<Uid>,
+        to: Arc<OpenMailbox>,
+        remove: bool,
+        by: SessionId,
+    },
+    Replace {
+        from: Arc<OpenMailbox>,
+        uid: Uid,
+        to: Arc<OpenMailbox>,
+        message: Box<NewMessage>,
+        by: SessionId,
+    },
+    Create {
+        name: MailboxName,
+        uses: u32,
+    },
+    Delete {
+        mailbox: Option<Arc<OpenMailbox>>,
+        name: MailboxName,
+    },
+    Rename {
+        from: MailboxName,
+        to: MailboxName,
+    },
+    Subscribe {
+        name: MailboxName,
+        on: bool,
+    },
 }
 
 impl Request {
@@ -50,6 +91,7 @@ impl Request {
 pub(super) enum Outcome {
     Done,
     Uids(Vec<Uid>),
+    Stored { present: Vec<Uid>, refused: Vec<Uid> },
     Copied(Vec<(Uid, Uid)>),
     AlreadyTaken,
 }
@@ -262,10 +304,13 @@ impl UserStore {
                 Request::Append { mailbox, messages, origin, by } => {
                     stage.append(mailbox, messages, *origin, *by)
                 }
-                Request::Store { mailbox, uids, change, flags, by } => {
-                    stage.store(mailbox, uids, *change, flags, *by)
+                Request::Store { mailbox, uids, change, flags, unchanged_since, by } => {
+                    stage.store(mailbox, uids, *change, flags, *unchanged_since, *by)
                 }
                 Request::Expunge { mailbox, only, by } => stage.expunge(mailbox, only.as_ref(), *by),
+                Request::Replace { from, uid, to, message, by } => {
+                    stage.replace(from, *uid, to, message, *by)
+                }
                 Request::Copy { from, uids, to, remove, by } => stage.copy(from, uids, to, *remove, *by),
                 _ => Ok(Outcome::Done),
             });
@@ -287,7 +332,7 @@ impl UserStore {
 
     async fn change_names(&self, request: Request) -> Result<Outcome, StoreError> {
         let (ops, rows) = match &request {
-            Request::Create { name } => self.plan_create(name)?,
+            Request::Create { name, uses } => self.plan_create(name, *uses)?,
             Request::Delete { mailbox, name } => self.plan_delete(mailbox.as_deref(), name)?,
             Request::Rename { from, to } => self.plan_rename(from, to)?,
             Request::Subscribe { name, on } => self.plan_subscribe(name, *on)?,

@@ -1,4 +1,4 @@
-//! `APPEND mailbox [flags] [date-time] literal` (RFC 3501 section 6.3.11).
+//! `APPEND mailbox [flags] [date-time] literal ...` (RFC 3501 section 6.3.11), several messages at once (RFC 3502).
 
 use bytes::Bytes;
 use nom::Parser;
@@ -6,18 +6,32 @@ use nom::combinator::opt;
 use nom::sequence::{preceded, terminated};
 
 use super::{Input, Parsed, prim};
-use crate::syntax::ast::Command;
+use crate::syntax::ast::{AppendMessage, Command};
 
-/// Parses the arguments. The message is a slice of the frame, not a copy.
+/// Parses the arguments. The messages are slices of the frame, not copies.
 ///
 /// # Errors
 /// Where the grammar is broken.
 pub fn append<'a>(frame: &'a Bytes, input: Input<'a>) -> Parsed<'a, Command> {
     let (rest, mailbox) = preceded(prim::sp, prim::mailbox).parse(input)?;
-    let (rest, _) = prim::sp(rest)?;
+    let (mut rest, first) = message(frame, rest)?;
+    let mut messages = vec![first];
+    // How many there may be is the framer's limit of literals.
+    while rest.len() > 1 && rest[0] == b' ' && rest[1] != b' ' {
+        let (after, next) = message(frame, rest)?;
+        messages.push(next);
+        rest = after;
+    }
+    let (rest, _) = prim::trailing_space(rest)?;
+    Ok((rest, Command::Append { mailbox, messages }))
+}
+
+/// One message with its flags and date, from the space before them.
+pub(super) fn message<'a>(frame: &'a Bytes, input: Input<'a>) -> Parsed<'a, AppendMessage> {
+    let (rest, _) = prim::sp(input)?;
     let (rest, flags) = opt(terminated(prim::flag_list, prim::sp)).parse(rest)?;
     let (rest, date) = opt(terminated(prim::date_time, prim::sp)).parse(rest)?;
-    let (rest, message) = prim::literal(rest)?;
-    let message = frame.slice_ref(message);
-    Ok((rest, Command::Append { mailbox, flags: flags.unwrap_or_default(), date, message }))
+    let (rest, octets) = prim::literal(rest)?;
+    let octets = frame.slice_ref(octets);
+    Ok((rest, AppendMessage { flags: flags.unwrap_or_default(), date, octets }))
 }

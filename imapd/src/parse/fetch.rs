@@ -1,17 +1,17 @@
-//! `FETCH` and `UID FETCH` (RFC 3501 section 6.4.5).
+//! `FETCH` and `UID FETCH` (RFC 3501 section 6.4.5), with CHANGEDSINCE and VANISHED (RFC 7162).
 
 use bytes::Bytes;
 use nom::Parser;
 use nom::branch::alt;
 use nom::bytes::complete::tag_no_case;
 use nom::character::complete::char;
-use nom::combinator::map;
+use nom::combinator::{map, opt};
 use nom::multi::separated_list1;
-use nom::sequence::{delimited, preceded};
+use nom::sequence::{delimited, preceded, terminated};
 
-use super::section::{partial, section};
+use super::section::{part, partial, section};
 use super::{Input, Parsed, prim};
-use crate::syntax::ast::{Command, FetchItem};
+use crate::syntax::ast::{ChangedSince, Command, FetchItem};
 
 /// Most items in one command.
 const MAX_ITEMS: usize = 200;
@@ -35,6 +35,7 @@ pub fn uid_fetch<'a>(_: &'a Bytes, input: Input<'a>) -> Parsed<'a, Command> {
 fn arguments(input: Input<'_>, uid: bool) -> Parsed<'_, Command> {
     let (rest, set) = preceded(prim::sp, prim::sequence_set).parse(input)?;
     let (rest, mut items) = preceded(prim::sp, items).parse(rest)?;
+    let (rest, since) = opt(preceded(prim::sp, since)).parse(rest)?;
     let (rest, _) = prim::trailing_space(rest)?;
     if items.len() > MAX_ITEMS {
         return prim::fail(input);
@@ -43,7 +44,25 @@ fn arguments(input: Input<'_>, uid: bool) -> Parsed<'_, Command> {
     if uid && !items.contains(&FetchItem::Uid) {
         items.insert(0, FetchItem::Uid);
     }
-    Ok((rest, Command::Fetch { set, items, uid }))
+    if since.is_some_and(|s| s.vanished) && !uid {
+        return prim::fail(input);
+    }
+    if since.is_some() && !items.contains(&FetchItem::ModSeq) {
+        items.push(FetchItem::ModSeq);
+    }
+    Ok((rest, Command::Fetch { set, items, since, uid }))
+}
+
+/// `(CHANGEDSINCE n)`, with VANISHED before or after.
+fn since(input: Input<'_>) -> Parsed<'_, ChangedSince> {
+    let changed = || preceded((tag_no_case("CHANGEDSINCE"), prim::sp), prim::mod_sequence);
+    let found = |vanished| move |modseq| ChangedSince { modseq, vanished };
+    let both = alt((
+        map(terminated(changed(), (prim::sp, tag_no_case("VANISHED"))), found(true)),
+        map(preceded((tag_no_case("VANISHED"), prim::sp), changed()), found(true)),
+        map(changed(), found(false)),
+    ));
+    delimited(char('('), both, char(')')).parse(input)
 }
 
 fn items(input: Input<'_>) -> Parsed<'_, Vec<FetchItem>> {
@@ -67,11 +86,28 @@ fn item(input: Input<'_>) -> Parsed<'_, FetchItem> {
         b"INTERNALDATE" => FetchItem::InternalDate,
         b"RFC822.SIZE" => FetchItem::Rfc822Size,
         b"UID" => FetchItem::Uid,
+        b"MODSEQ" => FetchItem::ModSeq,
         b"ENVELOPE" => FetchItem::Envelope,
         b"BODYSTRUCTURE" => FetchItem::BodyStructure,
         b"RFC822" => FetchItem::Rfc822,
         b"RFC822.HEADER" => FetchItem::Rfc822Header,
         b"RFC822.TEXT" => FetchItem::Rfc822Text,
+        b"EMAILID" => FetchItem::EmailId,
+        b"THREADID" => FetchItem::ThreadId,
+        b"SAVEDATE" => FetchItem::SaveDate,
+        b"PREVIEW" => {
+            let (rest, lazy) = opt(tag_no_case(" (LAZY)")).parse(rest)?;
+            return Ok((rest, FetchItem::Preview { lazy: lazy.is_some() }));
+        }
+        b"BINARY.SIZE" => {
+            let (rest, path) = part(rest)?;
+            return Ok((rest, FetchItem::BinarySize { path }));
+        }
+        word @ (b"BINARY" | b"BINARY.PEEK") => {
+            let (rest, path) = part(rest)?;
+            let (rest, partial) = partial(rest)?;
+            return Ok((rest, FetchItem::Binary { path, peek: word != b"BINARY", partial }));
+        }
         b"BODY" if !rest.starts_with(b"[") => FetchItem::Body,
         word @ (b"BODY" | b"BODY.PEEK") => {
             let (rest, section) = section(rest)?;

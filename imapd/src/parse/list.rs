@@ -1,30 +1,98 @@
-//! `LIST` and `LSUB`: `reference SP pattern` (RFC 3501 sections 6.3.8 and 6.3.9).
+//! `LIST` and `LSUB`: `reference SP pattern` (RFC 3501 sections 6.3.8 and 6.3.9), with the options of RFC 5258.
 
 use bytes::Bytes;
 use nom::Parser;
-use nom::sequence::preceded;
+use nom::branch::alt;
+use nom::bytes::complete::tag_no_case;
+use nom::character::complete::char;
+use nom::combinator::{map, opt};
+use nom::multi::{separated_list0, separated_list1};
+use nom::sequence::{delimited, preceded, terminated};
 
-use super::{Input, Parsed, prim};
-use crate::syntax::ast::Command;
+use super::{Input, Parsed, prim, status};
+use crate::syntax::ast::{Command, ListArgs, ListReturn, ListSelect, StatusItem};
 
-/// `LIST`
-///
-/// # Errors
-/// Where the grammar is broken.
-pub fn list<'a>(_: &'a Bytes, input: Input<'a>) -> Parsed<'a, Command> {
-    arguments(input, false)
-}
+/// Most patterns in one command; each is matched with every name.
+const MAX_PATTERNS: usize = 32;
 
 /// `LSUB`
 ///
 /// # Errors
 /// Where the grammar is broken.
 pub fn lsub<'a>(_: &'a Bytes, input: Input<'a>) -> Parsed<'a, Command> {
-    arguments(input, true)
-}
-
-fn arguments(input: Input<'_>, subscribed: bool) -> Parsed<'_, Command> {
     let (rest, reference) = preceded(prim::sp, prim::astring).parse(input)?;
     let (rest, pattern) = preceded(prim::sp, prim::list_mailbox).parse(rest)?;
-    Ok((rest, Command::List { reference, pattern, subscribed }))
+    Ok((rest, Command::Lsub { reference, pattern }))
+}
+
+/// `LIST`
+///
+/// # Errors
+/// Where the grammar is broken.
+pub fn list<'a>(_: &'a Bytes, input: Input<'a>) -> Parsed<'a, Command> {
+    let (rest, _) = prim::sp(input)?;
+    let (rest, select) = opt(terminated(selection, prim::sp)).parse(rest)?;
+    let (rest, reference) = terminated(prim::astring, prim::sp).parse(rest)?;
+    let (rest, (patterns, many)) = patterns(rest)?;
+    let (rest, returns) = opt(preceded(prim::sp, returns)).parse(rest)?;
+    let (rest, _) = prim::trailing_space(rest)?;
+    let extended = select.is_some() || many || returns.is_some();
+    let (select, returns) = (select.unwrap_or_default(), returns.unwrap_or_default());
+    Ok((rest, Command::List(ListArgs { select, reference, patterns, returns, extended })))
+}
+
+fn patterns(input: Input<'_>) -> Parsed<'_, (Vec<Vec<u8>>, bool)> {
+    let many = delimited(char('('), separated_list1(prim::sp, prim::list_mailbox), char(')'));
+    let (rest, found) =
+        alt((map(many, |p| (p, true)), map(prim::list_mailbox, |p| (vec![p], false)))).parse(input)?;
+    if found.0.len() > MAX_PATTERNS { prim::fail(input) } else { Ok((rest, found)) }
+}
+
+fn selection(input: Input<'_>) -> Parsed<'_, ListSelect> {
+    let (rest, words) =
+        delimited(char('('), separated_list0(prim::sp, prim::atom), char(')')).parse(input)?;
+    let mut select = ListSelect::default();
+    for word in words {
+        match word.to_ascii_uppercase().as_slice() {
+            b"SUBSCRIBED" => select.subscribed = true,
+            b"RECURSIVEMATCH" => select.recursive = true,
+            b"SPECIAL-USE" => select.special_use = true,
+            b"REMOTE" => {}
+            _ => return prim::fail(input),
+        }
+    }
+    // RECURSIVEMATCH says where to look, not for what (RFC 5258 section 3.1).
+    if select.recursive && !select.subscribed && !select.special_use {
+        return prim::fail(input);
+    }
+    Ok((rest, select))
+}
+
+enum Return {
+    Nothing,
+    Subscribed,
+    Status(Vec<StatusItem>),
+}
+
+fn returns(input: Input<'_>) -> Parsed<'_, ListReturn> {
+    let option = alt((
+        map(tag_no_case("CHILDREN"), |_| Return::Nothing),
+        map(tag_no_case("SPECIAL-USE"), |_| Return::Nothing),
+        map(tag_no_case("SUBSCRIBED"), |_| Return::Subscribed),
+        map(preceded((tag_no_case("STATUS"), prim::sp), status::items), Return::Status),
+    ));
+    let (rest, options) = preceded(
+        (tag_no_case("RETURN"), prim::sp),
+        delimited(char('('), separated_list0(prim::sp, option), char(')')),
+    )
+    .parse(input)?;
+    let mut returns = ListReturn::default();
+    for option in options {
+        match option {
+            Return::Nothing => {}
+            Return::Subscribed => returns.subscribed = true,
+            Return::Status(items) => returns.status = Some(items),
+        }
+    }
+    Ok((rest, returns))
 }

@@ -1,8 +1,12 @@
-//! Commands whose arguments are mailbox names alone: SELECT, EXAMINE, CREATE, DELETE, RENAME, SUBSCRIBE, UNSUBSCRIBE.
+//! Commands whose arguments are mailbox names alone, or nearly: CREATE, DELETE, RENAME, SUBSCRIBE, UNSUBSCRIBE.
 
 use bytes::Bytes;
 use nom::Parser;
-use nom::sequence::preceded;
+use nom::bytes::complete::{tag, tag_no_case};
+use nom::character::complete::char;
+use nom::combinator::{opt, recognize};
+use nom::multi::separated_list0;
+use nom::sequence::{delimited, preceded};
 
 use super::{Input, Parsed, prim};
 use crate::syntax::ast::{Command, MailboxArg};
@@ -26,12 +30,27 @@ macro_rules! form {
     };
 }
 
-form!(/** `SELECT` */ select, mailbox => Command::Select { mailbox, read_only: false });
-form!(/** `EXAMINE` */ examine, mailbox => Command::Select { mailbox, read_only: true });
-form!(/** `CREATE` */ create, mailbox => Command::Create(mailbox));
 form!(/** `DELETE` */ delete, mailbox => Command::Delete(mailbox));
 form!(/** `SUBSCRIBE` */ subscribe, mailbox => Command::Subscribe(mailbox));
 form!(/** `UNSUBSCRIBE` */ unsubscribe, mailbox => Command::Unsubscribe(mailbox));
+
+/// `CREATE`, with `(USE (\\Sent ...))` (RFC 6154 section 3)
+///
+/// # Errors
+/// Where the grammar is broken.
+pub fn create<'a>(_: &'a Bytes, input: Input<'a>) -> Parsed<'a, Command> {
+    let (rest, mailbox) = one(input)?;
+    let attribute = recognize((char('\\'), prim::atom));
+    let list = delimited(
+        (char('('), tag_no_case("USE"), prim::sp, char('(')),
+        separated_list0(prim::sp, attribute),
+        tag("))"),
+    );
+    // The blank before the list was taken as one that clients leave at the end.
+    let (rest, uses) = opt(list).parse(rest)?;
+    let uses = uses.unwrap_or_default().into_iter().map(<[u8]>::to_vec).collect();
+    Ok((rest, Command::Create { mailbox, uses }))
+}
 
 /// `RENAME`
 ///

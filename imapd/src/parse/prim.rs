@@ -11,10 +11,10 @@ use nom::sequence::{delimited, preceded, separated_pair, terminated};
 use jiff::civil::Date;
 
 use super::{Input, Parsed};
+use crate::mailstore::ModSeq;
 use crate::syntax::ast::MailboxArg;
 use crate::syntax::date::{InternalDate, month};
 use crate::syntax::flag::{FlagList, Keyword, SystemFlags};
-use crate::syntax::mailbox_name::MailboxName;
 use crate::syntax::seqset::{SeqNumber, SequenceSet};
 
 /// Longest tag taken, so that an answer cannot be made large by its own tag.
@@ -113,6 +113,15 @@ pub fn number(input: Input<'_>) -> Parsed<'_, u32> {
     .parse(input)
 }
 
+/// `mod-sequence-valzer`: a number of 63 bits (RFC 7162 section 7).
+pub fn mod_sequence(input: Input<'_>) -> Parsed<'_, ModSeq> {
+    map_opt(take_while_m_n(1, 19, |b: u8| b.is_ascii_digit()), |digits: &[u8]| {
+        let n: u64 = std::str::from_utf8(digits).ok()?.parse().ok()?;
+        (n <= ModSeq::MAX.0).then_some(ModSeq(n))
+    })
+    .parse(input)
+}
+
 /// `nz-number`
 pub fn nz_number(input: Input<'_>) -> Parsed<'_, u32> {
     map_opt(number, |n| (n > 0).then_some(n)).parse(input)
@@ -120,15 +129,19 @@ pub fn nz_number(input: Input<'_>) -> Parsed<'_, u32> {
 
 /// `mailbox`
 pub fn mailbox(input: Input<'_>) -> Parsed<'_, MailboxArg> {
-    map(astring, |name| MailboxName::from_wire(&name)).parse(input)
+    map(astring, MailboxArg).parse(input)
 }
 
-fn seq_number(input: Input<'_>) -> Parsed<'_, SeqNumber> {
+/// `seq-number`
+pub fn seq_number(input: Input<'_>) -> Parsed<'_, SeqNumber> {
     alt((value(SeqNumber::Star, char('*')), map(nz_number, SeqNumber::Number))).parse(input)
 }
 
 /// `sequence-set`
 pub fn sequence_set(input: Input<'_>) -> Parsed<'_, SequenceSet> {
+    if let Some(rest) = input.strip_prefix(b"$") {
+        return Ok((rest, SequenceSet::saved()));
+    }
     let mut ranges = Vec::new();
     let mut rest = input;
     loop {

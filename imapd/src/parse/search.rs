@@ -1,15 +1,17 @@
-//! `SEARCH [CHARSET x] key ...` and `UID SEARCH` (RFC 3501 section 6.4.4).
+//! `SEARCH [RETURN (option ...)] [CHARSET x] key ...` and `UID SEARCH` (RFC 3501 section 6.4.4, RFC 4731).
 
 use bytes::Bytes;
 use nom::Parser;
+use nom::branch::alt;
 use nom::bytes::complete::tag_no_case;
+use nom::character::complete::char;
 use nom::combinator::opt;
-use nom::sequence::{delimited, preceded};
+use nom::sequence::{delimited, preceded, terminated};
 
 use super::{Input, Parsed, prim};
 use crate::syntax::ast::Command;
 use crate::syntax::flag::{Keyword, SystemFlags};
-use crate::syntax::search_key::{DateTest, SearchKey};
+use crate::syntax::search_key::{DateTest, SearchKey, SearchReturn};
 
 /// `SEARCH`
 ///
@@ -29,13 +31,45 @@ pub fn uid_search<'a>(_: &'a Bytes, input: Input<'a>) -> Parsed<'a, Command> {
 
 fn arguments(input: Input<'_>, uid: bool) -> Parsed<'_, Command> {
     let (rest, _) = prim::sp(input)?;
+    let (rest, returns) = opt(terminated(returns, prim::sp)).parse(rest)?;
     let (rest, charset) =
         opt(delimited((tag_no_case("CHARSET"), prim::sp), prim::astring, prim::sp)).parse(rest)?;
+    let (rest, key) = criteria(rest)?;
+    Ok((rest, Command::Search { returns, charset, key, uid }))
+}
+
+/// All keys up to the end of the command, as one.
+pub(super) fn criteria(input: Input<'_>) -> Parsed<'_, SearchKey> {
     let mut count = 0;
-    let (rest, keys) = keys(rest, 0, &mut count)?;
-    let key = one_or_all(keys);
+    let (rest, keys) = keys(input, 0, &mut count)?;
     let (rest, _) = prim::trailing_space(rest)?;
-    Ok((rest, Command::Search { charset, key, uid }))
+    Ok((rest, one_or_all(keys)))
+}
+
+/// `RETURN (option ...)`; no option means ALL.
+pub(super) fn returns(input: Input<'_>) -> Parsed<'_, SearchReturn> {
+    let (mut rest, _) = (tag_no_case("RETURN"), prim::sp, char('(')).parse(input)?;
+    let mut out = SearchReturn::default();
+    let mut first = true;
+    loop {
+        if let Some(after) = rest.strip_prefix(b")") {
+            out.all |= out == SearchReturn::default();
+            return Ok((after, out));
+        }
+        if !std::mem::take(&mut first) {
+            (rest, _) = prim::sp(rest)?;
+        }
+        let (after, word) = prim::atom(rest)?;
+        match word.to_ascii_uppercase().as_slice() {
+            b"MIN" => out.min = true,
+            b"MAX" => out.max = true,
+            b"ALL" => out.all = true,
+            b"COUNT" => out.count = true,
+            b"SAVE" => out.save = true,
+            _ => return prim::fail(rest),
+        }
+        rest = after;
+    }
 }
 
 fn one_or_all(mut keys: Vec<SearchKey>) -> SearchKey {
@@ -77,7 +111,7 @@ fn key<'a>(input: Input<'a>, depth: usize, count: &mut usize) -> Parsed<'a, Sear
             None => prim::fail(rest),
         };
     }
-    if input.first().is_some_and(|b| b.is_ascii_digit() || *b == b'*') {
+    if input.first().is_some_and(|b| b.is_ascii_digit() || matches!(b, b'*' | b'$')) {
         let (rest, set) = prim::sequence_set(input)?;
         return Ok((rest, SearchKey::Sequence(set)));
     }
@@ -125,6 +159,8 @@ fn simple(word: &[u8]) -> Option<SearchKey> {
         b"UNDRAFT" => not(flag(SystemFlags::DRAFT)),
         b"UNFLAGGED" => not(flag(SystemFlags::FLAGGED)),
         b"UNSEEN" => not(flag(SystemFlags::SEEN)),
+        // The date of saving is kept for every message.
+        b"SAVEDATESUPPORTED" => SearchKey::All,
         b"RECENT" => SearchKey::Recent,
         b"NEW" => SearchKey::And(vec![SearchKey::Recent, not(flag(SystemFlags::SEEN))]),
         b"OLD" => not(SearchKey::Recent),
@@ -148,6 +184,9 @@ fn with_argument<'a>(word: &[u8], input: Input<'a>) -> Option<Parsed<'a, SearchK
     let size = |build: fn(u32) -> SearchKey| {
         preceded(prim::sp, prim::number).parse(input).map(|(r, n)| (r, build(n)))
     };
+    let interval = |build: fn(u32) -> SearchKey| {
+        preceded(prim::sp, prim::nz_number).parse(input).map(|(r, n)| (r, build(n)))
+    };
     Some(match word {
         b"BCC" => field("Bcc"),
         b"CC" => field("Cc"),
@@ -159,9 +198,17 @@ fn with_argument<'a>(word: &[u8], input: Input<'a>) -> Option<Parsed<'a, SearchK
         b"BEFORE" => date(SearchKey::Internal, DateTest::Before),
         b"ON" => date(SearchKey::Internal, DateTest::On),
         b"SINCE" => date(SearchKey::Internal, DateTest::Since),
+        b"SAVEDBEFORE" => date(SearchKey::Saved, DateTest::Before),
+        b"SAVEDON" => date(SearchKey::Saved, DateTest::On),
+        b"SAVEDSINCE" => date(SearchKey::Saved, DateTest::Since),
+        b"EMAILID" => text(SearchKey::EmailId),
+        b"THREADID" => text(SearchKey::ThreadId),
         b"SENTBEFORE" => date(SearchKey::Sent, DateTest::Before),
         b"SENTON" => date(SearchKey::Sent, DateTest::On),
         b"SENTSINCE" => date(SearchKey::Sent, DateTest::Since),
+        b"OLDER" => interval(SearchKey::Older),
+        b"YOUNGER" => interval(SearchKey::Younger),
+        b"MODSEQ" => modseq(input),
         b"LARGER" => size(SearchKey::Larger),
         b"SMALLER" => size(SearchKey::Smaller),
         b"UID" => preceded(prim::sp, prim::sequence_set).parse(input).map(|(r, s)| (r, SearchKey::Uid(s))),
@@ -174,6 +221,18 @@ fn with_argument<'a>(word: &[u8], input: Input<'a>) -> Option<Parsed<'a, SearchK
             .map(|(r, (name, text))| (r, SearchKey::Header(name, text))),
         _ => return None,
     })
+}
+
+/// `MODSEQ ["/flags/name" type] n`. One modification sequence is kept for all flags of a message, which RFC 7162
+/// section 3.1.5 allows, so the entry is read and makes no difference.
+fn modseq(input: Input<'_>) -> Parsed<'_, SearchKey> {
+    let kind = alt((tag_no_case("priv"), tag_no_case("shared"), tag_no_case("all")));
+    let (rest, _) = prim::sp(input)?;
+    let (rest, entry) = opt((terminated(prim::string, prim::sp), terminated(kind, prim::sp))).parse(rest)?;
+    if entry.is_some_and(|(name, _)| !name.starts_with(b"/flags/")) {
+        return prim::fail(input);
+    }
+    prim::mod_sequence(rest).map(|(rest, n)| (rest, SearchKey::ModSeq(n)))
 }
 
 fn keyword(input: Input<'_>) -> Parsed<'_, Keyword> {

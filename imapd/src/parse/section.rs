@@ -43,6 +43,12 @@ pub(super) fn section(input: Input<'_>) -> Parsed<'_, Section> {
     Ok((rest, Section { path, text }))
 }
 
+/// `section-binary`: part numbers in brackets, or nothing in them (RFC 3516 section 7).
+pub(super) fn part(input: Input<'_>) -> Parsed<'_, Vec<u32>> {
+    let (rest, found) = section(input)?;
+    if found.text == SectionText::All { Ok((rest, found.path)) } else { prim::fail(input) }
+}
+
 fn text(input: Input<'_>) -> Parsed<'_, SectionText> {
     alt((
         fields,

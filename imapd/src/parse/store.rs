@@ -1,4 +1,4 @@
-//! `STORE` and `UID STORE` (RFC 3501 section 6.4.6).
+//! `STORE` and `UID STORE` (RFC 3501 section 6.4.6), with UNCHANGEDSINCE (RFC 7162 section 3.1.3).
 
 use bytes::Bytes;
 use nom::Parser;
@@ -6,10 +6,10 @@ use nom::branch::alt;
 use nom::bytes::complete::tag_no_case;
 use nom::character::complete::char;
 use nom::combinator::{map, opt, value};
-use nom::sequence::preceded;
+use nom::sequence::{delimited, preceded};
 
 use super::{Input, Parsed, prim};
-use crate::syntax::ast::{Command, FlagChange};
+use crate::syntax::ast::{Command, FlagChange, StoreArgs};
 
 /// `STORE`
 ///
@@ -30,11 +30,14 @@ pub fn uid_store<'a>(_: &'a Bytes, input: Input<'a>) -> Parsed<'a, Command> {
 fn arguments(input: Input<'_>, uid: bool) -> Parsed<'_, Command> {
     let (rest, set) = preceded(prim::sp, prim::sequence_set).parse(input)?;
     let (rest, _) = prim::sp(rest)?;
+    let unchanged =
+        delimited((tag_no_case("(UNCHANGEDSINCE"), prim::sp), prim::mod_sequence, (char(')'), prim::sp));
+    let (rest, unchanged_since) = opt(unchanged).parse(rest)?;
     let sign = alt((value(FlagChange::Add, char('+')), value(FlagChange::Remove, char('-'))));
     let (rest, change) = map(opt(sign), |c| c.unwrap_or(FlagChange::Replace)).parse(rest)?;
     let (rest, _) = tag_no_case("FLAGS").parse(rest)?;
     let (rest, silent) = map(opt(tag_no_case(".SILENT")), |s| s.is_some()).parse(rest)?;
     let (rest, flags) = preceded(prim::sp, prim::store_flags).parse(rest)?;
     let (rest, _) = prim::trailing_space(rest)?;
-    Ok((rest, Command::Store { set, change, silent, flags, uid }))
+    Ok((rest, Command::Store { set, args: StoreArgs { change, silent, flags, unchanged_since }, uid }))
 }

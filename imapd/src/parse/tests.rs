@@ -4,13 +4,18 @@ use bytes::Bytes;
 use proptest::prelude::*;
 
 use super::command;
-use crate::syntax::ast::{Command, FetchItem, FlagChange, StatusItem};
+use crate::mailstore::ModSeq;
+use crate::syntax::ast::{
+    AppendMessage, ChangedSince, Command, FetchItem, FlagChange, MailboxArg, Resync, SelectArgs, StatusItem,
+    StoreArgs,
+};
 use crate::syntax::date::InternalDate;
 use crate::syntax::flag::{FlagList, Keyword, SystemFlags};
 use crate::syntax::mailbox_name::MailboxName;
-use crate::syntax::search_key::{DateTest, SearchKey};
+use crate::syntax::search_key::{DateTest, SearchKey, SearchReturn};
 use crate::syntax::section::{Section, SectionText};
 use crate::syntax::seqset::{SeqNumber, SequenceSet};
+use crate::syntax::sort_key::{SortField, SortKey, ThreadAlgorithm};
 use crate::wire::{Frame, Framer, Limits, Mode};
 
 /// Writes a string in one of the forms the grammar has for it, chosen by `form`.
@@ -42,6 +47,7 @@ fn enc_set(set: &SequenceSet) -> String {
     let one = |n: &SeqNumber| match n {
         SeqNumber::Star => "*".to_owned(),
         SeqNumber::Number(n) => n.to_string(),
+        SeqNumber::Saved => "$".to_owned(),
     };
     set.0
         .iter()
@@ -102,6 +108,24 @@ fn enc_key(out: &mut Vec<u8>, key: &SearchKey, form: u8) {
             };
             out.extend_from_slice(format!("{sent}{name} {}", d.strftime("%-d-%b-%Y")).as_bytes());
         }
+        SearchKey::Older(n) => out.extend_from_slice(format!("OLDER {n}").as_bytes()),
+        SearchKey::Younger(n) => out.extend_from_slice(format!("younger {n}").as_bytes()),
+        SearchKey::ModSeq(n) if form.is_multiple_of(2) => {
+            out.extend_from_slice(format!("MODSEQ {n}").as_bytes())
+        }
+        SearchKey::ModSeq(n) => {
+            out.extend_from_slice(format!("MODSEQ \"/flags/\\\\Seen\" all {n}").as_bytes())
+        }
+        SearchKey::Saved(t, d) => {
+            let name = match t {
+                DateTest::Before => "BEFORE",
+                DateTest::On => "ON",
+                DateTest::Since => "SINCE",
+            };
+            out.extend_from_slice(format!("SAVED{name} {}", d.strftime("%-d-%b-%Y")).as_bytes());
+        }
+        SearchKey::EmailId(id) => text("EMAILID", id),
+        SearchKey::ThreadId(id) => text("THREADID", id),
         SearchKey::Larger(n) => out.extend_from_slice(format!("LARGER {n}").as_bytes()),
         SearchKey::Smaller(n) => out.extend_from_slice(format!("SMALLER {n}").as_bytes()),
         SearchKey::Header(n, t) => {
@@ -120,6 +144,26 @@ fn enc_item(out: &mut Vec<u8>, item: &FetchItem) {
         FetchItem::InternalDate => b"InternalDate",
         FetchItem::Rfc822Size => b"RFC822.SIZE",
         FetchItem::Uid => b"UID",
+        FetchItem::EmailId => b"EMAILID",
+        FetchItem::ThreadId => b"THREADID",
+        FetchItem::SaveDate => b"SaveDate",
+        FetchItem::Preview { lazy: false } => b"PREVIEW",
+        FetchItem::Preview { lazy: true } => b"PREVIEW (LAZY)",
+        FetchItem::Binary { path, peek, partial } => {
+            let words: Vec<String> = path.iter().map(u32::to_string).collect();
+            let word = if *peek { "BINARY.PEEK" } else { "Binary" };
+            out.extend_from_slice(format!("{word}[{}]", words.join(".")).as_bytes());
+            if let Some((a, b)) = partial {
+                out.extend_from_slice(format!("<{a}.{b}>").as_bytes());
+            }
+            return;
+        }
+        FetchItem::BinarySize { path } => {
+            let words: Vec<String> = path.iter().map(u32::to_string).collect();
+            out.extend_from_slice(format!("BINARY.SIZE[{}]", words.join(".")).as_bytes());
+            return;
+        }
+        FetchItem::ModSeq => b"ModSeq",
         FetchItem::Envelope => b"ENVELOPE",
         FetchItem::Body => b"BODY",
         FetchItem::BodyStructure => b"BODYSTRUCTURE",
@@ -162,7 +206,10 @@ fn enc_item(out: &mut Vec<u8>, item: &FetchItem) {
 
 fn set() -> impl Strategy<Value = SequenceSet> {
     let n = prop_oneof![4 => (1u32..).prop_map(SeqNumber::Number), 1 => Just(SeqNumber::Star)];
-    proptest::collection::vec((n.clone(), n), 1..5).prop_map(SequenceSet)
+    prop_oneof![
+        9 => proptest::collection::vec((n.clone(), n), 1..5).prop_map(SequenceSet),
+        1 => Just(SequenceSet::saved()),
+    ]
 }
 
 fn flags() -> impl Strategy<Value = FlagList> {
@@ -191,7 +238,13 @@ fn key() -> impl Strategy<Value = SearchKey> {
         Just(SearchKey::Flag(SystemFlags::SEEN)),
         "[$a-z]{1,5}".prop_map(|k| SearchKey::Keyword(Keyword::new(k.as_bytes()).unwrap())),
         (test.clone(), date()).prop_map(|(t, d)| SearchKey::Internal(t, d)),
-        (test, date()).prop_map(|(t, d)| SearchKey::Sent(t, d)),
+        (test.clone(), date()).prop_map(|(t, d)| SearchKey::Sent(t, d)),
+        (test, date()).prop_map(|(t, d)| SearchKey::Saved(t, d)),
+        text().prop_map(SearchKey::EmailId),
+        text().prop_map(SearchKey::ThreadId),
+        (1u32..).prop_map(SearchKey::Older),
+        (1u32..).prop_map(SearchKey::Younger),
+        (0..=ModSeq::MAX.0).prop_map(|n| SearchKey::ModSeq(ModSeq(n))),
         any::<u32>().prop_map(SearchKey::Larger),
         any::<u32>().prop_map(SearchKey::Smaller),
         (text(), text()).prop_map(|(a, b)| SearchKey::Header(a, b)),
@@ -226,6 +279,18 @@ fn item() -> impl Strategy<Value = FetchItem> {
         Just(FetchItem::InternalDate),
         Just(FetchItem::Rfc822Size),
         Just(FetchItem::Uid),
+        Just(FetchItem::ModSeq),
+        Just(FetchItem::EmailId),
+        Just(FetchItem::ThreadId),
+        Just(FetchItem::SaveDate),
+        any::<bool>().prop_map(|lazy| FetchItem::Preview { lazy }),
+        proptest::collection::vec(1u32..9, 0..4).prop_map(|path| FetchItem::BinarySize { path }),
+        (
+            proptest::collection::vec(1u32..9, 0..4),
+            any::<bool>(),
+            proptest::option::of((any::<u32>(), 1u32..))
+        )
+            .prop_map(|(path, peek, partial)| FetchItem::Binary { path, peek, partial }),
         Just(FetchItem::Envelope),
         Just(FetchItem::Body),
         Just(FetchItem::BodyStructure),
@@ -239,6 +304,10 @@ fn item() -> impl Strategy<Value = FetchItem> {
 
 fn name() -> impl Strategy<Value = MailboxName> {
     "[a-zA-Z&\u{e9}\u{4e2d}. ]{1,10}(/[a-z]{1,4}){0,2}".prop_map(|n| MailboxName::new(&n).unwrap())
+}
+
+fn arg(name: &MailboxName) -> MailboxArg {
+    MailboxArg(name.to_wire().into_bytes())
 }
 
 /// Frames what a client would send, as the transport does, and parses it.
@@ -265,11 +334,40 @@ proptest! {
     fn search_round_trip(key in key(), form: u8, uid: bool) {
         let mut sent = if uid { b"t UID SEARCH ".to_vec() } else { b"t SEARCH ".to_vec() };
         enc_key(&mut sent, &key, form);
-        prop_assert_eq!(parse(&sent), Command::Search { charset: None, key, uid });
+        prop_assert_eq!(parse(&sent), Command::Search { returns: None, charset: None, key, uid });
     }
 
     #[test]
-    fn fetch_round_trip(set in set(), items in proptest::collection::vec(item(), 1..5)) {
+    fn sort_round_trip(
+        fields in proptest::collection::vec((0..SortField::TABLE.len(), any::<bool>()), 1..5),
+        key in key(), form: u8, uid: bool, bits in proptest::option::of(0u8..32),
+    ) {
+        let uid_word = if uid { "UID " } else { "" };
+        let words: Vec<String> = fields.iter().map(|(f, reverse)| {
+            format!("{}{}", if *reverse { "REVERSE " } else { "" }, SortField::TABLE[*f].0.to_ascii_lowercase())
+        }).collect();
+        let bit = |n: u8| bits.is_some_and(|b| b & n != 0);
+        let returns = bits.map(|b| SearchReturn { min: bit(1), max: bit(2), all: b == 0 || bit(4), count: bit(8), save: bit(16) });
+        let options = bits.map(|_| {
+            let named = [(1, "MIN"), (2, "max"), (4, "ALL"), (8, "COUNT"), (16, "SAVE")];
+            let on: Vec<&str> = named.iter().filter(|(n, _)| bit(*n)).map(|(_, w)| *w).collect();
+            format!("RETURN ({}) ", on.join(" "))
+        }).unwrap_or_default();
+        let mut sent = format!("t {uid_word}SORT {options}({}) utf-8 ", words.join(" ")).into_bytes();
+        enc_key(&mut sent, &key, form);
+        let keys = fields.iter().map(|(f, reverse)| SortKey { field: SortField::TABLE[*f].1, reverse: *reverse }).collect();
+        let charset = b"utf-8".to_vec();
+        prop_assert_eq!(parse(&sent), Command::Sort { returns, keys, charset: charset.clone(), key: key.clone(), uid });
+        let mut sent = format!("t {uid_word}THREAD references utf-8 ").into_bytes();
+        enc_key(&mut sent, &key, form);
+        let algorithm = ThreadAlgorithm::References;
+        prop_assert_eq!(parse(&sent), Command::Thread { algorithm, charset, key, uid });
+    }
+
+    #[test]
+    fn fetch_round_trip(
+        set in set(), items in proptest::collection::vec(item(), 1..5), since in proptest::option::of(0..=ModSeq::MAX.0),
+    ) {
         let mut sent = format!("t FETCH {} (", enc_set(&set)).into_bytes();
         for (i, item) in items.iter().enumerate() {
             if i > 0 {
@@ -278,22 +376,33 @@ proptest! {
             enc_item(&mut sent, item);
         }
         sent.push(b')');
-        prop_assert_eq!(parse(&sent), Command::Fetch { set, items, uid: false });
+        let mut items = items;
+        let since = since.map(|n| ChangedSince { modseq: ModSeq(n), vanished: false });
+        if let Some(since) = since {
+            sent.extend_from_slice(format!(" (CHANGEDSINCE {})", since.modseq).as_bytes());
+            if !items.contains(&FetchItem::ModSeq) {
+                items.push(FetchItem::ModSeq);
+            }
+        }
+        prop_assert_eq!(parse(&sent), Command::Fetch { set, items, since, uid: false });
     }
 
     #[test]
-    fn store_round_trip(set in set(), flags in flags(), silent: bool, uid: bool, sign in 0..3) {
+    fn store_round_trip(set in set(), flags in flags(), silent: bool, uid: bool, sign in 0..3, since in proptest::option::of(0..=ModSeq::MAX.0)) {
         let (word, change) = [("", FlagChange::Replace), ("+", FlagChange::Add), ("-", FlagChange::Remove)][sign as usize];
         let uid_word = if uid { "UID " } else { "" };
         let silent_word = if silent { ".silent" } else { "" };
-        let sent = format!("t {uid_word}STORE {} {word}FLAGS{silent_word} {}", enc_set(&set), enc_flags(&flags));
-        prop_assert_eq!(parse(sent.as_bytes()), Command::Store { set, change, silent, flags, uid });
+        let unless = since.map(|n| format!("(UNCHANGEDSINCE {n}) ")).unwrap_or_default();
+        let sent = format!("t {uid_word}STORE {} {unless}{word}FLAGS{silent_word} {}", enc_set(&set), enc_flags(&flags));
+        let args = StoreArgs { change, silent, flags, unchanged_since: since.map(ModSeq) };
+        prop_assert_eq!(parse(sent.as_bytes()), Command::Store { set, args, uid });
     }
 
     #[test]
     fn append_round_trip(
         mailbox in name(), flags in flags(), form: u8, message in proptest::collection::vec(any::<u8>(), 0..300),
         date in proptest::option::of((date(), 0i8..24, 0i8..60, -700i16..700)),
+        more in proptest::collection::vec(proptest::collection::vec(any::<u8>(), 0..30), 0..3),
     ) {
         let mut sent = b"t append ".to_vec();
         enc_string(&mut sent, mailbox.to_wire().as_bytes(), form);
@@ -306,8 +415,20 @@ proptest! {
             InternalDate::from_parts(d, h, m, 7, z).unwrap()
         });
         enc_string(&mut sent, &message, 1 + form % 2);
-        let expected = Command::Append { mailbox: Ok(mailbox), flags, date: when, message: Bytes::from(message) };
-        prop_assert_eq!(parse(&sent), expected);
+        let first = AppendMessage { flags, date: when, octets: Bytes::from(message) };
+        let mut messages = vec![first];
+        for more in more {
+            sent.extend_from_slice(b" ");
+            enc_string(&mut sent, &more, 1 + form % 2);
+            messages.push(AppendMessage { flags: FlagList::default(), date: None, octets: Bytes::from(more) });
+        }
+        prop_assert_eq!(parse(&sent), Command::Append { mailbox: arg(&mailbox), messages });
+        let mut sent = b"t UID REPLACE 7 ".to_vec();
+        enc_string(&mut sent, mailbox.to_wire().as_bytes(), form);
+        sent.extend_from_slice(b" ~{3}\r\na\0b");
+        let seven = SequenceSet(vec![(SeqNumber::Number(7), SeqNumber::Number(7))]);
+        let by = AppendMessage { flags: FlagList::default(), date: None, octets: Bytes::from_static(b"a\0b") };
+        prop_assert_eq!(parse(&sent), Command::Replace { message: seven, mailbox: arg(&mailbox), by, uid: true });
     }
 
     #[test]
@@ -316,10 +437,38 @@ proptest! {
         enc_string(&mut sent, a.to_wire().as_bytes(), form);
         sent.push(b' ');
         enc_string(&mut sent, b.to_wire().as_bytes(), form / 3);
-        prop_assert_eq!(parse(&sent), Command::Rename(Ok(a.clone()), Ok(b)));
+        prop_assert_eq!(parse(&sent), Command::Rename(arg(&a), arg(&b)));
         let mut sent = format!("t UID MOVE {} ", enc_set(&set)).into_bytes();
         enc_string(&mut sent, a.to_wire().as_bytes(), form);
-        prop_assert_eq!(parse(&sent), Command::Move { set, mailbox: Ok(a), uid: true });
+        prop_assert_eq!(parse(&sent), Command::Move { set, mailbox: arg(&a), uid: true });
+    }
+
+    #[test]
+    fn select_round_trip(
+        mailbox in name(), form: u8, read_only: bool, condstore: bool,
+        resync in proptest::option::of((
+            1u32.., 0..=ModSeq::MAX.0, proptest::option::of(set()), proptest::option::of((set(), set())),
+        )),
+    ) {
+        let mut sent = if read_only { b"t EXAMINE ".to_vec() } else { b"t SELECT ".to_vec() };
+        enc_string(&mut sent, mailbox.to_wire().as_bytes(), form);
+        let mut words = Vec::new();
+        if condstore {
+            words.push("CONDSTORE".to_owned());
+        }
+        if let Some((validity, modseq, known, matched)) = &resync {
+            let known = known.as_ref().map(|s| format!(" {}", enc_set(s))).unwrap_or_default();
+            let matched = matched.as_ref().map(|(a, b)| format!(" ({} {})", enc_set(a), enc_set(b))).unwrap_or_default();
+            words.push(format!("QRESYNC ({validity} {modseq}{known}{matched})"));
+        }
+        if !words.is_empty() {
+            sent.extend_from_slice(format!(" ({})", words.join(" ")).as_bytes());
+        }
+        let resync = resync.map(|(uid_validity, modseq, known, matched)| {
+            Resync { uid_validity, modseq: ModSeq(modseq), known, matched }
+        });
+        let expected = Command::Select { mailbox: arg(&mailbox), args: SelectArgs { read_only, condstore, resync } };
+        prop_assert_eq!(parse(&sent), expected);
     }
 
     #[test]
@@ -349,13 +498,14 @@ fn macros_and_short_forms() {
         Command::Fetch {
             set: SequenceSet(vec![(SeqNumber::Number(1), SeqNumber::Number(1))]),
             items: vec![FetchItem::Flags, FetchItem::InternalDate, FetchItem::Rfc822Size],
+            since: None,
             uid: false
         }
     );
     assert_eq!(
         parse(b"t STATUS x (UNSEEN messages)"),
         Command::Status {
-            mailbox: Ok(MailboxName::new("x").unwrap()),
+            mailbox: MailboxArg(b"x".to_vec()),
             items: vec![StatusItem::Unseen, StatusItem::Messages]
         }
     );
@@ -367,6 +517,17 @@ fn macros_and_short_forms() {
         matches!(parse(b"t UID FETCH 1 FLAGS"), Command::Fetch { items, .. } if items[0] == FetchItem::Uid)
     );
     assert_eq!(parse(b"t ID ()"), Command::Id);
+    for (n, good) in [(SortKey::MAX, true), (SortKey::MAX + 1, false)] {
+        let sent = format!("t SORT ({}) utf-8 ALL", vec!["SIZE"; n].join(" "));
+        assert_eq!(command(&Bytes::from(sent)).is_ok(), good);
+    }
+    for (n, good) in [("9223372036854775807", true), ("9223372036854775808", false)] {
+        assert_eq!(command(&Bytes::from(format!("t SEARCH MODSEQ {n}"))).is_ok(), good);
+    }
+    for (n, good) in [(32, true), (33, false)] {
+        let sent = format!("t LIST \"\" ({})", vec!["a"; n].join(" "));
+        assert_eq!(command(&Bytes::from(sent)).is_ok(), good);
+    }
 }
 
 #[test]

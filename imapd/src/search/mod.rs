@@ -1,4 +1,4 @@
-//! SEARCH: which messages match a key (RFC 3501 section 6.4.4).
+//! SEARCH: which messages match a key (RFC 3501 section 6.4.4); SORT and THREAD: in which order ([`sort`], [`thread`]).
 //!
 //! A key is first judged by the index alone, with "cannot tell" as a third answer; only messages that the index cannot
 //! decide are read and decoded. Text is compared as a substring after case folding (i;unicode-casemap, RFC 5051, with
@@ -6,5 +6,7 @@
 
 pub mod fold;
 pub mod program;
+pub mod sort;
+pub mod thread;
 
-pub use program::{Content, Program, ProgramError, Row};
+pub use program::{Content, Context, Program, ProgramError, Row};

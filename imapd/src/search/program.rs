@@ -6,7 +6,7 @@ use thiserror::Error;
 use super::fold::Needle;
 use crate::mail::scan::{Structure, scan};
 use crate::mail::{decode, header};
-use crate::mailstore::MessageRecord;
+use crate::mailstore::{EmailId, MessageRecord, ModSeq};
 use crate::syntax::date::header_date;
 use crate::syntax::flag::{Keyword, SystemFlags};
 use crate::syntax::search_key::{DateTest, SearchKey};
@@ -18,6 +18,20 @@ pub enum ProgramError {
     /// Answered with BADCHARSET.
     #[error("charset is not known")]
     UnknownCharset,
+}
+
+/// What a key is judged against, messages apart.
+pub struct Context<'a> {
+    /// The bit of a keyword in the mailbox.
+    pub keyword_bit: &'a dyn Fn(&Keyword) -> Option<u64>,
+    /// `*` as a message number.
+    pub greatest_seq: u32,
+    /// `*` as a UID.
+    pub greatest_uid: u32,
+    /// `$`, as UIDs.
+    pub saved: &'a NumberSet,
+    /// Seconds since 1970 UTC.
+    pub now: i64,
 }
 
 /// What the index and the session know of one message.
@@ -73,6 +87,16 @@ pub enum Program {
     Internal(DateTest, Date),
     /// Date header.
     Sent(DateTest, Date),
+    /// Internal date at or before this moment.
+    Until(i64),
+    /// Internal date at or after this moment.
+    From(i64),
+    /// Changed at or after this.
+    ModSeq(ModSeq),
+    /// Date of saving.
+    Saved(DateTest, Date),
+    /// EMAILID.
+    EmailId(EmailId),
     /// Greater than.
     Larger(u32),
     /// Less than.
@@ -86,36 +110,38 @@ pub enum Program {
 }
 
 impl Program {
-    /// Prepares a key. `keyword_bit` gives the bit of a keyword in the mailbox; `greatest_seq` and `greatest_uid` stand
-    /// for `*`.
+    /// Prepares a key.
     ///
     /// # Errors
     /// [`ProgramError::UnknownCharset`].
-    pub fn new(
-        key: &SearchKey,
-        charset: Option<&[u8]>,
-        keyword_bit: &dyn Fn(&Keyword) -> Option<u64>,
-        greatest_seq: u32,
-        greatest_uid: u32,
-    ) -> Result<Self, ProgramError> {
+    pub fn new(key: &SearchKey, charset: Option<&[u8]>, context: &Context<'_>) -> Result<Self, ProgramError> {
         if charset.is_some_and(|c| !decode::knows_charset(c)) {
             return Err(ProgramError::UnknownCharset);
         }
         let needle = |text: &[u8]| Needle::new(&decode::charset_text(charset, text));
         // Depth is bounded by the parser (SearchKey::MAX_DEPTH), so recursion is.
-        let again = |k: &SearchKey| Self::new(k, charset, keyword_bit, greatest_seq, greatest_uid);
+        let again = |k: &SearchKey| Self::new(k, charset, context);
         Ok(match key {
             SearchKey::And(keys) => Self::And(keys.iter().map(again).collect::<Result<_, _>>()?),
             SearchKey::Or(a, b) => Self::Or(Box::new(again(a)?), Box::new(again(b)?)),
             SearchKey::Not(a) => Self::Not(Box::new(again(a)?)),
             SearchKey::All => Self::Constant(true),
-            SearchKey::Sequence(set) => Self::Sequence(set.resolve(greatest_seq)),
-            SearchKey::Uid(set) => Self::Uid(set.resolve(greatest_uid)),
+            SearchKey::Sequence(set) | SearchKey::Uid(set) if set.is_saved() => {
+                Self::Uid(context.saved.clone())
+            }
+            SearchKey::Sequence(set) => Self::Sequence(set.resolve(context.greatest_seq)),
+            SearchKey::Uid(set) => Self::Uid(set.resolve(context.greatest_uid)),
             SearchKey::Flag(f) => Self::Flag(*f),
             SearchKey::Recent => Self::Recent,
-            SearchKey::Keyword(k) => keyword_bit(k).map_or(Self::Constant(false), Self::Keyword),
+            SearchKey::Keyword(k) => (context.keyword_bit)(k).map_or(Self::Constant(false), Self::Keyword),
             SearchKey::Internal(test, date) => Self::Internal(*test, *date),
             SearchKey::Sent(test, date) => Self::Sent(*test, *date),
+            SearchKey::Older(n) => Self::Until(context.now - i64::from(*n)),
+            SearchKey::Younger(n) => Self::From(context.now - i64::from(*n)),
+            SearchKey::ModSeq(n) => Self::ModSeq(*n),
+            SearchKey::Saved(test, date) => Self::Saved(*test, *date),
+            SearchKey::EmailId(id) => EmailId::parse(id).map_or(Self::Constant(false), Self::EmailId),
+            SearchKey::ThreadId(_) => Self::Constant(false),
             SearchKey::Larger(n) => Self::Larger(*n),
             SearchKey::Smaller(n) => Self::Smaller(*n),
             SearchKey::Header(name, text) => Self::Header(name.clone(), needle(text)),
@@ -151,6 +177,11 @@ impl Program {
             Self::Recent => row.recent,
             Self::Keyword(bit) => row.record.keywords & bit != 0,
             Self::Internal(test, date) => compare(*test, row.record.date.date(), *date),
+            Self::Until(moment) => row.record.date.seconds <= *moment,
+            Self::From(moment) => row.record.date.seconds >= *moment,
+            Self::ModSeq(n) => row.record.modseq >= *n,
+            Self::Saved(test, date) => compare(*test, row.record.save_date().date(), *date),
+            Self::EmailId(id) => row.record.email == *id,
             Self::Larger(n) => row.record.size > u64::from(*n),
             Self::Smaller(n) => row.record.size < u64::from(*n),
             Self::Text(n) | Self::Body(n) if n.is_empty() => true,

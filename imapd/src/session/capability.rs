@@ -42,6 +42,7 @@ macro_rules! rows {
 
 rows! {
     "IMAP4rev1", "RFC 3501", ANY, Always;
+    "IMAP4rev2", "RFC 9051", ANY, Always;
     "LITERAL+", "RFC 7888", ANY, Always;
     "ID", "RFC 2971", ANY, Always;
     "ENABLE", "RFC 5161", ANY, Always;
@@ -55,6 +56,28 @@ rows! {
     "UNSELECT", "RFC 3691", IN, Always;
     "UIDPLUS", "RFC 4315", IN, Always;
     "MOVE", "RFC 6851", IN, Always;
+    "SPECIAL-USE", "RFC 6154", IN, Always;
+    "CREATE-SPECIAL-USE", "RFC 6154", IN, Always;
+    "LIST-EXTENDED", "RFC 5258", IN, Always;
+    "LIST-STATUS", "RFC 5819", IN, Always;
+    "STATUS=SIZE", "RFC 8438", IN, Always;
+    "APPENDLIMIT=67108864", "RFC 7889", IN, Always;
+    "CONDSTORE", "RFC 7162", IN, Always;
+    "QRESYNC", "RFC 7162", IN, Always;
+    "MULTIAPPEND", "RFC 3502", IN, Always;
+    "BINARY", "RFC 3516", IN, Always;
+    "OBJECTID", "RFC 8474", IN, Always;
+    "SAVEDATE", "RFC 8514", IN, Always;
+    "PREVIEW", "RFC 8970", IN, Always;
+    "REPLACE", "RFC 8508", IN, Always;
+    "SORT", "RFC 5256", IN, Always;
+    "SORT=DISPLAY", "RFC 5957", IN, Always;
+    "ESORT", "RFC 5267", IN, Always;
+    "THREAD=ORDEREDSUBJECT", "RFC 5256", IN, Always;
+    "THREAD=REFERENCES", "RFC 5256", IN, Always;
+    "ESEARCH", "RFC 4731", IN, Always;
+    "SEARCHRES", "RFC 5182", IN, Always;
+    "WITHIN", "RFC 5032", IN, Always;
 }
 
 /// The tokens for a session as it stands.
@@ -76,4 +99,15 @@ pub fn list(session: &Session) -> String {
         }
     }
     out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_append_limit_is_the_real_one() {
+        let token = format!("APPENDLIMIT={}", crate::wire::MAX_MESSAGE);
+        assert!(TABLE.iter().any(|row| row.token == token));
+    }
 }

@@ -5,6 +5,7 @@
 //! Untagged updates go out after a command and before its tagged answer, EXPUNGE only where the table allows it.
 
 pub mod capability;
+pub mod enabled;
 pub mod out;
 pub mod registry;
 pub mod reply;
@@ -24,6 +25,7 @@ use crate::parse::{self, TaggedCommand};
 use crate::transport::Slot;
 use crate::wire::{Limits, Mode, Refusal};
 
+pub use enabled::Enabled;
 pub use out::{Drain, Out};
 pub use reply::{Failure, Reply, Status};
 pub use server::Server;
@@ -65,6 +67,7 @@ pub struct Session {
     pub(crate) server: Arc<Server>,
     pub(crate) user: Option<Arc<UserStore>>,
     pub(crate) view: Option<View>,
+    pub(crate) enabled: Enabled,
     pub(crate) failed_logins: u32,
     pub(crate) user_slot: Option<Slot>,
     waiting: Waiting,
@@ -84,6 +87,7 @@ impl Session {
             server,
             user: None,
             view: None,
+            enabled: Enabled::default(),
             failed_logins: 0,
             user_slot: None,
             waiting: Waiting::Nothing,
@@ -184,7 +188,7 @@ impl Session {
     /// Sends the updates and the tagged answer.
     fn finish(&mut self, tag: &[u8], reply: &Reply, expunge: bool, out: &mut Out<'_>) -> io::Result<Step> {
         if let Some(view) = &mut self.view {
-            view.sync(out.buf, self.id, expunge);
+            view.sync(out.buf, self.id, self.enabled, expunge);
         }
         reply.write(out.buf, Some(tag));
         if reply.then == Step::Close && reply.status == Status::No {
@@ -233,7 +237,7 @@ impl Session {
     /// Puts out what changed while idling.
     pub fn idle_update(&mut self, out: &mut Vec<u8>) {
         if let Some(view) = &mut self.view {
-            view.sync(out, self.id, true);
+            view.sync(out, self.id, self.enabled, true);
         }
     }
 

@@ -71,6 +71,8 @@ rows! {
     "LSUB", false, IN, PIPELINE, "RFC 3501 section 6.3.9", lsub;
     "STATUS", false, IN, PIPELINE, "RFC 3501 section 6.3.10", status;
     "APPEND", false, IN, CHANGES_MAILBOX, "RFC 3501 section 6.3.11", append;
+    "REPLACE", false, SELECTED, USES_SEQUENCE_NUMBERS | CHANGES_MAILBOX, "RFC 8508", replace;
+    "REPLACE", true, SELECTED, CHANGES_MAILBOX, "RFC 8508", uid_replace;
     "NAMESPACE", false, IN, PIPELINE, "RFC 2342", namespace;
     "IDLE", false, IN, 0, "RFC 2177", idle;
     "CHECK", false, SELECTED, PIPELINE, "RFC 3501 section 6.4.1", check;
@@ -80,6 +82,10 @@ rows! {
     "EXPUNGE", true, SELECTED, CHANGES_MAILBOX, "RFC 4315 section 2.1", uid_expunge;
     "SEARCH", false, SELECTED, SEQ, "RFC 3501 section 6.4.4", search;
     "SEARCH", true, SELECTED, PIPELINE, "RFC 3501 section 6.4.8", uid_search;
+    "SORT", false, SELECTED, SEQ, "RFC 5256 section 3", sort;
+    "SORT", true, SELECTED, PIPELINE, "RFC 5256 section 3", uid_sort;
+    "THREAD", false, SELECTED, SEQ, "RFC 5256 section 3", thread;
+    "THREAD", true, SELECTED, PIPELINE, "RFC 5256 section 3", uid_thread;
     "FETCH", false, SELECTED, SEQ, "RFC 3501 section 6.4.5", fetch;
     "FETCH", true, SELECTED, PIPELINE, "RFC 3501 section 6.4.8", uid_fetch;
     "STORE", false, SELECTED, SEQ | CHANGES_MAILBOX, "RFC 3501 section 6.4.6", store;

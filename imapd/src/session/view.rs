@@ -9,6 +9,7 @@ use std::sync::Arc;
 
 use tokio::sync::watch;
 
+use super::Enabled;
 use crate::mailstore::change_log::{Change, Since};
 use crate::mailstore::open::State;
 use crate::mailstore::{MessageRecord, ModSeq, OpenMailbox, SessionId, Uid};
@@ -21,6 +22,8 @@ pub struct View {
     pub mailbox: Arc<OpenMailbox>,
     /// Whether it was opened with EXAMINE.
     pub read_only: bool,
+    /// Whether the client knows `\Recent`, which IMAP4rev2 does not have.
+    shows_recent: bool,
     uids: Arc<Vec<u32>>,
     position: u64,
     modseq: ModSeq,
@@ -28,24 +31,32 @@ pub struct View {
     /// UIDs that are recent in this session, as ranges.
     recent: Vec<(u32, u32)>,
     known_keywords: usize,
+    /// What the last SEARCH with SAVE found, `$` (RFC 5182). UIDs never come back, so those expunged do no harm.
+    saved: NumberSet,
     watch: watch::Receiver<u64>,
 }
 
 impl View {
     /// Opens a view on the mailbox as it is now.
-    pub fn new(mailbox: Arc<OpenMailbox>, read_only: bool) -> Self {
+    pub fn new(mailbox: Arc<OpenMailbox>, read_only: bool, shows_recent: bool) -> Self {
         let watch = mailbox.subscribe();
         let state = mailbox.state();
         let uid_next = state.uid_next;
-        let from = if read_only { mailbox.recent_from() } else { mailbox.claim_recent(uid_next) };
+        let from = match (shows_recent, read_only) {
+            (false, _) => uid_next,
+            (true, true) => mailbox.recent_from(),
+            (true, false) => mailbox.claim_recent(uid_next),
+        };
         let view = Self {
             read_only,
+            shows_recent,
             uids: state.columns.uids().clone(),
             position: state.log.end(),
             modseq: state.highest_modseq,
             ghosts: BTreeSet::new(),
             recent: if from < uid_next { vec![(from.0, uid_next.0 - 1)] } else { Vec::new() },
             known_keywords: state.keywords.iter().flatten().count(),
+            saved: NumberSet::default(),
             watch,
             mailbox: mailbox.clone(),
         };
@@ -58,6 +69,11 @@ impl View {
         u32::try_from(self.uids.len()).unwrap_or(u32::MAX)
     }
 
+    /// The modification sequence up to which the session knows of changes.
+    pub fn modseq(&self) -> ModSeq {
+        self.modseq
+    }
+
     /// Whether there are none.
     pub fn is_empty(&self) -> bool {
         self.uids.is_empty()
@@ -66,6 +82,11 @@ impl View {
     /// The UIDs in order of their numbers.
     pub fn uids(&self) -> &Arc<Vec<u32>> {
         &self.uids
+    }
+
+    /// Whether the client knows `\Recent`.
+    pub fn shows_recent(&self) -> bool {
+        self.shows_recent
     }
 
     /// Whether a message is recent in this session.
@@ -85,15 +106,32 @@ impl View {
 
     /// The messages a set names, as number and UID, ascending. `None` when it names a number that does not exist.
     pub fn select(&self, set: &SequenceSet, by_uid: bool) -> Option<Vec<(u32, Uid)>> {
-        if by_uid {
-            let greatest = self.uids.last().copied().unwrap_or(0);
-            return Some(self.positions_of_uids(&set.resolve(greatest)));
+        if by_uid || set.is_saved() {
+            return Some(self.positions_of_uids(&self.resolve_uids(set)));
         }
         if set.greatest_named() > self.len() || (self.is_empty() && !set.0.is_empty()) {
             return None;
         }
         let numbers = set.resolve(self.len());
         Some(numbers.iter().map(|n| (n, Uid(self.uids[n as usize - 1]))).collect())
+    }
+
+    /// The UIDs that a set of UIDs names.
+    pub fn resolve_uids(&self, set: &SequenceSet) -> NumberSet {
+        if set.is_saved() {
+            return self.saved.clone();
+        }
+        set.resolve(self.uids.last().copied().unwrap_or(0))
+    }
+
+    /// `$`
+    pub fn saved(&self) -> &NumberSet {
+        &self.saved
+    }
+
+    /// Sets `$`.
+    pub fn save(&mut self, uids: NumberSet) {
+        self.saved = uids;
     }
 
     fn positions_of_uids(&self, set: &NumberSet) -> Vec<(u32, Uid)> {
@@ -121,7 +159,7 @@ impl View {
     }
 
     /// Tells the session what changed since it was last told. EXPUNGE only when `expunge`.
-    pub fn sync(&mut self, out: &mut Vec<u8>, me: SessionId, expunge: bool) {
+    pub fn sync(&mut self, out: &mut Vec<u8>, me: SessionId, enabled: Enabled, expunge: bool) {
         let mailbox = self.mailbox.clone();
         let state = mailbox.state();
         let end = state.log.end();
@@ -132,7 +170,7 @@ impl View {
         self.position = end;
         self.modseq = state.highest_modseq;
         if expunge {
-            self.tell_expunged(out);
+            self.tell_expunged(out, enabled);
         }
         self.tell_added(&state, out);
         let keywords = state.keywords.iter().flatten().count();
@@ -145,6 +183,10 @@ impl View {
             if let (Some(number), Some(record)) = (self.number_of(uid), state.columns.get(uid)) {
                 out.extend_from_slice(format!("* {number} FETCH (UID {uid} FLAGS ").as_bytes());
                 write_flags(out, &record, &state, self.is_recent(uid));
+                if enabled.condstore {
+                    out.push(b' ');
+                    write_modseq(out, &record);
+                }
                 out.extend_from_slice(b")\r\n");
             }
         }
@@ -183,16 +225,21 @@ impl View {
         flagged
     }
 
-    fn tell_expunged(&mut self, out: &mut Vec<u8>) {
+    fn tell_expunged(&mut self, out: &mut Vec<u8>, enabled: Enabled) {
         if self.ghosts.is_empty() {
             return;
         }
         let ghosts = std::mem::take(&mut self.ghosts);
-        let mut told = 0u32;
-        for (i, uid) in self.uids.iter().enumerate() {
-            if ghosts.contains(uid) {
-                out.extend_from_slice(format!("* {} EXPUNGE\r\n", i as u32 + 1 - told).as_bytes());
-                told += 1;
+        if enabled.qresync {
+            let gone = NumberSet::from_sorted(ghosts.iter().copied());
+            out.extend_from_slice(format!("* VANISHED {gone}\r\n").as_bytes());
+        } else {
+            let mut told = 0u32;
+            for (i, uid) in self.uids.iter().enumerate() {
+                if ghosts.contains(uid) {
+                    out.extend_from_slice(format!("* {} EXPUNGE\r\n", i as u32 + 1 - told).as_bytes());
+                    told += 1;
+                }
             }
         }
         Arc::make_mut(&mut self.uids).retain(|u| !ghosts.contains(u));
@@ -215,7 +262,7 @@ impl View {
         if !added {
             return;
         }
-        if !self.read_only {
+        if !self.read_only && self.shows_recent {
             let first = self.mailbox.claim_recent(state.uid_next);
             let high = state.uid_next.0 - 1;
             match self.recent.last_mut() {
@@ -224,8 +271,10 @@ impl View {
                 _ => {}
             }
         }
-        let line = format!("* {} EXISTS\r\n* {} RECENT\r\n", self.uids.len(), self.recent_count());
-        out.extend_from_slice(line.as_bytes());
+        out.extend_from_slice(format!("* {} EXISTS\r\n", self.uids.len()).as_bytes());
+        if self.shows_recent {
+            out.extend_from_slice(format!("* {} RECENT\r\n", self.recent_count()).as_bytes());
+        }
     }
 }
 
@@ -257,6 +306,11 @@ pub fn write_flags(out: &mut Vec<u8>, record: &MessageRecord, state: &State, rec
         }
     }
     out.push(b')');
+}
+
+/// Appends the MODSEQ item.
+pub fn write_modseq(out: &mut Vec<u8>, record: &MessageRecord) {
+    out.extend_from_slice(format!("MODSEQ ({})", record.modseq).as_bytes());
 }
 
 /// All flags of the mailbox, without parentheses.

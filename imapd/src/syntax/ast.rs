@@ -2,15 +2,19 @@
 
 use bytes::Bytes;
 
+use crate::mailstore::ModSeq;
+
 use super::date::InternalDate;
 use super::flag::FlagList;
-use super::mailbox_name::{MailboxName, MailboxNameError};
-use super::search_key::SearchKey;
+use super::search_key::{SearchKey, SearchReturn};
 use super::section::Section;
 use super::seqset::SequenceSet;
+use super::sort_key::{SortKey, ThreadAlgorithm};
 
-/// A mailbox argument. A name that breaks a rule of ours is well formed on the wire, so it is answered NO, not BAD.
-pub type MailboxArg = Result<MailboxName, MailboxNameError>;
+/// A mailbox argument as it came: the session knows in which form its names are. A name that breaks a rule of ours is
+/// well formed on the wire, so it is answered NO, not BAD.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct MailboxArg(pub Vec<u8>);
 
 /// A parsed command without its tag.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -24,15 +28,17 @@ pub enum Command {
     Enable(Vec<Vec<u8>>),
     Login { user: Vec<u8>, password: Vec<u8> },
     Authenticate { mechanism: Vec<u8>, initial: Option<Vec<u8>> },
-    Select { mailbox: MailboxArg, read_only: bool },
-    Create(MailboxArg),
+    Select { mailbox: MailboxArg, args: SelectArgs },
+    Create { mailbox: MailboxArg, uses: Vec<Vec<u8>> },
     Delete(MailboxArg),
     Rename(MailboxArg, MailboxArg),
     Subscribe(MailboxArg),
     Unsubscribe(MailboxArg),
-    List { reference: Vec<u8>, pattern: Vec<u8>, subscribed: bool },
+    List(ListArgs),
+    Lsub { reference: Vec<u8>, pattern: Vec<u8> },
     Status { mailbox: MailboxArg, items: Vec<StatusItem> },
-    Append { mailbox: MailboxArg, flags: FlagList, date: Option<InternalDate>, message: Bytes },
+    Append { mailbox: MailboxArg, messages: Vec<AppendMessage> },
+    Replace { message: SequenceSet, mailbox: MailboxArg, by: AppendMessage, uid: bool },
     Namespace,
     Idle,
     Check,
@@ -40,11 +46,70 @@ pub enum Command {
     Unselect,
     Expunge,
     UidExpunge(SequenceSet),
-    Search { charset: Option<Vec<u8>>, key: SearchKey, uid: bool },
-    Fetch { set: SequenceSet, items: Vec<FetchItem>, uid: bool },
-    Store { set: SequenceSet, change: FlagChange, silent: bool, flags: FlagList, uid: bool },
+    Search { returns: Option<SearchReturn>, charset: Option<Vec<u8>>, key: SearchKey, uid: bool },
+    Sort { returns: Option<SearchReturn>, keys: Vec<SortKey>, charset: Vec<u8>, key: SearchKey, uid: bool },
+    Thread { algorithm: ThreadAlgorithm, charset: Vec<u8>, key: SearchKey, uid: bool },
+    Fetch { set: SequenceSet, items: Vec<FetchItem>, since: Option<ChangedSince>, uid: bool },
+    Store { set: SequenceSet, args: StoreArgs, uid: bool },
     Copy { set: SequenceSet, mailbox: MailboxArg, uid: bool },
     Move { set: SequenceSet, mailbox: MailboxArg, uid: bool },
+}
+
+/// What SELECT and EXAMINE ask for, the mailbox apart.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SelectArgs {
+    /// Whether it is EXAMINE.
+    pub read_only: bool,
+    /// `CONDSTORE`
+    pub condstore: bool,
+    /// `QRESYNC`
+    pub resync: Option<Resync>,
+}
+
+/// What a client knows of a mailbox it comes back to (RFC 7162 section 3.2.5).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Resync {
+    /// UIDVALIDITY it saw.
+    pub uid_validity: u32,
+    /// HIGHESTMODSEQ it saw.
+    pub modseq: ModSeq,
+    /// UIDs it knows; all, when not given.
+    pub known: Option<SequenceSet>,
+    /// Some message numbers and the UIDs they had.
+    pub matched: Option<(SequenceSet, SequenceSet)>,
+}
+
+/// `(CHANGEDSINCE n [VANISHED])` (RFC 7162 sections 3.1.4.1 and 3.2.6)
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ChangedSince {
+    /// Messages changed after this are shown.
+    pub modseq: ModSeq,
+    /// Whether expunged messages are told.
+    pub vanished: bool,
+}
+
+/// A message of APPEND or REPLACE.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AppendMessage {
+    /// Its flags.
+    pub flags: FlagList,
+    /// Its INTERNALDATE, when given.
+    pub date: Option<InternalDate>,
+    /// Its octets.
+    pub octets: Bytes,
+}
+
+/// What STORE asks for, its messages apart.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StoreArgs {
+    /// How flags change.
+    pub change: FlagChange,
+    /// Whether the new flags are not to be shown.
+    pub silent: bool,
+    /// The flags.
+    pub flags: FlagList,
+    /// Messages changed after this are left alone (RFC 7162 section 3.1.3).
+    pub unchanged_since: Option<ModSeq>,
 }
 
 /// What STATUS can be asked for.
@@ -56,6 +121,46 @@ pub enum StatusItem {
     UidNext,
     UidValidity,
     Unseen,
+    Size,
+    Deleted,
+    AppendLimit,
+    HighestModSeq,
+    MailboxId,
+}
+
+/// What LIST asks for (RFC 5258).
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct ListArgs {
+    /// What names must be.
+    pub select: ListSelect,
+    /// What is put before the patterns.
+    pub reference: Vec<u8>,
+    /// Any of these matches.
+    pub patterns: Vec<Vec<u8>>,
+    /// What is shown.
+    pub returns: ListReturn,
+    /// Whether anything of RFC 5258 was used.
+    pub extended: bool,
+}
+
+/// Selection options of LIST. REMOTE selects what is there anyway, so it is not kept.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct ListSelect {
+    /// `SUBSCRIBED`
+    pub subscribed: bool,
+    /// `RECURSIVEMATCH`
+    pub recursive: bool,
+    /// `SPECIAL-USE` (RFC 6154)
+    pub special_use: bool,
+}
+
+/// Return options of LIST. CHILDREN and SPECIAL-USE attributes are always shown, so they are not kept.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct ListReturn {
+    /// `SUBSCRIBED`
+    pub subscribed: bool,
+    /// `STATUS (items)` (RFC 5819)
+    pub status: Option<Vec<StatusItem>>,
 }
 
 /// How STORE changes flags.
@@ -77,6 +182,7 @@ pub enum FetchItem {
     InternalDate,
     Rfc822Size,
     Uid,
+    ModSeq,
     Envelope,
     /// `BODY` without brackets: the structure without extension data.
     Body,
@@ -90,11 +196,33 @@ pub enum FetchItem {
         peek: bool,
         partial: Option<(u32, u32)>,
     },
+    /// `BINARY[...]`, or `BINARY.PEEK[...]`, with `<offset.length>` (RFC 3516).
+    Binary {
+        path: Vec<u32>,
+        peek: bool,
+        partial: Option<(u32, u32)>,
+    },
+    /// `BINARY.SIZE[...]`
+    BinarySize {
+        path: Vec<u32>,
+    },
+    EmailId,
+    ThreadId,
+    SaveDate,
+    Preview {
+        lazy: bool,
+    },
 }
 
 impl FetchItem {
     /// Whether fetching this sets `\Seen`.
     pub fn sets_seen(&self) -> bool {
-        matches!(self, Self::Rfc822 | Self::Rfc822Text | Self::BodySection { peek: false, .. })
+        matches!(
+            self,
+            Self::Rfc822
+                | Self::Rfc822Text
+                | Self::BodySection { peek: false, .. }
+                | Self::Binary { peek: false, .. }
+        )
     }
 }

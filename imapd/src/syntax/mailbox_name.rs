@@ -1,4 +1,4 @@
-//! Mailbox names: validated once, Unicode inside, modified UTF-7 on the wire.
+//! Mailbox names: validated once, Unicode inside, modified UTF-7 or UTF-8 on the wire.
 //!
 //! `INBOX` in any case is the one name that folds; all others compare exactly. The hierarchy separator is `/`. A name
 //! has no empty level, no control character, no wildcard, and fits [`MailboxName::MAX_OCTETS`] so that it fits its
@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use thiserror::Error;
 
-use super::utf7;
+use super::{quote, utf7};
 
 /// The hierarchy separator, in the one place where it is chosen.
 pub const SEPARATOR: char = '/';
@@ -35,6 +35,31 @@ pub enum MailboxNameError {
     /// Not modified UTF-7.
     #[error(transparent)]
     Utf7(#[from] utf7::Utf7Error),
+    /// Not UTF-8.
+    #[error("mailbox name is not UTF-8")]
+    Utf8(#[from] std::str::Utf8Error),
+}
+
+/// How a session writes names.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum NameForm {
+    /// Modified UTF-7 (RFC 3501 section 5.1.3).
+    Utf7,
+    /// UTF-8 (RFC 9051 section 5.1).
+    Utf8,
+}
+
+impl NameForm {
+    /// The text of a name or pattern.
+    ///
+    /// # Errors
+    /// When the octets are not in this form.
+    pub fn decode(self, wire: &[u8]) -> Result<String, MailboxNameError> {
+        match self {
+            Self::Utf7 => Ok(utf7::decode(wire)?),
+            Self::Utf8 => Ok(std::str::from_utf8(wire)?.to_owned()),
+        }
+    }
 }
 
 /// A valid mailbox name.
@@ -83,12 +108,21 @@ impl MailboxName {
         Ok(Self(Arc::from(text)))
     }
 
-    /// Validates the wire form.
+    /// Validates a name in the form of a session.
     ///
     /// # Errors
-    /// As [`MailboxName::new`], and when the octets are not modified UTF-7.
-    pub fn from_wire(wire: &[u8]) -> Result<Self, MailboxNameError> {
-        Self::new(&utf7::decode(wire)?)
+    /// As [`MailboxName::new`], and when the octets are not in that form.
+    pub fn from_wire(wire: &[u8], form: NameForm) -> Result<Self, MailboxNameError> {
+        Self::new(&form.decode(wire)?)
+    }
+
+    /// Appends the name in the form of a session, as an `astring`.
+    pub fn write(&self, out: &mut Vec<u8>, form: NameForm) {
+        match form {
+            NameForm::Utf7 => quote::astring(out, self.to_wire().as_bytes()),
+            NameForm::Utf8 if self.0.is_ascii() => quote::astring(out, self.0.as_bytes()),
+            NameForm::Utf8 => quote::utf8(out, &self.0),
+        }
     }
 
     /// The name as text.
@@ -96,7 +130,7 @@ impl MailboxName {
         &self.0
     }
 
-    /// The wire form.
+    /// The name in modified UTF-7.
     pub fn to_wire(&self) -> String {
         utf7::encode(&self.0)
     }
@@ -256,7 +290,7 @@ mod tests {
         #[test]
         fn wire_there_and_back(name in "[a-z\u{e9}\u{4e2d}&]{1,8}(/[a-z\u{e9}& ]{1,8}){0,3}") {
             let name = MailboxName::new(&name).unwrap();
-            prop_assert_eq!(MailboxName::from_wire(name.to_wire().as_bytes()).unwrap(), name);
+            prop_assert_eq!(MailboxName::from_wire(name.to_wire().as_bytes(), NameForm::Utf7).unwrap(), name);
         }
     }
 }

@@ -11,4 +11,5 @@ pub mod quote;
 pub mod search_key;
 pub mod section;
 pub mod seqset;
+pub mod sort_key;
 pub mod utf7;

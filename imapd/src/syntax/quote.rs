@@ -22,6 +22,18 @@ pub fn string(out: &mut Vec<u8>, text: &[u8]) {
     out.push(b'"');
 }
 
+/// Appends `text` in quotes, UTF-8 as it is, for sessions that take that (RFC 9051 section 4.3). It holds no line end.
+pub fn utf8(out: &mut Vec<u8>, text: &str) {
+    out.push(b'"');
+    for b in text.bytes() {
+        if matches!(b, b'"' | b'\\') {
+            out.push(b'\\');
+        }
+        out.push(b);
+    }
+    out.push(b'"');
+}
+
 /// Appends `text` as an `nstring`: `NIL` for `None`.
 pub fn nstring(out: &mut Vec<u8>, text: Option<&[u8]>) {
     match text {

@@ -2,6 +2,8 @@
 
 use jiff::civil::Date;
 
+use crate::mailstore::ModSeq;
+
 use super::flag::{Keyword, SystemFlags};
 use super::seqset::SequenceSet;
 
@@ -41,6 +43,18 @@ pub enum SearchKey {
     Internal(DateTest, Date),
     /// Date header.
     Sent(DateTest, Date),
+    /// Internal date not within so many seconds before now (RFC 5032).
+    Older(u32),
+    /// Internal date within so many seconds before now (RFC 5032).
+    Younger(u32),
+    /// Changed at or after this modification sequence (RFC 7162 section 3.1.5).
+    ModSeq(ModSeq),
+    /// Date of saving in this mailbox (RFC 8514).
+    Saved(DateTest, Date),
+    /// EMAILID as given (RFC 8474).
+    EmailId(Vec<u8>),
+    /// THREADID as given; no message has one.
+    ThreadId(Vec<u8>),
     /// RFC822.SIZE greater than this many octets.
     Larger(u32),
     /// RFC822.SIZE less than this many octets.
@@ -53,11 +67,44 @@ pub enum SearchKey {
     Text(Vec<u8>),
 }
 
+/// What a search is to give back (RFC 4731 section 3.1, RFC 5182 section 2.1).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct SearchReturn {
+    /// The lowest match.
+    pub min: bool,
+    /// The highest match.
+    pub max: bool,
+    /// All matches.
+    pub all: bool,
+    /// How many there are.
+    pub count: bool,
+    /// Keep them as `$`.
+    pub save: bool,
+}
+
+impl SearchReturn {
+    /// Whether anything is to be shown: SAVE alone shows nothing.
+    pub fn shows(self) -> bool {
+        self.min || self.max || self.all || self.count || !self.save
+    }
+}
+
 impl SearchKey {
     /// Deepest nesting of a key; beyond it the command is refused.
     pub const MAX_DEPTH: usize = 50;
     /// Most keys in one command.
     pub const MAX_KEYS: usize = 2000;
+
+    /// Whether MODSEQ appears: the answer then tells one too (RFC 7162 section 3.1.5).
+    pub fn uses_modseq(&self) -> bool {
+        match self {
+            Self::ModSeq(_) => true,
+            Self::And(keys) => keys.iter().any(Self::uses_modseq),
+            Self::Or(a, b) => a.uses_modseq() || b.uses_modseq(),
+            Self::Not(a) => a.uses_modseq(),
+            _ => false,
+        }
+    }
 
     /// Whether a message number, `1` or `*`, appears: such a search may not be told of expunged messages.
     pub fn uses_sequence_numbers(&self) -> bool {

@@ -1,7 +1,8 @@
 //! Sequence sets: sorted ranges of message numbers or UIDs, with `*` (RFC 3501 section 9, `sequence-set`).
 //!
 //! A set is parsed as written ([`SequenceSet`]), then resolved once against the greatest number in use
-//! ([`SequenceSet::resolve`]) into [`NumberSet`], whose ranges are sorted, disjoint and not adjacent.
+//! ([`SequenceSet::resolve`]) into [`NumberSet`], whose ranges are sorted, disjoint and not adjacent. `$`, the result of
+//! an earlier search (RFC 5182), stands alone and is known to the session only.
 
 use std::fmt;
 
@@ -12,6 +13,8 @@ pub enum SeqNumber {
     Number(u32),
     /// `*`, the greatest number in use.
     Star,
+    /// `$`, both ends of the one range of [`SequenceSet::saved`].
+    Saved,
 }
 
 /// A sequence set as written.
@@ -22,12 +25,23 @@ impl SequenceSet {
     /// Greatest count of elements in one set; a client that selects single messages stays far below.
     pub const MAX_RANGES: usize = 20_000;
 
+    /// `$`
+    pub fn saved() -> Self {
+        Self(vec![(SeqNumber::Saved, SeqNumber::Saved)])
+    }
+
+    /// Whether this is `$`.
+    pub fn is_saved(&self) -> bool {
+        matches!(self.0[..], [(SeqNumber::Saved, _)])
+    }
+
     /// The set with `*` replaced by `greatest`, sorted and merged. With `greatest` 0 (nothing there), `*` is 0 and
     /// ranges of `*` alone vanish.
     pub fn resolve(&self, greatest: u32) -> NumberSet {
         let value = |n: SeqNumber| match n {
             SeqNumber::Number(n) => n,
             SeqNumber::Star => greatest,
+            SeqNumber::Saved => 0,
         };
         NumberSet::from_ranges(self.0.iter().map(|(a, b)| (value(*a), value(*b))))
     }
@@ -36,7 +50,7 @@ impl SequenceSet {
     pub fn greatest_named(&self) -> u32 {
         let named = |n: &SeqNumber| match n {
             SeqNumber::Number(n) => *n,
-            SeqNumber::Star => 0,
+            SeqNumber::Star | SeqNumber::Saved => 0,
         };
         self.0.iter().map(|(a, b)| named(a).max(named(b))).max().unwrap_or(0)
     }
@@ -81,6 +95,47 @@ impl NumberSet {
     pub fn contains(&self, n: u32) -> bool {
         let i = self.0.partition_point(|(_, high)| *high < n);
         self.0.get(i).is_some_and(|(low, _)| *low <= n)
+    }
+
+    /// What is in both sets.
+    #[must_use]
+    pub fn intersection(&self, other: &Self) -> Self {
+        let (mut a, mut b) = (self.0.iter().copied().peekable(), other.0.iter().copied().peekable());
+        let mut out = Vec::new();
+        while let (Some(x), Some(y)) = (a.peek(), b.peek()) {
+            let (low, high) = (x.0.max(y.0), x.1.min(y.1));
+            if low <= high {
+                out.push((low, high));
+            }
+            if x.1 < y.1 {
+                a.next()
+            } else {
+                b.next()
+            };
+        }
+        Self(out)
+    }
+
+    /// Numbers from 1 to below `end` that the ascending `there` does not have.
+    pub fn gaps(there: &[u32], end: u32) -> Self {
+        let mut out = Vec::new();
+        let mut next = 1;
+        for n in there.iter().copied().take_while(|n| *n < end) {
+            if n > next {
+                out.push((next, n - 1));
+            }
+            next = n + 1;
+        }
+        if next < end {
+            out.push((next, end - 1));
+        }
+        Self(out)
+    }
+
+    /// Without the ascending `others`.
+    #[must_use]
+    pub fn without(&self, others: &[u32]) -> Self {
+        self.intersection(&Self::gaps(others, u32::MAX))
     }
 
     /// The ranges, ascending.
@@ -142,6 +197,13 @@ mod tests {
             for n in 0..70 {
                 prop_assert_eq!(set.contains(n), model.contains(&n));
             }
+            let even: BTreeSet<u32> = (1..35).map(|n| 2 * n).collect();
+            let both = set.intersection(&NumberSet::from_sorted(even.iter().copied()));
+            prop_assert_eq!(both.iter().collect::<BTreeSet<_>>(), &model & &even);
+            let even: Vec<u32> = even.into_iter().collect();
+            prop_assert_eq!(set.without(&even).iter().collect::<Vec<_>>(), model.iter().copied().filter(|n| n % 2 == 1).collect::<Vec<_>>());
+            let there: Vec<u32> = model.iter().copied().collect();
+            prop_assert_eq!(NumberSet::gaps(&there, 50).iter().collect::<Vec<_>>(), (1..50).filter(|n| !model.contains(n)).collect::<Vec<_>>());
             prop_assert_eq!(NumberSet::from_sorted(model), set);
         }
     }

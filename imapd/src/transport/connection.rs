@@ -3,6 +3,7 @@
 use std::io;
 use std::net::IpAddr;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -104,6 +105,25 @@ impl Wire {
     }
 }
 
+impl Wire {
+    /// Acknowledges at once what was received. A client that sends the rest of its command in a packet of its own holds
+    /// it back until then (RFC 896), and the kernel would wait for an answer of ours to ride on, which cannot come yet.
+    #[cfg(target_os = "linux")]
+    fn acknowledge(&self) -> bool {
+        let stream = match &self.stream {
+            Stream::Plain(s) => s,
+            Stream::Tls(s) => s.get_ref().0,
+            Stream::Gone => return false,
+        };
+        socket2::SockRef::from(stream).set_tcp_quickack(true).is_ok()
+    }
+
+    #[cfg(not(target_os = "linux"))]
+    fn acknowledge(&self) -> bool {
+        false
+    }
+}
+
 impl Drain for Wire {
     fn drain<'a>(&'a mut self, buf: &'a mut Vec<u8>, more: Bytes) -> BoxFuture<'a, io::Result<()>> {
         Box::pin(async move {
@@ -169,6 +189,7 @@ async fn talk(service: &Arc<Service>, session: &mut Session, wire: &mut Wire) ->
     let mut registered = server.sessions.register(session.id, session.peer, server.store.now());
     let mut known_user = None;
     let mut room: Option<OwnedSemaphorePermit> = None;
+    let mut held = 0;
     let started = Instant::now();
     let mut heard = started;
     loop {
@@ -184,16 +205,27 @@ async fn talk(service: &Arc<Service>, session: &mut Session, wire: &mut Wire) ->
             }
         }
         framer.release();
+        if framer.under_way() && wire.acknowledge() {
+            service.hurried.fetch_add(1, Ordering::Relaxed);
+        }
         let user = session.user().map(|u| u.id());
         if user != known_user {
             known_user = user;
             registered.set_user(user);
         }
         let wanted = framer.wants();
-        if wanted == 0 {
-            room = None;
-        } else if wanted > LARGE_LITERAL && room.is_none() {
-            room = Some(literal_room(service, wanted).await?);
+        if framer.is_idle() {
+            (room, held) = (None, 0);
+        } else if wanted > 0 && framer.expected() > held.max(LARGE_LITERAL) {
+            let more = literal_room(service, framer.expected() - held);
+            match &mut room {
+                // Who holds some and wants more must not wait for ever for others who do the same.
+                Some(room) => {
+                    room.merge(timeout(service.timeouts.stall, more).await.map_err(io::Error::other)??)
+                }
+                None => room = Some(more.await?),
+            }
+            held = framer.expected();
             heard = Instant::now();
         }
         let limit = if room.is_some() {

@@ -3,6 +3,7 @@
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use arc_swap::ArcSwapOption;
@@ -27,6 +28,7 @@ pub struct Service {
     pub timeouts: Timeouts,
     /// Ends the service when cancelled.
     pub stop: CancellationToken,
+    pub(super) hurried: AtomicU64,
     tls: ArcSwapOption<ServerConfig>,
     tasks: TaskTracker,
 }
@@ -38,6 +40,7 @@ impl Service {
             server,
             timeouts,
             stop: CancellationToken::new(),
+            hurried: AtomicU64::new(0),
             tls: ArcSwapOption::new(tls),
             tasks: TaskTracker::new(),
         })
@@ -50,6 +53,11 @@ impl Service {
 
     pub(super) fn tls(&self) -> Option<TlsAcceptor> {
         self.tls.load_full().map(TlsAcceptor::from)
+    }
+
+    /// How often half a command was acknowledged at once, so that its client sends the rest.
+    pub fn hurried(&self) -> u64 {
+        self.hurried.load(Ordering::Relaxed)
     }
 
     /// Connections now.

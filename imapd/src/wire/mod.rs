@@ -4,7 +4,7 @@
 //! command that breaks a limit is refused once and skipped to its real end, non-synchronising literals included
 //! (RFC 7888). When no command is under way it holds no memory.
 //!
-//! It does not look at what a command means, with one exception: only APPEND may carry a large literal.
+//! It does not look at what a command means, with one exception: only APPEND and REPLACE may carry large literals.
 
 mod literal;
 
@@ -22,7 +22,7 @@ pub struct Limits {
     pub command: usize,
     /// Literals in one command.
     pub literals: usize,
-    /// Octets of the message of APPEND.
+    /// Octets of the messages of one APPEND together.
     pub message: usize,
     /// Octets of a non-synchronising literal: unlimited for LITERAL+, 4096 for LITERAL-.
     pub non_synchronising: usize,
@@ -42,7 +42,8 @@ impl Limits {
     };
 }
 
-/// Largest message that APPEND takes, in octets; a larger one is refused before it is sent.
+/// Largest message that APPEND takes, and most octets of the messages of one APPEND, for they are held until all are
+/// there; what is larger is refused before it is sent.
 pub const MAX_MESSAGE: usize = 64 * 1024 * 1024;
 /// Largest non-synchronising literal under LITERAL- (RFC 7888 section 5).
 pub const LITERAL_MINUS: usize = 4096;
@@ -114,7 +115,7 @@ pub struct Framer {
     /// Offset up to which no line end was found.
     scanned: usize,
     literals: usize,
-    /// Octets of the APPEND message within the command under way.
+    /// Octets of the large messages within the command under way.
     message: usize,
 }
 
@@ -146,6 +147,11 @@ impl Framer {
             Phase::Literal(end) => end.saturating_sub(self.buf.len()),
             _ => 0,
         }
+    }
+
+    /// Octets held of the command under way, with what is announced of it.
+    pub fn expected(&self) -> usize {
+        self.buf.len() + self.wants()
     }
 
     /// Whether the client has begun a command that is not yet whole.
@@ -250,9 +256,7 @@ impl Framer {
         let room = limits.command.saturating_sub(start - self.message);
         let why = if self.literals > limits.literals {
             Some(Refusal::TooManyLiterals)
-        } else if is_message
-            && literal.octets > if self.message > 0 { room } else { limits.message.max(room) }
-        {
+        } else if is_message && literal.octets > room.max(limits.message.saturating_sub(self.message)) {
             Some(Refusal::MessageTooLarge)
         } else if (!is_message && literal.octets > room)
             || (literal.non_synchronising && literal.octets > limits.non_synchronising)
@@ -319,11 +323,14 @@ impl Framer {
         self.message = 0;
     }
 
-    /// Whether the command under way is APPEND: `tag SP "APPEND" SP`.
+    /// Whether the command under way brings messages: APPEND, REPLACE or UID REPLACE.
     fn is_append(&self) -> bool {
-        let mut words = self.buf.splitn(3, |b| *b == b' ');
-        words.next();
-        words.next().is_some_and(|w| w.eq_ignore_ascii_case(b"APPEND"))
+        let mut words = self.buf.splitn(4, |b| *b == b' ').skip(1);
+        let mut word = words.next().unwrap_or_default();
+        if word.eq_ignore_ascii_case(b"UID") {
+            word = words.next().unwrap_or_default();
+        }
+        word.eq_ignore_ascii_case(b"APPEND") || word.eq_ignore_ascii_case(b"REPLACE")
     }
 }
 

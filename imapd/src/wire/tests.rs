@@ -131,3 +131,26 @@ proptest! {
         }
     }
 }
+
+/// Messages of one APPEND are counted together.
+#[test]
+fn several_messages_at_and_past() {
+    for (second, refusal) in [(30, None), (31, Some(Refusal::MessageTooLarge))] {
+        let sent = format!(
+            "a APPEND x {{70+}}\r\n{} {{{second}}}\r\n{}\r\nb NOOP\r\n",
+            "y".repeat(70),
+            if refusal.is_none() { "z".repeat(second) } else { String::new() }
+        );
+        let wide = Limits { non_synchronising: 70, command: 29, ..TIGHT };
+        for chunk in [1, 7, 500] {
+            let found = frames(sent.as_bytes(), chunk, &wide);
+            match refusal {
+                None => assert!(
+                    matches!(&found[..], [Frame::Continue, Frame::Command(_), Frame::Command(_)]),
+                    "{found:?}"
+                ),
+                Some(why) => assert_eq!(found[0], refused("a", why)),
+            }
+        }
+    }
+}

@@ -7,7 +7,8 @@ use bytes::Bytes;
 use futures::FutureExt;
 use imapd::mailstore::backend::Answer;
 use imapd::mailstore::{
-    Backend, LoadedMailbox, LoadedUser, MailboxRow, MessageRecord, NoteMarks, Op, StoreError, UserHeader,
+    Backend, LoadedMailbox, LoadedUser, MailboxRow, MessageRecord, ModSeq, NoteMarks, Op, StoreError,
+    Tombstone, UserHeader,
 };
 use imapd::syntax::flag::Keyword;
 use imapd::vm::UserId;
@@ -18,6 +19,8 @@ struct Dir {
     notes: BTreeMap<u32, Bytes>,
     records: BTreeMap<u32, MessageRecord>,
     keywords: BTreeMap<u32, (u8, Keyword)>,
+    tombstones: BTreeMap<u32, Tombstone>,
+    floor: Option<ModSeq>,
 }
 
 #[derive(Default, Clone)]
@@ -50,6 +53,14 @@ impl Memory {
         async move { result }.boxed()
     }
 
+    /// Makes all mailboxes as those of the format without tombstones.
+    pub fn forget_tombstones(&self) {
+        for dir in self.spaces.lock().values_mut().flat_map(|s| s.dirs.values_mut()) {
+            dir.tombstones.clear();
+            dir.floor = None;
+        }
+    }
+
     fn try_commit(&self, user: UserId, ops: Vec<Op>) -> Result<(), StoreError> {
         if let Some(e) = self.failure.lock().clone() {
             return Err(e);
@@ -77,7 +88,7 @@ fn apply(space: &mut Space, op: Op) {
             space.rows.remove(&slot);
         }
         Op::CreateDir { dir } => {
-            space.dirs.entry(dir).or_default();
+            space.dirs.entry(dir).or_default().floor = Some(ModSeq(0));
         }
         Op::RemoveDir { dir, notes } => {
             let gone = space.dirs.remove(&dir).expect("directory exists");
@@ -104,10 +115,20 @@ fn apply(space: &mut Space, op: Op) {
             }
         }
         Op::DropRecord { dir, slot } => {
-            space.dirs.get_mut(&dir).expect("directory exists").records.remove(&slot);
+            let dir = space.dirs.get_mut(&dir).expect("directory exists");
+            dir.records.remove(&slot);
+            dir.tombstones.remove(&slot);
         }
         Op::PutKeyword { dir, slot, bit, keyword } => {
             space.dirs.get_mut(&dir).expect("directory exists").keywords.insert(slot, (bit, keyword));
+        }
+        Op::PutTombstone { dir, tombstone } => {
+            let dir = space.dirs.get_mut(&dir).expect("directory exists");
+            assert!(!dir.records.contains_key(&tombstone.slot), "slot used twice");
+            dir.tombstones.insert(tombstone.slot, tombstone);
+        }
+        Op::PutFloor { dir, floor } => {
+            space.dirs.get_mut(&dir).expect("directory exists").floor = Some(floor);
         }
     }
 }
@@ -142,8 +163,16 @@ impl Backend for Memory {
                 d.notes.keys().copied().collect::<Vec<_>>(),
                 "index and notes agree"
             );
-            let (free_slots, next_slot) = free(d.records.keys().chain(d.keywords.keys()).copied(), 2);
-            LoadedMailbox { records, keywords: d.keywords.values().cloned().collect(), free_slots, next_slot }
+            let (free_slots, next_slot) =
+                free(d.records.keys().chain(d.keywords.keys()).chain(d.tombstones.keys()).copied(), 2);
+            LoadedMailbox {
+                records,
+                keywords: d.keywords.values().cloned().collect(),
+                tombstones: d.tombstones.values().cloned().collect(),
+                tombstone_floor: d.floor,
+                free_slots,
+                next_slot,
+            }
         });
         self.now(loaded.ok_or_else(|| StoreError::Damaged(format!("no directory {dir}"))))
     }

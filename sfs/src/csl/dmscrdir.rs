@@ -1,6 +1,6 @@
 //! DMSCRDIR - Create Directory.
 
-use super::{CommitInfo, CommitOption, Csl, CslError, WorkUnitId};
+use super::{CommitInfo, CommitOption, Csl, CslError, DirControl, WorkUnitId};
 use crate::server::protocol::Call;
 use cp::name::DirName;
 
@@ -15,6 +15,21 @@ impl Csl {
         commit: CommitOption,
         workunitid: WorkUnitId,
     ) -> Result<CommitInfo, CslError> {
-        self.do_call(dirname.pool, workunitid, commit, Call::CreateDir { dir: dirname.clone() }).await
+        self.dmscrdir_as(dirname, DirControl::File, commit, workunitid).await
+    }
+
+    /// DMSCRDIR with the attribute of the directory.
+    ///
+    /// # Errors
+    /// As [`Self::dmscrdir`].
+    pub async fn dmscrdir_as(
+        &self,
+        dirname: &DirName,
+        control: DirControl,
+        commit: CommitOption,
+        workunitid: WorkUnitId,
+    ) -> Result<CommitInfo, CslError> {
+        let call = Call::CreateDir { dir: dirname.clone(), control };
+        self.do_call(dirname.pool, workunitid, commit, call).await
     }
 }

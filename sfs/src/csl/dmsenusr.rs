@@ -46,6 +46,25 @@ impl Csl {
         returned.map(|_| ())
     }
 
+    /// Changes the warning threshold of a file space in percent (0: none) and commits. Source: SET THRESHOLD. One's own, or as
+    /// administrator anybody's.
+    ///
+    /// # Errors
+    /// `NotAuthorized`, `SpaceNotFound`, `LimitExceeded` above 99, `Locked`.
+    pub async fn set_threshold(
+        &self,
+        userid: UserId,
+        filepoolid: FilePoolId,
+        percent: u8,
+    ) -> Result<(), CslError> {
+        let unit = self.dmsgetwu()?;
+        let call = Call::SetThreshold { user: userid, percent };
+        let done = self.do_call(filepoolid, unit, CommitOption::Commit, call).await;
+        let returned = self.dmsretwu(unit).await;
+        done?;
+        returned.map(|_| ())
+    }
+
     /// The users enrolled in a file pool. Source: QUERY ENROLL USER.
     ///
     /// # Errors

@@ -9,6 +9,8 @@ use cp::name::DirName;
 pub enum DirIntent {
     /// FILE: the files whose name and type match.
     File(FilePattern),
+    /// FILE with EXT: also erased and revoked aliases and external objects.
+    Entries(FilePattern),
     /// DIR: the directories right below.
     Dir,
 }
@@ -26,6 +28,7 @@ impl Csl {
     ) -> Result<Token, CslError> {
         let list = match intent {
             DirIntent::File(pattern) => DirList::Files(pattern),
+            DirIntent::Entries(pattern) => DirList::Entries(pattern),
             DirIntent::Dir => DirList::Directories,
         };
         let unit = self.inner.units.lock().resolve(workunitid)?;

@@ -8,21 +8,33 @@
 //! A work unit may touch several pools; it is then committed pool by pool, in the order of first use, which is not
 //! all-or-nothing if the system fails in between.
 
+mod dmscattr;
 mod dmscheck;
 mod dmscldbk;
 mod dmscldir;
 mod dmsclose;
 mod dmscomm;
+mod dmscrali;
 mod dmscrdir;
+mod dmscrfil;
+mod dmscrloc;
+mod dmscrob;
+mod dmsdeloc;
 mod dmsdeusr;
+mod dmsdirat;
 mod dmsenusr;
 mod dmserase;
 mod dmsexidi;
 mod dmsexifi;
 mod dmsexist;
 mod dmsfilec;
+mod dmsgetda;
 mod dmsgetdi;
+mod dmsgetdk;
+mod dmsgetdl;
+mod dmsgetdt;
 mod dmsgetwu;
+mod dmsgrant;
 mod dmsopdbk;
 mod dmsopdir;
 mod dmsopen;
@@ -30,13 +42,20 @@ mod dmspoint;
 mod dmspopwu;
 mod dmspurwu;
 mod dmspuswu;
+mod dmsqconn;
+mod dmsqlima;
 mod dmsqlimu;
+mod dmsqobj;
+mod dmsqsfsl;
 mod dmsrddbk;
 mod dmsread;
+mod dmsreloc;
 mod dmsrenam;
 mod dmsretwu;
+mod dmsrevok;
 mod dmsrollb;
 mod dmstrunc;
+mod dmsvaldt;
 mod dmswrite;
 mod link;
 mod units;
@@ -50,17 +69,19 @@ use parking_lot::Mutex;
 use thiserror::Error;
 
 pub use crate::names::{FilePattern, FileRef, SfsObject};
-pub use crate::pool::ReadOut;
+pub use crate::pool::{FileChanges, ReadOut};
 pub use crate::reason::{ReasonCode, ReturnCode};
-pub use crate::server::DirRecord;
+pub use crate::server::{Conflict, DirRecord};
 pub use crate::types::{
-    Attributes, DirStatus, FileId, FileStatus, Intent, ModeNumber, RecordFormat, SpaceStatus, Stamp,
+    Attributes, DirControl, DirStatus, EntryType, FileId, FileStatus, Grantee, Intent, LockDuration,
+    LockInfo, LockType, ModeNumber, RecordFormat, Rights, SpaceStatus, Stamp,
 };
 pub use dmscheck::{CheckWait, Checked, PendingRequest, RequestId};
 pub use dmsclose::Closed;
 pub use dmsenusr::Enrolled;
 pub use dmserase::EraseScope;
 pub use dmsexist::Existing;
+pub use dmsgetdl::AliasRecord;
 pub use dmsopdir::DirIntent;
 pub use dmsopen::{OpenOptions, OpenedFile};
 pub use link::{GuestConnector, PoolConnector, PoolLink};

@@ -17,12 +17,13 @@ use redb::{Database, Durability, ReadableDatabase, ReadableTable, Table, WriteTr
 
 use super::backend::Reserve;
 use super::catalog::{
-    BODY, BodyId, BodyRec, DIR, ENTRY, LIVE, META, META_NEXT, META_REDO, RECORD, SPACE, SpaceRec, Storage,
-    named_key, record_key,
+    BODY, BodyId, BodyRec, DIR, ENTRY, FileRec, LIVE, META, META_NEXT, META_REDO, RECORD, ROW, SPACE,
+    SpaceRec, Storage, named_key, record_key,
 };
 use super::error::PoolError;
 use super::lock::LockSet;
 use super::op::Op;
+use super::row;
 use super::snapshot::Snapshot;
 use super::store::Store;
 use super::writers::Writing;
@@ -343,6 +344,7 @@ pub(crate) struct Tables<'t> {
     entry: Table<'t, &'static [u8], &'static [u8]>,
     record: Table<'t, &'static [u8], &'static [u8]>,
     body: Table<'t, u64, &'static [u8]>,
+    row: Table<'t, &'static [u8], &'static [u8]>,
 }
 
 impl<'t> Tables<'t> {
@@ -353,6 +355,7 @@ impl<'t> Tables<'t> {
             entry: txn.open_table(ENTRY)?,
             record: txn.open_table(RECORD)?,
             body: txn.open_table(BODY)?,
+            row: txn.open_table(ROW)?,
         })
     }
 
@@ -431,6 +434,24 @@ impl<'t> Tables<'t> {
             Op::CutRecords { file, from } => {
                 let (low, high) = (record_key(*file, *from), record_key(*file, u32::MAX));
                 self.record.retain_in(low.as_slice()..=high.as_slice(), |_, _| false)?;
+            }
+            Op::Row { key, value: Some(value) } => {
+                self.row.insert(key.as_slice(), value.as_slice())?;
+            }
+            Op::Row { key, value: None } => {
+                self.row.remove(key.as_slice())?;
+            }
+            Op::DropRows { prefix } => {
+                let high = row::behind(prefix);
+                self.row.retain_in(prefix.as_slice()..high.as_slice(), |_, _| false)?;
+            }
+            Op::Touch { dir, name, file, day } => {
+                let key = named_key(*dir, *name);
+                let old = self.entry.get(key.as_slice())?.map(|v| FileRec::decode(v.value())).transpose()?;
+                if let Some(mut rec) = old.filter(|r| r.file == *file && r.referenced < *day) {
+                    rec.referenced = *day;
+                    self.entry.insert(key.as_slice(), rec.encode().as_slice())?;
+                }
             }
         }
         Ok(())

@@ -8,6 +8,7 @@
 //! | `entry` | directory, file name, file type | [`FileRec`] |
 //! | `record` | file, record number | the record, for files whose records are kept one by one |
 //! | `body` | body number | [`BodyRec`] |
+//! | `row` | kind, then as the kind says | aliases, external objects, authorities, locks, ...: [`super::row`] |
 //! | `live` | storage kind, segment | octets of living bodies in that segment |
 //!
 //! Numbers in keys are big-endian, so that keys sort; names are padded with blanks to their full width. Every record
@@ -16,7 +17,7 @@
 use redb::TableDefinition;
 
 use super::codec::{Malformed, Reader, Writer};
-use crate::types::{FileId, FileStatus, ModeNumber, RecordFormat, Stamp};
+use crate::types::{EntryType, FileId, FileStatus, ModeNumber, RecordFormat, Stamp};
 
 pub(crate) const META: TableDefinition<'static, &str, u64> = TableDefinition::new("meta");
 pub(crate) const SPACE: TableDefinition<'static, &str, &[u8]> = TableDefinition::new("space");
@@ -26,6 +27,9 @@ pub(crate) const RECORD: TableDefinition<'static, &[u8], &[u8]> = TableDefinitio
 pub(crate) const BODY: TableDefinition<'static, u64, &[u8]> = TableDefinition::new("body");
 pub(crate) const LIVE: TableDefinition<'static, (u8, u64), i64> = TableDefinition::new("live");
 
+/// What is kept beside files: see [`super::row`].
+pub(crate) const ROW: TableDefinition<'static, &[u8], &[u8]> = TableDefinition::new("row");
+
 /// `meta`: version of the catalog.
 pub(crate) const META_VERSION: &str = "version";
 /// `meta`: position from which the log is redone.
@@ -33,8 +37,10 @@ pub(crate) const META_REDO: &str = "redo";
 /// `meta`: the next number for a directory, file or body.
 pub(crate) const META_NEXT: &str = "next";
 /// Version of the catalog that this program writes.
-pub(crate) const CATALOG_VERSION: u64 = 1;
+pub(crate) const CATALOG_VERSION: u64 = 2;
 const RECORD_VERSION: u8 = 1;
+/// Version of file records: 2 brought object number, date of reference, RECOVER and INPLACE.
+const FILE_VERSION: u8 = 2;
 
 /// Octets covered by one checksum of a body: a partial read verifies at most this much more than it returns.
 pub(crate) const CRC_CHUNK: usize = 64 << 10;
@@ -199,19 +205,29 @@ pub(crate) struct Slice {
     pub(crate) len: u32,
 }
 
+/// Number of a file as an object: kept when its content is replaced as a whole, so that authorities, aliases and locks stay.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub(crate) struct ObjectNo(pub(crate) u64);
+
 /// A file.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct FileRec {
     pub(crate) file: FileNo,
+    pub(crate) object: ObjectNo,
     pub(crate) recfm: RecordFormat,
     /// Its records are rows of the `record` table; `slices` is empty.
     pub(crate) keyed: bool,
+    /// RECOVER.
+    pub(crate) recover: bool,
+    /// INPLACE.
+    pub(crate) in_place: bool,
     pub(crate) mode: ModeNumber,
     pub(crate) lrecl: u32,
     pub(crate) records: u32,
     pub(crate) bytes: u64,
     pub(crate) created: Stamp,
     pub(crate) updated: Stamp,
+    pub(crate) referenced: Stamp,
     pub(crate) slices: Vec<Slice>,
 }
 
@@ -232,20 +248,29 @@ impl FileRec {
             created: self.created,
             updated: self.updated,
             unique: self.file.0,
+            entry: EntryType::Base,
+            referenced: self.referenced,
+            recover: self.recover,
+            in_place: self.in_place,
+            readable: true,
+            writable: true,
         }
     }
 
     pub(crate) fn encode(&self) -> Vec<u8> {
         let mut w = Writer::default();
-        w.u8(RECORD_VERSION);
+        w.u8(FILE_VERSION);
         w.u64(self.file.0);
-        w.u8(u8::from(self.recfm == RecordFormat::Variable) | u8::from(self.keyed) << 1);
+        let flags = [self.recfm == RecordFormat::Variable, self.keyed, !self.recover, self.in_place];
+        w.u8(flags.iter().rev().fold(0, |bits, flag| bits << 1 | u8::from(*flag)));
         w.u8(self.mode.get());
         w.u32(self.lrecl);
         w.u32(self.records);
         w.u64(self.bytes);
         w.i64(self.created.0);
         w.i64(self.updated.0);
+        w.u64(self.object.0);
+        w.i64(self.referenced.0);
         w.u32(self.slices.len() as u32);
         for slice in &self.slices {
             w.u64(slice.body.0);
@@ -257,23 +282,35 @@ impl FileRec {
 
     pub(crate) fn decode(bytes: &[u8]) -> Result<Self, Malformed> {
         let mut r = Reader::new("file record", bytes);
-        check_version(&mut r)?;
+        let version = r.u8()?;
+        if !(RECORD_VERSION..=FILE_VERSION).contains(&version) {
+            return Err(r.malformed());
+        }
         let file = FileNo(r.u64()?);
         let flags = r.u8()?;
         let recfm = if flags & 1 == 0 { RecordFormat::Fixed } else { RecordFormat::Variable };
         let mode = ModeNumber::new(r.u8()?).ok_or(r.malformed())?;
         let mut rec = Self {
             file,
+            object: ObjectNo(file.0),
             recfm,
             keyed: flags & 2 != 0,
+            recover: flags & 4 == 0,
+            in_place: flags & 8 != 0,
             mode,
             lrecl: r.u32()?,
             records: r.u32()?,
             bytes: r.u64()?,
             created: Stamp(r.i64()?),
             updated: Stamp(r.i64()?),
+            referenced: Stamp::default(),
             slices: Vec::new(),
         };
+        rec.referenced = rec.updated;
+        if version >= FILE_VERSION {
+            rec.object = ObjectNo(r.u64()?);
+            rec.referenced = Stamp(r.i64()?);
+        }
         for _ in 0..r.u32()? {
             rec.slices.push(Slice { body: BodyId(r.u64()?), offset: r.u32()?, len: r.u32()? });
         }
@@ -347,7 +384,8 @@ mod tests {
             let space = SpaceRec { top: DirId(a), limit: b, used: a, threshold: 90, created: Stamp(stamp), label };
             prop_assert_eq!(SpaceRec::decode(&space.encode()).unwrap(), space);
             let file = FileRec {
-                file: FileNo(a), recfm: RecordFormat::Variable, keyed, mode: ModeNumber::new(2).unwrap(), lrecl: n, records: n,
+                file: FileNo(a), object: ObjectNo(b), recover: keyed, in_place: !keyed, referenced: Stamp(stamp),
+                recfm: RecordFormat::Variable, keyed, mode: ModeNumber::new(2).unwrap(), lrecl: n, records: n,
                 bytes: b, created: Stamp(stamp), updated: Stamp(stamp),
                 slices: vec![Slice { body: BodyId(b), offset: n, len }; (n % 4) as usize],
             };

@@ -4,6 +4,7 @@
 //! written to the volume and synced before the entry is queued, so that no commit waits behind another's large body. The locks
 //! travel with the entry and are released when it has become visible: a caller that goes away while it waits changes nothing.
 
+use std::collections::hash_map::Entry;
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
 
@@ -12,14 +13,16 @@ use dasd::LogError;
 
 use super::Inner;
 use super::apply::{Commit, Committed};
-use super::catalog::{BodyId, BodyRec, FileNo, FileRec, Slice, Storage, checksums};
+use super::catalog::{BodyId, BodyRec, DirId, FileNo, FileRec, ObjectNo, Slice, Storage, checksums};
 use super::draft::{Content, Keyed, Overlay};
 use super::error::PoolError;
 use super::image::{Image, Source};
 use super::lock::LockSet;
 use super::op::{self, Op, OpExtent};
+use super::row;
 use super::store::Store;
 use super::unit::WorkUnit;
+use crate::types::{Grantee, Rights};
 
 /// Largest body that rides in the log entry, in octets. Beyond it, writing by the unit itself is faster than sharing the log
 /// writer, and the log would fill with what has to be moved out of it soon.
@@ -39,6 +42,10 @@ struct Plan {
     large: Vec<(usize, BodyId, Bytes)>,
     refs: BTreeMap<BodyId, i32>,
     charges: BTreeMap<String, i64>,
+    /// Objects and directories that go away.
+    gone: Vec<u64>,
+    /// Files that are new objects, with their directories.
+    fresh: Vec<(DirId, ObjectNo)>,
 }
 
 impl WorkUnit {
@@ -69,9 +76,12 @@ impl WorkUnit {
             (std::mem::take(&mut state.overlay), std::mem::replace(&mut state.locks, fresh))
         };
         let _free = Free(self);
-        let plan = plan(&self.inner, overlay)?;
+        let mut plan = plan(&self.inner, overlay)?;
+        let gone = std::mem::take(&mut plan.gone);
         let commit = finish(&self.inner, plan, locks).await?;
-        self.inner.log.submit(commit).await.map_err(log_error)?
+        let done = self.inner.log.submit(commit).await.map_err(log_error)??;
+        gone.into_iter().for_each(|number| self.inner.explicit.drop_object(number));
+        Ok(done)
     }
 
     /// Forgets all changes, closes all files, and ends the unit's locks. Never fails.
@@ -123,8 +133,12 @@ fn plan(inner: &Inner, overlay: Overlay) -> Result<Plan, PoolError> {
     }
     let kept: HashSet<FileNo> =
         overlay.files.values().filter_map(|c| c.now.as_ref().map(|d| d.rec.file)).collect();
+    let known: HashSet<ObjectNo> =
+        overlay.files.values().filter_map(|c| c.base.as_ref().map(|b| b.object)).collect();
     for ((dir, name), change) in overlay.files {
         let mut delta = 0;
+        let object = change.now.as_ref().map(|d| d.rec.object);
+        plan.fresh.extend(object.filter(|o| !known.contains(o)).map(|o| (dir, o)));
         if let Some(base) = &change.base {
             delta -= base.blocks() as i64;
             for slice in &base.slices {
@@ -149,11 +163,41 @@ fn plan(inner: &Inner, overlay: Overlay) -> Result<Plan, PoolError> {
             *plan.charges.entry(change.space.to_string()).or_default() += delta;
         }
     }
+    plan_grants(inner, &mut plan)?;
+    plan.ops.extend(overlay.drops.into_iter().map(|prefix| Op::DropRows { prefix }));
+    plan.ops.extend(overlay.rows.into_iter().map(|(key, value)| Op::Row { key, value }));
+    plan.gone = overlay.gone;
     plan_refs(&mut plan);
     plan.charges.retain(|_, delta| *delta != 0);
     let charges = plan.charges.iter().map(|(name, delta)| Op::Charge { name: name.clone(), delta: *delta });
     plan.ops.extend(charges);
     Ok(plan)
+}
+
+/// Files that come into a directory get what its NEWREAD and NEWWRITE say.
+fn plan_grants(inner: &Inner, plan: &mut Plan) -> Result<(), PoolError> {
+    let mut by_dir: HashMap<DirId, Vec<(Grantee, Rights)>> = HashMap::new();
+    for (dir, object) in &plan.fresh {
+        let grants = match by_dir.entry(*dir) {
+            Entry::Occupied(known) => known.into_mut(),
+            Entry::Vacant(slot) => {
+                let mut grants = Vec::new();
+                for (key, value) in inner.current().rows(&row::grant_prefix(dir.0))? {
+                    let rights = row::read_rights(&value)?.inherited();
+                    if !rights.is_none() {
+                        grants.push((row::grantee(&key)?, rights));
+                    }
+                }
+                slot.insert(grants)
+            }
+        };
+        let row = |(to, rights): &(Grantee, Rights)| Op::Row {
+            key: row::grant_key(object.0, *to),
+            value: Some(row::rights_row(*rights)),
+        };
+        plan.ops.extend(grants.iter().map(row));
+    }
+    Ok(())
 }
 
 /// New bodies get their count of references; stored ones the difference.

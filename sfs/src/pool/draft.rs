@@ -8,6 +8,7 @@ use bytes::Bytes;
 use super::catalog::{DirId, DirRec, FileNo, FileRec, Name16, SpaceRec};
 use super::error::PoolError;
 use super::image::Image;
+use super::row::RowKey;
 use super::snapshot::Snapshot;
 use super::store::Store;
 
@@ -97,10 +98,15 @@ pub(crate) struct Overlay {
     pub(crate) spaces: BTreeMap<String, Option<SpaceRec>>,
     pub(crate) dirs: BTreeMap<(DirId, Name16), Option<DirRec>>,
     pub(crate) files: BTreeMap<(DirId, Name16), FileChange>,
+    pub(crate) rows: BTreeMap<RowKey, Option<Vec<u8>>>,
+    /// What begins with these goes away with an object.
+    pub(crate) drops: Vec<RowKey>,
+    /// Objects and directories that go away.
+    pub(crate) gone: Vec<u64>,
 }
 
 impl Overlay {
     pub(crate) fn is_empty(&self) -> bool {
-        self.spaces.is_empty() && self.dirs.is_empty() && self.files.is_empty()
+        self.spaces.is_empty() && self.dirs.is_empty() && self.files.is_empty() && self.rows.is_empty()
     }
 }

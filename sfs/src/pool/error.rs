@@ -43,6 +43,24 @@ pub enum PoolError {
         /// Serial number of a work unit that holds it.
         holder: u64,
     },
+    /// An explicit lock is in the way.
+    #[error("locked explicitly")]
+    ExplicitLock,
+    /// The user has a lock on the object already.
+    #[error("lock exists already")]
+    LockExists,
+    /// No such authority was granted.
+    #[error("no such authority")]
+    NoGrant,
+    /// There is no such lock.
+    #[error("no such lock")]
+    NoLock,
+    /// The entry is an external object, which has no data.
+    #[error("external object")]
+    External,
+    /// The operation is not possible with the attribute of the directory.
+    #[error("not possible in a directory of this attribute")]
+    WrongControl,
     /// Waiting for the lock would never end.
     #[error("deadlock")]
     Deadlock,

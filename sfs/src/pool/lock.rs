@@ -25,6 +25,10 @@ pub(crate) enum LockKey {
     Directory(DirId),
     Level(DirId, Name16),
     File(DirId, Name16),
+    /// Writing in a DIRCONTROL directory: one work unit at a time.
+    Writer(DirId),
+    /// The authorities on an object or directory.
+    Authority(u64),
 }
 
 /// How a lock is held.
@@ -67,6 +71,23 @@ impl LockTable {
     fn shard(&self, key: &LockKey) -> &Mutex<HashMap<LockKey, Held>> {
         let hash = self.hasher.hash_one(key);
         &self.shards[(hash % SHARDS as u64) as usize]
+    }
+
+    /// A unit other than `unit` that holds `key`.
+    pub(crate) fn other_holder(&self, key: &LockKey, unit: u64, exclusive_only: bool) -> Option<u64> {
+        let shard = self.shard(key).lock();
+        let held = shard.get(key).filter(|h| !exclusive_only || h.mode == LockMode::Exclusive)?;
+        held.units.iter().copied().find(|u| *u != unit)
+    }
+
+    /// Wakes those who wait, to try again: an explicit lock is gone.
+    pub(crate) fn wake(&self) {
+        self.released.notify_waiters();
+    }
+
+    /// Who waits for whom, as numbers of units.
+    pub(crate) fn waits(&self) -> Vec<(u64, u64)> {
+        self.waiting.lock().iter().map(|(a, b)| (*a, *b)).collect()
     }
 
     /// Number of locks held, for reports.

@@ -21,11 +21,14 @@ mod codec;
 mod commit;
 mod draft;
 mod error;
+mod explicit;
 mod file;
 mod image;
 mod lock;
 mod mover;
 mod op;
+mod references;
+mod row;
 mod snapshot;
 mod store;
 mod unit;
@@ -37,6 +40,7 @@ use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use cp::clock::Clock;
+use cp::name::UserId;
 use dasd::{Dasd, Log, LogAddr, LogConfig, OpenError, Recovered, Volume, VolumeConfig};
 use redb::{Database, ReadableDatabase};
 
@@ -44,17 +48,20 @@ pub use apply::{Committed, StorageFigures};
 pub use check::Findings;
 pub use commit::MAX_INLINE_BODY;
 pub use error::PoolError;
+pub use explicit::MAX_LOCKS_PER_OBJECT;
+pub use row::GlobalUnit;
 pub use unit::{
-    DirPath, MAX_CHANGES, MAX_LEVELS, MAX_OPEN, MAX_PENDING, OpenRequest, Opened, ReadOut, Token, Waiting,
-    WorkUnit,
+    Access, DirPath, FileChanges, MAX_CHANGES, MAX_EXTERNAL, MAX_LEVELS, MAX_OPEN, MAX_PENDING, OpenRequest,
+    Opened, ReadOut, Token, Waiting, WorkUnit,
 };
 
 use crate::types::{SpaceStatus, Stamp};
 use apply::{Applier, CheckpointRule};
 use backend::{DiskBackend, Reserve};
 use catalog::{
-    BODY, CATALOG_VERSION, DIR, ENTRY, LIVE, META, META_NEXT, META_REDO, META_VERSION, RECORD, SPACE,
+    BODY, CATALOG_VERSION, DIR, ENTRY, LIVE, META, META_NEXT, META_REDO, META_VERSION, RECORD, ROW, SPACE,
 };
+use explicit::ExplicitLocks;
 use lock::{LockSet, LockTable};
 use op::Payload;
 use snapshot::Snapshot;
@@ -118,6 +125,9 @@ pub(crate) struct Inner {
     /// The same, for reads that must not wait.
     pub(crate) cached: Store,
     pub(crate) locks: Arc<LockTable>,
+    pub(crate) explicit: ExplicitLocks,
+    /// Days of reference not yet noted in the catalog.
+    pub(crate) referenced: parking_lot::Mutex<references::References>,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) config: PoolConfig,
     next: Arc<AtomicU64>,
@@ -194,6 +204,7 @@ impl Pool {
             txn.open_table(RECORD).map_err(redb_open)?;
             txn.open_table(BODY).map_err(redb_open)?;
             txn.open_table(LIVE).map_err(redb_open)?;
+            txn.open_table(ROW).map_err(redb_open)?;
             let mut meta = txn.open_table(META).map_err(redb_open)?;
             for (name, value) in
                 [(META_VERSION, CATALOG_VERSION), (META_REDO, LogAddr::START.0), (META_NEXT, 1)]
@@ -223,6 +234,7 @@ impl Pool {
             .create_with_backend(DiskBackend { disk, reserve: reserve.clone() })
             .map_err(redb_open)?;
         let db = Arc::new(db);
+        upgrade(&db)?;
         let (version, redo, next) = {
             let txn = db.begin_read().map_err(redb_open)?;
             let meta = txn.open_table(META).map_err(redb_open)?;
@@ -245,6 +257,7 @@ impl Pool {
         let rule = CheckpointRule { bytes: config.checkpoint_bytes, interval: config.checkpoint_interval };
         let mut applier = Applier::new(db, snapshot.clone(), store.clone(), next.clone(), rule, reserve)?;
         redo_entries(&mut applier, &store, &next, &entries, recovered.end())?;
+        let explicit = ExplicitLocks::load(&snapshot.load())?;
         let log = recovered.start(applier)?;
         let pool = Self {
             inner: Arc::new(Inner {
@@ -253,6 +266,8 @@ impl Pool {
                 cached: Store { cached_only: true, ..store.clone() },
                 store,
                 locks: Arc::new(LockTable::default()),
+                explicit,
+                referenced: parking_lot::Mutex::default(),
                 clock,
                 config: config.clone(),
                 next,
@@ -270,7 +285,12 @@ impl Pool {
 
     /// Begins a work unit.
     pub fn begin(&self) -> WorkUnit {
-        WorkUnit::new(self.inner.clone())
+        WorkUnit::new(self.inner.clone(), None)
+    }
+
+    /// Begins a work unit of `user`, whom explicit locks of others keep out.
+    pub fn begin_for(&self, user: UserId) -> WorkUnit {
+        WorkUnit::new(self.inner.clone(), Some(user))
     }
 
     /// Waits until something that stood in `unit`'s way may be gone.
@@ -337,6 +357,11 @@ impl Pool {
 
     /// Takes a checkpoint and ends the pool's threads. Work units still open can read but not commit.
     pub async fn close(&self) {
+        let inner = self.inner.clone();
+        let noted = tokio::task::spawn_blocking(move || references::flush(&inner)).await;
+        if let Ok(Err(error)) = noted {
+            tracing::warn!(%error, "dates of reference are lost");
+        }
         if let Err(error) = self.checkpoint().await {
             tracing::warn!(%error, "no checkpoint at close; the next start redoes the log");
         }
@@ -351,6 +376,23 @@ impl Pool {
             tracing::error!("closing the pool panicked");
         }
     }
+}
+
+/// Brings an older catalog to the version of this program: version 2 brought the `row` table and file records of version 2,
+/// which are written as files change.
+fn upgrade(db: &Database) -> Result<(), PoolOpenError> {
+    let found = {
+        let txn = db.begin_read().map_err(redb_open)?;
+        let meta = txn.open_table(META).map_err(redb_open)?;
+        meta.get(META_VERSION).map_err(redb_open)?.map_or(0, |v| v.value())
+    };
+    if found != 1 {
+        return Ok(());
+    }
+    let txn = db.begin_write().map_err(redb_open)?;
+    txn.open_table(ROW).map_err(redb_open)?;
+    txn.open_table(META).map_err(redb_open)?.insert(META_VERSION, CATALOG_VERSION).map_err(redb_open)?;
+    txn.commit().map_err(redb_open)
 }
 
 /// Applies what recovery found in the log, in bounded transactions, and takes a checkpoint.
@@ -395,6 +437,7 @@ fn highest_number(op: &op::Op) -> u64 {
         Op::PutDir { rec, .. } => rec.id.0,
         Op::PutFile { rec, .. } => rec.file.0,
         Op::PutBody { id, .. } => id.0,
+        Op::Row { key, .. } => row::number(key),
         _ => 0,
     }
 }

@@ -68,6 +68,7 @@ impl Pool {
 }
 
 fn tidy(inner: &Inner) -> Result<usize, PoolError> {
+    super::references::flush(inner)?;
     let mut moved = 0;
     let segments = inner.log.space().segments();
     let surplus = segments.len().saturating_sub(inner.config.log_segments.max(1));

@@ -16,6 +16,8 @@ use dasd::VolAddr;
 
 use super::catalog::{BodyId, BodyRec, DirId, DirRec, FileNo, FileRec, Name16, SpaceRec, Storage};
 use super::codec::{Malformed, Reader, Writer};
+use super::row::RowKey;
+use crate::types::Stamp;
 
 /// One change of the catalog.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -76,6 +78,22 @@ pub(crate) enum Op {
     CutRecords {
         file: FileNo,
         from: u32,
+    },
+    /// Sets a row beside the files; `None` removes it.
+    Row {
+        key: RowKey,
+        value: Option<Vec<u8>>,
+    },
+    /// Removes all rows whose key begins so.
+    DropRows {
+        prefix: RowKey,
+    },
+    /// A file was referenced that day; of no effect when another file has the name by now.
+    Touch {
+        dir: DirId,
+        name: Name16,
+        file: FileNo,
+        day: Stamp,
     },
 }
 
@@ -159,6 +177,26 @@ fn encode_op(w: &mut Writer, op: &Op) {
             w.u64(file.0);
             w.u32(*from);
         }
+        Op::Row { key, value: Some(value) } => {
+            w.u8(13);
+            w.bytes(key);
+            w.bytes(value);
+        }
+        Op::Row { key, value: None } => {
+            w.u8(14);
+            w.bytes(key);
+        }
+        Op::DropRows { prefix } => {
+            w.u8(15);
+            w.bytes(prefix);
+        }
+        Op::Touch { dir, name, file, day } => {
+            w.u8(16);
+            w.u64(dir.0);
+            w.raw(name);
+            w.u64(file.0);
+            w.i64(day.0);
+        }
     }
 }
 
@@ -197,6 +235,13 @@ fn decode_op(r: &mut Reader<'_>, whole: &Bytes) -> Result<Op, Malformed> {
         }
         11 => Op::PutRecord { file: FileNo(r.u64()?), number: r.u32()?, data: whole.slice_ref(r.bytes()?) },
         12 => Op::CutRecords { file: FileNo(r.u64()?), from: r.u32()? },
+        13 => Op::Row { key: r.bytes()?.to_vec(), value: Some(r.bytes()?.to_vec()) },
+        14 => Op::Row { key: r.bytes()?.to_vec(), value: None },
+        15 => Op::DropRows { prefix: r.bytes()?.to_vec() },
+        16 => {
+            let (dir, name) = (DirId(r.u64()?), r.array()?);
+            Op::Touch { dir, name, file: FileNo(r.u64()?), day: Stamp(r.i64()?) }
+        }
         _ => return Err(r.malformed()),
     })
 }
@@ -292,6 +337,18 @@ mod tests {
                 |(f, number, data)| { Op::PutRecord { file: FileNo(f), number, data: Bytes::from(data) } }
             ),
             (any::<u64>(), any::<u32>()).prop_map(|(f, from)| Op::CutRecords { file: FileNo(f), from }),
+            (
+                prop::collection::vec(any::<u8>(), 1..30),
+                prop::option::of(prop::collection::vec(any::<u8>(), 0..30))
+            )
+                .prop_map(|(key, value)| Op::Row { key, value }),
+            prop::collection::vec(any::<u8>(), 1..30).prop_map(|prefix| Op::DropRows { prefix }),
+            (any::<u64>(), name, any::<u64>(), any::<i64>()).prop_map(|(d, name, f, day)| Op::Touch {
+                dir: DirId(d),
+                name,
+                file: FileNo(f),
+                day: Stamp(day)
+            }),
         ]
     }
 

@@ -3,10 +3,11 @@
 use redb::{Database, ReadOnlyTable, ReadableDatabase, ReadableTable};
 
 use super::catalog::{
-    BODY, BodyId, BodyRec, DIR, DirId, DirRec, ENTRY, FileNo, FileRec, Name16, RECORD, SPACE, SpaceRec,
+    BODY, BodyId, BodyRec, DIR, DirId, DirRec, ENTRY, FileNo, FileRec, Name16, RECORD, ROW, SPACE, SpaceRec,
     file_id, level_name, named_key, record_key,
 };
 use super::error::PoolError;
+use super::row::{self, RowKey};
 use crate::types::FileId;
 
 type Rows = ReadOnlyTable<&'static [u8], &'static [u8]>;
@@ -18,6 +19,7 @@ pub(crate) struct Snapshot {
     entry: Rows,
     record: Rows,
     body: ReadOnlyTable<u64, &'static [u8]>,
+    row: Rows,
 }
 
 impl std::fmt::Debug for Snapshot {
@@ -36,6 +38,7 @@ impl Snapshot {
             entry: txn.open_table(ENTRY)?,
             record: txn.open_table(RECORD)?,
             body: txn.open_table(BODY)?,
+            row: txn.open_table(ROW)?,
         })
     }
 
@@ -118,6 +121,22 @@ impl Snapshot {
             each(number, data.value());
         }
         Ok(())
+    }
+
+    /// A row of the `row` table.
+    pub(crate) fn row(&self, key: &[u8]) -> Result<Option<Vec<u8>>, PoolError> {
+        Ok(self.row.get(key)?.map(|v| v.value().to_vec()))
+    }
+
+    /// The rows whose keys begin with `prefix`, in order.
+    pub(crate) fn rows(&self, prefix: &[u8]) -> Result<Vec<(RowKey, Vec<u8>)>, PoolError> {
+        let high = row::behind(prefix);
+        let mut all = Vec::new();
+        for row in self.row.range(prefix..high.as_slice())? {
+            let (key, value) = row?;
+            all.push((key.value().to_vec(), value.value().to_vec()));
+        }
+        Ok(all)
     }
 
     /// Number of files in the pool.

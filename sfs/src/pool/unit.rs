@@ -6,6 +6,9 @@
 //! Names of directories and files are here; file spaces in [`space`], opens in [`open`], the end of a unit in
 //! [`super::commit`].
 
+mod entry;
+mod grant;
+mod lock;
 mod open;
 mod space;
 mod state;
@@ -13,24 +16,32 @@ mod state;
 use std::collections::HashMap;
 use std::sync::Arc;
 
+use cp::name::UserId;
 use parking_lot::Mutex;
 
 pub use super::file::ReadOut;
+pub use entry::{FileChanges, MAX_EXTERNAL};
+pub use grant::Access;
 pub use open::{OpenRequest, Opened, Token, Waiting};
 
 use super::Inner;
-use super::catalog::{DirId, DirRec, FileNo, Name16, file_id, file_key, level_key};
+use super::catalog::{DirId, DirRec, FileNo, Name16, ObjectNo, file_id, file_key, level_key};
 use super::draft::Overlay;
 use super::error::PoolError;
+use super::explicit::Purpose;
 use super::lock::{LockKey, LockMode};
+use super::references;
+use super::row::{self, Place, SpecialRec};
 use super::snapshot::Snapshot;
-use crate::types::{DirStatus, FileId, FileStatus};
+use crate::types::{DirControl, DirStatus, FileId, FileStatus};
 pub(crate) use state::State;
 
 /// Greatest depth of directories below a top directory. Source: the SFS directory naming rules.
 pub const MAX_LEVELS: usize = cp::name::DirName::MAX_LEVELS;
 /// Percentage of its limit at which a new file space begins to warn.
 pub(crate) const DEFAULT_THRESHOLD: u8 = 90;
+/// Greatest warning threshold: at 100 the commit fails already.
+pub const MAX_THRESHOLD: u8 = 99;
 /// Opens that one work unit may have at once: a bound on what a client can make the server keep.
 pub const MAX_OPEN: usize = 4096;
 /// Files and directories that one work unit may change: the same kind of bound.
@@ -63,10 +74,16 @@ impl std::fmt::Debug for WorkUnit {
 }
 
 impl WorkUnit {
-    pub(crate) fn new(inner: Arc<Inner>) -> Self {
+    pub(crate) fn new(inner: Arc<Inner>, user: Option<UserId>) -> Self {
         let locks = inner.new_locks();
-        let state =
-            State { overlay: Overlay::default(), locks, files: HashMap::new(), pending: 0, busy: false };
+        let state = State {
+            overlay: Overlay::default(),
+            locks,
+            files: HashMap::new(),
+            pending: 0,
+            busy: false,
+            user,
+        };
         Self { inner, state: Mutex::new(state) }
     }
 
@@ -108,12 +125,14 @@ impl WorkUnit {
         self.with(|state, snapshot| match dir.levels.split_last() {
             None => {
                 let rec = state.space(snapshot, dir.space)?.ok_or(PoolError::NoSpace)?;
-                Ok(DirStatus { level: String::new(), created: rec.created, unique: rec.top.0 })
+                let control = state.control(snapshot, rec.top)?;
+                Ok(DirStatus { level: String::new(), created: rec.created, unique: rec.top.0, control })
             }
             Some((last, above)) => {
                 let parent = state.resolve(snapshot, DirPath { levels: above, ..dir })?;
                 let rec = state.level(snapshot, parent.id, last)?.ok_or(PoolError::NoDirectory)?;
-                Ok(DirStatus { level: last.clone(), created: rec.created, unique: rec.id.0 })
+                let control = state.control(snapshot, rec.id)?;
+                Ok(DirStatus { level: last.clone(), created: rec.created, unique: rec.id.0, control })
             }
         })
     }
@@ -123,18 +142,29 @@ impl WorkUnit {
     /// # Errors
     /// [`PoolError::DirectoryExists`], [`PoolError::NoDirectory`] when a level above is missing, [`PoolError::Locked`].
     pub fn create_dir(&self, dir: DirPath<'_>) -> Result<(), PoolError> {
+        self.create_dir_as(dir, DirControl::File)
+    }
+
+    /// [`Self::create_dir`] with the attribute of the directory.
+    ///
+    /// # Errors
+    /// As [`Self::create_dir`].
+    pub fn create_dir_as(&self, dir: DirPath<'_>, control: DirControl) -> Result<(), PoolError> {
         let Some((last, above)) = dir.levels.split_last() else { return Err(PoolError::DirectoryExists) };
         let name = checked_level(last, dir.levels.len())?;
         self.with(|state, snapshot| {
             let parent = state.resolve(snapshot, DirPath { levels: above, ..dir })?;
             state.room_for_change()?;
-            state.lock_within(&parent)?;
+            state.lock_names(&self.inner, &parent)?;
             state.locks.take(LockKey::Level(parent.id, name), LockMode::Exclusive)?;
             let snapshot = &self.inner.current();
             if state.level(snapshot, parent.id, last)?.is_some() {
                 return Err(PoolError::DirectoryExists);
             }
             let rec = DirRec { id: DirId(self.inner.new_number()), created: self.inner.now() };
+            if control == DirControl::Directory {
+                state.overlay.rows.insert(row::control_key(rec.id), Some(Vec::new()));
+            }
             state.overlay.dirs.insert((parent.id, name), Some(rec));
             Ok(())
         })
@@ -150,14 +180,19 @@ impl WorkUnit {
         let name = checked_level(last, dir.levels.len())?;
         self.with(|state, snapshot| {
             let parent = state.resolve(snapshot, DirPath { levels: above, ..dir })?;
-            state.lock_within(&parent)?;
+            state.lock_names(&self.inner, &parent)?;
             state.locks.take(LockKey::Level(parent.id, name), LockMode::Exclusive)?;
             let snapshot = &self.inner.current();
             let rec = state.level(snapshot, parent.id, last)?.ok_or(PoolError::NoDirectory)?;
+            self.inner.explicit.check(rec.id.0, state.user, Purpose::Erase)?;
             state.locks.take(LockKey::Directory(rec.id), LockMode::Exclusive)?;
             let snapshot = &self.inner.current();
             if !state.dir_is_empty(snapshot, rec.id)? {
                 return Err(PoolError::NotEmpty);
+            }
+            state.drop_object(snapshot, rec.id.0)?;
+            if state.control(snapshot, rec.id)? == DirControl::Directory {
+                state.overlay.rows.insert(row::control_key(rec.id), None);
             }
             state.overlay.dirs.insert((parent.id, name), None);
             Ok(())
@@ -186,12 +221,13 @@ impl WorkUnit {
         self.with(|state, snapshot| {
             let source = state.resolve(snapshot, DirPath { levels: above_old, ..from })?;
             let target = state.resolve(snapshot, DirPath { levels: above_new, ..to })?;
-            state.lock_within(&source)?;
-            state.lock_within(&target)?;
+            state.lock_names(&self.inner, &source)?;
+            state.lock_names(&self.inner, &target)?;
             state.locks.take(LockKey::Level(source.id, old_name), LockMode::Exclusive)?;
             state.locks.take(LockKey::Level(target.id, new_name), LockMode::Exclusive)?;
             let snapshot = &self.inner.current();
             let rec = state.level(snapshot, source.id, old)?.ok_or(PoolError::NoDirectory)?;
+            self.inner.explicit.check(rec.id.0, state.user, Purpose::Erase)?;
             if state.level(snapshot, target.id, new)?.is_some() {
                 return Err(PoolError::DirectoryExists);
             }
@@ -225,6 +261,10 @@ impl WorkUnit {
                     all.push(draft.rec.status(file_id(name)?));
                 }
             }
+            for (key, row) in state.rows(snapshot, &row::special_prefix(found.id))? {
+                let id = file_id(key.get(9..).unwrap_or_default())?;
+                all.push(state.special_status(snapshot, &found, id, &SpecialRec::decode(&row)?)?);
+            }
             if all.len() > committed {
                 all.sort_by_key(|s| file_key(s.id));
             }
@@ -240,9 +280,11 @@ impl WorkUnit {
         self.with(|state, snapshot| {
             let found = state.resolve(snapshot, dir)?;
             let dirs = state.levels_of(snapshot, found.id)?;
-            let status =
-                |(level, rec): (String, DirRec)| DirStatus { level, created: rec.created, unique: rec.id.0 };
-            Ok(dirs.into_iter().map(status).collect())
+            let status = |(level, rec): (String, DirRec)| {
+                let control = state.control(snapshot, rec.id)?;
+                Ok(DirStatus { level, created: rec.created, unique: rec.id.0, control })
+            };
+            dirs.into_iter().map(status).collect()
         })
     }
 
@@ -253,17 +295,19 @@ impl WorkUnit {
     pub fn status(&self, dir: DirPath<'_>, id: FileId) -> Result<FileStatus, PoolError> {
         self.with(|state, snapshot| {
             let found = state.resolve(snapshot, dir)?;
-            match state.overlay.files.get(&(found.id, file_key(id))) {
-                Some(change) => change.now.as_ref().map(|d| d.rec.status(id)).ok_or(PoolError::NoFile),
-                None => snapshot.file(found.id, file_key(id))?.map(|r| r.status(id)).ok_or(PoolError::NoFile),
+            let key = (found.id, file_key(id));
+            if let Some(rec) = state.record(snapshot, key)? {
+                return Ok(rec.status(id));
             }
+            let special = state.special(snapshot, key)?.ok_or(PoolError::NoFile)?;
+            state.special_status(snapshot, &found, id, &special)
         })
     }
 
-    /// Removes a file.
+    /// Removes a file, or the alias or external object of that name. Aliases of a file that goes stay, as ERASED.
     ///
     /// # Errors
-    /// [`PoolError::NoFile`], [`PoolError::FileOpen`] when this unit has it open, [`PoolError::Locked`].
+    /// [`PoolError::NoFile`], [`PoolError::ExplicitLock`], [`PoolError::FileOpen`] when this unit has it open, [`PoolError::Locked`].
     pub fn erase_file(&self, dir: DirPath<'_>, id: FileId) -> Result<(), PoolError> {
         self.with(|state, snapshot| {
             let found = state.resolve(snapshot, dir)?;
@@ -271,12 +315,18 @@ impl WorkUnit {
             if state.files.values().any(|f| f.key == key) {
                 return Err(PoolError::FileOpen);
             }
-            state.change_file(&self.inner, &found, id)?;
-            let change = state.overlay.files.get_mut(&key).ok_or(PoolError::NoFile)?;
-            if change.now.take().is_none() {
-                return Err(PoolError::NoFile);
+            if !state.exists(snapshot, key)? && state.special(snapshot, key)?.is_some() {
+                state.change_special(&self.inner, &found, key.1)?;
+                if state.special(&self.inner.current(), key)?.is_none() {
+                    return Err(PoolError::NoFile);
+                }
+                state.overlay.rows.insert(row::special_key(key.0, key.1), None);
+                return Ok(());
             }
-            Ok(())
+            state.change_file(&self.inner, &found, key.1, Purpose::Erase)?;
+            let change = state.overlay.files.get_mut(&key).ok_or(PoolError::NoFile)?;
+            let Some(gone) = change.now.take() else { return Err(PoolError::NoFile) };
+            state.drop_object(&self.inner.current(), gone.rec.object.0)
         })
     }
 
@@ -302,21 +352,26 @@ impl WorkUnit {
             if state.files.values().any(|f| f.key == old_key) {
                 return Err(PoolError::FileOpen);
             }
-            if !state.exists(snapshot, old_key)? {
-                return Err(PoolError::NoFile);
-            }
-            if state.exists(snapshot, new_key)? {
+            if state.occupied(snapshot, new_key)? {
                 return Err(PoolError::FileExists);
             }
-            state.change_file(&self.inner, &source, old)?;
-            state.change_file(&self.inner, &target, new)?;
+            if !state.exists(snapshot, old_key)? {
+                return state.rename_special(&self.inner, (&source, old_key.1), (&target, new_key.1));
+            }
+            state.change_file(&self.inner, &source, old_key.1, Purpose::Erase)?;
+            state.change_file(&self.inner, &target, new_key.1, Purpose::Write)?;
             // Looked at again under the locks.
-            let occupied = state.overlay.files.get(&new_key).is_some_and(|c| c.now.is_some());
-            if occupied {
+            let snapshot = &self.inner.current();
+            if state.occupied(snapshot, new_key)? {
                 return Err(PoolError::FileExists);
             }
             let moved = state.overlay.files.get_mut(&old_key).and_then(|c| c.now.take());
             let moved = moved.ok_or(PoolError::NoFile)?;
+            let object = row::object_key(moved.rec.object);
+            if state.row(snapshot, &object)?.is_some() {
+                let place = Place { dir: target.id, name: new_key.1, space: target.space.to_string() };
+                state.overlay.rows.insert(object, Some(place.encode()));
+            }
             if let Some(change) = state.overlay.files.get_mut(&new_key) {
                 change.now = Some(moved);
             }
@@ -339,9 +394,12 @@ impl WorkUnit {
     ) -> Result<(), PoolError> {
         self.with(|state, snapshot| {
             let source_dir = state.resolve(snapshot, from)?;
+            let source = state.follow(snapshot, source_dir, file_key(source))?;
+            let source_dir = source.dir.clone();
             let target_dir = state.resolve(snapshot, to)?;
-            let (source_key, target_key) =
-                ((source_dir.id, file_key(source)), (target_dir.id, file_key(target)));
+            let target = state.follow(snapshot, target_dir, file_key(target))?;
+            let target_dir = target.dir.clone();
+            let (source_key, target_key) = (source.key(), target.key());
             if source_key == target_key {
                 return Err(PoolError::FileExists);
             }
@@ -351,16 +409,24 @@ impl WorkUnit {
             state.lock_within(&source_dir)?;
             state.locks.take(LockKey::File(source_dir.id, source_key.1), LockMode::Shared)?;
             let mut draft = state.copy_source(&self.inner, source_key)?;
+            let source_rec = draft.rec.object;
+            self.inner.explicit.check(source_rec.0, state.user, Purpose::Read)?;
             draft.rec.file = FileNo(self.inner.new_number());
+            draft.rec.object = ObjectNo(draft.rec.file.0);
             let now = self.inner.now();
             (draft.rec.created, draft.rec.updated) = (now, now);
+            draft.rec.referenced = references::day(now);
             if !replace && state.exists(&self.inner.current(), target_key)? {
                 return Err(PoolError::FileExists);
             }
-            state.change_file(&self.inner, &target_dir, target)?;
+            state.change_file(&self.inner, &target_dir, target.name, Purpose::Write)?;
             let change = state.overlay.files.get_mut(&target_key).ok_or(PoolError::NoFile)?;
             if change.now.is_some() && !replace {
                 return Err(PoolError::FileExists);
+            }
+            // What is replaced stays the same object.
+            if let Some(old) = change.now.as_ref() {
+                draft.rec.object = old.rec.object;
             }
             change.now = Some(draft);
             Ok(())

@@ -12,10 +12,12 @@ use parking_lot::Mutex;
 
 use super::protocol::{Answer, Call, DirList, DirRecord, Failure, Reply, Request, decode, encode};
 use super::{Shared, authority};
-use crate::names::FileRef;
+use crate::names::{FileRef, SfsObject};
 use crate::pool::{Committed, DirPath, OpenRequest, PoolError, Token, Waiting, WorkUnit};
 use crate::reason::{ReasonCode, ReturnCode};
-use crate::types::{Attributes, FileId, Intent, SpaceStatus};
+use crate::types::{
+    Attributes, EntryType, FileId, FileStatus, Grantee, Intent, LockDuration, LockType, Rights, SpaceStatus,
+};
 
 /// Work units of one session: what a client may make the server keep.
 const MAX_UNITS: usize = 65_536 + 16;
@@ -42,7 +44,7 @@ pub(super) struct Session {
 
 type Outcome = Result<(Answer, Bytes), PoolError>;
 
-fn path(dir: &DirName) -> DirPath<'_> {
+pub(super) fn path(dir: &DirName) -> DirPath<'_> {
     DirPath { space: dir.owner.as_str(), levels: dir.levels() }
 }
 
@@ -76,14 +78,19 @@ impl Session {
         if units.len() >= MAX_UNITS {
             return Err(Failure::error(ReasonCode::TooManyWorkUnits));
         }
-        let unit = Arc::new(self.shared.pool.begin());
+        let unit = Arc::new(self.shared.pool.begin_for(self.user));
         units.insert(number, unit.clone());
         Ok(unit)
     }
 
     async fn answer(&self, message: IucvMessage) -> Result<(Reply, Bytes), Failure> {
         let request: Request = decode(&message.control).map_err(Failure::error)?;
-        authority::check(&self.shared, self.user, &request.call)?;
+        if authority::needs_unit(&request.call) {
+            let unit = self.unit(request.unit)?;
+            authority::check(&self.shared, self.user, &unit, &request.call)?;
+        } else {
+            authority::check_user(&self.shared, self.user, &request.call)?;
+        }
         let Request { unit: number, wait, commit, call } = request;
         match call {
             Call::Commit => return self.commit(number).await,
@@ -102,6 +109,17 @@ impl Session {
                 let active = self.units.lock().values().any(|u| u.is_active());
                 return Ok(plain(Answer::Active(active)));
             }
+            Call::Lock { object, kind, duration } => {
+                let unit = self.unit(number)?;
+                return self.lock(&unit, &object, kind, duration, wait).await;
+            }
+            Call::Unlock { object, user } => {
+                let (place, user) = ((path(object.dir()), object.id()), user.unwrap_or(self.user));
+                let done = self.shared.pool.delete_lock(place, user).await;
+                return done.map(|()| plain(Answer::Done)).map_err(|e| failure(&e));
+            }
+            Call::Conflicts => return Ok(plain(Answer::Conflicts(self.shared.conflicts()))),
+            Call::Level => return Ok(plain(Answer::Level(super::SERVER_LEVEL))),
             _ => {}
         }
         let (number, unit) = match token_of(&call) {
@@ -139,6 +157,11 @@ impl Session {
                     let waited = self.shared.pool.wait_for_lock(unit, holder).await;
                     waited.map_err(|e| failure(&e))?;
                 }
+                // Nobody's unit: serial numbers begin at 1.
+                Err((PoolError::ExplicitLock, _)) if wait => {
+                    let waited = self.shared.pool.wait_for_lock(unit, 0).await;
+                    waited.map_err(|e| failure(&e))?;
+                }
                 Err((error, index)) => return Err(Failure { index, ..failure(&error) }),
             }
         }
@@ -165,7 +188,72 @@ impl Session {
             }
             return Ok((Answer::Done, Bytes::new()));
         }
-        self.perform_one(number, unit, call, data).map_err(|e| (e, 0))
+        match call {
+            Call::Grant { object, to, rights } => {
+                let (dir, id) = (path(object.dir()), object.id());
+                for (to, index) in to.iter().zip(1u32..) {
+                    unit.grant(dir, id, *to, *rights).map_err(|e| (e, index))?;
+                }
+                Ok((Answer::Done, Bytes::new()))
+            }
+            Call::Revoke { object, from, keep_read } => {
+                let (dir, id) = (path(object.dir()), object.id());
+                for (from, index) in from.iter().zip(1u32..) {
+                    match unit.revoke(dir, id, *from, *keep_read) {
+                        Ok(true) => {}
+                        Ok(false) => return Err((PoolError::NoGrant, index)),
+                        Err(error) => return Err((error, index)),
+                    }
+                }
+                Ok((Answer::Done, Bytes::new()))
+            }
+            _ => self.perform_one(number, unit, call, data).map_err(|e| (e, 0)),
+        }
+    }
+
+    async fn lock(
+        &self,
+        unit: &Arc<WorkUnit>,
+        object: &SfsObject,
+        kind: LockType,
+        duration: LockDuration,
+        wait: bool,
+    ) -> Result<(Reply, Bytes), Failure> {
+        loop {
+            let place = (path(object.dir()), object.id());
+            let done = self.shared.pool.create_lock(unit, place, self.user, kind, duration).await;
+            let holder = match done {
+                Ok(()) => return Ok(plain(Answer::Done)),
+                Err(PoolError::Locked { holder }) if wait => holder,
+                Err(PoolError::ExplicitLock) if wait => 0,
+                Err(error) => return Err(failure(&error)),
+            };
+            self.shared.pool.wait_for_lock(unit, holder).await.map_err(|e| failure(&e))?;
+        }
+    }
+
+    fn base_of(&self, unit: &WorkUnit, alias: &FileRef) -> Result<Option<FileRef>, PoolError> {
+        let Some((space, levels, id)) = unit.base_of(path(&alias.dir), alias.id)? else { return Ok(None) };
+        let levels: String = levels.iter().map(|l| format!(".{l}")).collect();
+        let levels = if levels.is_empty() { "." } else { &levels };
+        let dir = DirName::parse(&format!("{}:{space}{levels}", self.shared.id), None, self.user);
+        dir.map(|dir| Some(FileRef::new(id, dir))).map_err(|_| PoolError::BadDirectory)
+    }
+
+    /// This user's units by serial number, for the report of conflicts.
+    pub(super) fn serials(&self) -> Vec<(u64, u32)> {
+        self.units.lock().iter().map(|(number, unit)| (unit.serial(), *number)).collect()
+    }
+
+    /// Leaves the server; with the user's last connection his SESSION locks end.
+    fn leave(&self) {
+        let last = {
+            let mut sessions = self.shared.sessions.lock();
+            sessions.remove(&self.number).is_some() && sessions.values().all(|s| s.user != self.user)
+        };
+        if last {
+            self.shared.pool.end_session_locks(self.user);
+        }
     }
 
     fn perform_one(&self, number: u32, unit: &Arc<WorkUnit>, call: &Call, data: &Bytes) -> Outcome {
@@ -183,7 +271,32 @@ impl Session {
                 self.tokens.lock().remove(token);
                 Answer::File(status)
             }
-            Call::CreateDir { dir } => done(unit.create_dir(path(dir)))?,
+            Call::CreateDir { dir, control } => done(unit.create_dir_as(path(dir), *control))?,
+            Call::CreateFile { file, attributes } => {
+                let opened = self.open(number, unit, file, (Intent::New, *attributes, true))?;
+                if let Answer::Opened { token, .. } = opened {
+                    unit.close(Token(token))?;
+                    self.tokens.lock().remove(&token);
+                }
+                Answer::Done
+            }
+            Call::CreateAlias { base: b, alias: a } => {
+                done(unit.create_alias(path(&b.dir), b.id, path(&a.dir), a.id))?
+            }
+            Call::CreateExternal { file, data } => {
+                done(unit.create_external(path(&file.dir), file.id, data))?
+            }
+            Call::External { file } => Answer::Data(unit.external(path(&file.dir), file.id)?),
+            Call::BaseOf { alias } => Answer::Base(self.base_of(unit, alias)?),
+            Call::ChangeFile { file, changes } => {
+                done(unit.change_attributes(path(&file.dir), file.id, changes))?
+            }
+            Call::ChangeDir { dir, control } => done(unit.change_control(path(dir), *control))?,
+            Call::Grants { object } => Answer::Grants(unit.grants(path(object.dir()), object.id())?),
+            Call::Locks { object } => {
+                Answer::Locks(self.shared.pool.locks_on(path(object.dir()), object.id())?)
+            }
+            Call::SetThreshold { user, percent } => done(unit.set_threshold(user.as_str(), *percent))?,
             Call::EraseDir { dir } => done(unit.erase_dir(path(dir)))?,
             Call::EraseFile { file, data_only: false } => done(unit.erase_file(path(&file.dir), file.id))?,
             Call::EraseFile { file, data_only: true } => done(erase_data(unit, file))?,
@@ -194,7 +307,13 @@ impl Session {
             Call::CopyFile { source: s, target: t, replace } => {
                 done(unit.copy_file(path(&s.dir), s.id, path(&t.dir), t.id, *replace))?
             }
-            Call::FileStatus { file } => Answer::File(unit.status(path(&file.dir), file.id)?),
+            Call::FileStatus { file } => {
+                let status = unit.status(path(&file.dir), file.id)?;
+                if matches!(status.entry, EntryType::Erased | EntryType::Revoked) {
+                    return Err(PoolError::NoFile);
+                }
+                Answer::File(authority::masked(&self.shared, self.user, unit, &file.dir, status))
+            }
             Call::DirStatus { dir } => Answer::Directory(unit.dir_status(path(dir))?),
             Call::OpenDir { dir, list } => self.open_dir(number, unit, dir, *list)?,
             Call::GetDir { token, max } => self.get_dir(*token, *max)?,
@@ -207,6 +326,12 @@ impl Session {
             Call::ListUsers => Answer::Users(self.users()?),
             // Taken before a unit is looked for.
             Call::Enroll { .. }
+            | Call::Grant { .. }
+            | Call::Revoke { .. }
+            | Call::Lock { .. }
+            | Call::Unlock { .. }
+            | Call::Conflicts
+            | Call::Level
             | Call::Commit
             | Call::Rollback
             | Call::Return
@@ -225,8 +350,23 @@ impl Session {
     ) -> Result<Answer, PoolError> {
         let request = OpenRequest { dir: path(&file.dir), id: file.id, intent, attributes, allow_empty };
         let opened = unit.open(&request)?;
+        if opened.created {
+            self.own_new_file(unit, file)?;
+        }
         self.tokens.lock().insert(opened.token.0, (number, unit.clone()));
         Ok(Answer::Opened { token: opened.token.0, status: opened.status, created: opened.created })
+    }
+
+    /// Who creates a file in another's FILECONTROL directory may write it.
+    fn own_new_file(&self, unit: &WorkUnit, file: &FileRef) -> Result<(), PoolError> {
+        if file.dir.owner == self.user || self.shared.admins.read().contains(&self.user) {
+            return Ok(());
+        }
+        match unit.grant(path(&file.dir), Some(file.id), Grantee::User(self.user), Rights::WRITE) {
+            // In a DIRCONTROL directory the authority is on the directory.
+            Err(PoolError::WrongControl) => Ok(()),
+            done => done,
+        }
     }
 
     fn open_dir(
@@ -240,14 +380,17 @@ impl Session {
             return Err(PoolError::Limit("open directories"));
         }
         let mut rest: Vec<DirRecord> = match list {
-            DirList::Files(pattern) => {
-                let files = unit.list_files(path(dir))?;
-                files.into_iter().filter(|f| pattern.matches(f.id)).map(DirRecord::File).collect()
+            DirList::Files(pattern) | DirList::Entries(pattern) => {
+                let all = matches!(list, DirList::Entries(_));
+                let shown = |f: &FileStatus| all || matches!(f.entry, EntryType::Base | EntryType::Alias);
+                let files = unit.list_files(path(dir))?.into_iter();
+                files.filter(|f| pattern.matches(f.id) && shown(f)).map(DirRecord::File).collect()
             }
             DirList::Directories => {
                 unit.list_dirs(path(dir))?.into_iter().map(DirRecord::Directory).collect()
             }
         };
+        authority::mask(&self.shared, self.user, unit, dir, &mut rest);
         rest.reverse();
         let token = self.next_dir.fetch_add(1, Ordering::Relaxed);
         self.dirs.lock().insert(token, Listing { unit: number, rest });
@@ -363,8 +506,7 @@ fn erase_data(unit: &WorkUnit, file: &FileRef) -> Result<(), PoolError> {
     let FileRef { id, dir } = file;
     let id: FileId = *id;
     unit.status(path(dir), id)?;
-    let attributes = Attributes::variable();
-    let intent = Intent::Write;
+    let (attributes, intent) = (Attributes::variable(), Intent::Write);
     let opened = unit.open(&OpenRequest { dir: path(dir), id, intent, attributes, allow_empty: true })?;
     let cut = unit.truncate(opened.token, 0);
     unit.close(opened.token)?;
@@ -385,11 +527,13 @@ impl PathHandler for Session {
 
     fn severed(&self, _user: UserData) {
         self.end_all();
+        self.leave();
     }
 }
 
 impl Drop for Session {
     fn drop(&mut self) {
-        self.shared.sessions.lock().remove(&self.number);
+        self.end_all();
+        self.leave();
     }
 }

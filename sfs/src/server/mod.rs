@@ -17,7 +17,10 @@ use cp::iucv::{ConnectRequest, IpRcode, IucvService, PathBack, PathHandler, Reso
 use cp::name::{FilePoolId, UserId};
 use parking_lot::{Mutex, RwLock};
 
-pub use protocol::DirRecord;
+pub use protocol::{Conflict, DirRecord};
+
+/// What DMSQSFSL returns: the level of VM/ESA Version 2 Release 4.
+pub(crate) const SERVER_LEVEL: u32 = 40;
 
 use crate::pool::{Pool, PoolError, StorageFigures};
 use handler::Session;
@@ -37,6 +40,30 @@ pub(crate) struct Connected {
     user: UserId,
     back: PathBack,
     session: Weak<Session>,
+}
+
+impl Shared {
+    /// Who waits for whom.
+    fn conflicts(&self) -> Vec<Conflict> {
+        let sessions: Vec<_> = {
+            let sessions = self.sessions.lock();
+            sessions.values().filter_map(|s| Some((s.user, s.session.upgrade()?))).collect()
+        };
+        let mut units = BTreeMap::new();
+        for (user, session) in sessions {
+            units.extend(session.serials().into_iter().map(|(serial, number)| (serial, (user, number))));
+        }
+        let waits = self.pool.waits().into_iter();
+        let named = waits.filter_map(|(waiter, holder)| Some((units.get(&waiter)?, units.get(&holder)?)));
+        named
+            .map(|((waiter, waiter_unit), (holder, holder_unit))| Conflict {
+                waiter: *waiter,
+                waiter_unit: *waiter_unit,
+                holder: *holder,
+                holder_unit: *holder_unit,
+            })
+            .collect()
+    }
 }
 
 /// A file pool server in operation.
@@ -70,6 +97,8 @@ pub struct FilePoolReport {
     pub connected: Vec<(UserId, usize)>,
     /// Locks held.
     pub locks: usize,
+    /// Explicit locks.
+    pub explicit_locks: usize,
     /// What the disks hold.
     pub storage: StorageFigures,
     /// Administrators.
@@ -150,6 +179,11 @@ impl FilePoolServer {
         meant.len()
     }
 
+    /// QUERY FILEPOOL CONFLICT: who waits for whom.
+    pub fn conflicts(&self) -> Vec<Conflict> {
+        self.shared.conflicts()
+    }
+
     /// QUERY FILEPOOL: figures of this moment.
     ///
     /// # Errors
@@ -175,6 +209,7 @@ impl FilePoolServer {
             connections: connected.values().sum(),
             connected: connected.into_iter().collect(),
             locks: shared.pool.lock_count(),
+            explicit_locks: shared.pool.explicit_lock_count(),
             storage,
             administrators: shared.admins.read().iter().copied().collect(),
             offline: offline.map(|why| why.to_string()),

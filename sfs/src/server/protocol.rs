@@ -7,9 +7,13 @@ use bytes::Bytes;
 use cp::name::{DirName, UserId};
 use serde::{Deserialize, Serialize};
 
-use crate::names::{FilePattern, FileRef};
+use crate::names::{FilePattern, FileRef, SfsObject};
+use crate::pool::FileChanges;
 use crate::reason::{ReasonCode, ReturnCode};
-use crate::types::{Attributes, DirStatus, FileStatus, Intent, SpaceStatus};
+use crate::types::{
+    Attributes, DirControl, DirStatus, FileStatus, Grantee, Intent, LockDuration, LockInfo, LockType, Rights,
+    SpaceStatus,
+};
 
 /// Message class of a request.
 pub(crate) const CLASS_REQUEST: u32 = 1;
@@ -65,6 +69,64 @@ pub(crate) enum Call {
     },
     CreateDir {
         dir: DirName,
+        control: DirControl,
+    },
+    CreateFile {
+        file: FileRef,
+        attributes: Attributes,
+    },
+    CreateAlias {
+        base: FileRef,
+        alias: FileRef,
+    },
+    CreateExternal {
+        file: FileRef,
+        data: Vec<u8>,
+    },
+    External {
+        file: FileRef,
+    },
+    BaseOf {
+        alias: FileRef,
+    },
+    ChangeFile {
+        file: FileRef,
+        changes: FileChanges,
+    },
+    ChangeDir {
+        dir: DirName,
+        control: DirControl,
+    },
+    Grant {
+        object: SfsObject,
+        to: Vec<Grantee>,
+        rights: Rights,
+    },
+    Revoke {
+        object: SfsObject,
+        from: Vec<Grantee>,
+        keep_read: bool,
+    },
+    Grants {
+        object: SfsObject,
+    },
+    Lock {
+        object: SfsObject,
+        kind: LockType,
+        duration: LockDuration,
+    },
+    Unlock {
+        object: SfsObject,
+        user: Option<UserId>,
+    },
+    Locks {
+        object: SfsObject,
+    },
+    Conflicts,
+    Level,
+    SetThreshold {
+        user: UserId,
+        percent: u8,
     },
     EraseFile {
         file: FileRef,
@@ -136,6 +198,14 @@ impl Call {
             Self::Write { .. }
             | Self::Truncate { .. }
             | Self::CreateDir { .. }
+            | Self::CreateFile { .. }
+            | Self::CreateAlias { .. }
+            | Self::CreateExternal { .. }
+            | Self::ChangeFile { .. }
+            | Self::ChangeDir { .. }
+            | Self::Grant { .. }
+            | Self::Revoke { .. }
+            | Self::SetThreshold { .. }
             | Self::EraseFile { .. }
             | Self::EraseDir { .. }
             | Self::RenameFile { .. }
@@ -158,6 +228,8 @@ impl Call {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) enum DirList {
     Files(FilePattern),
+    /// Erased and revoked aliases and external objects too.
+    Entries(FilePattern),
     Directories,
 }
 
@@ -195,6 +267,25 @@ pub(crate) enum Answer {
         warnings: Vec<ReasonCode>,
     },
     Active(bool),
+    Grants(Vec<(Grantee, Rights)>),
+    Locks(Vec<LockInfo>),
+    Base(Option<FileRef>),
+    Data(Vec<u8>),
+    Conflicts(Vec<Conflict>),
+    Level(u32),
+}
+
+/// Somebody waits for a lock. Source: QUERY FILEPOOL CONFLICT.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Conflict {
+    /// Who waits.
+    pub waiter: UserId,
+    /// On which of his work units.
+    pub waiter_unit: u32,
+    /// Who holds the lock.
+    pub holder: UserId,
+    /// On which of his work units.
+    pub holder_unit: u32,
 }
 
 /// A call that was not done.

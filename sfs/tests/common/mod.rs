@@ -2,6 +2,8 @@
 #![allow(dead_code, unreachable_pub, reason = "each test binary uses a part")]
 #![allow(clippy::unwrap_used, reason = "a test stops at the first surprise")]
 
+pub mod system;
+
 use std::sync::Arc;
 use std::time::Duration;
 

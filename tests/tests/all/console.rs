@@ -37,7 +37,10 @@ macro_rules! transcripts {
     };
 }
 
-transcripts!(cms_files cms_users config cp_query cp_set first_steps imap_requests link messages operator sessions spool);
+transcripts!(
+    cms_files cms_users config cp_query cp_set first_steps imap_requests link messages operator sessions sfs_sharing
+    spool
+);
 
 /// The words that a command line may begin with to mean `family`.
 fn is_used(line: &str, family: &str, name: &str, min: usize) -> bool {

@@ -6,8 +6,10 @@
 mod console;
 mod crash;
 mod foreign;
+mod fuzz;
 mod hostile;
 mod limits;
+mod readers;
 mod road;
 mod terminal;
 mod tidy;

@@ -12,7 +12,7 @@ use cms::csl::{
 use super::{SfsBackend, mailbox_index, note, note_file, note_index, store_error};
 use crate::mailstore::backend::Op;
 use crate::mailstore::error::StoreError;
-use crate::mailstore::types::{NoteMarks, Uid};
+use crate::mailstore::types::{ModSeq, NoteMarks, Uid};
 use crate::vm::UserId;
 
 /// Octets given in one call; the file pool server takes at most 16 MB.
@@ -79,7 +79,7 @@ impl SfsBackend {
                 }
                 Op::CreateDir { dir } => {
                     self.csl.dmscrdir(&self.dir(user, &dir)?, CommitOption::NoCommit, unit).await?;
-                    notes.entry(dir).or_default().0.insert(1, note_index::header().to_vec());
+                    notes.entry(dir).or_default().0.insert(1, note_index::header(ModSeq(0)).to_vec());
                 }
                 Op::RemoveDir { dir, notes: uids } => {
                     notes.remove(&dir);
@@ -106,6 +106,16 @@ impl SfsBackend {
                 }
                 Op::PutKeyword { dir, slot, bit, keyword } => {
                     notes.entry(dir).or_default().0.insert(slot, note_index::keyword(bit, &keyword).to_vec());
+                }
+                Op::PutTombstone { dir, tombstone } => {
+                    notes
+                        .entry(dir)
+                        .or_default()
+                        .0
+                        .insert(tombstone.slot, note_index::tombstone(&tombstone).to_vec());
+                }
+                Op::PutFloor { dir, floor } => {
+                    notes.entry(dir).or_default().0.insert(1, note_index::header(floor).to_vec());
                 }
             }
         }

@@ -26,6 +26,8 @@
 //! | 76-111 | 0, reserved |
 //! | 112-511 | the name, its first 400 octets |
 //!
+//! Attribute bits that are 0 in files of before they had a meaning mean "not so", so the format stays 160.
+//!
 //! | octets | `C` continuation of a name |
 //! |---|---|
 //! | 0, 4-7 | C`C`, mailbox number |

@@ -1,4 +1,4 @@
-//! `NOTE INDEX`: the messages of a mailbox (format 160, the structure of 1.6).
+//! `NOTE INDEX`: the messages of a mailbox (format 161, after the structure of 1.6).
 //!
 //! RECFM F, LRECL 128, numbers little-endian, texts in EBCDIC unless said. The first octet of a record says what it is;
 //! records of messages and keywords stand in any order, and freed ones are used again.
@@ -16,13 +16,25 @@
 //! | 32-39 | | INTERNALDATE, seconds since 1970 UTC | |
 //! | 40-47 | | save date, the same | |
 //! | 48-55 | | octets on the wire | |
-//! | 56-127 | | 0, reserved | |
+//! | 56-63 | | EMAILID, 0 in records of before there was one | |
+//! | 64-127 | | 0, reserved | |
+//!
+//! | octets | `H` from format 161 on | `T` tombstone, from format 161 on |
+//! |---|---|---|
+//! | 0 | C`H` | C`T` |
+//! | 1 | 0 | ranges, at most 14 |
+//! | 8-15 | MODSEQ up to which tombstones are not complete | MODSEQ of the expunge |
+//! | 16-127 | 0 | first and last UID of each range, 4 octets each |
 //!
 //! A record of octet 0 = 0 is free.
+//!
+//! Files of format 160 have no tombstones and are opened as they are; the first expunge writes the new header with its
+//! tombstones in one work unit. What was expunged before that is not known, and is told as every UID that is not there.
 
 use crate::mailstore::backend::LoadedMailbox;
 use crate::mailstore::error::StoreError;
-use crate::mailstore::types::{MessageRecord, ModSeq, NoteMarks, Uid};
+use crate::mailstore::tombstones::Tombstone;
+use crate::mailstore::types::{EmailId, MessageRecord, ModSeq, NoteMarks, Uid};
 use crate::syntax::date::InternalDate;
 use crate::syntax::flag::{Keyword, SystemFlags};
 use crate::vm::codepage;
@@ -30,22 +42,30 @@ use crate::vm::codepage;
 /// Record length.
 pub const LRECL: usize = 128;
 /// Format number in the header.
-pub const FORMAT: u16 = 160;
+pub const FORMAT: u16 = 161;
+/// The format without tombstones.
+const FORMER: u16 = 160;
 /// First record after the header.
 pub const FIRST_SLOT: u32 = 2;
 
 const HEADER: u8 = 0xC8;
 const MESSAGE: u8 = 0xD4;
 const KEYWORD: u8 = 0xD2;
+const TOMBSTONE: u8 = 0xE3;
+
+/// Where the ranges of a tombstone begin, and octets of each.
+const RANGES_AT: usize = 16;
+const RANGE: usize = 8;
 
 /// One record.
 pub type Record = [u8; LRECL];
 
-/// The header.
-pub fn header() -> Record {
+/// The header, with the floor of the tombstones.
+pub fn header(floor: ModSeq) -> Record {
     let mut r = [0; LRECL];
     r[0] = HEADER;
     r[2..4].copy_from_slice(&FORMAT.to_le_bytes());
+    r[8..16].copy_from_slice(&floor.0.to_le_bytes());
     r
 }
 
@@ -63,6 +83,7 @@ pub fn message(m: &MessageRecord) -> Record {
     r[32..40].copy_from_slice(&m.date.seconds.to_le_bytes());
     r[40..48].copy_from_slice(&m.saved.to_le_bytes());
     r[48..56].copy_from_slice(&m.size.to_le_bytes());
+    r[56..64].copy_from_slice(&m.email.0.to_le_bytes());
     r
 }
 
@@ -75,6 +96,29 @@ pub fn keyword(bit: u8, keyword: &Keyword) -> Record {
     r[2..4].copy_from_slice(&(text.len() as u16).to_le_bytes());
     r[4..4 + text.len()].copy_from_slice(&text);
     r
+}
+
+/// A tombstone.
+pub fn tombstone(t: &Tombstone) -> Record {
+    let mut r = [0; LRECL];
+    r[0] = TOMBSTONE;
+    r[8..16].copy_from_slice(&t.modseq.0.to_le_bytes());
+    for ((low, high), place) in t.ranges.iter().zip(r[RANGES_AT..].chunks_exact_mut(RANGE)) {
+        place[..4].copy_from_slice(&low.to_le_bytes());
+        place[4..].copy_from_slice(&high.to_le_bytes());
+    }
+    // At most Tombstone::RANGES.
+    r[1] = t.ranges.len() as u8;
+    r
+}
+
+fn read_tombstone(r: &[u8], slot: u32) -> Option<Tombstone> {
+    let places = r[RANGES_AT..].chunks_exact(RANGE).take(usize::from(r[1]));
+    let ranges: Vec<(u32, u32)> =
+        places.map(|p| (u32::from_le_bytes(field(p, 0)), u32::from_le_bytes(field(p, 4)))).collect();
+    let sound =
+        usize::from(r[1]) <= Tombstone::RANGES && ranges.iter().all(|(low, high)| 0 < *low && low <= high);
+    sound.then(|| Tombstone { modseq: ModSeq(u64::from_le_bytes(field(r, 8))), ranges, slot })
 }
 
 /// `N` octets of a record.
@@ -98,7 +142,10 @@ pub fn load(image: &[u8]) -> Result<LoadedMailbox, StoreError> {
         }
         let number = u32::try_from(slot).map_err(|_| damaged(slot, "is beyond any number"))?;
         match (slot, r[0]) {
-            (1, HEADER) if u16::from_le_bytes(field(r, 2)) == FORMAT => {}
+            (1, HEADER) if u16::from_le_bytes(field(r, 2)) == FORMAT => {
+                out.tombstone_floor = Some(ModSeq(u64::from_le_bytes(field(r, 8))));
+            }
+            (1, HEADER) if u16::from_le_bytes(field(r, 2)) == FORMER => {}
             (1, _) => return Err(damaged(1, "is not a header of this format")),
             (_, MESSAGE) => out.records.push(MessageRecord {
                 uid: Uid(u32::from_le_bytes(field(r, 4))),
@@ -113,6 +160,7 @@ pub fn load(image: &[u8]) -> Result<LoadedMailbox, StoreError> {
                 size: u64::from_le_bytes(field(r, 48)),
                 records: u32::from_le_bytes(field(r, 28)),
                 marks: NoteMarks(r[1]),
+                email: EmailId(u64::from_le_bytes(field(r, 56))),
                 slot: number,
             }),
             (_, KEYWORD) => {
@@ -120,6 +168,10 @@ pub fn load(image: &[u8]) -> Result<LoadedMailbox, StoreError> {
                 let text = r.get(4..4 + len).map(codepage::to_text);
                 let keyword = text.and_then(|t| Keyword::new(t.as_bytes()).ok());
                 out.keywords.push((r[1], keyword.ok_or_else(|| damaged(slot, "holds no keyword"))?));
+            }
+            (_, TOMBSTONE) => {
+                let read = read_tombstone(r, number);
+                out.tombstones.push(read.ok_or_else(|| damaged(slot, "holds no tombstone"))?);
             }
             (_, 0) => out.free_slots.push(number),
             _ => return Err(damaged(slot, "is of no known kind")),
@@ -142,25 +194,36 @@ mod tests {
         #[test]
         fn there_and_back(
             uid in 1u32.., modseq: u64, keywords: u64, flags in 0u8..32, seconds: i64, zone_minutes: i16,
-            saved: i64, size: u64, records: u32, marks: u8, word in "[a-zA-Z$]{1,100}",
+            saved: i64, size: u64, records: u32, marks: u8, word in "[a-zA-Z$]{1,100}", floor: u64,
+            lows in proptest::collection::vec(1u32.., 0..=Tombstone::RANGES), former: bool,
         ) {
+            let ranges = lows.iter().map(|low| (*low, low.saturating_add(7))).collect();
+            let grave = Tombstone { modseq: ModSeq(modseq), ranges, slot: 5 };
+            let mut first = header(ModSeq(floor));
+            if former {
+                first[2..].fill(0);
+                first[2..4].copy_from_slice(&FORMER.to_le_bytes());
+            }
             let record = MessageRecord {
                 uid: Uid(uid), modseq: ModSeq(modseq), flags: SystemFlags::from_bits(flags), keywords,
-                date: InternalDate { seconds, zone_minutes }, saved, size, records, marks: NoteMarks(marks), slot: 4,
+                date: InternalDate { seconds, zone_minutes }, saved, size, records, marks: NoteMarks(marks),
+                email: EmailId(size ^ modseq), slot: 4,
             };
             let word = Keyword::new(word.as_bytes()).unwrap();
-            let image = [header(), keyword(63, &word), [0; LRECL], message(&record)].concat();
+            let image = [first, keyword(63, &word), [0; LRECL], message(&record), tombstone(&grave)].concat();
             let loaded = load(&image).unwrap();
             prop_assert_eq!(loaded.records, vec![record]);
             prop_assert_eq!(loaded.keywords, vec![(63, word)]);
             prop_assert_eq!(loaded.free_slots, vec![3]);
-            prop_assert_eq!(loaded.next_slot, 5);
+            prop_assert_eq!(loaded.next_slot, 6);
+            prop_assert_eq!(loaded.tombstones, vec![grave]);
+            prop_assert_eq!(loaded.tombstone_floor, (!former).then_some(ModSeq(floor)));
         }
 
         #[test]
         fn any_octets_get_an_answer(mut image in proptest::collection::vec(any::<u8>(), 0..1000), sane: bool) {
             if sane && image.len() >= LRECL {
-                image[..LRECL].copy_from_slice(&header());
+                image[..LRECL].copy_from_slice(&header(ModSeq(0)));
             }
             let _ = load(&image);
         }

@@ -6,10 +6,12 @@ use bytes::Bytes;
 
 use super::state::load_committed;
 use super::{DirPath, MAX_OPEN, MAX_PENDING, State, WorkUnit};
-use crate::pool::catalog::{DirId, FileNo, FileRec, Name16, file_id, file_key};
+use crate::pool::catalog::{DirId, FileNo, FileRec, Name16, ObjectNo, file_id, file_key};
 use crate::pool::draft::{Content, Draft, MAX_KEYED_LRECL};
 use crate::pool::error::PoolError;
+use crate::pool::explicit::Purpose;
 use crate::pool::file::{self, Cursor, Env, ReadOut};
+use crate::pool::references;
 use crate::pool::snapshot::Snapshot;
 use crate::types::{Attributes, FileId, FileStatus, Intent, MAX_LRECL_F, ModeNumber, RecordFormat};
 
@@ -57,6 +59,8 @@ pub struct Opened {
 /// An open file.
 pub(crate) struct OpenFile {
     pub(crate) key: (DirId, Name16),
+    /// The name it was opened by.
+    pub(crate) id: FileId,
     pub(crate) writes: bool,
     /// Erase it at close if it has no record.
     drop_empty: bool,
@@ -78,11 +82,15 @@ impl WorkUnit {
                 return Err(PoolError::Limit("open files in one work unit"));
             }
             let found = state.resolve(snapshot, request.dir)?;
-            let key = (found.id, file_key(request.id));
+            let name = file_key(request.id);
+            if request.intent == Intent::New && state.occupied(snapshot, (found.id, name))? {
+                return Err(PoolError::FileExists);
+            }
+            let target = state.follow(snapshot, found, name)?;
+            let key = target.key();
             let exists = state.exists(snapshot, key)?;
-            let (file, created) = match request.intent {
-                Intent::Read => (self.open_reader(state, key)?, false),
-                Intent::New if exists => return Err(PoolError::FileExists),
+            let (mut file, created) = match request.intent {
+                Intent::Read => (self.open_reader(state, target.dir.id, key)?, false),
                 _ => {
                     if state.files.values().any(|f| f.key == key && f.writes) {
                         return Err(PoolError::FileOpen);
@@ -90,10 +98,20 @@ impl WorkUnit {
                     if request.intent == Intent::Replace || !exists {
                         check_attributes(&request.attributes)?;
                     }
-                    state.change_file(&self.inner, &found, request.id)?;
+                    state.change_file(&self.inner, &target.dir, key.1, Purpose::Write)?;
+                    let current = &self.inner.current();
+                    let now = state.record(current, key)?.map(|r| r.object);
+                    // Looked at again under the lock: the name may be another thing by now.
+                    if now.is_none() && state.special(current, key)?.is_some() {
+                        return Err(PoolError::FileExists);
+                    }
+                    if target.alias.is_some_and(|object| now != Some(object)) {
+                        return Err(PoolError::NoFile);
+                    }
                     self.open_writer(state, key, request)?
                 }
             };
+            file.id = request.id;
             let (rec, _) = view(&state.overlay, &file)?;
             let status = rec.status(request.id);
             let token = Token(NEXT_TOKEN.fetch_add(1, Ordering::Relaxed));
@@ -102,7 +120,8 @@ impl WorkUnit {
         })
     }
 
-    fn open_reader(&self, state: &State, key: (DirId, Name16)) -> Result<OpenFile, PoolError> {
+    fn open_reader(&self, state: &State, dir: DirId, key: (DirId, Name16)) -> Result<OpenFile, PoolError> {
+        self.inner.explicit.check(dir.0, state.user, Purpose::Read)?;
         let seen = match state.overlay.files.get(&key) {
             Some(change) => {
                 let draft = change.now.clone().ok_or(PoolError::NoFile)?;
@@ -114,8 +133,11 @@ impl WorkUnit {
             }
             None => load_committed(&self.inner, key, true)?.ok_or(PoolError::NoFile)?,
         };
+        self.inner.explicit.check(seen.0.object.0, state.user, Purpose::Read)?;
+        references::note(&self.inner, key, &seen.0);
         let cursor = Cursor::new(seen.0.records);
-        Ok(OpenFile { key, writes: false, drop_empty: false, changed: false, cursor, seen: Some(seen) })
+        let id = file_id(&key.1)?;
+        Ok(OpenFile { key, id, writes: false, drop_empty: false, changed: false, cursor, seen: Some(seen) })
     }
 
     /// The name is locked and in the overlay.
@@ -135,8 +157,15 @@ impl WorkUnit {
             let attributes = request.attributes;
             let now = self.inner.now();
             let keyed = attributes.recfm == RecordFormat::Fixed && attributes.lrecl <= MAX_KEYED_LRECL;
+            let file = FileNo(self.inner.new_number());
+            // A replaced file is a new file and the same object.
+            let object = change.now.as_ref().map_or(ObjectNo(file.0), |d| d.rec.object);
             let rec = FileRec {
-                file: FileNo(self.inner.new_number()),
+                file,
+                object,
+                recover: attributes.recover,
+                in_place: attributes.in_place,
+                referenced: references::day(now),
                 recfm: attributes.recfm,
                 keyed,
                 mode: attributes.mode,
@@ -152,6 +181,7 @@ impl WorkUnit {
         let records = change.now.as_ref().map_or(0, |d| d.rec.records);
         let file = OpenFile {
             key,
+            id: request.id,
             writes: true,
             drop_empty: fresh && !request.allow_empty,
             changed: fresh,
@@ -230,7 +260,7 @@ impl WorkUnit {
         self.with(|state, _| {
             let file = state.files.get(&token.0).ok_or(PoolError::NotOpen)?;
             let (rec, _) = view(&state.overlay, file)?;
-            Ok(rec.status(file_id(&file.key.1)?))
+            Ok(rec.status(file.id))
         })
     }
 
@@ -269,13 +299,16 @@ impl WorkUnit {
     /// # Errors
     /// [`PoolError::NotOpen`].
     pub fn close(&self, token: Token) -> Result<(), PoolError> {
-        self.with(|state, _| {
+        self.with(|state, snapshot| {
             let file = state.files.remove(&token.0).ok_or(PoolError::NotOpen)?;
             if let Some(change) = state.overlay.files.get_mut(&file.key)
                 && file.drop_empty
                 && change.now.as_ref().is_some_and(|d| d.rec.records == 0)
             {
-                change.now = None;
+                let gone = change.now.take().map(|d| d.rec.object.0).filter(|_| change.base.is_some());
+                if let Some(number) = gone {
+                    state.drop_object(snapshot, number)?;
+                }
             }
             Ok(())
         })
@@ -346,6 +379,7 @@ fn check_attributes(attributes: &Attributes) -> Result<(), PoolError> {
         RecordFormat::Fixed => (1..=MAX_LRECL_F).contains(&attributes.lrecl),
         RecordFormat::Variable => true,
     };
+    let sound = sound && !(attributes.recover && attributes.in_place);
     if sound && ModeNumber::new(attributes.mode.get()).is_some() {
         Ok(())
     } else {

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::state::FoundDir;
-use super::{DEFAULT_THRESHOLD, WorkUnit};
+use super::{DEFAULT_THRESHOLD, MAX_THRESHOLD, WorkUnit};
 use crate::pool::catalog::{DirId, SpaceRec};
 use crate::pool::error::PoolError;
 use crate::pool::lock::{LockKey, LockMode};
@@ -45,6 +45,22 @@ impl WorkUnit {
             state.locks.take(LockKey::Space(name.into()), LockMode::Exclusive)?;
             let rec = state.space(&self.inner.current(), name)?.ok_or(PoolError::NoSpace)?;
             state.overlay.spaces.insert(name.to_owned(), Some(SpaceRec { limit, ..rec }));
+            Ok(())
+        })
+    }
+
+    /// Changes the warning threshold of a file space, in percent of its limit; 0: no warning. Source: SET THRESHOLD.
+    ///
+    /// # Errors
+    /// [`PoolError::NoSpace`], [`PoolError::Locked`], [`PoolError::Limit`] above 99.
+    pub fn set_threshold(&self, name: &str, threshold: u8) -> Result<(), PoolError> {
+        if threshold > MAX_THRESHOLD {
+            return Err(PoolError::Limit("warning threshold"));
+        }
+        self.with(|state, _| {
+            state.locks.take(LockKey::Space(name.into()), LockMode::Exclusive)?;
+            let rec = state.space(&self.inner.current(), name)?.ok_or(PoolError::NoSpace)?;
+            state.overlay.spaces.insert(name.to_owned(), Some(SpaceRec { threshold, ..rec }));
             Ok(())
         })
     }

@@ -5,13 +5,19 @@ use std::sync::Arc;
 
 use super::open::OpenFile;
 use super::{DirPath, MAX_CHANGES, MAX_LEVELS, OPEN_TRIES};
+use cp::name::UserId;
+
 use crate::pool::Inner;
-use crate::pool::catalog::{DirId, DirRec, FileRec, Name16, SpaceRec, file_key, level_key, level_name};
+use crate::pool::catalog::{
+    DirId, DirRec, FileRec, Name16, ObjectNo, SpaceRec, file_key, level_key, level_name,
+};
 use crate::pool::draft::{Content, Draft, FileChange, Keyed, Overlay};
 use crate::pool::error::PoolError;
+use crate::pool::explicit::Purpose;
 use crate::pool::lock::{LockKey, LockMode, LockSet};
+use crate::pool::row::{self, Place, RowKey, Special, SpecialRec};
 use crate::pool::snapshot::Snapshot;
-use crate::types::FileId;
+use crate::types::DirControl;
 
 /// A work unit's changes, locks and opens.
 pub(crate) struct State {
@@ -21,6 +27,8 @@ pub(crate) struct State {
     /// Octets written since the last commit or rollback.
     pub(crate) pending: u64,
     pub(crate) busy: bool,
+    /// Whose unit it is; `None`: the system's own.
+    pub(crate) user: Option<UserId>,
 }
 
 /// A directory that was found.
@@ -30,7 +38,137 @@ pub(crate) struct FoundDir {
     pub(crate) space: Arc<str>,
 }
 
+/// Where a name leads to: the file itself, or the base of an alias.
+#[derive(Debug, Clone)]
+pub(crate) struct Target {
+    pub(crate) dir: FoundDir,
+    pub(crate) name: Name16,
+    /// The base's object number, when an alias led here.
+    pub(crate) alias: Option<ObjectNo>,
+}
+
+impl Target {
+    pub(crate) fn key(&self) -> (DirId, Name16) {
+        (self.dir.id, self.name)
+    }
+}
+
 impl State {
+    pub(crate) fn row(&self, snapshot: &Snapshot, key: &[u8]) -> Result<Option<Vec<u8>>, PoolError> {
+        match self.overlay.rows.get(key) {
+            Some(own) => Ok(own.clone()),
+            None => snapshot.row(key),
+        }
+    }
+
+    /// Rows whose keys begin with `prefix`, in order.
+    pub(crate) fn rows(
+        &self,
+        snapshot: &Snapshot,
+        prefix: &[u8],
+    ) -> Result<Vec<(RowKey, Vec<u8>)>, PoolError> {
+        let mut all = snapshot.rows(prefix)?;
+        let own = self.overlay.rows.range(prefix.to_vec()..row::behind(prefix));
+        for (key, value) in own {
+            all.retain(|(k, _)| k != key);
+            all.extend(value.iter().map(|v| (key.clone(), v.clone())));
+        }
+        all.sort();
+        Ok(all)
+    }
+
+    /// The alias or external object of a name.
+    pub(crate) fn special(
+        &self,
+        snapshot: &Snapshot,
+        key: (DirId, Name16),
+    ) -> Result<Option<SpecialRec>, PoolError> {
+        let row = self.row(snapshot, &row::special_key(key.0, key.1))?;
+        Ok(row.map(|r| SpecialRec::decode(&r)).transpose()?)
+    }
+
+    /// Where the base with that object number is; `None` when it is erased.
+    pub(crate) fn place(
+        &self,
+        snapshot: &Snapshot,
+        object: ObjectNo,
+    ) -> Result<Option<(FoundDir, Name16)>, PoolError> {
+        let Some(row) = self.row(snapshot, &row::object_key(object))? else { return Ok(None) };
+        let Place { dir, name, space } = Place::decode(&row)?;
+        Ok(Some((FoundDir { id: dir, space: space.into() }, name)))
+    }
+
+    /// Whether a name is taken, by whatever.
+    pub(crate) fn occupied(&self, snapshot: &Snapshot, key: (DirId, Name16)) -> Result<bool, PoolError> {
+        Ok(self.exists(snapshot, key)? || self.special(snapshot, key)?.is_some())
+    }
+
+    /// Where a name leads to; a name that is free leads to itself.
+    ///
+    /// # Errors
+    /// [`PoolError::NoFile`] for an alias whose base is erased, [`PoolError::External`].
+    pub(crate) fn follow(
+        &self,
+        snapshot: &Snapshot,
+        dir: FoundDir,
+        name: Name16,
+    ) -> Result<Target, PoolError> {
+        if !self.exists(snapshot, (dir.id, name))? {
+            match self.special(snapshot, (dir.id, name))?.map(|s| s.what) {
+                None => {}
+                Some(Special::External(_)) => return Err(PoolError::External),
+                Some(Special::Alias(object)) => {
+                    let (dir, name) = self.place(snapshot, object)?.ok_or(PoolError::NoFile)?;
+                    return Ok(Target { dir, name, alias: Some(object) });
+                }
+            }
+        }
+        Ok(Target { dir, name, alias: None })
+    }
+
+    /// FILECONTROL or DIRCONTROL.
+    pub(crate) fn control(&self, snapshot: &Snapshot, dir: DirId) -> Result<DirControl, PoolError> {
+        let row = self.row(snapshot, &row::control_key(dir))?;
+        Ok(if row.is_some() { DirControl::Directory } else { DirControl::File })
+    }
+
+    /// The committed or own record of a file.
+    pub(crate) fn record(
+        &self,
+        snapshot: &Snapshot,
+        key: (DirId, Name16),
+    ) -> Result<Option<FileRec>, PoolError> {
+        match self.overlay.files.get(&key) {
+            Some(change) => Ok(change.now.as_ref().map(|d| d.rec.clone())),
+            None => snapshot.file(key.0, key.1),
+        }
+    }
+
+    /// Locks the names of a directory against being taken by others, and checks its explicit locks.
+    pub(crate) fn lock_names(&mut self, inner: &Inner, dir: &FoundDir) -> Result<(), PoolError> {
+        self.lock_within(dir)?;
+        if self.control(&inner.current(), dir.id)? == DirControl::Directory {
+            self.locks.take(LockKey::Writer(dir.id), LockMode::Exclusive)?;
+        }
+        inner.explicit.check(dir.id.0, self.user, Purpose::Write)
+    }
+
+    /// What goes with an object that goes: its authorities, locks, and the place that its aliases know.
+    pub(crate) fn drop_object(&mut self, snapshot: &Snapshot, number: u64) -> Result<(), PoolError> {
+        if self.row(snapshot, &row::object_key(ObjectNo(number)))?.is_some() {
+            self.overlay.rows.insert(row::object_key(ObjectNo(number)), None);
+        }
+        for prefix in [row::grant_prefix(number), row::lock_prefix(number)] {
+            if !snapshot.rows(&prefix)?.is_empty() {
+                self.locks.take(LockKey::Authority(number), LockMode::Exclusive)?;
+                self.overlay.drops.push(prefix.clone());
+            }
+            self.overlay.rows.retain(|key, _| !key.starts_with(&prefix));
+        }
+        self.overlay.gone.push(number);
+        Ok(())
+    }
+
     pub(crate) fn space(&self, snapshot: &Snapshot, name: &str) -> Result<Option<SpaceRec>, PoolError> {
         match self.overlay.spaces.get(name) {
             Some(own) => Ok(own.clone()),
@@ -64,7 +202,7 @@ impl State {
 
     /// Whether one object more may be changed.
     pub(super) fn room_for_change(&self) -> Result<(), PoolError> {
-        if self.overlay.files.len() + self.overlay.dirs.len() >= MAX_CHANGES {
+        if self.overlay.files.len() + self.overlay.dirs.len() + self.overlay.rows.len() >= MAX_CHANGES {
             return Err(PoolError::Limit("objects changed in one work unit"));
         }
         Ok(())
@@ -102,11 +240,15 @@ impl State {
             return Ok(false);
         }
         if snapshot.is_empty(dir)? {
-            return Ok(true);
+            return Ok(!self.has_special(snapshot, dir)?);
         }
         let mut left = !self.levels_of(snapshot, dir)?.is_empty();
         snapshot.files(dir, |id, _| left |= !self.overlay.files.contains_key(&(dir, file_key(id))))?;
-        Ok(!left)
+        Ok(!left && !self.has_special(snapshot, dir)?)
+    }
+
+    fn has_special(&self, snapshot: &Snapshot, dir: DirId) -> Result<bool, PoolError> {
+        Ok(!self.rows(snapshot, &row::special_prefix(dir))?.is_empty())
     }
 
     /// Levels below `dir`, 0 when there are none.
@@ -126,15 +268,33 @@ impl State {
     }
 
     /// Locks a file name for this unit and takes its committed state into the overlay.
-    pub(crate) fn change_file(&mut self, inner: &Inner, dir: &FoundDir, id: FileId) -> Result<(), PoolError> {
-        let name = file_key(id);
-        if self.overlay.files.contains_key(&(dir.id, name)) {
-            return Ok(());
+    pub(crate) fn change_file(
+        &mut self,
+        inner: &Inner,
+        dir: &FoundDir,
+        name: Name16,
+        purpose: Purpose,
+    ) -> Result<(), PoolError> {
+        if !self.overlay.files.contains_key(&(dir.id, name)) {
+            self.room_for_change()?;
+            self.lock_names(inner, dir)?;
+            self.locks.take(LockKey::File(dir.id, name), LockMode::Exclusive)?;
+            self.adopt(inner, dir, name)?;
         }
+        let base = self.overlay.files.get(&(dir.id, name)).and_then(|c| c.base.as_ref());
+        base.map_or(Ok(()), |b| inner.explicit.check(b.object.0, self.user, purpose))
+    }
+
+    /// Locks a name that is, or becomes, an alias or an external object.
+    pub(crate) fn change_special(
+        &mut self,
+        inner: &Inner,
+        dir: &FoundDir,
+        name: Name16,
+    ) -> Result<(), PoolError> {
         self.room_for_change()?;
-        self.lock_within(dir)?;
-        self.locks.take(LockKey::File(dir.id, name), LockMode::Exclusive)?;
-        self.adopt(inner, dir, name)
+        self.lock_names(inner, dir)?;
+        self.locks.take(LockKey::File(dir.id, name), LockMode::Exclusive)
     }
 
     pub(super) fn adopt(&mut self, inner: &Inner, dir: &FoundDir, name: Name16) -> Result<(), PoolError> {
@@ -175,9 +335,15 @@ impl State {
             let name = level_key(&level).ok_or(PoolError::BadDirectory)?;
             self.overlay.dirs.insert((dir.id, name), None);
         }
+        self.drop_object(snapshot, dir.id.0)?;
+        self.overlay.rows.insert(row::control_key(dir.id), None);
+        for (key, _) in self.rows(snapshot, &row::special_prefix(dir.id))? {
+            self.overlay.rows.insert(key, None);
+        }
         let mut committed = Vec::new();
         snapshot.files(dir.id, |id, rec| committed.push((file_key(id), rec)))?;
         for (name, rec) in committed {
+            self.drop_object(snapshot, rec.object.0)?;
             let change = FileChange { space: dir.space.clone(), base: Some(rec), now: None };
             self.overlay.files.entry((dir.id, name)).or_insert(change).now = None;
         }

@@ -1,0 +1,45 @@
+//! LSUB
+
+use std::collections::BTreeMap;
+
+use super::list::{Pattern, line};
+use super::{Done, user};
+use crate::mailstore::Attributes;
+use crate::mailstore::catalog::Catalog;
+use crate::session::{Out, Reply, Session};
+use crate::syntax::mailbox_name::MailboxName;
+
+/// Shows the subscribed names that match.
+///
+/// # Errors
+/// When the client is gone.
+pub async fn run(session: &Session, reference: &[u8], pattern: &[u8], out: &mut Out<'_>) -> Done {
+    let form = session.enabled.name_form();
+    let pattern = match Pattern::new(reference, pattern, form) {
+        Ok(Some(pattern)) => pattern,
+        Ok(None) => return Ok(Reply::ok("LSUB completed")),
+        Err(reply) => return Ok(reply),
+    };
+    let found = names(&user(session)?.catalog(), &pattern);
+    for (name, own) in found {
+        line(out.buf, "LSUB", if own { "" } else { "\\Noselect" }, &name, "", form);
+        out.room().await?;
+    }
+    Ok(Reply::ok("LSUB completed"))
+}
+
+/// Subscribed names; and names above them that `%` matches while they themselves do not (RFC 3501 section 6.3.9).
+fn names(catalog: &Catalog, pattern: &Pattern) -> BTreeMap<MailboxName, bool> {
+    let mut found: BTreeMap<MailboxName, bool> = BTreeMap::new();
+    for row in catalog.iter().filter(|r| r.attributes.has(Attributes::SUBSCRIBED)) {
+        if pattern.matches(&row.name) {
+            found.insert(row.name.clone(), row.selectable());
+        } else {
+            for above in row.name.ancestors().filter(|n| pattern.matches(n)) {
+                let own = catalog.get(&above).is_some_and(|r| r.attributes.has(Attributes::SUBSCRIBED));
+                found.entry(above).or_insert(own);
+            }
+        }
+    }
+    found
+}

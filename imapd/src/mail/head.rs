@@ -1,0 +1,153 @@
+//! What SORT and THREAD look at in a header, decoded and folded once (RFC 5256, RFC 5957).
+
+use super::address::{self, Address};
+use super::base_subject::base_subject;
+use super::{decode, header};
+use crate::search::fold::fold;
+
+/// Most message ids taken from References, the last ones: those nearest to the message.
+const MAX_REFERENCES: usize = 128;
+
+/// The sortable part of a header.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Head {
+    /// When it was sent, seconds since 1970 UTC, when the header says so.
+    pub sent: Option<i64>,
+    /// Base subject, folded.
+    pub subject: String,
+    /// Whether the subject has marks of reply or forward.
+    pub reply: bool,
+    /// Local part of the first From address, folded; empty when there is none, and so below.
+    pub from: String,
+    /// The same of To.
+    pub to: String,
+    /// The same of Cc.
+    pub cc: String,
+    /// What people see of the first From address, folded (RFC 5957 section 3).
+    pub display_from: String,
+    /// The same of To.
+    pub display_to: String,
+    /// Message-ID without its brackets.
+    pub message_id: Option<String>,
+    /// References, or the first id of In-Reply-To, oldest first.
+    pub references: Vec<String>,
+}
+
+impl Head {
+    /// Of a header, or of a message from its beginning on.
+    pub fn new(octets: &[u8]) -> Self {
+        let mut head = Self::default();
+        let (mut references, mut in_reply_to) = (None, None);
+        let mut seen = 0u8;
+        for field in header::fields(octets) {
+            let names: [&[u8]; 8] =
+                [b"Date", b"Subject", b"From", b"To", b"Cc", b"Message-ID", b"References", b"In-Reply-To"];
+            let Some(which) = names.iter().position(|n| field.is(n)) else { continue };
+            // Of several fields of one name the first counts.
+            if seen & (1 << which) != 0 {
+                continue;
+            }
+            seen |= 1 << which;
+            match which {
+                0 => head.sent = sent(field.value),
+                1 => {
+                    let base = base_subject(&decode::header_text(field.value));
+                    (head.subject, head.reply) = (fold(&base.text), base.reply);
+                }
+                2 => (head.from, head.display_from) = first(field.value),
+                3 => (head.to, head.display_to) = first(field.value),
+                4 => head.cc = first(field.value).0,
+                5 => head.message_id = ids(field.value).into_iter().next(),
+                6 => references = Some(ids(field.value)),
+                _ => in_reply_to = ids(field.value).into_iter().next(),
+            }
+        }
+        // In-Reply-To only where References say nothing (RFC 5256 section 3, REFERENCES step 1).
+        head.references =
+            references.filter(|r| !r.is_empty()).unwrap_or_else(|| in_reply_to.into_iter().collect());
+        head
+    }
+
+    /// Octets of memory this takes, about.
+    pub fn weight(&self) -> usize {
+        let texts = [&self.subject, &self.from, &self.to, &self.cc, &self.display_from, &self.display_to];
+        let ids = self.references.iter().chain(&self.message_id);
+        size_of::<Self>()
+            + 64
+            + texts.map(String::len).iter().sum::<usize>()
+            + ids.map(|i| i.len() + 24).sum::<usize>()
+    }
+}
+
+fn sent(value: &[u8]) -> Option<i64> {
+    let text = decode::charset_text(None, &header::unfold(value));
+    let date = mail_parser::DateTime::parse_rfc822(&text).filter(mail_parser::DateTime::is_valid)?;
+    Some(date.to_timestamp())
+}
+
+/// Local part and shown name of the first address, folded.
+fn first(value: &[u8]) -> (String, String) {
+    let list = address::parse(&header::unfold(value));
+    let Some(Address { name, mailbox, host, .. }) = list.into_iter().next() else {
+        return Default::default();
+    };
+    let mailbox = decode::charset_text(None, &mailbox.unwrap_or_default());
+    let shown = match (name.filter(|n| !n.is_empty()), host) {
+        (Some(name), _) => decode::header_text(&name),
+        (None, Some(host)) if !host.is_empty() => format!("{mailbox}@{}", decode::charset_text(None, &host)),
+        // A group is shown by its name.
+        (None, _) => decode::header_text(mailbox.as_bytes()),
+    };
+    (fold(&mailbox), fold(&shown))
+}
+
+/// The ids in angle brackets, the last [`MAX_REFERENCES`].
+fn ids(value: &[u8]) -> Vec<String> {
+    let mut out = Vec::new();
+    let mut rest = value;
+    while let Some(open) = memchr::memchr(b'<', rest) {
+        let after = &rest[open + 1..];
+        let Some(close) = memchr::memchr(b'>', after) else { break };
+        // An id that was folded, or quoted without need, is the same id.
+        let id: Vec<u8> =
+            after[..close].iter().copied().filter(|b| !b.is_ascii_whitespace() && *b != b'"').collect();
+        if !id.is_empty() {
+            out.push(decode::charset_text(None, &id));
+        }
+        rest = &after[close + 1..];
+    }
+    out.drain(..out.len().saturating_sub(MAX_REFERENCES));
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn takes_what_is_there() {
+        let head = Head::new(
+            b"Date: Wed, 17 Jul 1996 02:23:25 -0700 (PDT)\r\nSubject: Re: =?utf-8?q?J=C3=B6rg?=\r\nFrom: =?utf-8?q?A=C3=A4?= <Local@x>\r\n\
+              To: bob@y, c@z\r\nCc: Team:;\r\nMessage-ID: <1@ x>\r\nIn-Reply-To: <no@x>\r\nReferences: <a@x>\r\n <b@x> nonsense <c\r\n\r\nFrom: body",
+        );
+        assert_eq!(head.sent, Some(837_595_405));
+        assert!(head.reply);
+        assert_eq!(head.subject, fold("J\u{f6}rg"));
+        assert_eq!((head.from.as_str(), head.display_from), ("LOCAL", fold("A\u{e4}")));
+        assert_eq!((head.to.as_str(), head.display_to.as_str(), head.cc.as_str()), ("BOB", "BOB@Y", "TEAM"));
+        assert_eq!(head.message_id.as_deref(), Some("1@x"));
+        assert_eq!(head.references, ["a@x", "b@x"]);
+        assert_eq!(Head::new(b"In-Reply-To: <a@x> <b@x>\r\nDate: never\r\n\r\n").references, ["a@x"]);
+        assert_eq!(Head::new(b""), Head::default());
+    }
+
+    #[test]
+    fn references_at_and_past() {
+        for n in [MAX_REFERENCES, MAX_REFERENCES + 1] {
+            let text: String = (0..n).map(|i| format!(" <{i}@x>\r\n")).collect();
+            let head = Head::new(format!("References:{text}\r\n").as_bytes());
+            assert_eq!(head.references.len(), MAX_REFERENCES);
+            assert_eq!(head.references.last().unwrap(), &format!("{}@x", n - 1));
+        }
+    }
+}

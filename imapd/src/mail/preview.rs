@@ -1,0 +1,170 @@
+//! PREVIEW: the beginning of what a person would read (RFC 8970).
+//!
+//! Of the first text part, plain before HTML, on one line. Of HTML, tags and what is never shown are left out and the
+//! common character references are read; it is a glance, not a browser.
+
+use super::decode::{charset_text, transfer_decoded};
+use super::header;
+use super::scan::{self, Kind, Structure};
+
+/// Most characters of a preview (RFC 8970 section 3.2).
+pub const MAX_CHARS: usize = 200;
+/// Octets of a part that are looked at: enough for the preview behind any usual head of HTML.
+const MAX_OCTETS: usize = 64 * 1024;
+
+/// The preview of a message; empty when it has no text.
+pub fn preview(message: &[u8], structure: &Structure) -> String {
+    let mut html = None;
+    for part in structure.parts().iter().filter(|p| p.kind == Kind::Leaf) {
+        let octets = &message[part.header.clone()];
+        let content = scan::content_type(octets, part.in_digest);
+        let Some((main, sub)) = content.media_type() else { continue };
+        let plain = sub.eq_ignore_ascii_case(b"plain");
+        let wanted = main.eq_ignore_ascii_case(b"text")
+            && (plain || (sub.eq_ignore_ascii_case(b"html") && html.is_none()));
+        if !wanted {
+            continue;
+        }
+        let encoding = header::find(octets, b"Content-Transfer-Encoding").map(|f| f.value);
+        let end = part.body.end.min(part.body.start + MAX_OCTETS);
+        let body = transfer_decoded(encoding, &message[part.body.start..end]);
+        let text = charset_text(content.param(b"charset"), &body);
+        if plain {
+            let text = one_line(&text);
+            if !text.is_empty() {
+                return text;
+            }
+        } else {
+            html = Some(one_line(&visible(&text)));
+        }
+    }
+    html.unwrap_or_default()
+}
+
+fn one_line(text: &str) -> String {
+    let mut out = String::new();
+    let mut chars = 0;
+    for word in text.split(|c: char| c.is_whitespace() || c.is_control()).filter(|w| !w.is_empty()) {
+        let gap = if out.is_empty() { "" } else { " " };
+        for c in gap.chars().chain(word.chars()) {
+            if chars == MAX_CHARS {
+                return out.trim_end().to_owned();
+            }
+            out.push(c);
+            chars += 1;
+        }
+    }
+    out
+}
+
+/// HTML without its tags, comments, scripts and styles.
+fn visible(html: &str) -> String {
+    let mut out = String::new();
+    let mut rest = html;
+    while let Some(open) = rest.find('<') {
+        references(&rest[..open], &mut out);
+        // A tag may end a word, or not; most that matter here do.
+        out.push(' ');
+        let tag = &rest[open + 1..];
+        let hidden = ["!--", "script", "style", "head", "title"]
+            .into_iter()
+            .find(|name| tag.get(..name.len()).is_some_and(|t| t.eq_ignore_ascii_case(name)));
+        let end = match hidden {
+            Some("!--") => tag.find("-->").map(|i| i + 3),
+            Some(name) => close_of(tag, name),
+            None => tag.find('>').map(|i| i + 1),
+        };
+        match end {
+            Some(end) => rest = &tag[end..],
+            None => return out,
+        }
+    }
+    references(rest, &mut out);
+    out
+}
+
+/// Where the element `name` ends, from within its opening tag.
+fn close_of(tag: &str, name: &str) -> Option<usize> {
+    let mut from = 0;
+    while let Some(i) = tag[from..].find("</").map(|i| i + from + 2) {
+        if tag.get(i..i + name.len()).is_some_and(|t| t.eq_ignore_ascii_case(name)) {
+            return tag[i..].find('>').map(|end| i + end + 1);
+        }
+        from = i;
+    }
+    None
+}
+
+fn references(text: &str, out: &mut String) {
+    let mut rest = text;
+    while let Some(at) = rest.find('&') {
+        out.push_str(&rest[..at]);
+        let name = rest[at + 1..].split(';').next().unwrap_or_default();
+        let known = match name {
+            "amp" => Some('&'),
+            "lt" => Some('<'),
+            "gt" => Some('>'),
+            "quot" => Some('"'),
+            "apos" => Some('\''),
+            "nbsp" => Some(' '),
+            _ => name.strip_prefix('#').and_then(numeric),
+        };
+        match known.filter(|_| rest[at + 1 + name.len()..].starts_with(';')) {
+            Some(c) => {
+                out.push(c);
+                rest = &rest[at + name.len() + 2..];
+            }
+            None => {
+                out.push('&');
+                rest = &rest[at + 1..];
+            }
+        }
+    }
+    out.push_str(rest);
+}
+
+fn numeric(number: &str) -> Option<char> {
+    let value = match number.strip_prefix(['x', 'X']) {
+        Some(hex) => u32::from_str_radix(hex, 16),
+        None => number.parse(),
+    };
+    char::from_u32(value.ok()?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn of(message: &str) -> String {
+        preview(message.as_bytes(), &scan::scan(message.as_bytes()))
+    }
+
+    #[test]
+    fn plain_before_html_and_on_one_line() {
+        assert_eq!(of("Subject: x\r\n\r\n Hello,\r\n\r\n  world \r\n"), "Hello, world");
+        assert_eq!(
+            of(
+                "Content-Type: multipart/alternative; boundary=b\r\n\r\n--b\r\nContent-Type: text/html\r\n\r\n<p>no\r\n--b\r\n\r\nyes\r\n--b--\r\n"
+            ),
+            "yes"
+        );
+        let html = "<html><HEAD><title>t</title></head><style>p{}</style><!-- c --><body>A&nbsp;&lt;b&gt; <b>c</b>&#x21; &x";
+        assert_eq!(of(&format!("Content-Type: text/html\r\n\r\n{html}")), "A <b> c ! &x");
+        assert_eq!(of("Content-Type: image/gif\r\n\r\nGIF"), "");
+    }
+
+    #[test]
+    fn length_at_and_past() {
+        for n in [MAX_CHARS, MAX_CHARS + 1] {
+            assert_eq!(of(&format!("\r\n{}", "x".repeat(n))).chars().count(), MAX_CHARS);
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn any_text(html in "[<>&;/!a-z# \u{e9}-]{0,80}") {
+            let _ = of(&format!("Content-Type: text/html\r\n\r\n{html}"));
+        }
+    }
+}

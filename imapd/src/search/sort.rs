@@ -1,0 +1,51 @@
+//! SORT: messages in the order of keys (RFC 5256 section 3, RFC 5957).
+
+use std::cmp::Ordering;
+use std::sync::Arc;
+
+use crate::mail::head::Head;
+use crate::mailstore::MessageRecord;
+use crate::syntax::sort_key::{SortField, SortKey};
+
+/// A message to be sorted or threaded.
+#[derive(Debug, Clone)]
+pub struct Sortable {
+    /// Its number in the session.
+    pub number: u32,
+    /// Its record.
+    pub record: MessageRecord,
+    /// Its header; empty when no key looks at it.
+    pub head: Arc<Head>,
+}
+
+impl Sortable {
+    /// When it was sent, or else when it arrived (RFC 5256 section 2.2).
+    pub fn sent(&self) -> i64 {
+        self.head.sent.unwrap_or(self.record.date.seconds)
+    }
+}
+
+/// Sorts by the keys, and by message number where they say nothing.
+pub fn sort(messages: &mut [Sortable], keys: &[SortKey]) {
+    messages.sort_unstable_by(|a, b| {
+        let by_keys = keys.iter().map(|key| {
+            let order = compare(key.field, a, b);
+            if key.reverse { order.reverse() } else { order }
+        });
+        by_keys.fold(Ordering::Equal, Ordering::then).then(a.number.cmp(&b.number))
+    });
+}
+
+fn compare(field: SortField, a: &Sortable, b: &Sortable) -> Ordering {
+    match field {
+        SortField::Arrival => a.record.date.seconds.cmp(&b.record.date.seconds),
+        SortField::Cc => a.head.cc.cmp(&b.head.cc),
+        SortField::Date => a.sent().cmp(&b.sent()),
+        SortField::DisplayFrom => a.head.display_from.cmp(&b.head.display_from),
+        SortField::DisplayTo => a.head.display_to.cmp(&b.head.display_to),
+        SortField::From => a.head.from.cmp(&b.head.from),
+        SortField::Size => a.record.size.cmp(&b.record.size),
+        SortField::Subject => a.head.subject.cmp(&b.head.subject),
+        SortField::To => a.head.to.cmp(&b.head.to),
+    }
+}

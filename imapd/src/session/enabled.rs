@@ -1,0 +1,21 @@
+//! What a client has switched on, by ENABLE or by using it (RFC 5161, RFC 7162 section 3.1).
+
+use crate::syntax::mailbox_name::NameForm;
+
+/// Extensions that change what a session is told.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Enabled {
+    /// Changes of flags come with MODSEQ.
+    pub condstore: bool,
+    /// VANISHED instead of EXPUNGE; implies CONDSTORE.
+    pub qresync: bool,
+    /// IMAP4rev2 (RFC 9051): names in UTF-8, no `\Recent`, ESEARCH for SEARCH.
+    pub rev2: bool,
+}
+
+impl Enabled {
+    /// How names of mailboxes are written.
+    pub fn name_form(self) -> NameForm {
+        if self.rev2 { NameForm::Utf8 } else { NameForm::Utf7 }
+    }
+}

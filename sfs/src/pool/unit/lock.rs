@@ -1,0 +1,123 @@
+//! Explicit locks as a user creates and deletes them.
+
+use cp::name::UserId;
+
+use super::grant::Access;
+use super::{DirPath, WorkUnit};
+use crate::pool::Pool;
+use crate::pool::error::PoolError;
+use crate::pool::row;
+use crate::types::{FileId, LockDuration, LockInfo, LockType};
+
+impl Pool {
+    /// Locks a committed file (an alias means its base) or a directory for `user`. `unit` is a work unit of his whose implicit
+    /// locks are not in the way. A LASTING lock is durable on return.
+    ///
+    /// # Errors
+    /// [`PoolError::NoFile`], [`PoolError::NoDirectory`], [`PoolError::LockExists`], [`PoolError::ExplicitLock`] when another
+    /// user's lock is in the way, [`PoolError::Locked`] when a work unit changes the object; those of a commit.
+    pub async fn create_lock(
+        &self,
+        unit: &WorkUnit,
+        (dir, id): (DirPath<'_>, Option<FileId>),
+        user: UserId,
+        kind: LockType,
+        duration: LockDuration,
+    ) -> Result<(), PoolError> {
+        let own = self.begin_for(user);
+        let (number, key) = own.with(|state, snapshot| {
+            let (number, found, name) = state.object_number(snapshot, dir, id)?;
+            Ok((number, WorkUnit::lock_keys(&found, name)))
+        })?;
+        let lock = LockInfo { user, kind, duration, created: self.inner.now() };
+        self.inner.explicit.add(number, lock.clone())?;
+        // Changes hold the directory shared and the file exclusively: whatever another unit holds is in the way, but for a
+        // shared lock, which lets others go on changing nothing.
+        let exclusive_only = kind == LockType::Share && id.is_some();
+        if let Some(holder) = self.inner.locks.other_holder(&key, unit.serial(), exclusive_only) {
+            self.forget_lock(number, user);
+            return Err(PoolError::Locked { holder });
+        }
+        if duration == LockDuration::Lasting {
+            let stored = own.with(|state, _| {
+                let value = Some(row::lock_row(kind, lock.created));
+                state.overlay.rows.insert(row::lock_key(number, user), value);
+                Ok(())
+            });
+            let stored = match stored {
+                Ok(()) => own.commit().await.map(|_| ()),
+                failed => failed,
+            };
+            if let Err(error) = stored {
+                self.forget_lock(number, user);
+                return Err(error);
+            }
+        }
+        Ok(())
+    }
+
+    fn forget_lock(&self, number: u64, user: UserId) {
+        // It was put there by the caller; somebody may have deleted it meanwhile.
+        let _ = self.inner.explicit.remove(number, user);
+        self.inner.locks.wake();
+    }
+
+    /// Deletes the lock of `user` on a file or directory; a LASTING one durably.
+    ///
+    /// # Errors
+    /// [`PoolError::NoLock`], [`PoolError::NoFile`], [`PoolError::NoDirectory`]; those of a commit.
+    pub async fn delete_lock(
+        &self,
+        (dir, id): (DirPath<'_>, Option<FileId>),
+        user: UserId,
+    ) -> Result<(), PoolError> {
+        let own = self.begin_for(user);
+        let (number, _, _) = own.with(|state, snapshot| state.object_number(snapshot, dir, id))?;
+        let lock = self.inner.explicit.remove(number, user)?;
+        if lock.duration == LockDuration::Lasting {
+            own.with(|state, _| {
+                state.overlay.rows.insert(row::lock_key(number, user), None);
+                Ok(())
+            })?;
+            if let Err(error) = own.commit().await {
+                // Not deleted after all.
+                let _ = self.inner.explicit.add(number, lock);
+                return Err(error);
+            }
+        }
+        self.inner.locks.wake();
+        Ok(())
+    }
+
+    /// The explicit locks on a file or directory. Source: QUERY LOCK.
+    ///
+    /// # Errors
+    /// [`PoolError::NoFile`], [`PoolError::NoDirectory`].
+    pub fn locks_on(&self, dir: DirPath<'_>, id: Option<FileId>) -> Result<Vec<LockInfo>, PoolError> {
+        let (number, _, _) = self.begin().with(|state, snapshot| state.object_number(snapshot, dir, id))?;
+        Ok(self.inner.explicit.on(number))
+    }
+
+    /// Ends the SESSION locks of a user whose last connection is gone.
+    pub fn end_session_locks(&self, user: UserId) {
+        self.inner.explicit.end_session(user);
+        self.inner.locks.wake();
+    }
+
+    /// Number of explicit locks.
+    pub fn explicit_lock_count(&self) -> usize {
+        self.inner.explicit.count()
+    }
+
+    /// Who waits for whom, as serial numbers of work units. Source: QUERY FILEPOOL CONFLICT.
+    pub fn waits(&self) -> Vec<(u64, u64)> {
+        self.inner.locks.waits()
+    }
+}
+
+impl Access {
+    /// What an administrator may do.
+    pub fn all(exists: bool) -> Self {
+        Self { exists, alias: false, owner: true, read: true, write: true, dir_read: true, dir_write: true }
+    }
+}

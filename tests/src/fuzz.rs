@@ -1,0 +1,115 @@
+//! Fuzz targets: plain functions over any octets. Each must come back, whatever it is given.
+//!
+//! `tests/fuzz` runs them under libFuzzer; the ordinary tests replay the seeds of [`SEEDS`] and mutations of them.
+
+use bytes::Bytes;
+use imapd::mail::NoteView;
+use imapd::wire::{Framer, Limits, Mode};
+
+/// A target: its name and function.
+pub type Target = (&'static str, fn(&[u8]));
+
+/// All targets.
+pub const TARGETS: &[Target] = &[
+    ("imap_stream", imap_stream),
+    ("mime_view", mime_view),
+    ("smtp_command", smtp_command),
+    ("smtp_text", smtp_text),
+    ("addrblok", addrblok),
+    ("netdata", netdata),
+    ("user_directory", user_directory),
+    ("names_file", names_file),
+    ("exec", exec),
+    ("object_directory", object_directory),
+    ("splink", splink),
+];
+
+/// What a fuzzer starts from; every target gets all of them.
+pub const SEEDS: &[&[u8]] = &[
+    b"a1 LOGIN \"a\\\"b\" {3+}\r\nxyz\r\na2 FETCH 1:*,5:2 (FLAGS BODY.PEEK[1.2.HEADER.FIELDS (To \"Cc\")]<0.10>)\r\n",
+    b"a SEARCH CHARSET UTF-8 OR (FROM x NOT SEEN) SUBJECT {2}\r\nzz UID 1:4,9:*\r\nb APPEND INBOX (\\Seen) \" 1-Jan-2026 00:00:00 +0000\" {1}\r\n",
+    b"Subject: =?utf-8?Q?=C3=A4?=\r\nFrom: g: a@b, \"x\" <y@z>;, (c) q@r\r\nContent-Type: multipart/mixed;\r\n boundary=\"b\"\r\n\r\n--b\r\nContent-Type: message/rfc822\r\n\r\nSubject: in\r\n\r\nx\r\n--b--\r\n",
+    b"MAIL FROM:<@a,@b:\"x y\"@c.d> SIZE=1 BODY=8BITMIME\r\n",
+    b"line\r\n..dot\r\n.\r\n",
+    b"DIRECTORY 123 3390 ESARES\nPROFILE P\n MACHINE ESA\nUSER A 'it''s' 1M 2M ABC ,\n 64 ON OFF OFF OFF\n INCLUDE P\n IUCV *SPL MSGLIMIT 9\n MDISK 191 3390 1 5 V MR ALL\n LINK A 191 192 RR\n",
+    b":nick.VMIPC :list.A B\n* c\n:nick.X :userid.Y\n",
+    b"/* c */ 'A'; say \"x\"\nexit 4\n",
+];
+
+/// The framer and the command grammar, as a connection uses them.
+pub fn imap_stream(octets: &[u8]) {
+    let mut framer = Framer::default();
+    let limits = Limits::NOT_AUTHENTICATED;
+    for piece in octets.chunks(7) {
+        framer.feed(piece);
+        while let Some(frame) = framer.next_frame(Mode::Command, &limits) {
+            if let imapd::wire::Frame::Command(command) = frame {
+                let _parsed = imapd::parse::command(&command);
+            }
+        }
+    }
+    let _parsed = imapd::parse::command(&Bytes::copy_from_slice(octets));
+}
+
+/// The MIME view of a message.
+pub fn mime_view(octets: &[u8]) {
+    let view = NoteView::new(octets);
+    for part in view.structure.parts() {
+        assert!(part.header.end <= octets.len() && part.body.end <= octets.len());
+    }
+}
+
+/// The SMTP command grammar.
+pub fn smtp_command(octets: &[u8]) {
+    let _parsed = smtp_exit::parse::command(octets);
+}
+
+/// Mail text after DATA.
+pub fn smtp_text(octets: &[u8]) {
+    let mut reader = smtp_exit::text::TextReader::new(1 << 16);
+    for piece in octets.chunks(5) {
+        let taken = reader.feed(piece);
+        assert!(taken == piece.len() || reader.is_complete());
+    }
+    let _image = reader.into_image();
+}
+
+/// ADDRBLOK files.
+pub fn addrblok(octets: &[u8]) {
+    let _block = smtp_exit::note::AddrBlok::decode(octets);
+}
+
+/// NETDATA streams.
+pub fn netdata(octets: &[u8]) {
+    let _file = cms::netdata::decode(octets);
+}
+
+/// USER DIRECT.
+pub fn user_directory(octets: &[u8]) {
+    let _directory = cp::directory::source::read(&String::from_utf8_lossy(octets));
+}
+
+/// The object directory.
+pub fn object_directory(octets: &[u8]) {
+    let _image = cp::directory::object::load(octets);
+}
+
+/// NAMES files.
+pub fn names_file(octets: &[u8]) {
+    let _entries = cms::names::parse(String::from_utf8_lossy(octets).lines());
+}
+
+/// EXECs of commands.
+pub fn exec(octets: &[u8]) {
+    let _clauses = cms::exec::parse(&String::from_utf8_lossy(octets));
+}
+
+/// SPLINK pages.
+pub fn splink(octets: &[u8]) {
+    let mut page = octets.to_vec();
+    page.resize(4096, 0);
+    let mut unpager = spool::spl::splink::Unpager::default();
+    if unpager.feed(Bytes::from(page)).is_ok() {
+        while let Ok(Some(_)) = unpager.record() {}
+    }
+}

@@ -1,0 +1,161 @@
+//! A small IMAP client for load: blocking, one command at a time, literals counted.
+
+use std::io::{self, BufRead, BufReader, Read, Write};
+use std::net::TcpStream;
+use std::time::Duration;
+
+/// Longest wait for an answer before a run counts as failed.
+const TIMEOUT: Duration = Duration::from_secs(120);
+
+/// A connection.
+pub struct Client {
+    reader: BufReader<TcpStream>,
+    writer: TcpStream,
+    next_tag: u64,
+}
+
+/// What came back for a command.
+#[derive(Debug, Default)]
+pub struct Answer {
+    /// Untagged lines; a literal's octets are not in them, only its count at the end of the line.
+    pub lines: Vec<String>,
+    /// Octets of all literals.
+    pub literal_octets: u64,
+    /// The tagged line without its tag.
+    pub status: String,
+}
+
+impl Answer {
+    /// Untagged lines that contain `word`.
+    pub fn count(&self, word: &str) -> usize {
+        self.lines.iter().filter(|l| l.contains(word)).count()
+    }
+}
+
+impl Client {
+    /// Connects and reads the greeting.
+    ///
+    /// # Errors
+    /// The socket's.
+    pub fn connect(address: &str) -> io::Result<Self> {
+        let writer = TcpStream::connect(address)?;
+        writer.set_nodelay(true)?;
+        writer.set_read_timeout(Some(TIMEOUT))?;
+        let reader = BufReader::with_capacity(256 * 1024, writer.try_clone()?);
+        let mut client = Self { reader, writer, next_tag: 0 };
+        client.line()?;
+        Ok(client)
+    }
+
+    /// Connects and logs in.
+    ///
+    /// # Errors
+    /// The socket's, or that the login was refused.
+    pub fn login(address: &str, user: &str, password: &str) -> io::Result<Self> {
+        let mut client = Self::connect(address)?;
+        client.ok(&format!("LOGIN {user} \"{password}\""))?;
+        Ok(client)
+    }
+
+    fn line(&mut self) -> io::Result<String> {
+        let mut line = Vec::new();
+        self.reader.read_until(b'\n', &mut line)?;
+        if line.is_empty() {
+            return Err(io::ErrorKind::UnexpectedEof.into());
+        }
+        while line.last().is_some_and(|b| *b == b'\n' || *b == b'\r') {
+            line.pop();
+        }
+        Ok(String::from_utf8_lossy(&line).into_owned())
+    }
+
+    /// Sends a command and reads its answer.
+    ///
+    /// # Errors
+    /// The socket's.
+    pub fn command(&mut self, command: &str) -> io::Result<Answer> {
+        let tag = self.send(command, &[])?;
+        self.answer(&tag)
+    }
+
+    /// Sends a command that must be answered OK.
+    ///
+    /// # Errors
+    /// The socket's, or the answer as an error.
+    pub fn ok(&mut self, command: &str) -> io::Result<Answer> {
+        let answer = self.command(command)?;
+        if answer.status.starts_with("OK") {
+            Ok(answer)
+        } else {
+            Err(io::Error::other(format!("{command}: {}", answer.status)))
+        }
+    }
+
+    fn send(&mut self, command: &str, literal: &[u8]) -> io::Result<String> {
+        self.next_tag += 1;
+        let tag = format!("A{}", self.next_tag);
+        let mut octets = Vec::with_capacity(command.len() + literal.len() + 32);
+        octets.extend_from_slice(format!("{tag} {command}\r\n").as_bytes());
+        if !literal.is_empty() {
+            octets.extend_from_slice(literal);
+            octets.extend_from_slice(b"\r\n");
+        }
+        self.writer.write_all(&octets)?;
+        Ok(tag)
+    }
+
+    /// Reads up to the tagged line of `tag`.
+    ///
+    /// # Errors
+    /// The socket's.
+    pub fn answer(&mut self, tag: &str) -> io::Result<Answer> {
+        let mut answer = Answer::default();
+        loop {
+            let line = self.line()?;
+            if let Some(status) = line.strip_prefix(tag).and_then(|l| l.strip_prefix(' ')) {
+                answer.status = status.to_owned();
+                return Ok(answer);
+            }
+            if let Some(octets) = literal_at_end(&line) {
+                answer.literal_octets += octets;
+                io::copy(&mut (&mut self.reader).take(octets), &mut io::sink())?;
+            }
+            answer.lines.push(line);
+        }
+    }
+
+    /// APPEND with a non-synchronising literal (LITERAL+).
+    ///
+    /// # Errors
+    /// The socket's, or the answer as an error.
+    pub fn append(&mut self, mailbox: &str, message: &[u8]) -> io::Result<()> {
+        let tag = self.send(&format!("APPEND {mailbox} {{{}+}}", message.len()), message)?;
+        let answer = self.answer(&tag)?;
+        if answer.status.starts_with("OK") { Ok(()) } else { Err(io::Error::other(answer.status)) }
+    }
+
+    /// Begins IDLE.
+    ///
+    /// # Errors
+    /// The socket's.
+    pub fn idle(&mut self) -> io::Result<()> {
+        self.send("IDLE", &[])?;
+        while !self.line()?.starts_with('+') {}
+        Ok(())
+    }
+
+    /// Waits for a line that contains `word`.
+    ///
+    /// # Errors
+    /// The socket's.
+    pub fn wait_for(&mut self, word: &str) -> io::Result<()> {
+        while !self.line()?.contains(word) {}
+        Ok(())
+    }
+}
+
+/// The count of `{n}` at the end of a line.
+fn literal_at_end(line: &str) -> Option<u64> {
+    let inner = line.strip_suffix('}')?;
+    inner[inner.rfind('{')? + 1..].parse().ok()
+}
