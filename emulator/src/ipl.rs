@@ -15,6 +15,7 @@ use cms::network::HostNetwork;
 use cms::nucleus::CmsSystem;
 use cms::program::ProgramTable;
 use cp::Cp;
+use cp::console::ConsoleState;
 use cp::directory::object;
 use cp::name::UserId;
 use cp::system::CpConfig;
@@ -189,7 +190,7 @@ impl System {
     async fn end_machine(&self, vm: &Arc<Vm>) {
         vm.signal_shutdown();
         // CMS answers a null line with its name; a program that still runs does not.
-        let ended = async { while !null_line_taken(vm).await.is_none_or(|lines| lines == ["CMS"]) {} };
+        let ended = async { while null_line_taken(vm).await.is_some_and(|lines| lines != ["CMS"]) {} };
         let _late = tokio::time::timeout(SIGNAL_TIMEOUT, ended).await;
         self.cp.logoff(vm, None).await;
     }
@@ -198,6 +199,10 @@ impl System {
 /// Resolves when somebody takes a null line at the machine's console: a program that has started, or CMS itself. What it
 /// answers; `None` when the machine is gone.
 async fn null_line_taken(vm: &Arc<Vm>) -> Option<Vec<String>> {
+    if vm.console.state() == ConsoleState::CpRead {
+        // It stands still.
+        return None;
+    }
     let answer = vm.console.input_captured("").ok()?;
     answer.await.ok().map(|captured| captured.lines)
 }

@@ -91,6 +91,7 @@ struct Inner {
     terminal: Option<mpsc::Sender<TerminalEvent>>,
     monitors: Vec<Arc<dyn ConsoleMonitor>>,
     secondary: Option<Arc<SecondaryRoute>>,
+    observer: Option<Arc<SecondaryRoute>>,
     state: Option<ConsoleState>,
     closed: bool,
     /// After LOGOFF nothing more is shown, except in the answer to the command that logged off.
@@ -125,6 +126,19 @@ impl Console {
         }
     }
 
+    /// Writes a line of another machine, whose secondary user or observer this one is. It goes no further: two machines
+    /// that observe each other would never come to an end.
+    pub fn write_forwarded(&self, line: &str) {
+        let monitors = {
+            let mut inner = self.inner.lock();
+            let _goes_no_further = inner.show_terminal(line);
+            inner.monitors.clone()
+        };
+        for monitor in monitors {
+            monitor.line(line);
+        }
+    }
+
     fn write_line(&self, line: &str) {
         self.emit(line, Inner::show, |monitor, line| monitor.line(line));
     }
@@ -135,15 +149,15 @@ impl Console {
         show: fn(&mut Inner, &str) -> Option<Arc<SecondaryRoute>>,
         tell: fn(&dyn ConsoleMonitor, &str),
     ) {
-        let (monitors, secondary) = {
+        let (monitors, secondary, observer) = {
             let mut inner = self.inner.lock();
             let secondary = show(&mut inner, line);
-            (inner.monitors.clone(), secondary)
+            (inner.monitors.clone(), secondary, inner.observer.clone())
         };
         for monitor in monitors {
             tell(&*monitor, line);
         }
-        if let Some(route) = secondary {
+        for route in secondary.into_iter().chain(observer) {
             route(line);
         }
     }
@@ -195,6 +209,11 @@ impl Console {
     /// Sets the route for output of the machine while it is disconnected.
     pub fn set_secondary(&self, route: Option<Arc<SecondaryRoute>>) {
         self.inner.lock().secondary = route;
+    }
+
+    /// Sets the route for all output, whether the machine is disconnected or not.
+    pub fn set_observer(&self, route: Option<Arc<SecondaryRoute>>) {
+        self.inner.lock().observer = route;
     }
 
     /// Queues a line of input, as typed at the terminal or sent by a secondary user.
@@ -352,6 +371,8 @@ fn clip(text: &str) -> String {
 
 #[cfg(test)]
 mod tests {
+    use futures::FutureExt;
+
     use super::*;
 
     #[tokio::test]
@@ -373,8 +394,7 @@ mod tests {
         let console = Console::default();
         console.set_state(ConsoleState::CpRead);
         console.input("QUERY").unwrap();
-        let waiting = std::pin::pin!(console.read());
-        assert!(futures::poll!(waiting).is_pending());
+        assert!(console.read().now_or_never().is_none());
         assert_eq!(console.state(), ConsoleState::CpRead);
         console.set_state(ConsoleState::Running);
         assert_eq!(console.read().await, "QUERY");

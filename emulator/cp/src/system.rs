@@ -17,11 +17,12 @@ use tokio::sync::Semaphore;
 use crate::clock::Clock;
 use crate::command::CommandTables;
 use crate::command::common::{full_time, session_times};
-use crate::console::ConsoleState;
+use crate::console::{ConsoleState, SecondaryRoute};
 use crate::directory::{DirectoryEntry, DirectoryImage, Password, spend_check};
 use crate::ext::Extensions;
 use crate::guest::Guest;
 use crate::iucv::{ConnectParms, Exchange, IpRcode, IucvPath, IucvService, IucvTarget, Party, ResourceOwner};
+use crate::msg_service::{MsgClass, deliver};
 use crate::name::{FilePoolId, UserId};
 use crate::vm::{TerminalName, Vm};
 
@@ -330,17 +331,37 @@ impl Cp {
         tokio::spawn(async move { cp.logoff(&vm, by).await });
     }
 
-    /// Sets where the output of a machine goes while it is disconnected; call after SET SECUSER or OBSERVER.
+    /// Sets who gets the output of a machine besides; call after SET SECUSER or OBSERVER.
+    ///
+    /// The secondary user gets it while the machine is disconnected, as `userid  : text` or, with SET VMCONIO IUCV, on his
+    /// `*MSG` path (class 8). The observer sees all of it, connected or not.
     pub fn route_secondary(&self, vm: &Arc<Vm>) {
-        let secondary = vm.settings.lock().secuser;
+        let (secondary, observer) = {
+            let settings = vm.settings.lock();
+            (settings.secuser, settings.observer)
+        };
         let (own, from) = (self.own.clone(), vm.userid);
         vm.console.set_secondary(secondary.map(|user| {
             Arc::new(move |line: &str| {
-                let machine = own.upgrade().and_then(|cp| cp.machine(user));
-                if let Some(machine) = machine.filter(|m| m.console.is_connected()) {
-                    machine.console.write(&format!("{from:<8}: {line}"));
+                let Some(machine) = own.upgrade().and_then(|cp| cp.machine(user)) else { return };
+                let routing = machine.settings.lock().vmconio;
+                if !deliver(&machine, MsgClass::Secondary, from, line, routing) {
+                    forward(&machine, from, line);
                 }
-            }) as Arc<crate::console::SecondaryRoute>
+            }) as Arc<SecondaryRoute>
+        }));
+        let own = self.own.clone();
+        // Who is both gets each line once, as the secondary user.
+        let observer = observer.filter(|user| *user != from);
+        let weak = Arc::downgrade(vm);
+        vm.console.set_observer(observer.map(|user| {
+            Arc::new(move |line: &str| {
+                let (machine, vm) = (own.upgrade().and_then(|cp| cp.machine(user)), weak.upgrade());
+                let (Some(machine), Some(vm)) = (machine, vm) else { return };
+                if secondary != Some(user) || vm.console.is_connected() {
+                    forward(&machine, from, line);
+                }
+            }) as Arc<SecondaryRoute>
         }));
     }
 
@@ -410,6 +431,13 @@ impl Cp {
 
 fn party(vm: &Arc<Vm>) -> Party {
     Party { entry: vm.entry.clone(), communicator: vm.iucv.clone() }
+}
+
+/// Shows a line of another machine, if there is a terminal to show it on.
+fn forward(to: &Vm, from: UserId, line: &str) {
+    if to.console.is_connected() {
+        to.console.write_forwarded(&format!("{from:<8}: {line}"));
+    }
 }
 
 fn terminal_label(name: &TerminalName) -> String {

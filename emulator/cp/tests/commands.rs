@@ -37,6 +37,8 @@ USER SHARED LBYONLY 4M 8M G
  LOGONBY FRED
  MDISK 191 3390 1 5 VOL001 MR
 USER DUMB NOPASS 4M 8M G
+ MDISK 191 3390 11 5 VOL001 MR READPW WRITEPW MULTPW
+ MDISK 192 3390 21 5 VOL001 MR ALL
 ";
 
 /// A system that echoes: enough of CMS for CP.
@@ -183,7 +185,7 @@ async fn queries_answer_as_documented() {
     assert!(answer(&cp, &fred, "IND").await.1[0].starts_with("AVGPROC-"));
     assert!(answer(&cp, &fred, "IND USER").await.1[0].starts_with("USERID=FRED     MACH=ESA STOR=4M VIRT=V"));
     let commands = answer(&cp, &fred, "Q COMMANDS").await.1;
-    assert!(commands[0].starts_with("AUTOLOG     BEGIN       CP          DISCONNECT"));
+    assert!(commands[0].starts_with("AUTOLOG     BEGIN       CP          DETACH"));
     assert!(!commands.concat().contains("FORCE"));
     assert!(answer(&cp, &fred, "HELP IPL").await.1[0].starts_with("Ipl system"));
     assert_eq!(answer(&cp, &fred, "HELP FORCE").await.0, 1);
@@ -308,8 +310,84 @@ async fn messages_and_what_stops_them() {
     guest.write("to both").await;
     let Some(Interrupt::Message(message)) = path.next().await else { panic!("no message") };
     assert_eq!(message.message.class, MsgClass::Console as u32);
+    // The console of a disconnected machine goes to its secondary user's program.
+    let server = cp.autolog(user("SERVER"), None).unwrap();
+    assert_eq!(answer(&cp, &op, "SET SECUSER SERVER FRED").await.0, 0);
+    server.console.write("from the server");
+    let Some(Interrupt::Message(message)) = path.next().await else { panic!("no message") };
+    assert_eq!(message.message.class, MsgClass::Secondary as u32);
+    let block = MsgBlock::decode(&message.message.control).unwrap();
+    assert_eq!((block.from, block.text.as_str()), (user("SERVER"), "from the server"));
     path.sever([0; 16]);
     assert_eq!(answer(&cp, &op, "SMSG FRED do it").await.0, 57);
+}
+
+#[tokio::test]
+async fn links_need_passwords_and_give_way_to_writers() {
+    let cp = system();
+    let fred = cp.autolog(user("FRED"), None).unwrap();
+    let refused = "HCPLNM114E DUMB 0191 not linked; mode or password incorrect";
+    for line in ["LINK DUMB 191 291 RR", "LINK DUMB 191 291 RR WRONG", "LINK DUMB 191 291 MW READPW"] {
+        assert_eq!(answer(&cp, &fred, line).await, (114, vec![refused.into()]), "{line}");
+    }
+    let linked = |line: &str| (0, vec![line.to_owned()]);
+    // Nobody has the disk: all modes are given.
+    for (mode, password, access) in [
+        ("R", "readpw", "R/O"),
+        ("RR", "PASS= READPW", "R/O"),
+        ("W", "WRITEPW", "R/W"),
+        ("WR", "WRITEPW", "R/W"),
+        ("M", "MULTPW", "R/W"),
+        ("MR", "PASS=MULTPW", "R/W"),
+        ("MW", "MULTPW", "R/W"),
+    ] {
+        let command = format!("LINK TO DUMB 191 AS 291 {mode} {password}");
+        assert_eq!(answer(&cp, &fred, &command).await, linked(&format!("DASD 0291 LINKED {access}")));
+        assert_eq!(answer(&cp, &fred, "DETACH 291").await, linked("DASD 0291 DETACHED"));
+    }
+    // A reader keeps out who wants the disk alone; a writer keeps out most.
+    let op = cp.autolog(user("OPERATOR"), None).unwrap();
+    assert_eq!(answer(&cp, &op, "LINK DUMB 191 391 RR READPW").await.0, 0);
+    assert_eq!(answer(&cp, &fred, "LINK DUMB 191 291 W WRITEPW").await.0, 102);
+    let line = "DASD 0291 LINKED R/O; R/O BY OPERATOR";
+    assert_eq!(answer(&cp, &fred, "LINK DUMB 191 291 WR WRITEPW").await, linked(line));
+    assert_eq!(answer(&cp, &fred, "DETACH 291").await.0, 0);
+    let dumb = cp.autolog(user("DUMB"), None).unwrap();
+    for mode in ["R READPW", "W WRITEPW", "M MULTPW"] {
+        assert_eq!(answer(&cp, &fred, &format!("LINK DUMB 191 291 {mode}")).await.0, 101, "{mode}");
+    }
+    let line = "DASD 0291 LINKED R/O; R/W BY DUMB; R/O BY OPERATOR";
+    assert_eq!(answer(&cp, &fred, "LINK DUMB 191 291 MR MULTPW").await, linked(line));
+    assert_eq!(answer(&cp, &fred, "LINK DUMB 192 292").await.0, 101, "R is the default");
+    assert_eq!(answer(&cp, &fred, "LINK DUMB 192 292 RR").await.0, 0);
+    let who = ["DUMB     0191 R/W, FRED     0291 R/O, OPERATOR 0391 R/O"];
+    assert_eq!(answer(&cp, &dumb, "QUERY LINKS 191").await.1, who);
+    // The disks go with the machine.
+    cp.logoff(&fred, None).await;
+    assert_eq!(answer(&cp, &dumb, "QUERY LINKS 192").await.1, ["DUMB     0192 R/W"]);
+}
+
+#[tokio::test]
+async fn observers_see_each_other() {
+    let cp = system();
+    let op = cp.autolog(user("OPERATOR"), None).unwrap();
+    let fred = cp.autolog(user("FRED"), None).unwrap();
+    let (mut seen_by_op, mut seen_by_fred) = (op.console.attach(), fred.console.attach());
+    assert_eq!(answer(&cp, &op, "SET OBSERVER FRED OPERATOR").await.0, 0);
+    assert_eq!(answer(&cp, &op, "SET OBSERVER OPERATOR FRED").await.0, 0);
+    fred.console.write("from fred");
+    let lines = |receiver: &mut Receiver<cp::console::TerminalEvent>| {
+        let events = std::iter::from_fn(|| receiver.try_recv().ok());
+        events
+            .map(|event| format!("{event:?}"))
+            .filter(|event| event.contains("from fred"))
+            .collect::<Vec<_>>()
+    };
+    assert_eq!(lines(&mut seen_by_op), ["Line(\"FRED    : from fred\")"]);
+    assert_eq!(lines(&mut seen_by_fred), ["Line(\"from fred\")"]);
+    assert_eq!(answer(&cp, &op, "SET OBSERVER FRED OFF").await.0, 0);
+    fred.console.write("from fred");
+    assert!(lines(&mut seen_by_op).is_empty());
 }
 
 #[tokio::test]

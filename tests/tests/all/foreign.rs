@@ -1,6 +1,7 @@
 //! Foreign mail programs: curl, mutt, mbsync, swaks, and Python's smtplib and imaplib. A program that is not installed is
 //! passed over with a line that says so.
 
+use std::io::Write;
 use std::path::Path;
 use std::process::{Command, Output, Stdio};
 
@@ -13,7 +14,8 @@ const USERS: &[(&str, &str)] = &[("VMUSER1", "SECRET1"), ("VMUSER2", "SECRET2")]
 fn installed(program: &str) -> bool {
     let found = Command::new(program).arg("--version").stdout(Stdio::null()).stderr(Stdio::null()).status();
     if found.is_err() {
-        println!("skipped: {program} is not installed");
+        let line = writeln!(std::io::stdout(), "skipped: {program} is not installed");
+        line.expect("stdout takes a line");
     }
     found.is_ok()
 }
