@@ -227,6 +227,28 @@ async fn attributes_and_empty_files() {
 }
 
 #[tokio::test]
+async fn a_rollback_leaves_norecover_files_as_they_were_written() {
+    let system = System::new().await;
+    let joe = system.csl("JOE");
+    make(&joe, "A FILE .", "old").await;
+    make(&joe, "B FILE .", "old").await;
+    let file = joe.fileid("A FILE .").unwrap();
+    let changes = FileChanges { recover: Some(false), ..FileChanges::default() };
+    joe.dmscattr(&file, changes, COMMIT, WU).await.unwrap();
+    for name in ["A FILE .", "B FILE ."] {
+        let (file, options) = (joe.fileid(name).unwrap(), OpenOptions::variable());
+        let open = joe.dmsopen(&file, Intent::Write, &options, WU).await.unwrap();
+        joe.dmswrite(open.token, 1, bytes::Bytes::from_static(b"more"), CommitOption::NoCommit)
+            .await
+            .unwrap();
+    }
+    joe.dmsrollb(WU).await.unwrap();
+    assert_eq!(get(&joe, "A FILE .", WU).await.unwrap(), &b"\0\x03old\0\x04more"[..]);
+    assert_eq!(get(&joe, "B FILE .", WU).await.unwrap(), &b"\0\x03old"[..]);
+    assert_eq!(system.servers[0].pool().lock_count(), 0);
+}
+
+#[tokio::test]
 async fn explicit_locks_keep_others_out() {
     let system = System::new().await;
     let (joe, imap) = (system.csl("JOE"), system.csl("IMAP"));

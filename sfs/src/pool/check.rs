@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use super::catalog::{BodyId, DirId, FileRec};
 use super::error::PoolError;
+use super::row;
 use super::snapshot::Snapshot;
 use super::{Pool, store::Store};
 
@@ -67,6 +68,7 @@ impl Pool {
                 walk.found.problem(|| format!("{name}: {used} blocks counted, {blocks} in files"));
             }
         }
+        walk.rows()?;
         walk.bodies(&self.inner.store, read_bodies)?;
         Ok(walk.found)
     }
@@ -116,6 +118,29 @@ impl Walk<'_> {
                 Some(body) if u64::from(slice.offset) + u64::from(slice.len) <= u64::from(body.len) => {}
                 Some(_) => self.found.problem(|| format!("{name}: reaches behind body {}", slice.body.0)),
                 None => self.found.problem(|| format!("{name}: body {} is missing", slice.body.0)),
+            }
+        }
+        Ok(())
+    }
+
+    /// Aliases and external objects stand in directories that are there and hide no file; object rows lead to their file; the
+    /// rest can be read.
+    fn rows(&mut self) -> Result<(), PoolError> {
+        for (key, value) in self.snapshot.rows(&[])? {
+            let wrong = match row::meaning(&key, &value) {
+                Ok(row::Meaning::Special(dir, name)) => {
+                    let hides = self.snapshot.file(dir, name)?.is_some();
+                    (!self.seen.contains(&dir) || hides).then_some("an entry that cannot be there")
+                }
+                Ok(row::Meaning::Object(object, place)) => {
+                    let file = self.snapshot.file(place.dir, place.name)?;
+                    file.is_none_or(|f| f.object != object).then_some("the place of a file is wrong")
+                }
+                Ok(row::Meaning::Other) => None,
+                Err(_) => Some("malformed"),
+            };
+            if let Some(wrong) = wrong {
+                self.found.problem(|| format!("row {key:02x?}: {wrong}"));
             }
         }
         Ok(())

@@ -91,6 +91,35 @@ impl WorkUnit {
         Ok(Some((overlay, locks, Free(self))))
     }
 
+    /// [`Self::rollback`], except that changes of NORECOVER files which were there before the unit are kept: they are committed.
+    /// What cannot be committed is lost. Source: "Recoverability".
+    pub async fn rollback_recoverable(&self) {
+        let keep = {
+            let mut state = self.state.lock();
+            if state.busy {
+                return;
+            }
+            let overlay = &mut state.overlay;
+            overlay.files.retain(|_, change| {
+                let was = change.base.as_ref().is_some_and(|b| !b.recover);
+                was && change.now.as_ref().is_some_and(|d| !d.rec.recover)
+            });
+            let keep = !overlay.files.is_empty();
+            if keep {
+                overlay.spaces.clear();
+                overlay.dirs.clear();
+                overlay.rows.clear();
+                overlay.drops.clear();
+                overlay.gone.clear();
+            }
+            keep
+        };
+        if keep && let Err(error) = self.commit().await {
+            tracing::debug!(%error, "changes of NORECOVER files are lost with the rollback");
+        }
+        self.rollback();
+    }
+
     /// Forgets all changes, closes all files, and ends the unit's locks. Never fails.
     pub fn rollback(&self) {
         let mut state = self.state.lock();

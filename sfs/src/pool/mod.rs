@@ -9,9 +9,11 @@
 //! - what is visible is durable; what was acknowledged survives;
 //! - each file space's count of used blocks is the sum over its committed files;
 //! - each body's reference count is the number of file stretches that name it; a body without any does not exist;
-//! - a log segment is recycled only when no living body is in it and a durable checkpoint lies behind it.
+//! - a log segment is recycled only when no living body is in it and a durable checkpoint lies behind it;
+//! - a number for a directory, file, object, body or commit over several pools is never used twice;
+//! - a prepared work unit holds its locks, over restarts, until it is resolved.
 //!
-//! Not here: who may do what (the server's), file pool commands, aliases and explicit locks.
+//! Authorities are kept here and decided on in the server. Not here: file pool commands, storage groups one by one.
 
 mod apply;
 mod backend;

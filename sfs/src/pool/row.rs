@@ -56,6 +56,10 @@ pub(crate) fn behind(prefix: &[u8]) -> RowKey {
             break;
         }
     }
+    // Nothing is behind all keys; no kind is 255.
+    if high.is_empty() {
+        high.push(u8::MAX);
+    }
     high
 }
 
@@ -373,6 +377,48 @@ impl PreparedRow {
         r.end()?;
         Ok(Self { locks, gone, ops })
     }
+}
+
+/// What the checker looks at of a row.
+pub(crate) enum Meaning {
+    Special(DirId, Name16),
+    Object(ObjectNo, Place),
+    Other,
+}
+
+/// Reads a row of whatever kind.
+pub(crate) fn meaning(key: &[u8], value: &[u8]) -> Result<Meaning, Malformed> {
+    let bad = Malformed("row key");
+    let number = || key.get(1..9).and_then(|b| b.try_into().ok()).map(u64::from_be_bytes).ok_or(bad);
+    match *key.first().ok_or(bad)? {
+        SPECIAL => {
+            SpecialRec::decode(value)?;
+            let name = key.get(9..).and_then(|b| b.try_into().ok()).ok_or(bad)?;
+            return Ok(Meaning::Special(DirId(number()?), name));
+        }
+        OBJECT => return Ok(Meaning::Object(ObjectNo(number()?), Place::decode(value)?)),
+        GRANT => {
+            grantee(key)?;
+            read_rights(value)?;
+        }
+        LOCK => {
+            lock_of(key)?;
+            read_lock(value)?;
+        }
+        PREPARED => {
+            prepared_of(key)?;
+            PreparedRow::decode(value)?;
+        }
+        DECIDED => {
+            number()?;
+            read_pools(value)?;
+        }
+        CONTROL if value.is_empty() => {
+            number()?;
+        }
+        _ => return Err(bad),
+    }
+    Ok(Meaning::Other)
 }
 
 #[cfg(test)]

@@ -94,7 +94,13 @@ impl Session {
         let Request { unit: number, wait, commit, call } = request;
         match call {
             Call::Commit => return self.commit(number).await,
-            Call::Rollback => return Ok(self.rollback(number)),
+            Call::Rollback => {
+                let unit = self.units.lock().get(&number).cloned();
+                if let Some(unit) = unit {
+                    unit.rollback_recoverable().await;
+                }
+                return Ok(self.rollback(number));
+            }
             Call::Return => {
                 let done = self.commit(number).await;
                 self.rollback(number);

@@ -1,0 +1,85 @@
+//! Every released format opens: `fixtures/pool-vN` was written by the program that brought version N.
+#![allow(clippy::unwrap_used, reason = "a test stops at the first surprise")]
+
+mod common;
+
+use common::{config, fid, lines, open_pool, put, top};
+use dasd::{Dasd, FaultyDasd};
+use sfs::pool::{DirPath, Pool};
+use sfs::types::{DirControl, EntryType, Grantee, Rights};
+
+/// The disks of a fixture; its layout is described in `examples/pool_fixture.rs`.
+fn disks(fixture: &[u8]) -> FaultyDasd {
+    let dasd = FaultyDasd::new();
+    let mut rest = fixture;
+    let mut take = |n: usize| {
+        let (head, tail) = rest.split_at(n);
+        rest = tail;
+        (head.to_vec(), tail.is_empty())
+    };
+    loop {
+        let len = usize::from(take(1).0[0]);
+        let name = String::from_utf8(take(len).0).unwrap();
+        let disk = dasd.create(&name).unwrap();
+        disk.set_len(u64::from_le_bytes(take(8).0.try_into().unwrap())).unwrap();
+        let (count, mut done) = take(4);
+        for _ in 0..u32::from_le_bytes(count.try_into().unwrap()) {
+            let at = u64::from(u32::from_le_bytes(take(4).0.try_into().unwrap())) * 512;
+            let (sector, end) = take(512);
+            let len = usize::try_from((disk.len().unwrap() - at).min(512)).unwrap();
+            disk.write_at(&sector[..len], at).unwrap();
+            done = end;
+        }
+        disk.sync().unwrap();
+        if done {
+            break;
+        }
+    }
+    dasd.sync_names().unwrap();
+    dasd
+}
+
+/// What every fixture holds; and it can be written, closed and opened again.
+async fn common_contents(fixture: &[u8]) -> Pool {
+    let dasd = disks(fixture);
+    let pool = open_pool(&dasd, &config());
+    assert_eq!(pool.check(true).unwrap().problems, Vec::<String>::new());
+    let unit = pool.begin();
+    let inbox = ["INBOX".to_owned()];
+    let inbox = DirPath { space: "JOE", levels: &inbox };
+    assert_eq!(lines(&unit, inbox, "1 NOTE").unwrap(), ["Hello"]);
+    assert_eq!(lines(&unit, inbox, "NOTE INDEX").unwrap(), ["uid00001"]);
+    assert_eq!(lines(&unit, top("JOE"), "BIG FILE").unwrap(), ["x".repeat(60_000)]);
+    assert_eq!(lines(&unit, top("JOE"), "LAST FILE").unwrap(), ["from the log"]);
+    assert_eq!(unit.dir_status(inbox).unwrap().control, DirControl::File);
+    let note = unit.status(inbox, fid("1 NOTE")).unwrap();
+    assert!(note.recover && !note.in_place);
+    put(&unit, top("JOE"), "NEW FILE", &["new"]).unwrap();
+    unit.grant(top("JOE"), Some(fid("LAST FILE")), Grantee::Public, Rights::WRITE).unwrap();
+    unit.commit().await.unwrap();
+    drop(unit);
+    pool.close().await;
+    drop(pool);
+    let pool = open_pool(&dasd.restart(|| u32::MAX), &config());
+    assert_eq!(lines(&pool.begin(), top("JOE"), "NEW FILE").unwrap(), ["new"]);
+    assert_eq!(pool.check(true).unwrap().problems, Vec::<String>::new());
+    pool
+}
+
+#[tokio::test]
+async fn version_1_opens_and_is_upgraded() {
+    common_contents(include_bytes!("fixtures/pool-v1")).await;
+}
+
+#[tokio::test]
+async fn version_2_opens() {
+    let pool = common_contents(include_bytes!("fixtures/pool-v2")).await;
+    let unit = pool.begin();
+    assert_eq!(unit.external(top("JOE"), fid("AN OBJECT")).unwrap(), b"elsewhere");
+    assert_eq!(unit.status(top("JOE"), fid("AN ALIAS")).unwrap().entry, EntryType::Alias);
+    let grants = unit.grants(top("JOE"), Some(fid("BIG FILE"))).unwrap();
+    assert_eq!(grants, [(Grantee::Public, Rights::READ)]);
+    let group = ["GROUP".to_owned()];
+    let group = DirPath { space: "JOE", levels: &group };
+    assert_eq!(unit.dir_status(group).unwrap().control, DirControl::Directory);
+}
