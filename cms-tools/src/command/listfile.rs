@@ -1,4 +1,4 @@
-//! LISTFILE: the files of one or all file modes.
+//! LISTFILE: the files of one file mode, of all, or of a directory that need not be accessed.
 
 use std::sync::Arc;
 
@@ -9,16 +9,16 @@ use sfs::types::{FileStatus, Stamp};
 use super::options::{flags, split};
 use super::{CmsCall, CmsCommand, CmsResult};
 use crate::cms::store_message;
-use crate::files::{Accessed, FilePattern, Place};
-use crate::message::dms;
+use crate::files::{Accessed, DirectoryStore, FilePattern, FileStore, Place};
+use crate::message::{DmsMessage, dms};
 
 const MODULE: &str = "LST";
 
 pub(super) const ROW: CmsCommand = CmsCommand {
     name: "LISTFILE",
     min: 1,
-    syntax: "Listfile [fn [ft [fm]]] [( Header NOHeader FName FType FMode FOrmat ALloc Date Label ]",
-    summary: "Lists the files of a file mode",
+    syntax: "Listfile [fn [ft [fm|dirid]]] [( Header NOHeader FName FType FMode FOrmat ALloc Date Label ]",
+    summary: "Lists the files of a file mode or directory",
     run: |call| Box::pin(run(call)),
 };
 
@@ -50,22 +50,17 @@ async fn run(call: CmsCall<'_>) -> CmsResult {
     let options = flags(MODULE, &words.options, &known)?;
     let detail = options.iter().filter_map(|o| detail_of(o)).max().unwrap_or(Detail::Mode);
     let header = detail >= Detail::Format && !options.contains(&"NOHEADER") || options.contains(&"HEADER");
-    let pattern = FilePattern::parse(MODULE, &words.operands, ModeLetter::new('A'))?;
-    let modes = call.cms.modes.select(pattern.mode);
-    if modes.is_empty() {
-        let shown = pattern.mode.map_or("*".to_owned(), |m| m.to_string());
-        return Err(dms(MODULE, 69, 36, &[&shown]));
-    }
+    let (pattern, sources) = sources(&call, &words.operands).await?;
     let zone = call.cms.guest.cp().clock.zone();
     let mut shown = 0;
-    for accessed in modes {
-        let listed = accessed.store.list().await;
-        let files = listed.map_err(|e| store_message(MODULE, &e, &accessed.mode.to_string()))?;
+    for source in sources {
+        let listed = source.store.list().await;
+        let files = listed.map_err(|e| store_message(MODULE, &e, &source.named))?;
         for file in files.iter().filter(|f| pattern.matches(f.id)) {
             if shown == 0 && header {
                 call.cms.say(&heading(detail)).await;
             }
-            call.cms.say(&row(file, &accessed, detail, &zone)).await;
+            call.cms.say(&row(file, &source, detail, &zone)).await;
             shown += 1;
         }
     }
@@ -74,6 +69,60 @@ async fn run(call: CmsCall<'_>) -> CmsResult {
         return Err(dms(MODULE, 2, 28, &[&wanted]));
     }
     Ok(0)
+}
+
+/// Where files are looked for, and how that is shown.
+struct Source {
+    store: Arc<dyn FileStore>,
+    /// The letter, or `-` for a directory that is not accessed.
+    mode: String,
+    /// The label of a minidisk, or `-`.
+    label: String,
+    /// What messages call it.
+    named: String,
+}
+
+impl From<Arc<Accessed>> for Source {
+    fn from(accessed: Arc<Accessed>) -> Self {
+        let label = match &accessed.place {
+            Place::Minidisk { label, .. } => label.clone(),
+            Place::Directory(_) => "-".to_owned(),
+        };
+        let mode = accessed.mode.to_string();
+        Self { store: accessed.store.clone(), named: mode.clone(), mode, label }
+    }
+}
+
+/// The pattern and the places that `[fn [ft [fm|dirid]]]` names.
+async fn sources(call: &CmsCall<'_>, operands: &[&str]) -> Result<(FilePattern, Vec<Source>), DmsMessage> {
+    if let [name, kind, dirid] = *operands
+        && dirid.contains(['.', ':'])
+    {
+        let pattern = FilePattern::parse(MODULE, &[name, kind], None)?;
+        return Ok((pattern, vec![directory_source(call, dirid).await?]));
+    }
+    let pattern = FilePattern::parse(MODULE, operands, ModeLetter::new('A'))?;
+    let modes = call.cms.modes.select(pattern.mode);
+    if modes.is_empty() {
+        let shown = pattern.mode.map_or("*".to_owned(), |m| m.to_string());
+        return Err(dms(MODULE, 69, 36, &[&shown]));
+    }
+    Ok((pattern, modes.into_iter().map(Source::from).collect()))
+}
+
+/// A directory by its name: as accessed when it is, else directly.
+async fn directory_source(call: &CmsCall<'_>, dirid: &str) -> Result<Source, DmsMessage> {
+    let dir = call.cms.dir_name(MODULE, dirid)?;
+    let here = Place::Directory(dir.clone());
+    if let Some(accessed) = call.cms.modes.all().into_iter().find(|a| a.place == here) {
+        return Ok(accessed.into());
+    }
+    let named = dir.to_string();
+    let store = DirectoryStore::new(call.cms.csl.clone(), dir);
+    if !store.exists().await.map_err(|e| store_message(MODULE, &e, &named))? {
+        return Err(dms(MODULE, 1184, 28, &[&named]));
+    }
+    Ok(Source { store: Arc::new(store), mode: "-".to_owned(), label: "-".to_owned(), named })
 }
 
 fn detail_of(option: &str) -> Option<Detail> {
@@ -106,14 +155,17 @@ fn heading(detail: Detail) -> String {
     line
 }
 
-fn row(file: &FileStatus, accessed: &Arc<Accessed>, detail: Detail, zone: &TimeZone) -> String {
+fn row(file: &FileStatus, source: &Source, detail: Detail, zone: &TimeZone) -> String {
     let id = file.id;
     let mut line = format!("{:<8}", id.name);
     if detail >= Detail::Type {
         line += &format!(" {:<8}", id.kind);
     }
     if detail >= Detail::Mode {
-        line += &format!(" {}{}", accessed.mode, file.mode.get());
+        match source.mode.as_str() {
+            "-" => line += " - ",
+            mode => line += &format!(" {mode}{}", file.mode.get()),
+        }
     }
     if detail >= Detail::Format {
         line += &format!(" {}      {:>10}", file.recfm, file.lrecl);
@@ -125,11 +177,7 @@ fn row(file: &FileStatus, accessed: &Arc<Accessed>, detail: Detail, zone: &TimeZ
         line += &format!(" {}", date_time(file.updated, zone));
     }
     if detail >= Detail::Label {
-        let label = match &accessed.place {
-            Place::Minidisk { label, .. } => label.as_str(),
-            Place::Directory(_) => "-",
-        };
-        line += &format!(" {label}");
+        line += &format!(" {}", source.label);
     }
     line.trim_end().to_owned()
 }

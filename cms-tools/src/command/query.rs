@@ -21,7 +21,7 @@ const BLOCK: u64 = sfs::types::BLOCK;
 pub(super) const ROW: CmsCommand = CmsCommand {
     name: "QUERY",
     min: 1,
-    syntax: "Query DISK [fm|*|R/W] | ACCESSED [fm] | LIMITS [FOR userid|ALL] [filepoolid:] | ENROLL USER [FOR ..] | AUTHority [fn ft] dirid | ALIas [dirid] | LOCK [fn ft] dirid | FILEPOOL [CONFlict] | CMSLEVEL | RDYMSG | IMPCP | IMPEX | SEARCH | ...",
+    syntax: "Query DISK [fm|*|R/W] | ACCESSED [fm] | LIMITS [FOR userid|ALL] [filepoolid:] | ENROLL USER [FOR ..] | AUTHority [fn ft] dirid | ALIas [dirid] | LOCK [fn ft] dirid | FILEPOOL [LIst|filepoolid:|CONFlict [userid] filepoolid:] | CMSLEVEL | RDYMSG | IMPCP | IMPEX | SEARCH | ...",
     summary: "Shows the state of CMS; other operands are CP's",
     run: |call| Box::pin(run(call)),
 };
@@ -192,14 +192,19 @@ async fn filepool(call: &CmsCall<'_>, operands: &str) -> CmsResult {
         call.cms.say(&format!("File pool = {shown}    File space = {}", settings.filespace)).await;
         return Ok(0);
     }
+    let all = word == "*" || abbreviates(word, "LIST", 2);
+    if !all && !word.ends_with(':') {
+        return Err(dms(MODULE, 29, 24, &[word]));
+    }
+    let wanted = word.trim_end_matches(':');
+    let mut found = call.cms.guest.cp().exchange().resources();
+    found.retain(|(pool, _)| all || wanted.eq_ignore_ascii_case(pool.as_str()));
+    if !all && found.is_empty() {
+        return Err(dms(MODULE, 1240, 40, &[&word.to_ascii_uppercase()]));
+    }
     call.cms.say("Filepool  Server").await;
-    for (pool, owner) in call.cms.guest.cp().exchange().resources() {
-        if abbreviates(word, "LIST", 2)
-            || word == "*"
-            || word.trim_end_matches(':').eq_ignore_ascii_case(pool.as_str())
-        {
-            call.cms.say(&format!("{pool:<8}: {owner}")).await;
-        }
+    for (pool, owner) in found {
+        call.cms.say(&format!("{pool:<8}: {owner}")).await;
     }
     Ok(0)
 }
