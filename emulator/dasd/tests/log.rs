@@ -99,6 +99,34 @@ fn entries_are_applied_in_order_and_found_again() {
 }
 
 #[test]
+fn a_damaged_batch_at_the_end_is_named_and_a_clean_end_is_not() {
+    let dasd = fresh();
+    let open = |dasd: &FaultyDasd| {
+        let mut found = 0;
+        let each = |_| {
+            found += 1;
+            Ok::<(), OpenError>(())
+        };
+        let recovered = Recovered::open(Arc::new(dasd.clone()), &config(), LogAddr::START, each).unwrap();
+        (recovered, found)
+    };
+    let log = open(&dasd).0.start(Memory::default()).unwrap();
+    log.submit_blocking(b"sound".to_vec()).unwrap().unwrap();
+    let damaged = log.submit_blocking(b"to be damaged".to_vec()).unwrap().unwrap();
+    log.close();
+    drop(log);
+    let (recovered, found) = open(&dasd);
+    assert_eq!((recovered.unsound(), found), (None, 2));
+    drop(recovered);
+    // All is in the first segment, so that the address is the offset in its file.
+    let name = dasd.list().unwrap().into_iter().find(|n| n.starts_with(&config().prefix)).unwrap();
+    dasd.open(&name).unwrap().write_at(b"T", damaged.0).unwrap();
+    let (recovered, found) = open(&dasd);
+    let batch = LogAddr(damaged.0 / BLOCK * BLOCK);
+    assert_eq!((recovered.unsound(), found), (Some(batch), 1));
+}
+
+#[test]
 fn a_refusal_reaches_its_submitter_and_nobody_else() {
     let dasd = fresh();
     let (log, memory, _) = reopen(&dasd, LogAddr::START);

@@ -28,6 +28,7 @@ pub struct RecoveredEntry {
 pub struct Recovered {
     space: LogSpace,
     tail: Tail,
+    unsound: Option<LogAddr>,
 }
 
 /// Creates an empty log. `ring_id` tells this log's batches from those of any other; take it at random.
@@ -70,6 +71,7 @@ impl Recovered {
         let space = load(dasd, config)?;
         let mut at = from;
         let mut epoch = 0;
+        let unsound;
         loop {
             let len = space.segment_bytes();
             let next = LogAddr((at.0.div_ceil(len)) * len + BLOCK);
@@ -84,7 +86,10 @@ impl Recovered {
                     break;
                 }
             }
-            let Some((place, header, batch)) = found else { break };
+            let Some((place, header, batch)) = found else {
+                unsound = [at, next].into_iter().find(|place| space.unsound_at(*place, at, epoch));
+                break;
+            };
             let end = LogAddr(place.0 + header.extent());
             let mut entries = Vec::with_capacity(header.count as usize);
             for_each_entry(place, &header, &batch, &mut |addr, payload| {
@@ -96,13 +101,20 @@ impl Recovered {
             epoch = header.epoch;
             at = end;
         }
+        if let Some(place) = unsound {
+            tracing::warn!(
+                log = config.prefix,
+                address = place.0,
+                "log ends at a batch that was not finished before a crash, or was damaged since"
+            );
+        }
         // `at` may be the very end of a segment, which is written as an offset of zero in the next.
         let seq = (at.0 - 1) / space.segment_bytes();
         space.ring.drop_behind(seq)?;
         if space.segment(seq).is_none() {
             return Err(OpenError::State("the log segment of the recovery position is missing").into());
         }
-        Ok(Self { space, tail: Tail { at, seq, epoch: epoch + 1 } })
+        Ok(Self { space, tail: Tail { at, seq, epoch: epoch + 1 }, unsound })
     }
 
     /// The readable side of the log.
@@ -113,6 +125,14 @@ impl Recovered {
     /// Position behind the last sound batch.
     pub fn end(&self) -> LogAddr {
         self.tail.at
+    }
+
+    /// The batch that ended the log because its contents do not fit its header, if one did.
+    ///
+    /// After a crash that is the batch that was being written, and nobody was told that it is safe. After a clean stop it is
+    /// damage, and what was written behind it is lost with it.
+    pub fn unsound(&self) -> Option<LogAddr> {
+        self.unsound
     }
 
     /// Starts the writer thread.

@@ -174,6 +174,20 @@ impl LogSpace {
         Ok(())
     }
 
+    /// True when the header of a batch that follows `prev_end`, of `epoch` or later, stands at `addr`. Only asked where no sound batch was found.
+    pub(crate) fn unsound_at(&self, addr: LogAddr, prev_end: LogAddr, epoch: u64) -> bool {
+        let (seq, offset) = self.split(addr);
+        let Some(segment) = self.segment(seq).filter(|_| offset >= BLOCK) else { return false };
+        let mut first = vec![0; BLOCK as usize];
+        segment.disk.read_at(&mut first, offset).is_ok()
+            && BatchHeader::decode(&first).is_some_and(|header| {
+                header.ring == self.ring.id
+                    && header.addr == addr.0
+                    && header.prev_end == prev_end.0
+                    && header.epoch >= epoch
+            })
+    }
+
     /// The sound batch at `addr`, or `None` when there is none.
     pub(crate) fn batch_at(&self, addr: LogAddr) -> Result<Option<(BatchHeader, Bytes)>, ReadError> {
         let (seq, offset) = self.split(addr);
