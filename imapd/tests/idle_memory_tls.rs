@@ -8,8 +8,7 @@ use std::sync::Arc;
 use imapd::transport::{ConnectionLimits, Listener, Service, Timeouts};
 use rustls::pki_types::{PrivateKeyDer, PrivatePkcs8KeyDer, ServerName};
 use support::memory::Memory;
-use support::{private_memory, start};
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use support::{idle_cost, start};
 use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
 
@@ -31,26 +30,12 @@ async fn idle_clients_with_tls_are_cheap() {
     let listener = Listener::bind("127.0.0.1:0".parse().unwrap(), true).unwrap();
     let address = listener.address().unwrap();
     tokio::spawn(listener.run(service.clone()));
-    let mut streams = Vec::with_capacity(CLIENTS);
-    let mut before = 0;
-    for i in 0..CLIENTS + 50 {
-        if i == 50 {
-            before = private_memory();
-        }
+    let each = idle_cost(CLIENTS, async || {
         let stream = TcpStream::connect(address).await.unwrap();
         let name = ServerName::try_from("vm.localhost").unwrap();
-        let mut stream = connector.connect(name, stream).await.unwrap();
-        stream.write_all(b"a LOGIN alice secret\r\nb SELECT INBOX\r\nc IDLE\r\n").await.unwrap();
-        let mut text = Vec::new();
-        let mut piece = [0; 512];
-        while !text.windows(8).any(|w| w == b"+ idling") {
-            let n = stream.read(&mut piece).await.unwrap();
-            assert!(n > 0);
-            text.extend_from_slice(&piece[..n]);
-        }
-        streams.push(stream);
-    }
-    let each = (private_memory() - before) / CLIENTS;
+        connector.connect(name, stream).await.unwrap()
+    })
+    .await;
     // Both ends of each connection, with the TLS state of each, live in this process, so this is an upper bound.
     assert!(each < 96 * 1024, "{each} octets a client");
     println!("{each} octets an idle client with TLS, both ends");

@@ -15,6 +15,7 @@ use imapd::mailstore::{Backend, MailStore};
 use imapd::session::Server;
 use imapd::transport::{ConnectionLimits, Listener, Service, Timeouts};
 use imapd::vm::UserId;
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 
 /// Every user's password is `SECRET`.
 pub struct Secret;
@@ -71,4 +72,32 @@ pub fn private_memory() -> usize {
     let status = std::fs::read_to_string("/proc/self/status").unwrap();
     let line = status.lines().find(|l| l.starts_with("RssAnon:")).unwrap();
     line.split_whitespace().nth(1).unwrap().parse::<usize>().unwrap() * 1024
+}
+
+/// Private memory that one idle client costs: `connect` opens each, it logs in, selects and idles.
+///
+/// The first fifty are not counted, so that what is allocated once does not count either.
+pub async fn idle_cost<S: AsyncRead + AsyncWrite + Unpin>(
+    clients: usize,
+    connect: impl AsyncFn() -> S,
+) -> usize {
+    const WARMING: usize = 50;
+    let mut streams = Vec::with_capacity(clients + WARMING);
+    let mut before = 0;
+    for i in 0..clients + WARMING {
+        if i == WARMING {
+            before = private_memory();
+        }
+        let mut stream = connect().await;
+        stream.write_all(b"a LOGIN alice secret\r\nb SELECT INBOX\r\nc IDLE\r\n").await.unwrap();
+        let mut text = Vec::new();
+        let mut piece = [0; 512];
+        while !text.windows(8).any(|w| w == b"+ idling") {
+            let n = stream.read(&mut piece).await.unwrap();
+            assert!(n > 0);
+            text.extend_from_slice(&piece[..n]);
+        }
+        streams.push(stream);
+    }
+    (private_memory() - before) / clients
 }

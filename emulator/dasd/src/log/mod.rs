@@ -10,7 +10,8 @@
 //! - a failed write or sync takes the log offline for good; it is never tried again, only reopened and recovered;
 //! - the queue is bounded; a full one makes submitters wait, never fail.
 //!
-//! Not here: what is alive in a segment. The owner knows, and recycles through [`LogSpace::recycle`].
+//! Not here: living on after damage. A batch that the disk gives back changed ends the log like a torn one, sound batches
+//! behind it included ([`Recovered::unsound`] names it), and their addresses are used again. And what is alive in a segment. The owner knows, and recycles through [`LogSpace::recycle`].
 
 mod format;
 mod recover;
