@@ -97,7 +97,7 @@ async fn an_idle_path_is_told_once() {
     send(&smtp, "FRED", &[b"not ours"]).await.unwrap();
     let one = send(&smtp, "IMAP", &[b"1"]).await.unwrap();
     send(&smtp, "IMAP", &[b"2"]).await.unwrap();
-    let arrival = tokio::time::timeout(Duration::from_secs(10), wait).await.unwrap().unwrap().unwrap();
+    let arrival = tokio::time::timeout(Duration::from_secs(120), wait).await.unwrap().unwrap().unwrap();
     assert_eq!((arrival.owner, arrival.id, arrival.queue), (user("IMAP"), one.id, Queue::Reader));
     let quiet = tokio::time::timeout(Duration::from_millis(20), path.arrival()).await;
     assert!(quiet.is_err(), "one message until the next SELECT");

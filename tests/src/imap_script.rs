@@ -29,7 +29,7 @@ use std::time::Duration;
 use thiserror::Error;
 
 /// How long the server may take for one line.
-const PATIENCE: Duration = Duration::from_secs(20);
+const PATIENCE: Duration = Duration::from_secs(120);
 
 /// Where and how a transcript went wrong.
 #[derive(Debug, Error)]

@@ -133,7 +133,7 @@ fn listeners(path: &Path) -> Option<HashMap<String, String>> {
 }
 
 /// How long a line of the operator's console may take.
-const PATIENCE: Duration = Duration::from_secs(30);
+const PATIENCE: Duration = Duration::from_secs(120);
 
 /// The operator's console of a system, on pipes.
 pub struct OperatorConsole {

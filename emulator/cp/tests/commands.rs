@@ -99,7 +99,7 @@ impl Typist {
     async fn until(&mut self, text: &str) -> Vec<String> {
         let mut lines = Vec::new();
         loop {
-            let next = tokio::time::timeout(Duration::from_secs(20), self.output.recv()).await;
+            let next = tokio::time::timeout(Duration::from_secs(120), self.output.recv()).await;
             match next
                 .unwrap_or_else(|_| panic!("no '{text}' after {lines:?}"))
                 .expect("the terminal is open")
@@ -407,7 +407,7 @@ async fn autolog_force_and_send() {
     assert_eq!(answer(&cp, &op, "AUTOLOG DUMB x").await.0, 0);
     let mut next = async |text: &str| {
         loop {
-            let event = tokio::time::timeout(Duration::from_secs(10), screen.recv()).await;
+            let event = tokio::time::timeout(Duration::from_secs(120), screen.recv()).await;
             let line = format!("{:?}", event.unwrap_or_else(|_| panic!("no '{text}'")));
             if line.contains(text) {
                 return line;

@@ -65,7 +65,7 @@ pub async fn start_plain(backend: Arc<dyn Backend>) -> Running {
 }
 
 #[allow(dead_code)]
-pub const SOON: Duration = Duration::from_secs(20);
+pub const SOON: Duration = Duration::from_secs(120);
 
 /// Private memory of this process in octets.
 pub fn private_memory() -> usize {

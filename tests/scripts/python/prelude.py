@@ -10,12 +10,12 @@ def mail(to, subject, body="text\n", sender="tester@example.org"):
     return m
 
 def send(port, *messages):
-    with smtplib.SMTP("127.0.0.1", int(port), timeout=30) as s:
+    with smtplib.SMTP("127.0.0.1", int(port), timeout=120) as s:
         for m in messages:
             s.send_message(m)
 
 def login(port, user, password):
-    c = imaplib.IMAP4("127.0.0.1", int(port), timeout=60)
+    c = imaplib.IMAP4("127.0.0.1", int(port), timeout=120)
     c.login(user, password)
     return c
 

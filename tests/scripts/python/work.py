@@ -12,7 +12,7 @@ class Imap:
     def __init__(self, port, user, password, seen=lambda: None):
         self.seen, self.tag = seen, 0
         try:
-            self.socket = socket.create_connection(("127.0.0.1", int(port)), timeout=60)
+            self.socket = socket.create_connection(("127.0.0.1", int(port)), timeout=120)
         except OSError as e:
             raise Gone(str(e))
         self.file = self.socket.makefile("rb")
@@ -105,7 +105,7 @@ def note(box, uid, subject, flags):
 
 def sender(record, port, users, n, stop):
     try:
-        s = smtplib.SMTP("127.0.0.1", int(port), timeout=60)
+        s = smtplib.SMTP("127.0.0.1", int(port), timeout=120)
         while not stop.is_set():
             subject = f"mail{record.serial()}"
             to = users[record.serial() % len(users)]
