@@ -29,7 +29,8 @@ pub use faulty::{Faults, FaultyDasd};
 pub use host::HostDasd;
 pub use io::{Dasd, Disk};
 pub use log::{
-    Log, LogAddr, LogConfig, LogOwner, LogPin, LogSpace, Recovered, RecoveredEntry, SegmentInfo, format,
+    DamagedBatch, DamagedStretch, Hole, Log, LogAddr, LogConfig, LogFound, LogOwner, LogPin, LogSpace,
+    Recovered, RecoveredEntry, SegmentInfo, format,
 };
 pub use volume::{ExtentHeader, VolAddr, VolPin, Volume, VolumeConfig, extent_bytes};
 

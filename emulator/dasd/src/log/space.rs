@@ -155,7 +155,7 @@ impl LogSpace {
         true
     }
 
-    /// Calls `each` with every entry of segment `seq`, in order; stops at its end or at the first damaged batch.
+    /// Calls `each` with every entry of segment `seq`, in order, damaged batches left out.
     ///
     /// # Errors
     /// [`ReadError`] of the disk or of a segment that is not in use.
@@ -164,11 +164,16 @@ impl LogSpace {
         if self.segment(seq).is_none() {
             return Err(ReadError::NoSuchAddress(at.0));
         }
-        while let Some((header, batch)) = self.batch_at(at)? {
-            for_each_entry(at, &header, &batch, &mut each);
-            at = LogAddr(at.0 + header.extent());
-            if self.seq_of(at) != seq {
-                break;
+        let mut epoch = 0;
+        while self.seq_of(at) == seq {
+            // What an earlier opening of the log left behind its end is of an earlier epoch.
+            match self.batch_at(at)?.filter(|(header, _)| header.epoch >= epoch) {
+                Some((header, batch)) => {
+                    for_each_entry(at, &header, &batch, &mut each);
+                    epoch = header.epoch;
+                    at = LogAddr(at.0 + header.extent());
+                }
+                None => at = LogAddr(at.0 + BLOCK),
             }
         }
         Ok(())
@@ -190,6 +195,12 @@ impl LogSpace {
 
     /// The sound batch at `addr`, or `None` when there is none.
     pub(crate) fn batch_at(&self, addr: LogAddr) -> Result<Option<(BatchHeader, Bytes)>, ReadError> {
+        let found = self.batch_as_it_is(addr)?;
+        Ok(found.filter(|(header, octets)| header.verify(octets)))
+    }
+
+    /// The octets at `addr` that its header says are a batch of this ring there; not verified.
+    pub(crate) fn batch_as_it_is(&self, addr: LogAddr) -> Result<Option<(BatchHeader, Bytes)>, ReadError> {
         let (seq, offset) = self.split(addr);
         let room = self.ring.config.segment_bytes - offset;
         let Some(segment) = self.segment(seq).filter(|_| offset >= BLOCK && room >= BLOCK) else {
@@ -213,7 +224,7 @@ impl LogSpace {
                 other => other?,
             }
         }
-        Ok(header.verify(&first).then(|| (header, Bytes::from(first))))
+        Ok(Some((header, Bytes::from(first))))
     }
 }
 
