@@ -88,7 +88,7 @@ async fn damaged_changes_close_the_pool_and_a_salvage_brings_the_rest() {
     dasd.flip_bit(&log, batch + 60, 5);
     let error = open(&dasd).unwrap_err();
     assert!(matches!(error, PoolOpenError::Damaged { .. }), "{error}");
-    assert!(error.to_string().contains("SALVAGE"), "{error}");
+    assert!(error.to_string().contains("endicott salvage"), "{error}");
     let disks: Arc<dyn Dasd> = Arc::new(dasd.clone());
     let refused = check(&disks, &roomy(), clock(), true, &mut |_| {});
     assert!(matches!(refused, Err(ToolError::Open(PoolOpenError::Damaged { .. }))));

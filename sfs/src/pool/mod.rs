@@ -176,8 +176,8 @@ pub enum PoolOpenError {
     Pool(#[from] PoolError),
     /// The log is damaged where changes stand that the catalog does not have yet.
     #[error(
-        "the log of the file pool is damaged ({from:#x} to {to:#x}), so the latest changes cannot be told; bring a backup \
-         back with RESTORE, after saving what is readable with SALVAGE"
+        "the log of the file pool is damaged ({from:#x} to {to:#x}), so the latest changes cannot be told; save \
+         what is readable with endicott salvage, then bring that or a backup back with endicott restore"
     )]
     Damaged {
         /// Position behind the last sound batch before the damage.
