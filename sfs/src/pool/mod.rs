@@ -386,10 +386,16 @@ impl Pool {
     pub async fn close(&self) {
         let inner = self.inner.clone();
         let noted = tokio::task::spawn_blocking(move || references::flush(&inner)).await;
-        if let Ok(Err(error)) = noted {
+        // A machine that is forced while its server closes the pool leaves the rest to whoever closes it again.
+        let closed = || self.inner.log.is_closed();
+        if let Ok(Err(error)) = noted
+            && !closed()
+        {
             tracing::warn!(%error, "dates of reference are lost");
         }
-        if let Err(error) = self.checkpoint().await {
+        if let Err(error) = self.checkpoint().await
+            && !closed()
+        {
             tracing::warn!(%error, "no checkpoint at close; the next start redoes the log");
         }
         let inner = self.inner.clone();

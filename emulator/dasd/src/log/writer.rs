@@ -153,6 +153,11 @@ impl<O: LogOwner> Log<O> {
         self.offline.get().cloned()
     }
 
+    /// Whether somebody has closed it, or is about to be done with that.
+    pub fn is_closed(&self) -> bool {
+        self.queue.is_closed()
+    }
+
     /// Greatest payload of one entry in octets.
     pub fn max_entry(&self) -> u64 {
         max_entry(&self.space)
