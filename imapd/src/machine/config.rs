@@ -2,7 +2,7 @@
 //!
 //! One statement a record, keyword and operand; keywords in any case; `;` starts a comment. Every wrong record is
 //! reported with its number, the token and the reason. FilePoolID and BadFileID are required. EnrollBlocks,
-//! MaxConnections, MaxPerAddress and MaxPerUser are ours.
+//! MaxConnections, MaxPerAddress, MaxPerUser, Comment (words) and AdminURI are ours.
 
 use std::time::Duration;
 
@@ -37,6 +37,10 @@ pub struct ImapConfig {
     pub max_per_address: usize,
     /// Connections of one user.
     pub max_per_user: usize,
+    /// What the server says of itself to clients that ask.
+    pub comment: Option<String>,
+    /// Where its administrator is reached, a URI.
+    pub admin: Option<String>,
 }
 
 /// A record that is wrong, or a statement that is missing (record 0).
@@ -61,6 +65,8 @@ struct Draft {
     max_connections: Option<u64>,
     max_per_address: Option<u64>,
     max_per_user: Option<u64>,
+    comment: Option<String>,
+    admin: Option<String>,
 }
 
 /// Reads the records of IMAP CONFIG.
@@ -103,11 +109,17 @@ pub fn read<'a>(records: impl Iterator<Item = &'a str>) -> Result<ImapConfig, Ve
         max_connections: size(draft.max_connections, 16_384),
         max_per_address: size(draft.max_per_address, 16_384),
         max_per_user: size(draft.max_per_user, 1_024),
+        comment: draft.comment,
+        admin: draft.admin,
     })
 }
 
 fn take(draft: &mut Draft, words: &[&str]) -> Result<(), (String, String)> {
     let [keyword, operands @ ..] = words else { return Ok(()) };
+    if keyword.eq_ignore_ascii_case("COMMENT") && !operands.is_empty() {
+        draft.comment = Some(operands.join(" "));
+        return Ok(());
+    }
     let [operand] = operands else {
         return Err(((*keyword).into(), "takes exactly one operand".into()));
     };
@@ -127,6 +139,7 @@ fn take(draft: &mut Draft, words: &[&str]) -> Result<(), (String, String)> {
         "ENROLLBLOCKS" => draft.enroll_blocks = number(1, u64::from(u32::MAX))?,
         "MAXCONNECTIONS" => draft.max_connections = number(1, 1_000_000)?,
         "MAXPERADDRESS" => draft.max_per_address = number(1, 1_000_000)?,
+        "ADMINURI" => draft.admin = Some((*operand).to_owned()),
         "MAXPERUSER" => draft.max_per_user = number(1, 1_000_000)?,
         _ => return Err(((*keyword).into(), "unknown statement".into())),
     }

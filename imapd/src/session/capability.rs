@@ -27,6 +27,8 @@ pub enum Condition {
     PasswordsAllowed,
     /// When passwords may not be sent as things are.
     PasswordsRefused,
+    /// For administrators.
+    Administrator,
 }
 
 const IN: u8 = AUTHENTICATED | SELECTED;
@@ -62,6 +64,13 @@ rows! {
     "LIST-STATUS", "RFC 5819", IN, Always;
     "STATUS=SIZE", "RFC 8438", IN, Always;
     "APPENDLIMIT=67108864", "RFC 7889", IN, Always;
+    "METADATA", "RFC 5464", IN, Always;
+    "LIST-METADATA", "RFC 9590", IN, Always;
+    "QUOTA", "RFC 9208", IN, Always;
+    "QUOTA=RES-STORAGE", "RFC 9208", IN, Always;
+    "QUOTA=RES-MESSAGE", "RFC 9208", IN, Always;
+    "QUOTA=RES-MAILBOX", "RFC 9208", IN, Always;
+    "QUOTASET", "RFC 9208", IN, Administrator;
     "CONDSTORE", "RFC 7162", IN, Always;
     "QRESYNC", "RFC 7162", IN, Always;
     "MULTIAPPEND", "RFC 3502", IN, Always;
@@ -90,6 +99,7 @@ pub fn list(session: &Session) -> String {
             Condition::CanStartTls => session.server.starttls && !session.tls,
             Condition::PasswordsAllowed => allowed,
             Condition::PasswordsRefused => !allowed,
+            Condition::Administrator => session.is_administrator(),
         };
         if shown {
             if !out.is_empty() {

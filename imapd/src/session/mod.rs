@@ -28,7 +28,7 @@ use crate::wire::{Limits, Mode, Refusal};
 pub use enabled::Enabled;
 pub use out::{Drain, Out};
 pub use reply::{Failure, Reply, Status};
-pub use server::Server;
+pub use server::{About, Server};
 pub use view::View;
 
 /// What the transport must do next.
@@ -126,6 +126,11 @@ impl Session {
     /// Whether the client has logged in.
     pub fn is_authenticated(&self) -> bool {
         self.user.is_some()
+    }
+
+    /// Whether the user administers the server.
+    pub(crate) fn is_administrator(&self) -> bool {
+        self.user.as_ref().is_some_and(|user| (self.server.administrators)(user.id()))
     }
 
     /// The user, once logged in.

@@ -9,6 +9,16 @@ use super::registry::Sessions;
 use crate::auth::Authenticator;
 use crate::mailstore::{MailStore, SessionId};
 use crate::transport::ConnectionLimits;
+use crate::vm::UserId;
+
+/// What the server tells of itself.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct About {
+    /// A comment.
+    pub comment: Option<String>,
+    /// How to reach the administrator, a URI.
+    pub admin: Option<String>,
+}
 
 /// The server as sessions see it.
 pub struct Server {
@@ -22,6 +32,10 @@ pub struct Server {
     pub starttls: bool,
     /// Whether passwords may come in the clear.
     pub clear_passwords: bool,
+    /// Who may administer: set quotas, look at those of others.
+    pub administrators: Arc<dyn Fn(UserId) -> bool + Send + Sync>,
+    /// What `/shared/comment` and `/shared/admin` of the server say (RFC 5464 section 6.2.1).
+    pub about: About,
     /// Who is connected.
     pub sessions: Arc<Sessions>,
     /// How many connections there may be.
@@ -45,6 +59,8 @@ impl Server {
             auth,
             starttls: false,
             clear_passwords: true,
+            administrators: Arc::new(|_| false),
+            about: About::default(),
             sessions: Arc::default(),
             limits: Arc::default(),
             cpu: Arc::new(Semaphore::new(cpus.max(1))),
