@@ -17,6 +17,7 @@
 //! All layouts on disk are little-endian, versioned, and checked with CRC32C.
 
 pub mod anchor;
+mod buffers;
 pub mod error;
 pub mod faulty;
 pub mod host;

@@ -14,6 +14,7 @@ use parking_lot::Mutex;
 use super::format::{BATCH_HEADER, BatchHeader, SegmentHeader, VERSION, u32_at};
 use super::{LogAddr, LogConfig};
 use crate::BLOCK;
+use crate::buffers::Buffers;
 use crate::error::{OpenError, ReadError};
 use crate::io::{Dasd, Disk};
 
@@ -52,6 +53,7 @@ pub(crate) struct Ring {
     pub(crate) dasd: Arc<dyn Dasd>,
     pub(crate) config: LogConfig,
     pub(crate) id: u64,
+    buffers: Arc<Buffers>,
     state: Mutex<State>,
 }
 
@@ -63,7 +65,7 @@ pub struct LogSpace {
 
 impl LogSpace {
     pub(crate) fn new(dasd: Arc<dyn Dasd>, config: LogConfig, id: u64) -> Self {
-        Self { ring: Arc::new(Ring { dasd, config, id, state: Mutex::default() }) }
+        Self { ring: Arc::new(Ring { dasd, config, id, buffers: Arc::default(), state: Mutex::default() }) }
     }
 
     fn split(&self, addr: LogAddr) -> (u64, u64) {
@@ -109,9 +111,7 @@ impl LogSpace {
         if pin.0.seq != seq || offset + len as u64 > self.ring.config.segment_bytes {
             return Err(ReadError::NoSuchAddress(addr.0));
         }
-        let mut buf = vec![0; len];
-        pin.0.disk.read_at(&mut buf, offset)?;
-        Ok(Bytes::from(buf))
+        Ok(self.ring.buffers.fill(len, |octets| pin.0.disk.read_at(octets, offset))?)
     }
 
     /// [`Self::read_pinned`] if that needs no waiting for a device; `None` if it would.
@@ -123,8 +123,7 @@ impl LogSpace {
         if pin.0.seq != seq || offset + len as u64 > self.ring.config.segment_bytes {
             return Err(ReadError::NoSuchAddress(addr.0));
         }
-        let mut buf = vec![0; len];
-        Ok(pin.0.disk.read_cached(&mut buf, offset)?.then(|| Bytes::from(buf)))
+        Ok(self.ring.buffers.try_fill(len, |octets| pin.0.disk.read_cached(octets, offset))?)
     }
 
     /// Length of every segment in octets.
