@@ -5,7 +5,9 @@
 //! unit of the session is rolled back.
 
 mod authority;
+mod ending;
 mod handler;
+mod perform;
 pub(crate) mod protocol;
 mod resync;
 
