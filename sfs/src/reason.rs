@@ -109,6 +109,10 @@ reasons! {
     SpaceLimit = 90_510, Ours, "file space limit exceeded; the work unit was rolled back";
     SpaceThreshold = 90_520, Ours, "file space is above its warning threshold";
     PoolFull = 90_530, Ours, "storage group is full; the work unit was rolled back";
+    GroupUnknown = 90_540, Ours, "storage group does not exist or is not for this purpose";
+    MinidiskExists = 90_550, Ours, "file pool has a minidisk of that device number";
+    Disabled = 90_650, Ours, "storage group or file space is disabled";
+    NotDisabled = 90_660, Ours, "storage group or file space is not disabled";
     PoolOffline = 90_600, Ours, "file pool is offline";
     PoolUnknown = 90_610, Ours, "file pool is not available";
     PoolDisabled = 90_620, Ours, "file pool does not accept new work";
@@ -160,7 +164,11 @@ impl From<&PoolError> for ReasonCode {
             PoolError::RecordNumber => Self::RecordNumber,
             PoolError::Limit(_) => Self::LimitExceeded,
             PoolError::SpaceLimit => Self::SpaceLimit,
-            PoolError::StorageFull => Self::PoolFull,
+            PoolError::StorageFull | PoolError::GroupFull(_) => Self::PoolFull,
+            PoolError::NoGroup => Self::GroupUnknown,
+            PoolError::MinidiskExists => Self::MinidiskExists,
+            PoolError::Disabled => Self::Disabled,
+            PoolError::NotDisabled => Self::NotDisabled,
             PoolError::Offline(_) => Self::PoolOffline,
             PoolError::Damaged(_) => Self::Damaged,
             // The server tries again in a thread that may wait.

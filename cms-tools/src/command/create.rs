@@ -90,6 +90,10 @@ pub(super) fn csl_message(module: &'static str, error: &CslError, object: &str) 
         R::SpaceExists => dms(module, 1205, 28, &[object, &pool]),
         R::DirectoryNotEmpty => dms(module, 1144, 88, &[object]),
         R::NotAdministrator => dms(module, 1258, 76, &[]),
+        R::PoolFull => dms(module, 107, 40, &[object]),
+        R::GroupUnknown | R::MinidiskExists | R::Disabled | R::NotDisabled => {
+            dms(module, 2616, 40, &[&error.reason.to_string()])
+        }
         R::SpaceLimit => dms(module, 1151, 13, &[object]),
         R::Locked | R::FileOpen => dms(module, 1138, 70, &[object]),
         R::PoolUnknown | R::PoolOffline | R::PoolDisabled | R::ConnectionRefused | R::ConnectionLost => {

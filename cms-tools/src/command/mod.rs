@@ -16,6 +16,7 @@ mod create;
 mod delete;
 mod enroll;
 mod erase;
+pub mod filepool;
 mod global;
 mod grant;
 mod help;
@@ -77,6 +78,7 @@ pub const COMMANDS: &[CmsCommand] = &[
     delete::ROW,
     enroll::ROW,
     erase::ROW,
+    filepool::ROW,
     global::ROW,
     grant::GRANT,
     help::ROW,

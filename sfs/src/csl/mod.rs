@@ -21,6 +21,10 @@ mod dmscrob;
 mod dmsdeloc;
 mod dmsdeusr;
 mod dmsdirat;
+mod dmsdisfs;
+mod dmsdissg;
+mod dmsenafs;
+mod dmsenasg;
 mod dmsenusr;
 mod dmserase;
 mod dmsexidi;
@@ -46,6 +50,7 @@ mod dmsqlima;
 mod dmsqlimu;
 mod dmsqobj;
 mod dmsqsfsl;
+mod dmsqusg;
 mod dmsrddbk;
 mod dmsread;
 mod dmsreloc;
@@ -74,8 +79,9 @@ pub use crate::pool::{FileChanges, ReadOut};
 pub use crate::reason::{ReasonCode, ReturnCode};
 pub use crate::server::{Conflict, DirRecord};
 pub use crate::types::{
-    Attributes, DirControl, DirStatus, EntryType, FileId, FileStatus, Grantee, Intent, LockDuration,
-    LockInfo, LockType, ModeNumber, RecordFormat, Rights, SpaceStatus, Stamp,
+    Attributes, DirControl, DirStatus, DisableInfo, DisableMode, EntryType, FileId, FileStatus, Grantee,
+    GroupStatus, Intent, LockDuration, LockInfo, LockType, Minidisk, ModeNumber, PoolPart, RecordFormat,
+    Rights, SpaceStatus, Stamp, StorageGroup,
 };
 pub use dmscheck::{CheckWait, Checked, PendingRequest, RequestId};
 pub use dmsclose::Closed;
@@ -85,6 +91,7 @@ pub use dmsexist::Existing;
 pub use dmsgetdl::AliasRecord;
 pub use dmsopdir::DirIntent;
 pub use dmsopen::{OpenOptions, OpenedFile};
+pub use dmsqusg::StorageGroups;
 pub use link::{GuestConnector, PoolConnector, PoolLink};
 pub use units::WorkUnitId;
 pub use wuerror::{FPERROR_LENGTH, FpError, MAX_WARNINGS, WUERROR_PREFIX, WuError, dmswuerr, encode_wuerror};

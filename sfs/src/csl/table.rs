@@ -119,7 +119,11 @@ routines! {
     DMSDELOC Ours (object fileid In) [userid c8 In, workunitid int In, wuerror buffer Out];
     DMSDEUSR Ours (userid c8 In, filepoolid c8 In) [wuerror buffer Out];
     DMSDIRAT Ours (dirname dirname In, options options In) [workunitid int In, wuerror buffer Out];
-    DMSENUSR Ours (userids buffer In, filepoolid c8 In, blocks int In) [wuerror buffer Out];
+    DMSDISFS Ours (userid c8 In, filepoolid c8 In, options options In) [wuerror buffer Out];
+    DMSDISSG Ours (storage_group int In, filepoolid c8 In, options options In) [wuerror buffer Out];
+    DMSENAFS Ours (userid c8 In, filepoolid c8 In) [wuerror buffer Out];
+    DMSENASG Ours (storage_group int In, filepoolid c8 In) [wuerror buffer Out];
+    DMSENUSR Ours (userids buffer In, filepoolid c8 In, blocks int In) [storage_group int In, wuerror buffer Out];
     DMSERASE Exact (fileid fileid In, options options In) [workunitid int In, wuerror buffer Out, requestid int InOut];
     DMSEXIDI Ours (dirname dirname In) [workunitid int In, wuerror buffer Out];
     DMSEXIFI Exact (fileid fileid In, options options In) [workunitid int In, wuerror buffer Out];
@@ -147,6 +151,7 @@ routines! {
     DMSQLIMU Ours (userid c8 In, filepoolid c8 In, limit int Out, used int Out, threshold int Out) [wuerror buffer Out];
     DMSQOBJ Ours (fileid fileid In, data buffer Out) [workunitid int In, wuerror buffer Out];
     DMSQSFSL Exact (filepoolid buffer In, server_level int Out) [wuerror buffer Out];
+    DMSQUSG Ours (filepoolid c8 In, storage_group int In, buffer buffer Out) [wuerror buffer Out];
     DMSRDDBK Ours (token c8 In, block int In, buffer buffer Out) [wuerror buffer Out, requestid int InOut];
     DMSREAD Ours (token c8 In, num_recs int InOut, rec_len int In, buffer buffer Out, bytes_read int Out) [wuerror buffer Out, requestid int InOut];
     DMSRELOC Ours (object fileid In, dirname dirname In, options options In) [workunitid int In, wuerror buffer Out];

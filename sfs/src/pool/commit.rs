@@ -16,6 +16,7 @@ use super::apply::{Commit, Committed};
 use super::catalog::{BodyId, BodyRec, DirId, FileNo, FileRec, ObjectNo, Slice, Storage, checksums};
 use super::draft::{Content, Keyed, Overlay};
 use super::error::PoolError;
+use super::group::GroupCharge;
 use super::image::{Image, Source};
 use super::lock::LockSet;
 use super::op::{self, Op, OpExtent};
@@ -346,12 +347,22 @@ async fn finish(inner: &Arc<Inner>, mut plan: Plan, locks: LockSet) -> Result<Co
             charges,
             locks: Some(locks),
             writing,
+            groups: GroupCharge::default(),
         });
     }
     // Inline bodies have no place in an indirect entry: they go to the volume too.
     move_inline_out(inner, &mut plan.ops, &plan.inline).await?;
     let payload = bodiless_payload(inner, &plan.ops).await?;
-    Ok(Commit { ops: plan.ops, payload, bodies_at: 0, gives_back, charges, locks: Some(locks), writing })
+    Ok(Commit {
+        ops: plan.ops,
+        payload,
+        bodies_at: 0,
+        gives_back,
+        charges,
+        locks: Some(locks),
+        writing,
+        groups: GroupCharge::default(),
+    })
 }
 
 impl Plan {

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use thiserror::Error;
 
 use super::codec::Malformed;
+use crate::types::StorageGroup;
 
 /// Why a request to a file pool failed. A failed request leaves the work unit as it was, unless the variant says that the
 /// work unit was rolled back.
@@ -94,6 +95,21 @@ pub enum PoolError {
     /// The disks of the pool are full. The work unit was rolled back.
     #[error("file pool is out of space")]
     StorageFull,
+    /// The storage group of the file space would be over the size of its minidisks. The work unit was rolled back.
+    #[error("storage group {0} is full")]
+    GroupFull(StorageGroup),
+    /// There is no such storage group, or it is not one for this purpose.
+    #[error("storage group not found")]
+    NoGroup,
+    /// The file pool has a minidisk with that device number.
+    #[error("minidisk exists already")]
+    MinidiskExists,
+    /// The storage group or file space is disabled.
+    #[error("disabled")]
+    Disabled,
+    /// The storage group or file space is not disabled.
+    #[error("not disabled")]
+    NotDisabled,
     /// A write to the pool's disks failed; it refuses work until it has been restarted and recovered. Whether a commit
     /// that was under way is kept shows then.
     #[error("file pool is offline: {0}")]
@@ -112,7 +128,7 @@ pub enum PoolError {
 impl PoolError {
     /// Whether the work unit was rolled back.
     pub fn rolled_back(&self) -> bool {
-        matches!(self, Self::SpaceLimit | Self::StorageFull | Self::Offline(_))
+        matches!(self, Self::SpaceLimit | Self::StorageFull | Self::GroupFull(_) | Self::Offline(_))
     }
 }
 

@@ -80,6 +80,15 @@ impl LockTable {
         held.units.iter().copied().find(|u| *u != unit)
     }
 
+    /// A unit other than `unit` that works in a file space of those meant.
+    pub(crate) fn space_holder(&self, unit: u64, meant: impl Fn(&str) -> bool) -> Option<u64> {
+        self.shards.iter().find_map(|shard| {
+            let shard = shard.lock();
+            let held = shard.iter().filter(|(key, _)| matches!(key, LockKey::Space(name) if meant(name)));
+            held.flat_map(|(_, held)| &held.units).copied().find(|holder| *holder != unit)
+        })
+    }
+
     /// Wakes those who wait, to try again: an explicit lock is gone.
     pub(crate) fn wake(&self) {
         self.released.notify_waiters();

@@ -13,7 +13,7 @@
 //! - a number for a directory, file, object, body or commit over several pools is never used twice;
 //! - a prepared work unit holds its locks, over restarts, until it is resolved.
 //!
-//! Authorities are kept here and decided on in the server. Not here: file pool commands, storage groups one by one.
+//! Authorities are kept here and decided on in the server. Not here: file pool commands.
 
 mod apply;
 mod backend;
@@ -21,10 +21,12 @@ pub(crate) mod catalog;
 mod check;
 pub(crate) mod codec;
 mod commit;
+mod disable;
 mod draft;
 mod error;
 mod explicit;
 mod file;
+mod group;
 mod image;
 mod lock;
 mod mover;
@@ -53,13 +55,14 @@ pub use check::Findings;
 pub use commit::MAX_INLINE_BODY;
 pub use error::PoolError;
 pub use explicit::MAX_LOCKS_PER_OBJECT;
+pub use group::{FIRST_MINIDISKS, MAX_MINIDISKS};
 pub use row::GlobalUnit;
 pub use unit::{
     Access, DirPath, FileChanges, MAX_CHANGES, MAX_EXTERNAL, MAX_LEVELS, MAX_OPEN, MAX_PENDING,
     MAX_THRESHOLD, OpenRequest, Opened, ReadOut, Token, Waiting, WorkUnit,
 };
 
-use crate::types::{SpaceStatus, Stamp};
+use crate::types::{Minidisk, SpaceStatus, Stamp};
 use apply::{Applier, CheckpointRule};
 use backend::{DiskBackend, Reserve};
 use catalog::{
@@ -131,6 +134,7 @@ pub(crate) struct Inner {
     pub(crate) cached: Store,
     pub(crate) locks: Arc<LockTable>,
     pub(crate) explicit: ExplicitLocks,
+    pub(crate) disables: Arc<disable::Disables>,
     pub(crate) prepared: prepare::PreparedUnits,
     /// Days of reference not yet noted in the catalog.
     pub(crate) referenced: parking_lot::Mutex<references::References>,
@@ -197,6 +201,19 @@ impl Pool {
     /// # Errors
     /// [`PoolOpenError`], in particular when there is a pool already.
     pub fn generate(dasd: &Arc<dyn Dasd>, config: &PoolConfig, ring_id: u64) -> Result<(), PoolOpenError> {
+        Self::generate_with(dasd, config, ring_id, &FIRST_MINIDISKS)
+    }
+
+    /// [`Self::generate`] with these minidisks, the layout of a POOLDEF.
+    ///
+    /// # Errors
+    /// As [`Self::generate`].
+    pub fn generate_with(
+        dasd: &Arc<dyn Dasd>,
+        config: &PoolConfig,
+        ring_id: u64,
+        minidisks: &[Minidisk],
+    ) -> Result<(), PoolOpenError> {
         dasd::format(dasd.clone(), &config.log, ring_id)?;
         let disk = dasd.create(CATALOG)?;
         let reserve = Arc::new(Reserve::new(dasd.clone(), config.reserve_bytes));
@@ -210,7 +227,7 @@ impl Pool {
             txn.open_table(RECORD).map_err(redb_open)?;
             txn.open_table(BODY).map_err(redb_open)?;
             txn.open_table(LIVE).map_err(redb_open)?;
-            txn.open_table(ROW).map_err(redb_open)?;
+            define_minidisks(&txn, minidisks)?;
             let mut meta = txn.open_table(META).map_err(redb_open)?;
             for (name, value) in
                 [(META_VERSION, CATALOG_VERSION), (META_REDO, LogAddr::START.0), (META_NEXT, 1)]
@@ -264,6 +281,7 @@ impl Pool {
         let mut applier = Applier::new(db, snapshot.clone(), store.clone(), next.clone(), rule, reserve)?;
         redo_entries(&mut applier, &store, &next, &entries, recovered.end())?;
         let explicit = ExplicitLocks::load(&snapshot.load())?;
+        let disables = Arc::new(disable::Disables::load(&snapshot.load())?);
         let log = recovered.start(applier)?;
         let pool = Self {
             inner: Arc::new(Inner {
@@ -273,6 +291,7 @@ impl Pool {
                 store,
                 locks: Arc::new(LockTable::default()),
                 explicit,
+                disables,
                 prepared: prepare::PreparedUnits::default(),
                 referenced: parking_lot::Mutex::default(),
                 clock,
@@ -315,7 +334,7 @@ impl Pool {
     /// [`PoolError::NoSpace`]; damage.
     pub fn space_status(&self, name: &str) -> Result<SpaceStatus, PoolError> {
         let rec = self.inner.current().space(name)?.ok_or(PoolError::NoSpace)?;
-        Ok(SpaceStatus { limit: rec.limit, used: rec.used, threshold: rec.threshold })
+        Ok(SpaceStatus { limit: rec.limit, used: rec.used, threshold: rec.threshold, group: rec.group })
     }
 
     /// All file spaces with their committed figures, by name.
@@ -324,8 +343,12 @@ impl Pool {
     /// Damage.
     pub fn spaces(&self) -> Result<Vec<(String, SpaceStatus)>, PoolError> {
         let all = self.inner.current().spaces()?;
-        let status =
-            |r: &catalog::SpaceRec| SpaceStatus { limit: r.limit, used: r.used, threshold: r.threshold };
+        let status = |r: &catalog::SpaceRec| SpaceStatus {
+            limit: r.limit,
+            used: r.used,
+            threshold: r.threshold,
+            group: r.group,
+        };
         Ok(all.iter().map(|(name, rec)| (name.clone(), status(rec))).collect())
     }
 
@@ -387,20 +410,29 @@ impl Pool {
 }
 
 /// Brings an older catalog to the version of this program: version 2 brought the `row` table and file records of version 2,
-/// which are written as files change.
+/// which are written as files change; version 3 brought storage groups, of which older pools have the first two.
 fn upgrade(db: &Database) -> Result<(), PoolOpenError> {
     let found = {
         let txn = db.begin_read().map_err(redb_open)?;
         let meta = txn.open_table(META).map_err(redb_open)?;
         meta.get(META_VERSION).map_err(redb_open)?.map_or(0, |v| v.value())
     };
-    if found != 1 {
+    if found != 1 && found != 2 {
         return Ok(());
     }
     let txn = db.begin_write().map_err(redb_open)?;
-    txn.open_table(ROW).map_err(redb_open)?;
+    define_minidisks(&txn, &FIRST_MINIDISKS)?;
     txn.open_table(META).map_err(redb_open)?.insert(META_VERSION, CATALOG_VERSION).map_err(redb_open)?;
     txn.commit().map_err(redb_open)
+}
+
+/// Makes the `row` table, if it is not there, with rows for minidisks.
+fn define_minidisks(txn: &redb::WriteTransaction, minidisks: &[Minidisk]) -> Result<(), PoolOpenError> {
+    let mut rows = txn.open_table(ROW).map_err(redb_open)?;
+    for (key, value) in minidisks.iter().map(row::minidisk) {
+        rows.insert(key.as_slice(), value.as_slice()).map_err(redb_open)?;
+    }
+    Ok(())
 }
 
 /// Applies what recovery found in the log, in bounded transactions, and takes a checkpoint.

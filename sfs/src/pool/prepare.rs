@@ -17,6 +17,7 @@ use cp::name::FilePoolId;
 use super::apply::{Commit, Committed};
 use super::commit::{self, log_error};
 use super::error::PoolError;
+use super::group::GroupCharge;
 use super::lock::{LockKey, LockMode, LockSet};
 use super::op::{self, Op};
 use super::row::{self, GlobalUnit, PreparedRow};
@@ -93,7 +94,16 @@ async fn log_ops(
     gives_back: bool,
 ) -> Result<Committed, PoolError> {
     let payload = commit::bodiless_payload(inner, &ops).await?;
-    let commit = Commit { ops, payload, bodies_at: 0, gives_back, charges, locks, writing: None };
+    let commit = Commit {
+        ops,
+        payload,
+        bodies_at: 0,
+        gives_back,
+        charges,
+        locks,
+        writing: None,
+        groups: GroupCharge::default(),
+    };
     inner.log.submit(commit).await.map_err(log_error)?
 }
 

@@ -10,6 +10,7 @@ use super::apply::Commit;
 use super::catalog::{DirId, FileNo, FileRec, Name16};
 use super::commit::log_error;
 use super::error::PoolError;
+use super::group::GroupCharge;
 use super::op::{self, Op};
 use crate::types::Stamp;
 
@@ -57,6 +58,7 @@ pub(crate) fn flush(inner: &Inner) -> Result<(), PoolError> {
             charges: Vec::new(),
             locks: None,
             writing: None,
+            groups: GroupCharge::default(),
         };
         inner.log.submit_blocking(commit).map_err(log_error)??;
     }

@@ -26,6 +26,7 @@ pub use open::{OpenRequest, Opened, Token, Waiting};
 
 use super::Inner;
 use super::catalog::{DirId, DirRec, FileNo, Name16, ObjectNo, file_id, file_key, level_key};
+use super::disable::Gate;
 use super::draft::Overlay;
 use super::error::PoolError;
 use super::explicit::Purpose;
@@ -83,6 +84,7 @@ impl WorkUnit {
             pending: 0,
             busy: false,
             user,
+            gate: Gate { disables: inner.disables.clone(), snapshot: inner.snapshot.clone(), user },
         };
         Self { inner, state: Mutex::new(state) }
     }

@@ -57,9 +57,15 @@ fn is_admin(shared: &Shared, user: UserId) -> bool {
 /// The failure to be returned to him.
 pub(super) fn check_user(shared: &Shared, user: UserId, call: &Call) -> Result<(), Failure> {
     let (allowed, reason) = match call {
-        Call::Enroll { .. } | Call::DeleteUser { .. } | Call::SetLimit { .. } | Call::ListUsers => {
-            (false, ReasonCode::NotAdministrator)
-        }
+        Call::Enroll { .. }
+        | Call::DeleteUser { .. }
+        | Call::SetLimit { .. }
+        | Call::ListUsers
+        | Call::Groups { .. }
+        | Call::AddMinidisk { .. }
+        | Call::Disable { .. }
+        | Call::Enable { .. }
+        | Call::Disabled => (false, ReasonCode::NotAdministrator),
         Call::QueryLimits { user: owner } | Call::SetThreshold { user: owner, .. } => {
             (*owner == user, ReasonCode::NotAuthorized)
         }

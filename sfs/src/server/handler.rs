@@ -132,6 +132,11 @@ impl Session {
                 Err(failed) => Err(failed),
             },
             Call::Unlock { object, user } => self.unlock(object, *user).await,
+            Call::Groups { .. }
+            | Call::AddMinidisk { .. }
+            | Call::Disable { .. }
+            | Call::Enable { .. }
+            | Call::Disabled => self.on_groups(number, request.wait, &request.call).await,
             Call::Conflicts => Ok(plain(Answer::Conflicts(self.shared.conflicts()))),
             Call::Level => Ok(plain(Answer::Level(super::SERVER_LEVEL))),
             _ => return None,

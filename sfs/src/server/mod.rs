@@ -12,7 +12,7 @@ pub(crate) mod protocol;
 mod resync;
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering};
 use std::sync::{Arc, Weak};
 
 use cp::Guest;
@@ -26,6 +26,7 @@ pub use protocol::{Conflict, DirRecord};
 pub(crate) const SERVER_LEVEL: u32 = 40;
 
 use crate::pool::{Pool, PoolError, StorageFigures};
+use crate::types::GroupStatus;
 use handler::Session;
 
 /// What sessions and operator commands share.
@@ -34,10 +35,14 @@ pub(crate) struct Shared {
     pub(crate) pool: Pool,
     pub(crate) admins: RwLock<BTreeSet<UserId>>,
     pub(crate) disabled: AtomicBool,
+    group_threshold: AtomicU8,
     pub(crate) sessions: Mutex<BTreeMap<u64, Connected>>,
     pub(crate) resync: resync::Resync,
     next_session: AtomicU64,
 }
+
+/// GROUPTHRESH when DMSPARMS does not say: percent of a storage group above which it is reported as nearly full.
+pub const DEFAULT_GROUPTHRESH: u8 = 90;
 
 /// A connection as the server's own commands see it.
 pub(crate) struct Connected {
@@ -47,6 +52,10 @@ pub(crate) struct Connected {
 }
 
 impl Shared {
+    fn group_threshold(&self) -> u8 {
+        self.group_threshold.load(Ordering::Relaxed)
+    }
+
     /// Who waits for whom.
     fn conflicts(&self) -> Vec<Conflict> {
         let sessions: Vec<_> = {
@@ -106,6 +115,10 @@ pub struct FilePoolReport {
     pub explicit_locks: usize,
     /// What the disks hold.
     pub storage: StorageFigures,
+    /// Storage groups, none when the pool refuses work.
+    pub groups: Vec<GroupStatus>,
+    /// GROUPTHRESH: percent of a storage group above which it is nearly full.
+    pub group_threshold: u8,
     /// Administrators.
     pub administrators: Vec<UserId>,
     /// Why the pool refuses work, if it does.
@@ -136,6 +149,7 @@ impl FilePoolServer {
             pool,
             admins: RwLock::new(admins.iter().copied().collect()),
             disabled: AtomicBool::new(false),
+            group_threshold: AtomicU8::new(DEFAULT_GROUPTHRESH),
             sessions: Mutex::default(),
             resync: resync::Resync::default(),
             next_session: AtomicU64::new(1),
@@ -171,6 +185,16 @@ impl FilePoolServer {
     /// DISABLE and ENABLE: whether new connections are refused.
     pub fn set_disabled(&self, disabled: bool) {
         self.shared.disabled.store(disabled, Ordering::Relaxed);
+    }
+
+    /// GROUPTHRESH of DMSPARMS, in percent.
+    pub fn set_group_threshold(&self, percent: u8) {
+        self.shared.group_threshold.store(percent, Ordering::Relaxed);
+    }
+
+    /// GROUPTHRESH, in percent.
+    pub fn group_threshold(&self) -> u8 {
+        self.shared.group_threshold()
     }
 
     /// FORCE: severs the connections of `user`, or with `None` of everybody; their work is rolled back. Returns how many there
@@ -216,9 +240,9 @@ impl FilePoolServer {
             *connected.entry(session.user).or_default() += 1;
         }
         let offline = shared.pool.offline();
-        let storage = match offline {
-            None => shared.pool.storage().await?,
-            Some(_) => StorageFigures::default(),
+        let (storage, groups) = match offline {
+            None => (shared.pool.storage().await?, shared.pool.storage_groups().await?),
+            Some(_) => (StorageFigures::default(), Vec::new()),
         };
         Ok(FilePoolReport {
             id: shared.id,
@@ -231,6 +255,8 @@ impl FilePoolServer {
             locks: shared.pool.lock_count(),
             explicit_locks: shared.pool.explicit_lock_count(),
             storage,
+            groups,
+            group_threshold: shared.group_threshold(),
             administrators: shared.admins.read().iter().copied().collect(),
             offline: offline.map(|why| why.to_string()),
         })

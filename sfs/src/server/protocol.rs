@@ -11,8 +11,8 @@ use crate::names::{FilePattern, FileRef, SfsObject};
 use crate::pool::{FileChanges, GlobalUnit};
 use crate::reason::{ReasonCode, ReturnCode};
 use crate::types::{
-    Attributes, DirControl, DirStatus, FileStatus, Grantee, Intent, LockDuration, LockInfo, LockType, Rights,
-    SpaceStatus,
+    Attributes, DirControl, DirStatus, DisableInfo, DisableMode, FileStatus, Grantee, GroupStatus, Intent,
+    LockDuration, LockInfo, LockType, Minidisk, PoolPart, Rights, SpaceStatus, StorageGroup,
 };
 
 /// Message class of a request.
@@ -168,6 +168,7 @@ pub(crate) enum Call {
     Enroll {
         users: Vec<UserId>,
         blocks: u64,
+        group: StorageGroup,
     },
     DeleteUser {
         user: UserId,
@@ -180,6 +181,24 @@ pub(crate) enum Call {
         user: UserId,
     },
     ListUsers,
+    /// The figures of one storage group of user data, or of all.
+    Groups {
+        group: Option<StorageGroup>,
+    },
+    AddMinidisk {
+        group: StorageGroup,
+        device: u16,
+        blocks: Option<u64>,
+    },
+    Disable {
+        part: PoolPart,
+        mode: DisableMode,
+    },
+    Enable {
+        part: PoolPart,
+    },
+    /// What is disabled.
+    Disabled,
     /// A number for a commit over several pools that this one is to decide.
     NewGlobal,
     Prepare {
@@ -301,6 +320,12 @@ pub(crate) enum Answer {
     Data(Vec<u8>),
     Conflicts(Vec<Conflict>),
     Level(u32),
+    Groups {
+        groups: Vec<GroupStatus>,
+        threshold: u8,
+    },
+    Minidisk(Minidisk),
+    Disabled(Vec<(PoolPart, DisableInfo)>),
     Number(u64),
 }
 

@@ -240,6 +240,7 @@ impl WorkUnit {
         self.with(|state, snapshot| {
             let found = state.resolve(snapshot, dir)?;
             state.locks.take(LockKey::Space(found.space.clone()), LockMode::Shared)?;
+            state.gate.check(&found.space, true)?;
             state.locks.take(LockKey::Directory(found.id), LockMode::Exclusive)?;
             let snapshot = &self.inner.current();
             self.inner.explicit.check(found.id.0, state.user, Purpose::Erase)?;

@@ -4,6 +4,7 @@
 
 mod directories;
 mod files;
+mod groups;
 pub(super) mod records;
 mod sharing;
 mod spaces;
@@ -66,7 +67,7 @@ impl Session {
     /// Calls that carry a list of users.
     fn on_list(&self, at: At<'_>, call: &Call) -> Option<Result<Answer, Undone>> {
         Some(match call {
-            Call::Enroll { users, blocks } => spaces::enroll(at, users, *blocks),
+            Call::Enroll { users, blocks, group } => spaces::enroll(at, users, *blocks, *group),
             Call::Grant { object, to, rights } => sharing::grant(at, object, to, *rights),
             Call::Revoke { object, from, keep_read } => sharing::revoke(at, object, from, *keep_read),
             _ => return None,

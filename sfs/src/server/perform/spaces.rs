@@ -6,13 +6,18 @@ use super::{At, Outcome, Undone, done};
 use crate::pool::PoolError;
 use crate::server::handler::Session;
 use crate::server::protocol::{Answer, Call};
-use crate::types::SpaceStatus;
+use crate::types::{SpaceStatus, StorageGroup};
 
 /// Enrols all users or none; whatever else the unit holds stays.
-pub(super) fn enroll(at: At<'_>, users: &[UserId], blocks: u64) -> Result<Answer, Undone> {
+pub(super) fn enroll(
+    at: At<'_>,
+    users: &[UserId],
+    blocks: u64,
+    group: StorageGroup,
+) -> Result<Answer, Undone> {
     let fresh = !at.unit.is_active();
     for (user, index) in users.iter().zip(1u32..) {
-        if let Err(error) = at.unit.enroll(user.as_str(), blocks, "") {
+        if let Err(error) = at.unit.enroll_in(group, user.as_str(), blocks, "") {
             if fresh {
                 at.unit.rollback();
             }
