@@ -124,6 +124,8 @@ reasons! {
     WorkUnitActive = 90_820, Ours, "a work unit is active";
     WorkUnitStackEmpty = 90_830, Ours, "work unit stack holds only the first default";
     TooManyWorkUnits = 90_840, Ours, "no further work unit id is available";
+    NamedefExists = 90_290, Ours, "namedef exists already";
+    NamedefUnknown = 90_291, Ours, "namedef does not exist";
     WuerrorLength = 90_920, Ours, "wuerror area has a length below 12 or no such group";
     RequestUnknown = 90_900, Ours, "request id does not identify an asynchronous request";
     ProtocolError = 90_910, Ours, "request or answer could not be understood";

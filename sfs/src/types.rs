@@ -169,6 +169,16 @@ pub enum Intent {
     Replace,
 }
 
+/// Whether an open counts as a reference of the file. Source: DMSOPDBK.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
+pub enum DateReference {
+    /// NEWDATEREF: the date of last reference becomes today.
+    #[default]
+    New,
+    /// OLDDATEREF: it stays as it is.
+    Old,
+}
+
 /// What a created file gets.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Attributes {

@@ -343,3 +343,41 @@ async fn who_waits_for_whom_is_shown() {
     assert_eq!(done, Checked::Done(Ok(())));
     assert!(imap.filepool_conflicts(pool_id("MAIL")).await.unwrap().is_empty());
 }
+
+#[tokio::test]
+async fn changes_of_a_norecover_file_survive_a_lost_connection() {
+    let system = System::new().await;
+    let (joe, imap) = (system.csl("JOE"), system.csl("IMAP"));
+    make(&joe, "LOG FILE .", "old").await;
+    make(&joe, "SAFE FILE .", "old").await;
+    let changes = FileChanges { recover: Some(false), ..FileChanges::default() };
+    joe.dmscattr(&joe.fileid("LOG FILE .").unwrap(), changes, COMMIT, WU).await.unwrap();
+    for purge in [true, false] {
+        let line = if purge { "purged" } else { "severed" };
+        let log = joe.fileid("LOG FILE .").unwrap();
+        let open = joe.dmsopen(&log, Intent::Write, &OpenOptions::variable(), WU).await.unwrap();
+        joe.dmswrite(open.token, 1, bytes::Bytes::from_static(line.as_bytes()), CommitOption::NoCommit)
+            .await
+            .unwrap();
+        put(&joe, "SAFE FILE .", &["lost"], WU).await.unwrap();
+        if purge {
+            joe.dmspurwu(true).await.unwrap();
+        } else {
+            assert_eq!(system.servers[0].force(Some(user("JOE"))), 1);
+        }
+        // The file is locked until what is kept is there: who waits for the lock sees it.
+        imap.set_filewait(true);
+        put(&imap, "OTHER FILE JOE.", &["x"], WU).await.unwrap();
+        let log = imap.fileid("LOG FILE JOE.").unwrap();
+        let open = imap.dmsopen(&log, Intent::Write, &OpenOptions::variable(), WU).await.unwrap();
+        imap.dmsclose(open.token, CommitOption::NoCommit).await.unwrap();
+        imap.dmsrollb(WU).await.unwrap();
+        let kept = get(&imap, "LOG FILE JOE.", WU).await.unwrap();
+        assert!(kept.ends_with(line.as_bytes()), "{kept:?}");
+        assert_eq!(get(&imap, "SAFE FILE JOE.", WU).await.unwrap(), &b"\0\x03old"[..]);
+    }
+    // The machine learns that its connection was lost, and goes on.
+    assert_eq!(reason(put(&joe, "SAFE FILE .", &["half"], WU).await), ReasonCode::ConnectionLost);
+    joe.dmsrollb(WU).await.unwrap();
+    make(&joe, "SAFE FILE .", "again").await;
+}

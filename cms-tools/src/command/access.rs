@@ -42,7 +42,7 @@ async fn run(call: CmsCall<'_>) -> CmsResult {
         (false, false) => None,
     };
     let before = call.cms.modes.get(letter);
-    if place.contains('.') || place.contains(':') {
+    if place.contains('.') || place.contains(':') || call.cms.csl.namedef_directory(place).is_some() {
         let dir = call.cms.dir_name(MODULE, place)?;
         access_directory(call.cms, &dir, letter, read_only).await?;
     } else {

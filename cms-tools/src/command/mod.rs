@@ -25,6 +25,7 @@ mod imap;
 mod listdir;
 mod listfile;
 mod modify;
+mod namedef;
 mod namefind;
 mod object;
 mod options;

@@ -8,7 +8,7 @@ use sfs::csl::SpaceStatus;
 
 use super::create::csl_message;
 use super::options::abbreviates;
-use super::{CmsCall, CmsCommand, CmsResult, filepool, query_sfs};
+use super::{CmsCall, CmsCommand, CmsResult, filepool, namedef, query_sfs};
 use crate::cms::store_message;
 use crate::files::{Accessed, Place};
 use crate::message::{DmsMessage, dms};
@@ -21,7 +21,7 @@ const BLOCK: u64 = sfs::types::BLOCK;
 pub(super) const ROW: CmsCommand = CmsCommand {
     name: "QUERY",
     min: 1,
-    syntax: "Query DISK [fm|*|R/W] | ACCESSED [fm] | LIMITS [FOR userid|ALL] [filepoolid:] | ENROLL USER [FOR ..] | AUTHority [fn ft] dirid | ALIas [dirid] | LOCK [fn ft] dirid | FILEPOOL [LIst|filepoolid:|CONFlict [userid] filepoolid:|STORgrp [filepoolid:]|DISAble [filepoolid:]] | CMSLEVEL | RDYMSG | IMPCP | IMPEX | SEARCH | ...",
+    syntax: "Query DISK [fm|*|R/W] | ACCESSED [fm] | LIMITS [FOR userid|ALL] [filepoolid:] | ENROLL USER [FOR ..] | AUTHority [fn ft] dirid | ALIas [dirid] | LOCK [fn ft] dirid | NAMEDef [namedef] | FILEPOOL [LIst|filepoolid:|CONFlict [userid] filepoolid:|STORgrp [filepoolid:]|DISAble [filepoolid:]] | CMSLEVEL | RDYMSG | IMPCP | IMPEX | SEARCH | ...",
     summary: "Shows the state of CMS; other operands are CP's",
     run: |call| Box::pin(run(call)),
 };
@@ -46,6 +46,8 @@ async fn run(call: CmsCall<'_>) -> CmsResult {
         query_sfs::authority(&call, &words(operands)).await
     } else if is("ALIAS", 3) {
         query_sfs::alias(&call, &words(operands)).await
+    } else if is("NAMEDEF", 5) {
+        namedef::query(call.cms, &words(operands)).await
     } else if is("LOCK", 4) {
         query_sfs::lock(&call, &words(operands)).await
     } else if is("FILEPOOL", 8) && operands.to_ascii_uppercase().starts_with("CONF") {

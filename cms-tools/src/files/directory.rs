@@ -120,7 +120,7 @@ impl FileStore for DirectoryStore {
         Box::pin(async move {
             let unit = self.csl.dmsgetwu().map_err(fail)?;
             let guard = UnitGuard::new(self.csl.clone(), unit);
-            let options = OpenOptions { attributes, allow_empty: true };
+            let options = OpenOptions { attributes, allow_empty: true, ..OpenOptions::default() };
             let opened =
                 self.csl.dmsopen(&self.file(id), Intent::Replace, &options, unit).await.map_err(fail)?;
             Ok(Box::new(Writing { guard, token: opened.token, attributes }) as Box<dyn WriteFile>)

@@ -130,10 +130,14 @@ routines! {
     DMSEXIST Ours (object fileid In) [workunitid int In, wuerror buffer Out];
     DMSFILEC Ours (source fileid In, target fileid In, options options In) [workunitid int In, wuerror buffer Out];
     DMSGETDA Ours (token c8 In, dirname dirname Out) [dir_attr c1 Out, wuerror buffer Out];
+    DMSGETDD Ours (token c8 In, dirname dirname Out) [dir_attr c1 Out, wuerror buffer Out, requestid int InOut];
+    DMSGETDF Exact (token c8 In, fileid c16 Out, fm_no c1 Out)
+        [rd_auth c1 Out, wr_auth c1 Out, extern_protect c1 Out, status c1 Out, recform c1 Out, rec_len int Out, num_blks int Out, num_recs int Out, date c10 Out, time c8 Out, owner_userid c8 Out, wuerror buffer Out, dir_attr c1 Out, migrated c1 Out, unique_id c16 Out, out_fm c1 Out, requestid int InOut, date_format options In];
     DMSGETDI Ours (token c8 In, buffer buffer Out) [wuerror buffer Out, requestid int InOut];
     DMSGETDK Ours (token c8 In, userid c8 Out, kind c1 Out, duration c1 Out) [wuerror buffer Out];
     DMSGETDL Ours (token c8 In, fileid c16 Out, status c1 Out, base fileid Out) [wuerror buffer Out];
     DMSGETDT Ours (token c8 In, userid c8 Out, authority int Out) [wuerror buffer Out];
+    DMSGETDX Ours (token c8 In, fileid c16 Out, create_date c10 Out, create_time c8 Out, date_ref c10 Out) [recover c1 Out, overwrite c1 Out, wuerror buffer Out, requestid int InOut];
     DMSGETWU Exact (workunitid int Out) [];
     DMSGRANT Ours (object fileid In, userids buffer In, options options In) [workunitid int In, wuerror buffer Out, requestid int InOut];
     DMSOPDBK Exact (fileid fileid In, options options In, token c8 Out)

@@ -14,7 +14,7 @@ use dasd::LogError;
 use super::Inner;
 use super::apply::{Commit, Committed};
 use super::catalog::{BodyId, BodyRec, DirId, FileNo, FileRec, ObjectNo, Slice, Storage, checksums};
-use super::draft::{Content, Keyed, Overlay};
+use super::draft::{Content, FileChange, Keyed, Overlay};
 use super::error::PoolError;
 use super::group::GroupCharge;
 use super::image::{Image, Source};
@@ -101,10 +101,7 @@ impl WorkUnit {
                 return;
             }
             let overlay = &mut state.overlay;
-            overlay.files.retain(|_, change| {
-                let was = change.base.as_ref().is_some_and(|b| !b.recover);
-                was && change.now.as_ref().is_some_and(|d| !d.rec.recover)
-            });
+            overlay.files.retain(|_, change| change.outlives_rollback());
             let keep = !overlay.files.is_empty();
             if keep {
                 overlay.spaces.clear();
@@ -119,6 +116,12 @@ impl WorkUnit {
             tracing::debug!(%error, "changes of NORECOVER files are lost with the rollback");
         }
         self.rollback();
+    }
+
+    /// Whether something is pending that [`Self::rollback_recoverable`] would keep.
+    pub fn outlives_rollback(&self) -> bool {
+        let state = self.state.lock();
+        !state.busy && state.overlay.files.values().any(FileChange::outlives_rollback)
     }
 
     /// Forgets all changes, closes all files, and ends the unit's locks. Never fails.

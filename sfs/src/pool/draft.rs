@@ -92,6 +92,14 @@ pub(crate) struct FileChange {
     pub(crate) now: Option<Draft>,
 }
 
+impl FileChange {
+    /// A NORECOVER file keeps its changes over a rollback if it was one before.
+    pub(crate) fn outlives_rollback(&self) -> bool {
+        let was = self.base.as_ref().is_some_and(|b| !b.recover);
+        was && self.now.as_ref().is_some_and(|d| !d.rec.recover)
+    }
+}
+
 /// All that a work unit has changed.
 #[derive(Debug, Default)]
 pub(crate) struct Overlay {

@@ -1,10 +1,12 @@
 //! The end of a session's work units: commit, rollback, the steps of a commit over several pools.
 
+use std::sync::Arc;
+
 use bytes::Bytes;
 
 use super::handler::{Session, failure, plain};
 use super::protocol::{Answer, Call, Failure, Reply};
-use crate::pool::{Committed, PoolError, Token};
+use crate::pool::{Committed, PoolError, Token, WorkUnit};
 use crate::reason::{ReasonCode, ReturnCode};
 
 fn warnings(committed: &Committed) -> Vec<ReasonCode> {
@@ -116,12 +118,43 @@ impl Session {
         }
     }
 
-    pub(super) fn end_all(&self) {
+    /// Rolls everything back but the units with changes of NORECOVER files, which it returns: these keep what can be kept.
+    fn give_up(&self) -> Vec<Arc<WorkUnit>> {
         let units = std::mem::take(&mut *self.units.lock());
-        for unit in units.into_values() {
-            unit.rollback();
-        }
         self.tokens.lock().clear();
         self.dirs.lock().clear();
+        let mut kept = Vec::new();
+        for unit in units.into_values() {
+            match unit.outlives_rollback() {
+                true => kept.push(unit),
+                false => unit.rollback(),
+            }
+        }
+        kept
+    }
+
+    /// DMSPURWU: every work unit of this connection is rolled back.
+    pub(super) async fn purge(&self) {
+        for unit in self.give_up() {
+            unit.rollback_recoverable().await;
+        }
+    }
+
+    /// The connection is gone. What NORECOVER files keep is committed in a task of its own, which holds the locks until then.
+    pub(super) fn end_all(&self) {
+        let kept = self.give_up();
+        if kept.is_empty() {
+            return;
+        }
+        match tokio::runtime::Handle::try_current() {
+            Ok(runtime) => {
+                runtime.spawn(async move {
+                    for unit in kept {
+                        unit.rollback_recoverable().await;
+                    }
+                });
+            }
+            Err(_) => kept.iter().for_each(|unit| unit.rollback()),
+        }
     }
 }

@@ -120,7 +120,7 @@ impl Session {
             | Call::Resolve { .. }
             | Call::Told { .. } => self.global(number, &request.call).await,
             Call::Purge => {
-                self.end_all();
+                self.purge().await;
                 Ok(plain(Answer::Done))
             }
             Call::Active => {

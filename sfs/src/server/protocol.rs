@@ -11,8 +11,9 @@ use crate::names::{FilePattern, FileRef, SfsObject};
 use crate::pool::{FileChanges, GlobalUnit};
 use crate::reason::{ReasonCode, ReturnCode};
 use crate::types::{
-    Attributes, DirControl, DirStatus, DisableInfo, DisableMode, FileStatus, Grantee, GroupStatus, Intent,
-    LockDuration, LockInfo, LockType, Minidisk, PoolPart, Rights, SpaceStatus, StorageGroup,
+    Attributes, DateReference, DirControl, DirStatus, DisableInfo, DisableMode, FileStatus, Grantee,
+    GroupStatus, Intent, LockDuration, LockInfo, LockType, Minidisk, PoolPart, Rights, SpaceStatus,
+    StorageGroup,
 };
 
 /// Message class of a request.
@@ -39,6 +40,7 @@ pub(crate) enum Call {
         intent: Intent,
         attributes: Attributes,
         allow_empty: bool,
+        dates: DateReference,
     },
     Read {
         token: u64,
@@ -303,7 +305,10 @@ pub(crate) enum Answer {
     },
     File(FileStatus),
     Directory(DirStatus),
-    Token(u64),
+    OpenedDir {
+        token: u64,
+        control: DirControl,
+    },
     Records {
         records: Vec<DirRecord>,
         more: bool,

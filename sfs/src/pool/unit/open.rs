@@ -13,7 +13,9 @@ use crate::pool::explicit::Purpose;
 use crate::pool::file::{self, Cursor, Env, ReadOut};
 use crate::pool::references;
 use crate::pool::snapshot::Snapshot;
-use crate::types::{Attributes, FileId, FileStatus, Intent, MAX_LRECL_F, ModeNumber, RecordFormat};
+use crate::types::{
+    Attributes, DateReference, FileId, FileStatus, Intent, MAX_LRECL_F, ModeNumber, RecordFormat,
+};
 
 /// Identifies an open. Never used twice while the process runs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -77,6 +79,14 @@ impl WorkUnit {
     /// [`PoolError::NoFile`], [`PoolError::FileExists`] (NEW), [`PoolError::Locked`], [`PoolError::FileOpen`] when this unit
     /// has it open for writing already, [`PoolError::RecordLength`] for attributes that no file can have.
     pub fn open(&self, request: &OpenRequest<'_>) -> Result<Opened, PoolError> {
+        self.open_as(request, DateReference::New)
+    }
+
+    /// [`Self::open`], which counts as a reference of the file or not.
+    ///
+    /// # Errors
+    /// As [`Self::open`].
+    pub fn open_as(&self, request: &OpenRequest<'_>, dates: DateReference) -> Result<Opened, PoolError> {
         self.with(|state, snapshot| {
             if state.files.len() >= MAX_OPEN {
                 return Err(PoolError::Limit("open files in one work unit"));
@@ -90,7 +100,7 @@ impl WorkUnit {
             let key = target.key();
             let exists = state.exists(snapshot, key)?;
             let (mut file, created) = match request.intent {
-                Intent::Read => (self.open_reader(state, target.dir.id, key)?, false),
+                Intent::Read => (self.open_reader(state, target.dir.id, key, dates)?, false),
                 _ => {
                     if state.files.values().any(|f| f.key == key && f.writes) {
                         return Err(PoolError::FileOpen);
@@ -108,7 +118,7 @@ impl WorkUnit {
                     if target.alias.is_some_and(|object| now != Some(object)) {
                         return Err(PoolError::NoFile);
                     }
-                    self.open_writer(state, key, request)?
+                    self.open_writer(state, key, request, dates)?
                 }
             };
             file.id = request.id;
@@ -120,7 +130,13 @@ impl WorkUnit {
         })
     }
 
-    fn open_reader(&self, state: &State, dir: DirId, key: (DirId, Name16)) -> Result<OpenFile, PoolError> {
+    fn open_reader(
+        &self,
+        state: &State,
+        dir: DirId,
+        key: (DirId, Name16),
+        dates: DateReference,
+    ) -> Result<OpenFile, PoolError> {
         self.inner.explicit.check(dir.0, state.user, Purpose::Read)?;
         let seen = match state.overlay.files.get(&key) {
             Some(change) => {
@@ -134,7 +150,9 @@ impl WorkUnit {
             None => load_committed(&self.inner, key, true)?.ok_or(PoolError::NoFile)?,
         };
         self.inner.explicit.check(seen.0.object.0, state.user, Purpose::Read)?;
-        references::note(&self.inner, key, &seen.0);
+        if dates == DateReference::New {
+            references::note(&self.inner, key, &seen.0);
+        }
         let cursor = Cursor::new(seen.0.records);
         let id = file_id(&key.1)?;
         Ok(OpenFile { key, id, writes: false, drop_empty: false, changed: false, cursor, seen: Some(seen) })
@@ -146,6 +164,7 @@ impl WorkUnit {
         state: &mut State,
         key: (DirId, Name16),
         request: &OpenRequest<'_>,
+        dates: DateReference,
     ) -> Result<(OpenFile, bool), PoolError> {
         let change = state.overlay.files.get_mut(&key).ok_or(PoolError::NoFile)?;
         let fresh = match request.intent {
@@ -165,7 +184,10 @@ impl WorkUnit {
                 object,
                 recover: attributes.recover,
                 in_place: attributes.in_place,
-                referenced: references::day(now),
+                referenced: match (dates, &change.now) {
+                    (DateReference::Old, Some(replaced)) => replaced.rec.referenced,
+                    _ => references::day(now),
+                },
                 recfm: attributes.recfm,
                 keyed,
                 mode: attributes.mode,
@@ -177,6 +199,9 @@ impl WorkUnit {
                 slices: Vec::new(),
             };
             change.now = Some(Draft { rec, content: Content::empty(keyed) });
+        }
+        if let (false, DateReference::New, Some(draft)) = (fresh, dates, change.now.as_mut()) {
+            draft.rec.referenced = draft.rec.referenced.max(references::day(self.inner.now()));
         }
         let records = change.now.as_ref().map_or(0, |d| d.rec.records);
         let file = OpenFile {

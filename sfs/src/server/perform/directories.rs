@@ -60,7 +60,7 @@ impl Session {
         rest.reverse();
         let token = self.next_dir.fetch_add(1, Ordering::Relaxed);
         self.dirs.lock().insert(token, Listing { unit: at.number, rest });
-        Ok(Answer::Token(token))
+        Ok(Answer::OpenedDir { token, control: unit.dir_status(path(dir))?.control })
     }
 
     fn get_dir(&self, token: u64, max: u32) -> Result<Answer, PoolError> {

@@ -8,7 +8,7 @@ use crate::pool::{OpenRequest, PoolError, WorkUnit};
 use crate::server::authority;
 use crate::server::handler::{Session, path};
 use crate::server::protocol::{Answer, Call};
-use crate::types::{Attributes, EntryType, FileId, Intent};
+use crate::types::{Attributes, DateReference, EntryType, FileId, Intent};
 
 impl Session {
     pub(super) fn on_files(&self, at: At<'_>, call: &Call) -> Option<Outcome> {
@@ -38,7 +38,7 @@ impl Session {
     }
 
     fn create_file(&self, at: At<'_>, file: &FileRef, attributes: Attributes) -> Outcome {
-        let opened = self.open(at, file, (Intent::New, attributes, true))?;
+        let opened = self.open(at, file, (Intent::New, attributes, true), DateReference::New)?;
         if let Answer::Opened { token, .. } = opened {
             self.close(at, token)?;
         }

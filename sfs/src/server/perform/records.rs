@@ -9,14 +9,14 @@ use crate::names::FileRef;
 use crate::pool::{OpenRequest, PoolError, Token, Waiting, WorkUnit};
 use crate::server::handler::{Session, path};
 use crate::server::protocol::{Answer, Call};
-use crate::types::{Attributes, Grantee, Intent, Rights};
+use crate::types::{Attributes, DateReference, Grantee, Intent, Rights};
 
 impl Session {
     pub(super) fn on_records(&self, at: At<'_>, call: &Call) -> Option<Outcome> {
         let unit = at.unit;
         Some(match call {
-            Call::Open { file, intent, attributes, allow_empty } => {
-                self.open(at, file, (*intent, *attributes, *allow_empty))
+            Call::Open { file, intent, attributes, allow_empty, dates } => {
+                self.open(at, file, (*intent, *attributes, *allow_empty), *dates)
             }
             Call::Write { token, count } => done(unit.write(Token(*token), at.data, *count)),
             Call::Point { token, read, write } => done(unit.point(Token(*token), *read, *write)),
@@ -31,9 +31,10 @@ impl Session {
         at: At<'_>,
         file: &FileRef,
         (intent, attributes, allow_empty): (Intent, Attributes, bool),
+        dates: DateReference,
     ) -> Outcome {
         let request = OpenRequest { dir: path(&file.dir), id: file.id, intent, attributes, allow_empty };
-        let opened = at.unit.open(&request)?;
+        let opened = at.unit.open_as(&request, dates)?;
         if opened.created {
             self.own_new_file(at.unit, file)?;
         }
