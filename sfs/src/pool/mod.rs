@@ -33,7 +33,7 @@ mod mover;
 mod op;
 mod prepare;
 mod references;
-mod row;
+pub(crate) mod row;
 mod snapshot;
 mod source;
 mod store;

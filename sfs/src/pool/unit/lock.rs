@@ -24,12 +24,23 @@ impl Pool {
         kind: LockType,
         duration: LockDuration,
     ) -> Result<(), PoolError> {
-        let own = self.begin_for(user);
+        let lock = LockInfo { user, kind, duration, created: self.inner.now() };
+        self.put_lock(unit, (dir, id), lock).await
+    }
+
+    /// Puts a lock there as it is: [`Self::create_lock`], and the restoring of a LASTING lock.
+    pub(crate) async fn put_lock(
+        &self,
+        unit: &WorkUnit,
+        (dir, id): (DirPath<'_>, Option<FileId>),
+        lock: LockInfo,
+    ) -> Result<(), PoolError> {
+        let LockInfo { user, kind, duration, .. } = lock;
+        let own = self.begin();
         let (number, key) = own.with(|state, snapshot| {
             let (number, found, name) = state.object_number(snapshot, dir, id)?;
             Ok((number, WorkUnit::lock_keys(&found, name)))
         })?;
-        let lock = LockInfo { user, kind, duration, created: self.inner.now() };
         self.inner.explicit.add(number, lock.clone())?;
         // Changes hold the directory shared and the file exclusively: whatever another unit holds is in the way, but for a
         // shared lock, which lets others go on changing nothing.
