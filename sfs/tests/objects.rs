@@ -381,3 +381,23 @@ async fn changes_of_a_norecover_file_survive_a_lost_connection() {
     joe.dmsrollb(WU).await.unwrap();
     make(&joe, "SAFE FILE .", "again").await;
 }
+
+#[tokio::test]
+async fn a_wait_for_an_explicit_lock_is_shown() {
+    let system = System::new().await;
+    let (joe, imap) = (system.csl("JOE"), system.csl("IMAP"));
+    make(&joe, "A FILE .", "a").await;
+    let file: SfsObject = joe.fileid("A FILE .").unwrap().into();
+    imap.dmscrloc(&file, LockType::Update, LockDuration::Lasting, WU).await.unwrap();
+    joe.set_filewait(true);
+    let mut waiting = joe.request(|joe| async move { put(&joe, "A FILE .", &["joe"], WU).await });
+    tokio::task::yield_now().await;
+    let conflicts = imap.filepool_conflicts(pool_id("MAIL")).await.unwrap();
+    assert_eq!(conflicts.len(), 1);
+    assert_eq!((conflicts[0].waiter, conflicts[0].holder), (user("JOE"), user("IMAP")));
+    assert_eq!((conflicts[0].holder_unit, conflicts[0].explicit), (0, Some(LockType::Update)));
+    imap.dmsdeloc(&file, None, WU).await.unwrap();
+    let done = joe.dmscheck(&mut waiting, CheckWait::Wait).await.unwrap();
+    assert_eq!(done, Checked::Done(Ok(())));
+    assert!(imap.filepool_conflicts(pool_id("MAIL")).await.unwrap().is_empty());
+}

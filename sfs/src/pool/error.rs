@@ -2,10 +2,12 @@
 
 use std::sync::Arc;
 
+use cp::name::UserId;
 use thiserror::Error;
 
 use super::codec::Malformed;
-use crate::types::StorageGroup;
+use super::lock::LockHolder;
+use crate::types::{LockType, StorageGroup};
 
 /// Why a request to a file pool failed. A failed request leaves the work unit as it was, unless the variant says that the
 /// work unit was rolled back.
@@ -45,8 +47,8 @@ pub enum PoolError {
         holder: u64,
     },
     /// An explicit lock is in the way.
-    #[error("locked explicitly")]
-    ExplicitLock,
+    #[error("locked explicitly by {0}")]
+    ExplicitLock(UserId, LockType),
     /// The user has a lock on the object already.
     #[error("lock exists already")]
     LockExists,
@@ -129,6 +131,17 @@ impl PoolError {
     /// Whether the work unit was rolled back.
     pub fn rolled_back(&self) -> bool {
         matches!(self, Self::SpaceLimit | Self::StorageFull | Self::GroupFull(_) | Self::Offline(_))
+    }
+}
+
+impl PoolError {
+    /// Whose lock is in the way, if that is the reason.
+    pub fn holder(&self) -> Option<LockHolder> {
+        match self {
+            Self::Locked { holder } => Some(LockHolder::Unit(*holder)),
+            Self::ExplicitLock(user, kind) => Some(LockHolder::Explicit(*user, *kind)),
+            _ => None,
+        }
     }
 }
 

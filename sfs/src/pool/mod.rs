@@ -56,6 +56,7 @@ pub use commit::MAX_INLINE_BODY;
 pub use error::PoolError;
 pub use explicit::MAX_LOCKS_PER_OBJECT;
 pub use group::{FIRST_MINIDISKS, MAX_MINIDISKS};
+pub use references::MAX_REFERENCES_WAITING;
 pub use row::GlobalUnit;
 pub use unit::{
     Access, DirPath, FileChanges, MAX_CHANGES, MAX_EXTERNAL, MAX_LEVELS, MAX_OPEN, MAX_PENDING,
@@ -69,6 +70,7 @@ use catalog::{
     BODY, CATALOG_VERSION, DIR, ENTRY, LIVE, META, META_NEXT, META_REDO, META_VERSION, RECORD, ROW, SPACE,
 };
 use explicit::ExplicitLocks;
+pub use lock::LockHolder;
 use lock::{LockSet, LockTable};
 use op::Payload;
 use snapshot::Snapshot;
@@ -324,7 +326,7 @@ impl Pool {
     ///
     /// # Errors
     /// [`PoolError::Deadlock`] when the wait would never end.
-    pub async fn wait_for_lock(&self, unit: &WorkUnit, holder: u64) -> Result<(), PoolError> {
+    pub async fn wait_for_lock(&self, unit: &WorkUnit, holder: LockHolder) -> Result<(), PoolError> {
         self.inner.locks.wait(unit.serial(), holder).await
     }
 

@@ -15,7 +15,7 @@ use super::op::{self, Op};
 use crate::types::Stamp;
 
 /// Files whose day waits in memory. Beyond it days are not noted until the next write: a bound, not a promise.
-const MAX_WAITING: usize = 50_000;
+pub const MAX_REFERENCES_WAITING: usize = 50_000;
 const DAY: i64 = 24 * 3600 * 1_000_000;
 
 /// Files referenced, with the day.
@@ -33,7 +33,7 @@ pub(crate) fn note(inner: &Inner, key: (DirId, Name16), rec: &FileRec) {
         return;
     }
     let mut waiting = inner.referenced.lock();
-    if waiting.len() < MAX_WAITING || waiting.contains_key(&key) {
+    if waiting.len() < MAX_REFERENCES_WAITING || waiting.contains_key(&key) {
         waiting.insert(key, (rec.file, today));
     }
 }

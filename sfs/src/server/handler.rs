@@ -148,10 +148,10 @@ impl Session {
         loop {
             let holder = match self.perform(at, call) {
                 Ok(answer) => return Ok(answer),
-                Err(Undone { error: PoolError::Locked { holder }, .. }) if wait => holder,
-                // Nobody's unit: serial numbers begin at 1.
-                Err(Undone { error: PoolError::ExplicitLock, .. }) if wait => 0,
-                Err(Undone { error, index }) => return Err(Failure { index, ..failure(&error) }),
+                Err(Undone { error, index }) => match error.holder().filter(|_| wait) {
+                    Some(holder) => holder,
+                    None => return Err(Failure { index, ..failure(&error) }),
+                },
             };
             self.shared.pool.wait_for_lock(at.unit, holder).await.map_err(|e| failure(&e))?;
         }

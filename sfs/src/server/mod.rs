@@ -20,12 +20,13 @@ use cp::iucv::{ConnectRequest, IpRcode, IucvService, PathBack, PathHandler, Reso
 use cp::name::{FilePoolId, UserId};
 use parking_lot::{Mutex, RwLock};
 
+pub use perform::MAX_OPEN_DIRS;
 pub use protocol::{Conflict, DirRecord};
 
 /// What DMSQSFSL returns: the level of VM/ESA Version 2 Release 4.
 pub(crate) const SERVER_LEVEL: u32 = 40;
 
-use crate::pool::{Pool, PoolError, StorageFigures};
+use crate::pool::{LockHolder, Pool, PoolError, StorageFigures};
 use crate::types::GroupStatus;
 use handler::Session;
 
@@ -66,16 +67,18 @@ impl Shared {
         for (user, session) in sessions {
             units.extend(session.serials().into_iter().map(|(serial, number)| (serial, (user, number))));
         }
-        let waits = self.pool.waits().into_iter();
-        let named = waits.filter_map(|(waiter, holder)| Some((units.get(&waiter)?, units.get(&holder)?)));
-        named
-            .map(|((waiter, waiter_unit), (holder, holder_unit))| Conflict {
-                waiter: *waiter,
-                waiter_unit: *waiter_unit,
-                holder: *holder,
-                holder_unit: *holder_unit,
-            })
-            .collect()
+        let named = |(waiter, holder): (u64, LockHolder)| {
+            let (waiter, waiter_unit) = *units.get(&waiter)?;
+            let (holder, holder_unit, explicit) = match holder {
+                LockHolder::Unit(serial) => {
+                    let (user, unit) = *units.get(&serial)?;
+                    (user, unit, None)
+                }
+                LockHolder::Explicit(user, kind) => (user, 0, Some(kind)),
+            };
+            Some(Conflict { waiter, waiter_unit, holder, holder_unit, explicit })
+        };
+        self.pool.waits().into_iter().filter_map(named).collect()
     }
 }
 

@@ -343,8 +343,10 @@ pub struct Conflict {
     pub waiter_unit: u32,
     /// Who holds the lock.
     pub holder: UserId,
-    /// On which of his work units.
+    /// On which of his work units; 0 for an explicit lock.
     pub holder_unit: u32,
+    /// The type of an explicit lock; `None`: the lock is implicit.
+    pub explicit: Option<LockType>,
 }
 
 /// A call that was not done.

@@ -6,6 +6,7 @@ use super::grant::Access;
 use super::{DirPath, WorkUnit};
 use crate::pool::Pool;
 use crate::pool::error::PoolError;
+use crate::pool::lock::LockHolder;
 use crate::pool::row;
 use crate::types::{FileId, LockDuration, LockInfo, LockType};
 
@@ -120,8 +121,8 @@ impl Pool {
         self.inner.explicit.count()
     }
 
-    /// Who waits for whom, as serial numbers of work units. Source: QUERY FILEPOOL CONFLICT.
-    pub fn waits(&self) -> Vec<(u64, u64)> {
+    /// Which work units wait, by serial number, and for whom. Source: QUERY FILEPOOL CONFLICT.
+    pub fn waits(&self) -> Vec<(u64, LockHolder)> {
         self.inner.locks.waits()
     }
 }

@@ -12,7 +12,7 @@ use crate::server::protocol::{Answer, Call, DirList, DirRecord};
 use crate::types::{EntryType, FileStatus};
 
 /// Directories that one session may have open at once; each holds its list in memory.
-const MAX_OPEN_DIRS: usize = 256;
+pub const MAX_OPEN_DIRS: usize = 256;
 /// Most directory records in one answer, so that it stays far below the limit of a control buffer.
 const MAX_RECORDS: u32 = 2000;
 

@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 
-use crate::pool::PoolError;
+use crate::pool::{LockHolder, PoolError};
 use crate::reason::ReasonCode;
 use crate::server::handler::{Session, failure, plain};
 use crate::server::protocol::{Answer, Call, Failure, Reply};
@@ -53,6 +53,7 @@ impl Session {
             match pool.disable(&unit, part, mode, self.user).await {
                 Ok(()) => return Ok(plain(Answer::Done)),
                 Err(PoolError::Locked { holder }) if wait => {
+                    let holder = LockHolder::Unit(holder);
                     pool.wait_for_lock(&unit, holder).await.map_err(|e| failure(&e))?;
                 }
                 Err(error) => return Err(failure(&error)),

@@ -14,6 +14,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 
 pub(super) use directories::Listing;
+pub use directories::MAX_OPEN_DIRS;
 
 use super::handler::Session;
 use super::protocol::{Answer, Call};

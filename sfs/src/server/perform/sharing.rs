@@ -67,9 +67,10 @@ impl Session {
             let done = self.shared.pool.create_lock(unit, place, self.user, kind, duration).await;
             let holder = match done {
                 Ok(()) => return Ok(plain(Answer::Done)),
-                Err(PoolError::Locked { holder }) if wait => holder,
-                Err(PoolError::ExplicitLock) if wait => 0,
-                Err(error) => return Err(failure(&error)),
+                Err(error) => match error.holder().filter(|_| wait) {
+                    Some(holder) => holder,
+                    None => return Err(failure(&error)),
+                },
             };
             self.shared.pool.wait_for_lock(unit, holder).await.map_err(|e| failure(&e))?;
         }
