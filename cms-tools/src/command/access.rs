@@ -108,6 +108,13 @@ pub(crate) async fn access_directory(
         return Err(dms(MODULE, 1184, 28, &[&dir.to_string()]));
     }
     let read_only = read_only.unwrap_or(dir.owner != cms.userid());
+    // Accessing anew is seeing anew.
+    if let Some(before) = cms.modes.get(mode) {
+        before.store.release().await;
+    }
+    if read_only {
+        store.hold().await.map_err(|e| store_message(MODULE, &e, &dir.to_string()))?;
+    }
     cms.modes.set(Accessed { mode, place: Place::Directory(dir.clone()), store: Arc::new(store), read_only });
     Ok(())
 }

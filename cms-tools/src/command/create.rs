@@ -98,6 +98,7 @@ pub(super) fn csl_message(module: &'static str, error: &CslError, object: &str) 
         R::GroupUnknown | R::MinidiskExists | R::Disabled | R::NotDisabled => {
             dms(module, 2616, 40, &[&error.reason.to_string()])
         }
+        R::WrongControl => dms(module, 2616, 40, &[&error.reason.to_string()]),
         R::NamedefExists | R::NamedefUnknown => dms(module, 2616, 28, &[&error.reason.to_string()]),
         R::SpaceLimit => dms(module, 1151, 13, &[object]),
         R::Locked | R::FileOpen => dms(module, 1138, 70, &[object]),

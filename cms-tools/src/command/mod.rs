@@ -14,6 +14,7 @@ pub mod access;
 mod copyfile;
 mod create;
 mod delete;
+mod dirattr;
 mod enroll;
 mod erase;
 pub mod filepool;
@@ -77,6 +78,7 @@ pub const COMMANDS: &[CmsCommand] = &[
     copyfile::ROW,
     create::ROW,
     delete::ROW,
+    dirattr::ROW,
     enroll::ROW,
     erase::ROW,
     filepool::ROW,

@@ -7,6 +7,7 @@
 //!
 //! A work unit may change several pools; its commit is all-or-nothing over them (see `dmscomm`).
 
+mod access;
 mod dmscattr;
 mod dmscheck;
 mod dmscldbk;

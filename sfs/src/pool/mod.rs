@@ -59,7 +59,7 @@ pub use group::{FIRST_MINIDISKS, MAX_MINIDISKS};
 pub use references::MAX_REFERENCES_WAITING;
 pub use row::GlobalUnit;
 pub use unit::{
-    Access, DirPath, FileChanges, MAX_CHANGES, MAX_EXTERNAL, MAX_LEVELS, MAX_OPEN, MAX_PENDING,
+    Access, AccessedDir, DirPath, FileChanges, MAX_CHANGES, MAX_EXTERNAL, MAX_LEVELS, MAX_OPEN, MAX_PENDING,
     MAX_THRESHOLD, OpenRequest, Opened, ReadOut, Token, Waiting, WorkUnit,
 };
 

@@ -6,6 +6,7 @@
 //! Names of directories and files are here; file spaces in [`space`], opens in [`open`], the end of a unit in
 //! [`super::commit`].
 
+mod accessed;
 mod entry;
 mod grant;
 mod lock;
@@ -20,6 +21,7 @@ use cp::name::UserId;
 use parking_lot::Mutex;
 
 pub use super::file::ReadOut;
+pub use accessed::AccessedDir;
 pub use entry::{FileChanges, MAX_EXTERNAL};
 pub use grant::Access;
 pub use open::{OpenRequest, Opened, Token, Waiting};

@@ -43,6 +43,7 @@ pub(super) fn needs_unit(call: &Call) -> bool {
             | Call::EraseDir { .. }
             | Call::DirStatus { .. }
             | Call::OpenDir { .. }
+            | Call::Access { .. }
             | Call::RenameDir { .. }
     )
 }
@@ -198,7 +199,9 @@ pub(super) fn check(shared: &Shared, user: UserId, unit: &WorkUnit, call: &Call)
                 (false, _) => on_object(asker, object, |_| false, |_| false),
             }
         }
-        Call::DirStatus { dir } | Call::OpenDir { dir, .. } => on_dir(asker, dir, |a| a.dir_read),
+        Call::DirStatus { dir } | Call::OpenDir { dir, .. } | Call::Access { dir } => {
+            on_dir(asker, dir, |a| a.dir_read)
+        }
         Call::CreateDir { dir, .. } | Call::EraseDir { dir } | Call::ChangeDir { dir, .. } => {
             owns(asker, dir)
         }

@@ -123,6 +123,7 @@ impl Session {
         let units = std::mem::take(&mut *self.units.lock());
         self.tokens.lock().clear();
         self.dirs.lock().clear();
+        self.accessed.lock().clear();
         let mut kept = Vec::new();
         for unit in units.into_values() {
             match unit.outlives_rollback() {

@@ -12,7 +12,7 @@ use cp::name::{DirName, UserId};
 use futures::future::BoxFuture;
 use parking_lot::Mutex;
 
-use super::perform::{self, Listing, Undone};
+use super::perform::{self, Accessed, Listing, Undone};
 use super::protocol::{Answer, Call, Failure, Reply, Request, decode, encode};
 use super::{Shared, authority};
 use crate::pool::{DirPath, PoolError, WorkUnit};
@@ -29,6 +29,7 @@ pub(super) struct Session {
     pub(super) tokens: Mutex<HashMap<u64, (u32, Arc<WorkUnit>)>>,
     pub(super) dirs: Mutex<HashMap<u64, Listing>>,
     pub(super) next_dir: AtomicU64,
+    pub(super) accessed: Mutex<HashMap<DirName, Accessed>>,
 }
 
 pub(super) fn path(dir: &DirName) -> DirPath<'_> {
@@ -54,6 +55,7 @@ impl Session {
             tokens: Mutex::default(),
             dirs: Mutex::default(),
             next_dir: AtomicU64::new(1),
+            accessed: Mutex::default(),
         }
     }
 
@@ -72,6 +74,9 @@ impl Session {
 
     async fn answer(&self, message: IucvMessage) -> Result<(Reply, Bytes), Failure> {
         let request: Request = decode(&message.control).map_err(Failure::error)?;
+        if let Some(done) = self.within_accessed(&request, &message.data)? {
+            return Ok(done);
+        }
         if authority::needs_unit(&request.call) {
             let unit = self.unit(request.unit)?;
             authority::check(&self.shared, self.user, &unit, &request.call)?;
@@ -100,6 +105,20 @@ impl Session {
         }
         let (committed, _) = self.commit(number).await?;
         Ok((Reply { answer, warnings: committed.warnings }, Bytes::new()))
+    }
+
+    /// Reading in directories that are accessed, which was authorised then.
+    fn within_accessed(&self, request: &Request, data: &Bytes) -> Result<Option<(Reply, Bytes)>, Failure> {
+        if self.accessed.lock().is_empty() {
+            return Ok(None);
+        }
+        let unit = self.unit(request.unit)?;
+        let at = perform::At { number: request.unit, unit: &unit, data };
+        match self.on_accessed(at, &request.call) {
+            None => Ok(None),
+            Some(Ok(answer)) => Ok(Some(plain(answer))),
+            Some(Err(error)) => Err(failure(&error)),
+        }
     }
 
     /// Calls that end work units, wait for the log, or concern none; `None` for all others.

@@ -20,7 +20,7 @@ use cp::iucv::{ConnectRequest, IpRcode, IucvService, PathBack, PathHandler, Reso
 use cp::name::{FilePoolId, UserId};
 use parking_lot::{Mutex, RwLock};
 
-pub use perform::MAX_OPEN_DIRS;
+pub use perform::{MAX_ACCESSED_DIRS, MAX_ACCESSED_FILES, MAX_OPEN_DIRS};
 pub use protocol::{Conflict, DirRecord};
 
 /// What DMSQSFSL returns: the level of VM/ESA Version 2 Release 4.

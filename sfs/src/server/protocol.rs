@@ -167,6 +167,14 @@ pub(crate) enum Call {
     CloseDir {
         token: u64,
     },
+    /// ACCESS of a directory, read-only; the answer is whether it is a DIRCONTROL one.
+    Access {
+        dir: DirName,
+    },
+    /// RELEASE of what was accessed so.
+    Release {
+        dir: DirName,
+    },
     Enroll {
         users: Vec<UserId>,
         blocks: u64,

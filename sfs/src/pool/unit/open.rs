@@ -72,6 +72,32 @@ pub(crate) struct OpenFile {
     seen: Option<(FileRec, Content)>,
 }
 
+impl OpenFile {
+    pub(super) fn reader(key: (DirId, Name16), id: FileId, seen: (FileRec, Content)) -> Self {
+        let cursor = Cursor::new(seen.0.records);
+        Self { key, id, writes: false, drop_empty: false, changed: false, cursor, seen: Some(seen) }
+    }
+}
+
+impl State {
+    /// Keeps an open file of a reader.
+    pub(super) fn add_open(&mut self, file: OpenFile) -> Result<Opened, PoolError> {
+        self.room_for_open()?;
+        let (rec, _) = view(&self.overlay, &file)?;
+        let status = rec.status(file.id);
+        let token = Token(NEXT_TOKEN.fetch_add(1, Ordering::Relaxed));
+        self.files.insert(token.0, file);
+        Ok(Opened { token, status, created: false })
+    }
+
+    fn room_for_open(&self) -> Result<(), PoolError> {
+        if self.files.len() >= MAX_OPEN {
+            return Err(PoolError::Limit("open files in one work unit"));
+        }
+        Ok(())
+    }
+}
+
 impl WorkUnit {
     /// Opens a file.
     ///
@@ -88,9 +114,7 @@ impl WorkUnit {
     /// As [`Self::open`].
     pub fn open_as(&self, request: &OpenRequest<'_>, dates: DateReference) -> Result<Opened, PoolError> {
         self.with(|state, snapshot| {
-            if state.files.len() >= MAX_OPEN {
-                return Err(PoolError::Limit("open files in one work unit"));
-            }
+            state.room_for_open()?;
             let found = state.resolve(snapshot, request.dir)?;
             let name = file_key(request.id);
             if request.intent == Intent::New && state.occupied(snapshot, (found.id, name))? {
@@ -122,11 +146,7 @@ impl WorkUnit {
                 }
             };
             file.id = request.id;
-            let (rec, _) = view(&state.overlay, &file)?;
-            let status = rec.status(request.id);
-            let token = Token(NEXT_TOKEN.fetch_add(1, Ordering::Relaxed));
-            state.files.insert(token.0, file);
-            Ok(Opened { token, status, created })
+            Ok(Opened { created, ..state.add_open(file)? })
         })
     }
 
@@ -153,9 +173,7 @@ impl WorkUnit {
         if dates == DateReference::New {
             references::note(&self.inner, key, &seen.0);
         }
-        let cursor = Cursor::new(seen.0.records);
-        let id = file_id(&key.1)?;
-        Ok(OpenFile { key, id, writes: false, drop_empty: false, changed: false, cursor, seen: Some(seen) })
+        Ok(OpenFile::reader(key, file_id(&key.1)?, seen))
     }
 
     /// The name is locked and in the overlay.

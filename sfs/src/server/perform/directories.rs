@@ -9,7 +9,7 @@ use crate::pool::PoolError;
 use crate::server::authority;
 use crate::server::handler::{Session, path};
 use crate::server::protocol::{Answer, Call, DirList, DirRecord};
-use crate::types::{EntryType, FileStatus};
+use crate::types::{DirControl, EntryType, FileStatus};
 
 /// Directories that one session may have open at once; each holds its list in memory.
 pub const MAX_OPEN_DIRS: usize = 256;
@@ -20,6 +20,17 @@ const MAX_RECORDS: u32 = 2000;
 pub(in crate::server) struct Listing {
     pub(in crate::server) unit: u32,
     rest: Vec<DirRecord>,
+}
+
+/// The files that a directory was opened for.
+pub(super) fn shown(all: Vec<FileStatus>, list: DirList) -> Vec<DirRecord> {
+    let (pattern, entries) = match list {
+        DirList::Files(pattern) => (pattern, false),
+        DirList::Entries(pattern) => (pattern, true),
+        DirList::Directories => return Vec::new(),
+    };
+    let meant = |f: &FileStatus| entries || matches!(f.entry, EntryType::Base | EntryType::Alias);
+    all.into_iter().filter(|f| pattern.matches(f.id) && meant(f)).map(DirRecord::File).collect()
 }
 
 impl Session {
@@ -36,31 +47,39 @@ impl Session {
             Call::CloseDir { token } => {
                 self.dirs.lock().remove(token).map(|_| Answer::Done).ok_or(PoolError::NotOpen)
             }
+            Call::Access { dir } => self.access(unit, dir),
+            Call::Release { dir } => self.release(dir),
             _ => return None,
         })
     }
 
     fn open_dir(&self, at: At<'_>, dir: &DirName, list: DirList) -> Outcome {
         let unit = at.unit;
+        // Looked at again when there is something to keep: a list is not made for nothing.
         if self.dirs.lock().len() >= MAX_OPEN_DIRS {
             return Err(PoolError::Limit("open directories"));
         }
         let mut rest: Vec<DirRecord> = match list {
-            DirList::Files(pattern) | DirList::Entries(pattern) => {
-                let all = matches!(list, DirList::Entries(_));
-                let shown = |f: &FileStatus| all || matches!(f.entry, EntryType::Base | EntryType::Alias);
-                let files = unit.list_files(path(dir))?.into_iter();
-                files.filter(|f| pattern.matches(f.id) && shown(f)).map(DirRecord::File).collect()
-            }
+            DirList::Files(_) | DirList::Entries(_) => shown(unit.list_files(path(dir))?, list),
             DirList::Directories => {
                 unit.list_dirs(path(dir))?.into_iter().map(DirRecord::Directory).collect()
             }
         };
         authority::mask(&self.shared, self.user, unit, dir, &mut rest);
+        let control = unit.dir_status(path(dir))?.control;
+        self.keep_listing(at, rest, control)
+    }
+
+    /// Keeps the records of an open directory for later calls.
+    pub(super) fn keep_listing(&self, at: At<'_>, mut rest: Vec<DirRecord>, control: DirControl) -> Outcome {
         rest.reverse();
+        let mut dirs = self.dirs.lock();
+        if dirs.len() >= MAX_OPEN_DIRS {
+            return Err(PoolError::Limit("open directories"));
+        }
         let token = self.next_dir.fetch_add(1, Ordering::Relaxed);
-        self.dirs.lock().insert(token, Listing { unit: at.number, rest });
-        Ok(Answer::OpenedDir { token, control: unit.dir_status(path(dir))?.control })
+        dirs.insert(token, Listing { unit: at.number, rest });
+        Ok(Answer::OpenedDir { token, control })
     }
 
     fn get_dir(&self, token: u64, max: u32) -> Result<Answer, PoolError> {

@@ -2,6 +2,7 @@
 //!
 //! Every group answers its own calls and says `None` to the others. A failed call leaves the work unit as it was.
 
+mod accessed;
 mod directories;
 mod files;
 mod groups;
@@ -13,6 +14,8 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
+pub(super) use accessed::Accessed;
+pub use accessed::{MAX_ACCESSED_DIRS, MAX_ACCESSED_FILES};
 pub(super) use directories::Listing;
 pub use directories::MAX_OPEN_DIRS;
 

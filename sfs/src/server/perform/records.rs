@@ -6,7 +6,7 @@ use bytes::Bytes;
 
 use super::{At, Outcome, done};
 use crate::names::FileRef;
-use crate::pool::{OpenRequest, PoolError, Token, Waiting, WorkUnit};
+use crate::pool::{OpenRequest, Opened, PoolError, Token, Waiting, WorkUnit};
 use crate::server::handler::{Session, path};
 use crate::server::protocol::{Answer, Call};
 use crate::types::{Attributes, DateReference, Grantee, Intent, Rights};
@@ -38,8 +38,13 @@ impl Session {
         if opened.created {
             self.own_new_file(at.unit, file)?;
         }
+        Ok(self.keep_open(at, opened))
+    }
+
+    /// Keeps an open file for later calls.
+    pub(super) fn keep_open(&self, at: At<'_>, opened: Opened) -> Answer {
         self.tokens.lock().insert(opened.token.0, (at.number, at.unit.clone()));
-        Ok(Answer::Opened { token: opened.token.0, status: opened.status, created: opened.created })
+        Answer::Opened { token: opened.token.0, status: opened.status, created: opened.created }
     }
 
     /// Who creates a file in another's FILECONTROL directory may write it.
