@@ -10,6 +10,7 @@ use super::error::PoolError;
 use super::image::Image;
 use super::row::RowKey;
 use super::snapshot::Snapshot;
+use super::spill::Spilled;
 use super::store::Store;
 
 /// Greatest record length of a RECFM F file whose records are kept one by one in the catalog, so that replacing one is one
@@ -111,6 +112,8 @@ pub(crate) struct Overlay {
     pub(crate) drops: Vec<RowKey>,
     /// Objects and directories that go away.
     pub(crate) gone: Vec<u64>,
+    /// Bodies that are on the volume already.
+    pub(crate) spilled: Option<Spilled>,
 }
 
 impl Overlay {

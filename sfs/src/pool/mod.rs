@@ -36,6 +36,7 @@ mod references;
 pub(crate) mod row;
 mod snapshot;
 mod source;
+mod spill;
 mod store;
 mod unit;
 mod writers;
@@ -58,6 +59,7 @@ pub use explicit::MAX_LOCKS_PER_OBJECT;
 pub use group::{FIRST_MINIDISKS, MAX_MINIDISKS};
 pub use references::MAX_REFERENCES_WAITING;
 pub use row::GlobalUnit;
+pub use spill::SPILL_AT;
 pub use unit::{
     Access, AccessedDir, DirPath, FileChanges, MAX_CHANGES, MAX_EXTERNAL, MAX_LEVELS, MAX_OPEN, MAX_PENDING,
     MAX_THRESHOLD, OpenRequest, Opened, ReadOut, Token, Waiting, WorkUnit,

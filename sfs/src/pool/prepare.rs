@@ -55,7 +55,7 @@ impl WorkUnit {
         let Some((overlay, locks, _free)) = self.take_changes()? else { return Ok(()) };
         let inner = &self.inner;
         let mut plan = commit::plan(inner, overlay)?;
-        let writing = inner.writers.enter();
+        let writing = plan.writing.take().unwrap_or_else(|| inner.writers.enter());
         plan.all_to_volume(inner).await?;
         let record = PreparedRow {
             locks: locks.keys(),

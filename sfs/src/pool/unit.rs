@@ -36,6 +36,7 @@ use super::lock::{LockKey, LockMode};
 use super::references;
 use super::row::{self, Place, SpecialRec};
 use super::snapshot::Snapshot;
+use super::spill::SPILL_AT;
 use crate::types::{DirControl, DirStatus, FileId, FileStatus};
 pub(crate) use state::State;
 
@@ -49,8 +50,8 @@ pub const MAX_THRESHOLD: u8 = 99;
 pub const MAX_OPEN: usize = 4096;
 /// Files and directories that one work unit may change: the same kind of bound.
 pub const MAX_CHANGES: usize = 1_000_000;
-/// Octets that one work unit may have written and not committed: they are kept in memory. Well above the largest message a mail
-/// system takes.
+/// Octets that one work unit may have written and not committed; what is above a bound waits on the volume (see
+/// [`super::spill`]). Well above the largest message a mail system takes.
 pub const MAX_PENDING: u64 = 1 << 30;
 /// Tries to read a file whose storage is recycled while it is being opened. Each needs a commit of the mover in between.
 pub(crate) const OPEN_TRIES: usize = 16;
@@ -84,6 +85,8 @@ impl WorkUnit {
             locks,
             files: HashMap::new(),
             pending: 0,
+            memory: 0,
+            spill_at: SPILL_AT,
             busy: false,
             user,
             gate: Gate { disables: inner.disables.clone(), snapshot: inner.snapshot.clone(), user },

@@ -33,6 +33,17 @@ impl Session {
         }
     }
 
+    /// Puts what a work unit has in memory on disk. When the disks are full, the work unit is rolled back.
+    pub(super) async fn spill(&self, number: u32, unit: &Arc<WorkUnit>) -> Result<(), Failure> {
+        let spilling = unit.clone();
+        let done = tokio::task::spawn_blocking(move || spilling.spill()).await;
+        let done = done.unwrap_or_else(|e| Err(PoolError::Offline(e.to_string().into())));
+        done.map_err(|error| {
+            self.forget_changes(number);
+            failure(&error)
+        })
+    }
+
     /// DMSROLLB: changes of NORECOVER files stay as far as they can.
     pub(super) async fn roll_back(&self, number: u32) -> (Reply, Bytes) {
         let unit = self.units.lock().get(&number).cloned();

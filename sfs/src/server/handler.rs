@@ -100,6 +100,9 @@ impl Session {
         }
         let at = perform::At { number, unit: &unit, data: &message.data };
         let answer = self.perform_waiting(at, &call, wait).await?;
+        if matches!(call, Call::Write { .. }) && unit.wants_spill() {
+            self.spill(number, &unit).await?;
+        }
         if !commit {
             return Ok(plain(answer));
         }

@@ -222,6 +222,9 @@ impl Job<'_> {
             let alone = records == 1 && file.item.status.recfm == RecordFormat::Variable;
             let image = if alone { records_image.slice(2..) } else { records_image };
             self.unit.write(file.token, &image, records)?;
+            if self.unit.wants_spill() {
+                self.unit.spill()?;
+            }
         }
         self.sum.bytes += data.len() as u64;
         self.since.0 += data.len();

@@ -325,6 +325,8 @@ impl WorkUnit {
                 return Err(PoolError::Limit("octets written in one work unit"));
             }
             state.pending = pending;
+            // What replaces other octets is counted as if it did not; a spill counts afresh.
+            state.memory += data.len() as u64;
         }
         self.on_writer(token, |env, rec, content, cursor| file::write(env, rec, content, cursor, data, count))
     }

@@ -27,6 +27,10 @@ pub(crate) struct State {
     pub(crate) files: HashMap<u64, OpenFile>,
     /// Octets written since the last commit or rollback.
     pub(crate) pending: u64,
+    /// Octets of files among them that are in memory, at most.
+    pub(crate) memory: u64,
+    /// From how many on they are spilled.
+    pub(crate) spill_at: u64,
     pub(crate) busy: bool,
     /// Whose unit it is; `None`: the system's own.
     pub(crate) user: Option<UserId>,
