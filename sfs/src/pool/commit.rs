@@ -143,7 +143,7 @@ impl WorkUnit {
 }
 
 /// Makes the unit usable again, also when the commit is abandoned half way.
-pub(super) struct Free<'a>(&'a WorkUnit);
+pub(super) struct Free<'a>(pub(super) &'a WorkUnit);
 
 impl Drop for Free<'_> {
     fn drop(&mut self) {
@@ -342,7 +342,7 @@ fn inline_total(inner: &Inner) -> usize {
 }
 
 /// Writes what goes to the volume and builds the log entry.
-async fn finish(inner: &Arc<Inner>, mut plan: Plan, locks: LockSet) -> Result<Commit, PoolError> {
+pub(super) async fn finish(inner: &Arc<Inner>, mut plan: Plan, locks: LockSet) -> Result<Commit, PoolError> {
     let charges = std::mem::take(&mut plan.charges).into_iter().collect();
     // The mark of what was spilled began earlier and keeps all of it.
     let writing = Some(plan.writing.take().unwrap_or_else(|| inner.writers.enter()));

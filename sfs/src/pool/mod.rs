@@ -28,6 +28,7 @@ mod explicit;
 mod file;
 mod group;
 mod image;
+mod inplace;
 mod lock;
 mod mover;
 mod op;

@@ -38,7 +38,7 @@ use super::row::{self, Place, SpecialRec};
 use super::snapshot::Snapshot;
 use super::spill::SPILL_AT;
 use crate::types::{DirControl, DirStatus, FileId, FileStatus};
-pub(crate) use state::State;
+pub(crate) use state::{State, load_committed};
 
 /// Greatest depth of directories below a top directory. Source: the SFS directory naming rules.
 pub const MAX_LEVELS: usize = cp::name::DirName::MAX_LEVELS;

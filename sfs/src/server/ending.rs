@@ -33,11 +33,25 @@ impl Session {
         }
     }
 
-    /// Puts what a work unit has in memory on disk. When the disks are full, the work unit is rolled back.
-    pub(super) async fn spill(&self, number: u32, unit: &Arc<WorkUnit>) -> Result<(), Failure> {
-        let spilling = unit.clone();
-        let done = tokio::task::spawn_blocking(move || spilling.spill()).await;
-        let done = done.unwrap_or_else(|e| Err(PoolError::Offline(e.to_string().into())));
+    /// After DMSWRITE: what was rewritten in place is made visible, and what is too much for memory goes to the disk. When the disks
+    /// are full, the work unit is rolled back.
+    pub(super) async fn written(
+        &self,
+        number: u32,
+        unit: &Arc<WorkUnit>,
+        token: Token,
+    ) -> Result<(), Failure> {
+        let mut done = Ok(());
+        if unit.wants_publishing(token) {
+            let publishing = unit.clone();
+            let published = tokio::spawn(async move { publishing.publish(token).await }).await;
+            done = published.unwrap_or_else(|e| Err(PoolError::Offline(e.to_string().into())));
+        }
+        if done.is_ok() && unit.wants_spill() {
+            let spilling = unit.clone();
+            let spilled = tokio::task::spawn_blocking(move || spilling.spill()).await;
+            done = spilled.unwrap_or_else(|e| Err(PoolError::Offline(e.to_string().into())));
+        }
         done.map_err(|error| {
             self.forget_changes(number);
             failure(&error)

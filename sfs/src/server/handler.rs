@@ -15,7 +15,7 @@ use parking_lot::Mutex;
 use super::perform::{self, Accessed, Listing, Undone};
 use super::protocol::{Answer, Call, Failure, Reply, Request, decode, encode};
 use super::{Shared, authority};
-use crate::pool::{DirPath, PoolError, WorkUnit};
+use crate::pool::{DirPath, PoolError, Token, WorkUnit};
 use crate::reason::{ReasonCode, ReturnCode};
 
 /// Work units of one session: what a client may make the server keep.
@@ -100,8 +100,8 @@ impl Session {
         }
         let at = perform::At { number, unit: &unit, data: &message.data };
         let answer = self.perform_waiting(at, &call, wait).await?;
-        if matches!(call, Call::Write { .. }) && unit.wants_spill() {
-            self.spill(number, &unit).await?;
+        if let Call::Write { token, .. } = call {
+            self.written(number, &unit, Token(token)).await?;
         }
         if !commit {
             return Ok(plain(answer));
