@@ -7,6 +7,7 @@
 //!
 //! A work unit may change several pools; its commit is all-or-nothing over them (see `dmscomm`).
 
+mod access;
 mod dmscattr;
 mod dmscheck;
 mod dmscldbk;
@@ -21,6 +22,10 @@ mod dmscrob;
 mod dmsdeloc;
 mod dmsdeusr;
 mod dmsdirat;
+mod dmsdisfs;
+mod dmsdissg;
+mod dmsenafs;
+mod dmsenasg;
 mod dmsenusr;
 mod dmserase;
 mod dmsexidi;
@@ -28,10 +33,13 @@ mod dmsexifi;
 mod dmsexist;
 mod dmsfilec;
 mod dmsgetda;
+mod dmsgetdd;
+mod dmsgetdf;
 mod dmsgetdi;
 mod dmsgetdk;
 mod dmsgetdl;
 mod dmsgetdt;
+mod dmsgetdx;
 mod dmsgetwu;
 mod dmsgrant;
 mod dmsopdbk;
@@ -46,6 +54,7 @@ mod dmsqlima;
 mod dmsqlimu;
 mod dmsqobj;
 mod dmsqsfsl;
+mod dmsqusg;
 mod dmsrddbk;
 mod dmsread;
 mod dmsreloc;
@@ -57,6 +66,7 @@ mod dmstrunc;
 mod dmsvaldt;
 mod dmswrite;
 mod link;
+mod namedef;
 pub mod table;
 mod units;
 mod wuerror;
@@ -74,18 +84,22 @@ pub use crate::pool::{FileChanges, ReadOut};
 pub use crate::reason::{ReasonCode, ReturnCode};
 pub use crate::server::{Conflict, DirRecord};
 pub use crate::types::{
-    Attributes, DirControl, DirStatus, EntryType, FileId, FileStatus, Grantee, Intent, LockDuration,
-    LockInfo, LockType, ModeNumber, RecordFormat, Rights, SpaceStatus, Stamp,
+    Attributes, DirControl, DirStatus, DisableInfo, DisableMode, EntryType, FileId, FileStatus, Grantee,
+    GroupStatus, Intent, LockDuration, LockInfo, LockType, Minidisk, ModeNumber, PoolPart, RecordFormat,
+    Rights, SpaceStatus, Stamp, StorageGroup,
 };
 pub use dmscheck::{CheckWait, Checked, PendingRequest, RequestId};
 pub use dmsclose::Closed;
 pub use dmsenusr::Enrolled;
 pub use dmserase::EraseScope;
 pub use dmsexist::Existing;
+pub use dmsgetdf::FileRecord;
 pub use dmsgetdl::AliasRecord;
 pub use dmsopdir::DirIntent;
-pub use dmsopen::{OpenOptions, OpenedFile};
+pub use dmsopen::{DateReference, OpenOptions, OpenedFile};
+pub use dmsqusg::StorageGroups;
 pub use link::{GuestConnector, PoolConnector, PoolLink};
+pub use namedef::{MAX_NAMEDEF_LENGTH, MAX_NAMEDEFS, Namedef};
 pub use units::WorkUnitId;
 pub use wuerror::{FPERROR_LENGTH, FpError, MAX_WARNINGS, WUERROR_PREFIX, WuError, dmswuerr, encode_wuerror};
 
@@ -173,6 +187,7 @@ struct Settings {
     filewait: bool,
     default_pool: Option<FilePoolId>,
     default_space: UserId,
+    namedefs: std::collections::BTreeMap<String, Namedef>,
 }
 
 /// A connection with its number.
@@ -186,6 +201,7 @@ struct Inner {
     units: Mutex<Units>,
     settings: Mutex<Settings>,
     directories: Mutex<dmsgetdi::Buffers>,
+    opened_directories: Mutex<HashMap<Token, dmsopdir::OpenedDirectory>>,
     next_request: std::sync::atomic::AtomicU32,
 }
 
@@ -204,7 +220,12 @@ impl std::fmt::Debug for Csl {
 impl Csl {
     /// For the user `user`, whose connections `connector` makes.
     pub fn new(user: UserId, connector: Arc<dyn PoolConnector>) -> Self {
-        let settings = Settings { filewait: false, default_pool: None, default_space: user };
+        let settings = Settings {
+            filewait: false,
+            default_pool: None,
+            default_space: user,
+            namedefs: Default::default(),
+        };
         Self {
             inner: Arc::new(Inner {
                 user,
@@ -214,6 +235,7 @@ impl Csl {
                 units: Mutex::new(Units::new()),
                 settings: Mutex::new(settings),
                 directories: Mutex::default(),
+                opened_directories: Mutex::default(),
                 next_request: std::sync::atomic::AtomicU32::new(2),
             }),
         }
@@ -254,19 +276,35 @@ impl Csl {
         self.inner.settings.lock().default_space
     }
 
-    /// Parses a directory name, completing it from the defaults.
+    /// Parses a directory name, completing it from the defaults, or takes a namedef's directory.
     ///
     /// # Errors
     /// [`ReasonCode::NameInvalid`].
     pub fn dirname(&self, text: &str) -> Result<DirName, CslError> {
+        if let Some(dir) = self.namedef_directory(text.trim()) {
+            return Ok(dir);
+        }
         Ok(DirName::parse(text, self.default_pool(), self.default_space())?)
     }
 
-    /// Parses `fn ft dirname`, completing it from the defaults.
+    /// Parses `fn ft dirname`, completing it from the defaults; a namedef may stand for `fn ft` and another for the directory.
     ///
     /// # Errors
     /// [`ReasonCode::NameInvalid`].
     pub fn fileid(&self, text: &str) -> Result<FileRef, CslError> {
+        match text.split_ascii_whitespace().collect::<Vec<_>>()[..] {
+            [file, dir] => {
+                let id = self.namedef_file(file).ok_or(ReasonCode::NameInvalid)?;
+                return Ok(FileRef::new(id, self.dirname(dir)?));
+            }
+            [name, kind, dir] => {
+                if let Some(dir) = self.namedef_directory(dir) {
+                    let (name, kind) = (cp::name::FileName::new(name)?, cp::name::FileType::new(kind)?);
+                    return Ok(FileRef::new(FileId { name, kind }, dir));
+                }
+            }
+            _ => {}
+        }
         Ok(FileRef::parse(text, self.default_pool(), self.default_space())?)
     }
 

@@ -43,6 +43,7 @@ pub(super) fn needs_unit(call: &Call) -> bool {
             | Call::EraseDir { .. }
             | Call::DirStatus { .. }
             | Call::OpenDir { .. }
+            | Call::Access { .. }
             | Call::RenameDir { .. }
     )
 }
@@ -57,9 +58,15 @@ fn is_admin(shared: &Shared, user: UserId) -> bool {
 /// The failure to be returned to him.
 pub(super) fn check_user(shared: &Shared, user: UserId, call: &Call) -> Result<(), Failure> {
     let (allowed, reason) = match call {
-        Call::Enroll { .. } | Call::DeleteUser { .. } | Call::SetLimit { .. } | Call::ListUsers => {
-            (false, ReasonCode::NotAdministrator)
-        }
+        Call::Enroll { .. }
+        | Call::DeleteUser { .. }
+        | Call::SetLimit { .. }
+        | Call::ListUsers
+        | Call::Groups { .. }
+        | Call::AddMinidisk { .. }
+        | Call::Disable { .. }
+        | Call::Enable { .. }
+        | Call::Disabled => (false, ReasonCode::NotAdministrator),
         Call::QueryLimits { user: owner } | Call::SetThreshold { user: owner, .. } => {
             (*owner == user, ReasonCode::NotAuthorized)
         }
@@ -192,7 +199,9 @@ pub(super) fn check(shared: &Shared, user: UserId, unit: &WorkUnit, call: &Call)
                 (false, _) => on_object(asker, object, |_| false, |_| false),
             }
         }
-        Call::DirStatus { dir } | Call::OpenDir { dir, .. } => on_dir(asker, dir, |a| a.dir_read),
+        Call::DirStatus { dir } | Call::OpenDir { dir, .. } | Call::Access { dir } => {
+            on_dir(asker, dir, |a| a.dir_read)
+        }
         Call::CreateDir { dir, .. } | Call::EraseDir { dir } | Call::ChangeDir { dir, .. } => {
             owns(asker, dir)
         }

@@ -11,8 +11,9 @@ use crate::names::{FilePattern, FileRef, SfsObject};
 use crate::pool::{FileChanges, GlobalUnit};
 use crate::reason::{ReasonCode, ReturnCode};
 use crate::types::{
-    Attributes, DirControl, DirStatus, FileStatus, Grantee, Intent, LockDuration, LockInfo, LockType, Rights,
-    SpaceStatus,
+    Attributes, DateReference, DirControl, DirStatus, DisableInfo, DisableMode, FileStatus, Grantee,
+    GroupStatus, Intent, LockDuration, LockInfo, LockType, Minidisk, PoolPart, Rights, SpaceStatus,
+    StorageGroup,
 };
 
 /// Message class of a request.
@@ -39,6 +40,7 @@ pub(crate) enum Call {
         intent: Intent,
         attributes: Attributes,
         allow_empty: bool,
+        dates: DateReference,
     },
     Read {
         token: u64,
@@ -165,9 +167,18 @@ pub(crate) enum Call {
     CloseDir {
         token: u64,
     },
+    /// ACCESS of a directory, read-only; the answer is whether it is a DIRCONTROL one.
+    Access {
+        dir: DirName,
+    },
+    /// RELEASE of what was accessed so.
+    Release {
+        dir: DirName,
+    },
     Enroll {
         users: Vec<UserId>,
         blocks: u64,
+        group: StorageGroup,
     },
     DeleteUser {
         user: UserId,
@@ -180,6 +191,24 @@ pub(crate) enum Call {
         user: UserId,
     },
     ListUsers,
+    /// The figures of one storage group of user data, or of all.
+    Groups {
+        group: Option<StorageGroup>,
+    },
+    AddMinidisk {
+        group: StorageGroup,
+        device: u16,
+        blocks: Option<u64>,
+    },
+    Disable {
+        part: PoolPart,
+        mode: DisableMode,
+    },
+    Enable {
+        part: PoolPart,
+    },
+    /// What is disabled.
+    Disabled,
     /// A number for a commit over several pools that this one is to decide.
     NewGlobal,
     Prepare {
@@ -284,7 +313,10 @@ pub(crate) enum Answer {
     },
     File(FileStatus),
     Directory(DirStatus),
-    Token(u64),
+    OpenedDir {
+        token: u64,
+        control: DirControl,
+    },
     Records {
         records: Vec<DirRecord>,
         more: bool,
@@ -301,6 +333,12 @@ pub(crate) enum Answer {
     Data(Vec<u8>),
     Conflicts(Vec<Conflict>),
     Level(u32),
+    Groups {
+        groups: Vec<GroupStatus>,
+        threshold: u8,
+    },
+    Minidisk(Minidisk),
+    Disabled(Vec<(PoolPart, DisableInfo)>),
     Number(u64),
 }
 
@@ -313,8 +351,10 @@ pub struct Conflict {
     pub waiter_unit: u32,
     /// Who holds the lock.
     pub holder: UserId,
-    /// On which of his work units.
+    /// On which of his work units; 0 for an explicit lock.
     pub holder_unit: u32,
+    /// The type of an explicit lock; `None`: the lock is implicit.
+    pub explicit: Option<LockType>,
 }
 
 /// A call that was not done.
