@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
-use super::{Done, view};
+use super::{Done, search_texts, view};
 use crate::mailstore::{MessageRecord, ModSeq, OpenMailbox, Uid};
 use crate::search::{Content, Context, Program, Row};
 use crate::session::{Failure, Out, Reply, Session, View};
@@ -199,20 +199,46 @@ async fn find(
         Program::new(key, charset, &context)
     };
     let Ok(program) = program else { return Ok(Err(unknown_charset())) };
-    let program = Arc::new(program);
-    let (mut hits, unknown) = by_index(view, &program);
-    hits.extend(by_content(session, &view.mailbox, &program, unknown).await?);
+    let (program, (mut hits, unknown)) = settled(session, view, program).await?;
+    hits.extend(by_content(session, &view.mailbox, &Arc::new(program), unknown).await?);
     hits.sort_unstable();
     Ok(Ok(hits))
+}
+
+/// Judges by the index, and by the text columns of the mailbox where that pays: hits, and messages that must be read.
+async fn settled(
+    session: &Session,
+    view: &View,
+    program: Program,
+) -> Result<(Program, (Hits, Vec<Candidate>)), Failure> {
+    let upto = Uid(view.uids().last().copied().unwrap_or(0));
+    let settle = |program, candidates| {
+        search_texts::settle(&session.server, &view.mailbox, program, candidates, upto)
+    };
+    if program.asks_for_texts_alone() {
+        let program = settle(program, view.uids().len()).await?;
+        let judged = by_index(view, &program);
+        return Ok((program, judged));
+    }
+    let judged = by_index(view, &program);
+    if judged.1.is_empty() {
+        return Ok((program, judged));
+    }
+    let program = settle(program, judged.1.len()).await?;
+    let judged = by_index(view, &program);
+    Ok((program, judged))
 }
 
 /// Hits that the index tells, and the messages it cannot tell of.
 fn by_index(view: &View, program: &Program) -> (Vec<(u32, Uid)>, Vec<Candidate>) {
     let state = view.mailbox.state();
     let (mut hits, mut unknown) = (Vec::new(), Vec::new());
+    // Nearly always the session counts exactly the messages that are there.
+    let same = view.uids() == state.columns.uids();
     for (i, uid) in view.uids().iter().enumerate() {
         let uid = Uid(*uid);
-        let Some(record) = state.columns.get(uid) else { continue };
+        let record = if same { Some(state.columns.at(i)) } else { state.columns.get(uid) };
+        let Some(record) = record else { continue };
         let recent = view.is_recent(uid);
         let number = i as u32 + 1;
         match program.by_index(&Row { seq: number, record: &record, recent }) {

@@ -12,11 +12,14 @@ pub mod body_structure;
 pub mod decode;
 pub mod envelope;
 pub mod head;
+#[cfg(test)]
+pub(crate) mod generated;
 pub mod header;
 pub mod params;
 pub mod preview;
 pub mod scan;
 pub mod section;
+pub mod summary;
 
 use std::sync::OnceLock;
 

@@ -19,6 +19,7 @@ mod requests;
 pub mod sfs;
 mod stage;
 pub mod store;
+pub mod texts;
 pub mod tombstones;
 pub mod types;
 pub mod user;

@@ -12,6 +12,7 @@ use super::backend::LoadedMailbox;
 use super::catalog::Slots;
 use super::change_log::{ChangeLog, Since};
 use super::error::StoreError;
+use super::texts::Texts;
 use super::tombstones::Tombstones;
 use super::types::{EmailId, MailboxId, MailboxRow, MessageRecord, ModSeq, NoteMarks, Uid, UidValidity};
 use super::user::UserStore;
@@ -63,6 +64,16 @@ impl Columns {
             email: EmailId(self.email[i]),
             slot: self.slot[i],
         }
+    }
+
+    /// How many messages there are.
+    pub fn len(&self) -> usize {
+        self.uid.len()
+    }
+
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.uid.is_empty()
     }
 
     /// The record of a UID.
@@ -212,6 +223,13 @@ pub struct OpenMailbox {
     changed: watch::Sender<u64>,
     views: Mutex<Kept<NoteView>>,
     heads: Mutex<Kept<Head>>,
+    pub(super) texts: Texts,
+}
+
+impl Drop for OpenMailbox {
+    fn drop(&mut self) {
+        self.user.count_texts(|all| self.texts.clear(all));
+    }
 }
 
 impl OpenMailbox {
@@ -260,6 +278,7 @@ impl OpenMailbox {
             changed: watch::Sender::new(0),
             views: Mutex::default(),
             heads: Mutex::default(),
+            texts: Texts::default(),
         }
     }
 
@@ -341,6 +360,27 @@ impl OpenMailbox {
         self.views.lock().keep(uid, view, view.weight(), Self::MAX_VIEW_OCTETS);
     }
 
+    /// A message from its beginning on, its whole header at least.
+    ///
+    /// # Errors
+    /// What the backend says.
+    pub async fn read_header(&self, record: &MessageRecord) -> Result<Bytes, StoreError> {
+        self.beginning(record, record.size).await
+    }
+
+    /// A message from its beginning on: its header, or `most` octets of it.
+    async fn beginning(&self, record: &MessageRecord, most: u64) -> Result<Bytes, StoreError> {
+        let mut wanted = Self::FIRST_READ;
+        loop {
+            let octets = self.read_range(record, 0..wanted, 0).await?;
+            let whole = memchr::memmem::find(&octets, b"\r\n\r\n").is_some();
+            if whole || wanted >= record.size.min(most) {
+                return Ok(octets);
+            }
+            wanted *= 16;
+        }
+    }
+
     /// What SORT and THREAD need of a message, from memory or from the beginning of the note.
     ///
     /// # Errors
@@ -349,15 +389,7 @@ impl OpenMailbox {
         if let Some(head) = self.heads.lock().get(record.uid) {
             return Ok(head);
         }
-        let mut wanted = Self::FIRST_READ;
-        let octets = loop {
-            let octets = self.read_range(record, 0..wanted, 0).await?;
-            let whole = memchr::memmem::find(&octets, b"\r\n\r\n").is_some();
-            if whole || wanted >= record.size.min(Self::MAX_HEAD) {
-                break octets;
-            }
-            wanted *= 16;
-        };
+        let octets = self.beginning(record, Self::MAX_HEAD).await?;
         let head = Arc::new(Head::new(&octets));
         self.heads.lock().keep(record.uid, &head, head.weight(), Self::MAX_HEAD_OCTETS);
         Ok(head)

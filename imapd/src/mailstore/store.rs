@@ -1,6 +1,7 @@
 //! The way in: users by name, enrolment, and what is kept in memory between sessions.
 
 use std::collections::{HashMap, VecDeque};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Weak};
 
 use parking_lot::Mutex;
@@ -8,6 +9,7 @@ use parking_lot::Mutex;
 use super::backend::{Backend, Op};
 use super::error::StoreError;
 use super::open::OpenMailbox;
+use super::texts;
 use super::types::{Attributes, MailboxId, MailboxRow, ModSeq, Uid, UidValidity, UserHeader};
 use super::user::UserStore;
 use crate::syntax::mailbox_name::MailboxName;
@@ -22,6 +24,8 @@ pub(super) struct Shared {
     pub(super) clock: Clock,
     /// Mailboxes opened lately, held so that the next SELECT finds them in memory.
     warm: Mutex<VecDeque<Arc<OpenMailbox>>>,
+    /// Octets that text columns of all mailboxes take.
+    pub(super) text_octets: AtomicUsize,
 }
 
 impl Shared {
@@ -37,6 +41,21 @@ impl Shared {
         // Dropped outside the lock: an index of a large mailbox takes its time.
         drop(cold);
     }
+
+    pub(super) fn shed_texts(&self, but: &OpenMailbox) {
+        let over = || self.text_octets.load(Ordering::Relaxed) > texts::MAX_ALL;
+        if !over() {
+            return;
+        }
+        let warm: Vec<Arc<OpenMailbox>> = self.warm.lock().iter().cloned().collect();
+        let others = warm.iter().filter(|m| !std::ptr::eq(&raw const ***m, but));
+        for mailbox in others.take_while(|_| over()) {
+            mailbox.texts.clear(&self.text_octets);
+        }
+        if over() {
+            but.texts.clear(&self.text_octets);
+        }
+    }
 }
 
 type Slot = Arc<tokio::sync::Mutex<Weak<UserStore>>>;
@@ -50,7 +69,7 @@ pub struct MailStore {
 impl MailStore {
     /// A mail store over a backend.
     pub fn new(backend: Arc<dyn Backend>, clock: Clock) -> Self {
-        Self { shared: Arc::new(Shared { backend, clock, warm: Mutex::default() }), users: Mutex::default() }
+        Self { shared: Arc::new(Shared { backend, clock, warm: Mutex::default(), text_octets: AtomicUsize::new(0) }), users: Mutex::default() }
     }
 
     /// Seconds since 1970 UTC.

@@ -5,7 +5,7 @@
 //! run alone. When a batch fails, its requests are tried one by one, so that one over the limit fails no other.
 
 use std::collections::{HashMap, VecDeque};
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Weak};
 
 use parking_lot::{Mutex, RwLock, RwLockReadGuard, RwLockWriteGuard};
@@ -162,6 +162,16 @@ impl UserStore {
 
     pub(super) fn backend(&self) -> &dyn Backend {
         &*self.shared.backend
+    }
+
+    /// Changes the count of octets that text columns of all mailboxes take.
+    pub(super) fn count_texts(&self, change: impl FnOnce(&AtomicUsize)) {
+        change(&self.shared.text_octets);
+    }
+
+    /// Drops text columns of other mailboxes while there are too many, and those of `but` if that is not enough.
+    pub(super) fn shed_texts(&self, but: &OpenMailbox) {
+        self.shared.shed_texts(but);
     }
 
     /// The names as committed. Never held across an await.
