@@ -12,6 +12,7 @@ use bytes::Bytes;
 use super::{Done, no_such_number, some_expunged, user, view};
 use crate::mail::NoteView;
 use crate::mail::section::{Resolved, part, partial, pick_fields, resolve};
+use crate::mail::summary::{Summary, keeps};
 use crate::mail::{decode, header};
 use crate::mailstore::open::State;
 use crate::mailstore::{MessageRecord, OpenMailbox, StoreError, Uid};
@@ -56,20 +57,25 @@ pub async fn run(session: &mut Session, set: &SequenceSet, asked: &Asked<'_>, ou
     let seen = mark_seen(session, view, items, &selected).await?;
     let items = plan(items);
     let (mut missing, mut unknown) = (false, false);
-    for (number, uid) in selected {
-        let record = view.mailbox.state().columns.get(uid);
-        let Some(record) = record else {
-            missing = true;
-            continue;
-        };
-        let show_flags = seen.contains(&uid.0);
-        match message(session, view, number, &record, &items, show_flags, out).await {
-            Ok(shown) => unknown |= shown == Shown::UnknownEncoding,
-            // Expunged by another session while it was read.
-            Err(Failure::Store(_)) if view.mailbox.state().columns.position(uid).is_none() => missing = true,
-            Err(e) => return Err(e),
+    let mut rest = &selected[..];
+    while !rest.is_empty() {
+        let ahead = Ahead::read(session, view, &items, &mut rest).await?;
+        for (number, uid, source) in ahead.messages {
+            let Some(source) = source else {
+                missing = true;
+                continue;
+            };
+            let show_flags = seen.contains(&uid.0);
+            match message(session, view, number, source, &items, show_flags, out).await {
+                Ok(shown) => unknown |= shown == Shown::UnknownEncoding,
+                // Expunged by another session while it was read.
+                Err(Failure::Store(_)) if view.mailbox.state().columns.position(uid).is_none() => {
+                    missing = true;
+                }
+                Err(e) => return Err(e),
+            }
+            out.room().await?;
         }
-        out.room().await?;
     }
     if unknown {
         return Ok(Reply::no("UNKNOWN-CTE", "A part is in an encoding that is not known"));
@@ -121,6 +127,27 @@ enum Planned {
     Binary { label: Vec<u8>, path: Vec<u32>, partial: Option<(u32, u32)> },
     BinarySize { label: Vec<u8>, path: Vec<u32> },
     Preview { lazy: bool },
+}
+
+impl Planned {
+    /// Whether a summary answers it, or makes it cheaper.
+    fn is_in_summary(&self) -> bool {
+        match self {
+            Self::Figure(FetchItem::Envelope | FetchItem::BodyStructure) => true,
+            Self::Octets { section, .. } if section.path.is_empty() => match &section.text {
+                SectionText::Header => true,
+                SectionText::HeaderFields { not, names } => !not && names.iter().all(|n| keeps(n)),
+                _ => false,
+            },
+            _ => false,
+        }
+    }
+
+    /// Whether it shows the whole message.
+    fn is_whole(&self) -> bool {
+        matches!(self, Self::Octets { section, partial: None, .. }
+            if section.path.is_empty() && section.text == SectionText::All)
+    }
 }
 
 /// What was made ready for an item that is not a figure.
@@ -182,13 +209,74 @@ fn label(word: &[u8], section: &Section, partial: Option<(u32, u32)>) -> Vec<u8>
 /// Octets from which on a message is scanned off the session's thread.
 const LARGE_MESSAGE: usize = 256 * 1024;
 
-/// The message's octets and view, read at most once a message.
+/// What is known of the next messages before they are shown: read together, since that costs less than one by one.
+struct Ahead<'a> {
+    messages: Vec<(u32, Uid, Option<Source<'a>>)>,
+}
+
+impl<'a> Ahead<'a> {
+    /// Most messages read ahead when nothing but the index is looked at, and when more is.
+    const FIGURES: usize = 4096;
+    const MESSAGES: usize = 64;
+    /// Octets of bodies read ahead; a larger message is read when its turn comes.
+    const OCTETS: u64 = 128 * 1024;
+
+    /// Takes the next messages from `rest`.
+    async fn read(
+        session: &'a Session,
+        view: &'a View,
+        items: &[Planned],
+        rest: &mut &[(u32, Uid)],
+    ) -> Result<Self, StoreError> {
+        let summaries = items.iter().any(Planned::is_in_summary);
+        let bodies = items.iter().any(Planned::is_whole);
+        let most = if summaries || bodies { Self::MESSAGES } else { Self::FIGURES };
+        let (mut taken, mut octets) = (Vec::with_capacity(rest.len().min(most)), 0);
+        {
+            let state = view.mailbox.state();
+            for (number, uid) in rest.iter().take(most) {
+                let record = state.columns.get(*uid);
+                octets += record.filter(|_| bodies).map_or(0, |r| r.size);
+                if octets > Self::OCTETS && !taken.is_empty() {
+                    break;
+                }
+                taken.push((*number, *uid, record));
+            }
+        }
+        *rest = &rest[taken.len()..];
+        let source = |record| Source {
+            server: &session.server,
+            mailbox: &view.mailbox,
+            record,
+            whole: None,
+            view: None,
+            summary: None,
+        };
+        let mut messages: Vec<_> = taken.into_iter().map(|(n, uid, r)| (n, uid, r.map(source))).collect();
+        let mut there: Vec<&mut Source<'a>> =
+            messages.iter_mut().filter_map(|(_, _, s)| s.as_mut()).collect();
+        let records: Vec<MessageRecord> = there.iter().map(|s| s.record).collect();
+        if summaries {
+            let all = view.mailbox.summaries(&session.server.cpu, &records).await?;
+            there.iter_mut().zip(all).for_each(|(source, summary)| source.summary = summary);
+        }
+        // One message alone is read as well later.
+        if bodies && records.len() > 1 {
+            let all = view.mailbox.read_several(&records).await?;
+            there.iter_mut().zip(all).for_each(|(source, whole)| source.whole = whole);
+        }
+        Ok(Self { messages })
+    }
+}
+
+/// The message's octets, view and summary, read at most once a message.
 struct Source<'a> {
     server: &'a Server,
     mailbox: &'a OpenMailbox,
-    record: &'a MessageRecord,
+    record: MessageRecord,
     whole: Option<Bytes>,
     view: Option<Arc<NoteView>>,
+    summary: Option<Summary>,
 }
 
 impl Source<'_> {
@@ -199,7 +287,7 @@ impl Source<'_> {
         let view = match self.mailbox.cached_view(self.record.uid) {
             Some(view) => view,
             None => {
-                let octets = self.mailbox.read(self.record).await?;
+                let octets = self.whole().await?;
                 let view = if octets.len() < LARGE_MESSAGE {
                     NoteView::new(&octets)
                 } else {
@@ -208,7 +296,6 @@ impl Source<'_> {
                 };
                 let view = Arc::new(view);
                 self.mailbox.keep_view(self.record.uid, &view);
-                self.whole = Some(octets);
                 view
             }
         };
@@ -227,13 +314,13 @@ impl Source<'_> {
         if let Some(whole) = &self.whole {
             return Ok(whole.slice(range));
         }
-        self.mailbox.read_range(self.record, range.start as u64..range.end as u64, line).await
+        self.mailbox.read_range(&self.record, range.start as u64..range.end as u64, line).await
     }
 
     /// The whole message.
     async fn whole(&mut self) -> Result<Bytes, StoreError> {
         if self.whole.is_none() {
-            self.whole = Some(self.mailbox.read(self.record).await?);
+            self.whole = Some(self.mailbox.read(&self.record).await?);
         }
         Ok(self.whole.clone().unwrap_or_default())
     }
@@ -285,9 +372,12 @@ impl Source<'_> {
                 None => return Ok(None),
             },
             Planned::Preview { lazy } => Ready::Preview(self.preview(*lazy).await?),
+            Planned::Figure(FetchItem::Envelope | FetchItem::BodyStructure) if self.summary.is_some() => {
+                Ready::Octets(None)
+            }
             Planned::Figure(FetchItem::Envelope | FetchItem::Body | FetchItem::BodyStructure) => {
                 self.view().await?;
-                return Ok(Some(Ready::Octets(None)));
+                Ready::Octets(None)
             }
             Planned::Figure(_) => Ready::Octets(None),
         }))
@@ -302,6 +392,16 @@ impl Source<'_> {
         if section.path.is_empty() && section.text == SectionText::All {
             let size = usize::try_from(self.record.size).unwrap_or(usize::MAX);
             return self.octets(0..size, cut).await.map(Some);
+        }
+        if let (true, Some(summary)) = (section.path.is_empty(), self.summary.clone()) {
+            match &section.text {
+                SectionText::Header => return self.octets(0..summary.header_len(), cut).await.map(Some),
+                SectionText::HeaderFields { not: false, names } if names.iter().all(|n| keeps(n)) => {
+                    let picked = Bytes::from(pick_fields(summary.fields(), false, names));
+                    return Ok(Some(picked.slice(partial(0..picked.len(), cut))));
+                }
+                _ => {}
+            }
         }
         let view = self.view().await?;
         match resolve(&view.structure, section) {
@@ -320,14 +420,13 @@ async fn message(
     session: &Session,
     view: &View,
     number: u32,
-    record: &MessageRecord,
+    mut source: Source<'_>,
     items: &[Planned],
     show_flags: bool,
     out: &mut Out<'_>,
 ) -> Result<Shown, Failure> {
+    let record = &source.record.clone();
     // What can fail is read before the response begins, so that a response is never left half said.
-    let mut source =
-        Source { server: &session.server, mailbox: &view.mailbox, record, whole: None, view: None };
     let mut bodies = Vec::new();
     for item in items {
         // Figures of the index are by far the most, and need no more.
@@ -353,7 +452,7 @@ async fn message(
             Planned::Figure(figure) => {
                 flags_shown |= *figure == FetchItem::Flags;
                 modseq_shown |= *figure == FetchItem::ModSeq;
-                write_figure(out.buf, view, record, figure, source.view.as_deref());
+                write_figure(out.buf, view, record, figure, Some(&source));
             }
             Planned::Octets { label, .. }
             | Planned::Binary { label, .. }
@@ -404,7 +503,7 @@ fn write_figure(
     view: &View,
     record: &MessageRecord,
     item: &FetchItem,
-    note: Option<&NoteView>,
+    source: Option<&Source<'_>>,
 ) {
     match item {
         FetchItem::Flags => {
@@ -424,13 +523,20 @@ fn write_figure(
         }
         FetchItem::Uid => out.extend_from_slice(format!("UID {}", record.uid).as_bytes()),
         item => {
-            let (label, text): (&[u8], _) = match item {
-                FetchItem::Envelope => (b"ENVELOPE ", note.map(|n| &n.envelope)),
-                FetchItem::Body => (b"BODY ", note.map(|n| &n.body)),
-                _ => (b"BODYSTRUCTURE ", note.map(|n| &n.body_structure)),
+            let note = source.and_then(|s| s.view.as_deref());
+            let summary = source.and_then(|s| s.summary.as_ref());
+            let (label, text): (&[u8], Option<&[u8]>) = match item {
+                FetchItem::Envelope => {
+                    (b"ENVELOPE ", summary.map(Summary::envelope).or(note.map(|n| &*n.envelope)))
+                }
+                FetchItem::Body => (b"BODY ", note.map(|n| &*n.body)),
+                _ => {
+                    let text = summary.map(Summary::body_structure).or(note.map(|n| &*n.body_structure));
+                    (b"BODYSTRUCTURE ", text)
+                }
             };
             out.extend_from_slice(label);
-            out.extend_from_slice(text.map_or(b"NIL", |t| t));
+            out.extend_from_slice(text.unwrap_or(b"NIL"));
         }
     }
 }

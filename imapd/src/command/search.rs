@@ -212,9 +212,8 @@ async fn settled(
     program: Program,
 ) -> Result<(Program, (Hits, Vec<Candidate>)), Failure> {
     let upto = Uid(view.uids().last().copied().unwrap_or(0));
-    let settle = |program, candidates| {
-        search_texts::settle(&session.server, &view.mailbox, program, candidates, upto)
-    };
+    let settle =
+        |program, candidates| search_texts::settle(&session.server, &view.mailbox, program, candidates, upto);
     if program.asks_for_texts_alone() {
         let program = settle(program, view.uids().len()).await?;
         let judged = by_index(view, &program);
@@ -252,16 +251,29 @@ fn by_index(view: &View, program: &Program) -> (Vec<(u32, Uid)>, Vec<Candidate>)
 
 async fn by_content(
     session: &Session,
-    mailbox: &OpenMailbox,
+    mailbox: &Arc<OpenMailbox>,
     program: &Arc<Program>,
     candidates: Vec<Candidate>,
 ) -> Result<Vec<(u32, Uid)>, Failure> {
     let mut hits = Vec::new();
     let mut batch: Vec<(Candidate, Bytes)> = Vec::new();
     let mut octets = 0;
-    let mut rest = candidates.into_iter().peekable();
+    let in_summary = program.asks_for_kept_fields_alone();
+    let mut summaries = Vec::new();
+    let mut rest = candidates.into_iter();
     while let Some(candidate) = rest.next() {
-        match mailbox.read(&candidate.record).await {
+        if in_summary && summaries.is_empty() {
+            let next = std::iter::once(&candidate).chain(rest.as_slice().iter().take(BATCH_MESSAGES - 1));
+            let records: Vec<MessageRecord> = next.map(|c| c.record).collect();
+            summaries = mailbox.summaries(&session.server.cpu, &records).await?;
+            summaries.reverse();
+        }
+        let known = summaries.pop().flatten().map(|summary| summary.kept_fields());
+        let read = match known {
+            Some(fields) => Ok(fields),
+            None => mailbox.read(&candidate.record).await,
+        };
+        match read {
             Ok(message) => {
                 octets += message.len();
                 batch.push((candidate, message));
@@ -270,7 +282,7 @@ async fn by_content(
             Err(_) if mailbox.state().columns.position(candidate.record.uid).is_none() => {}
             Err(e) => return Err(e.into()),
         }
-        if batch.len() >= BATCH_MESSAGES || octets >= BATCH_OCTETS || rest.peek().is_none() {
+        if batch.len() >= BATCH_MESSAGES || octets >= BATCH_OCTETS || rest.as_slice().is_empty() {
             octets = 0;
             let program = program.clone();
             let work = std::mem::take(&mut batch);

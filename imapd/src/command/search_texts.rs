@@ -10,6 +10,7 @@ use futures::{StreamExt, TryStreamExt, stream};
 use tokio::sync::{OwnedRwLockReadGuard, OwnedRwLockWriteGuard, Semaphore};
 
 use crate::mail::scan::scan;
+use crate::mail::summary::keeps;
 use crate::mailstore::texts::MAX_COLUMN;
 use crate::mailstore::{MessageRecord, OpenMailbox, StoreError, Uid};
 use crate::search::Program;
@@ -186,8 +187,21 @@ async fn decode(
     keys: Arc<[(ColumnKey, Uid)]>,
 ) -> Result<Vec<TextColumn>, StoreError> {
     let whole = keys.iter().any(|(key, _)| *key == ColumnKey::Body);
+    let in_summary = keys.iter().all(|(key, _)| matches!(key, ColumnKey::Field(name) if keeps(name)));
+    let summaries = match in_summary {
+        true => mailbox.summaries(&cpu, &piece).await?,
+        false => vec![None; piece.len()],
+    };
+    let wholes = match whole {
+        true => mailbox.read_several(&piece).await?,
+        false => vec![None; piece.len()],
+    };
     let mut messages = Vec::with_capacity(piece.len());
-    for record in &piece {
+    for ((record, summary), read) in piece.iter().zip(summaries).zip(wholes) {
+        if let Some(known) = read.or_else(|| summary.map(|s| s.kept_fields())) {
+            messages.push((record.uid, known));
+            continue;
+        }
         let read = if whole { mailbox.read(record).await } else { mailbox.read_header(record).await };
         match read {
             Ok(octets) => messages.push((record.uid, octets)),

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::search::{self, SearchKeys};
 use super::{Done, view};
 use crate::mail::head::Head;
-use crate::mailstore::{ModSeq, StoreError, Uid};
+use crate::mailstore::{MessageRecord, ModSeq, StoreError, Uid};
 use crate::search::sort::{Sortable, sort};
 use crate::search::thread::threads;
 use crate::session::{Failure, Out, Reply, Session};
@@ -99,23 +99,53 @@ pub async fn thread(
     Ok(Reply::ok("THREAD completed"))
 }
 
+/// Messages whose headers are read together.
+const PIECE: usize = 256;
+
 /// The messages with their headers, when `heads`. One that went meanwhile is left out.
 async fn gather(session: &Session, hits: &[(u32, Uid)], heads: bool) -> Result<Vec<Sortable>, StoreError> {
     let Ok(view) = view(session) else { return Ok(Vec::new()) };
+    let mailbox = &view.mailbox;
     let none = Arc::new(Head::default());
     let mut out = Vec::with_capacity(hits.len());
-    for (number, uid) in hits {
-        let record = view.mailbox.state().columns.get(*uid);
-        let Some(record) = record else { continue };
-        let head = match heads {
-            false => none.clone(),
-            true => match view.mailbox.head(&record).await {
-                Ok(head) => head,
-                Err(_) if view.mailbox.state().columns.position(*uid).is_none() => continue,
-                Err(e) => return Err(e),
-            },
-        };
-        out.push(Sortable { number: *number, record, head });
+    // Those whose headers are not in memory, by position in `out`.
+    let mut lacking = Vec::new();
+    {
+        let state = mailbox.state();
+        for (number, uid) in hits {
+            let Some(record) = state.columns.get(*uid) else { continue };
+            let head = if heads { mailbox.cached_head(*uid) } else { None };
+            if heads && head.is_none() {
+                lacking.push(out.len());
+            }
+            out.push(Sortable { number: *number, record, head: head.unwrap_or_else(|| none.clone()) });
+        }
     }
+    let mut gone = Vec::new();
+    for piece in lacking.chunks(PIECE) {
+        let records: Vec<MessageRecord> = piece.iter().map(|i| out[*i].record).collect();
+        let summaries = mailbox.summaries(&session.server.cpu, &records).await?;
+        let heads =
+            move || summaries.iter().map(|s| s.as_ref().map(|s| Arc::new(s.head()))).collect::<Vec<_>>();
+        let heads = session.server.compute(heads).await?;
+        for (i, head) in piece.iter().zip(heads) {
+            let record = out[*i].record;
+            out[*i].head = match head {
+                Some(head) => {
+                    mailbox.keep_head(record.uid, &head);
+                    head
+                }
+                None => match mailbox.head(&record).await {
+                    Ok(head) => head,
+                    Err(_) if mailbox.state().columns.position(record.uid).is_none() => {
+                        gone.push(record.uid);
+                        continue;
+                    }
+                    Err(e) => return Err(e),
+                },
+            };
+        }
+    }
+    out.retain(|m| !gone.contains(&m.record.uid));
     Ok(out)
 }

@@ -11,9 +11,9 @@ pub mod base_subject;
 pub mod body_structure;
 pub mod decode;
 pub mod envelope;
-pub mod head;
 #[cfg(test)]
 pub(crate) mod generated;
+pub mod head;
 pub mod header;
 pub mod params;
 pub mod preview;

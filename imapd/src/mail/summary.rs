@@ -145,6 +145,11 @@ impl Summary {
         &self.0[HEAD..self.ends().0]
     }
 
+    /// The same, to be kept.
+    pub fn kept_fields(&self) -> Bytes {
+        self.0.slice(HEAD..self.ends().0)
+    }
+
     /// The ENVELOPE item.
     pub fn envelope(&self) -> &[u8] {
         let (from, to) = self.ends();

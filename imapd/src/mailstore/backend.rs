@@ -3,11 +3,14 @@
 use std::ops::Range;
 
 use bytes::Bytes;
+use futures::FutureExt;
 use futures::future::BoxFuture;
 
 use super::error::StoreError;
+use super::summaries::SummaryPlace;
 use super::tombstones::Tombstone;
-use super::types::{MailboxId, MailboxRow, MessageRecord, ModSeq, NoteMarks, Uid, UserHeader};
+use super::types::{EmailId, MailboxId, MailboxRow, MessageRecord, ModSeq, NoteMarks, Uid, UserHeader};
+use crate::mail::summary::Summary;
 use crate::syntax::flag::Keyword;
 use crate::vm::UserId;
 
@@ -62,6 +65,12 @@ pub enum Op {
     AddNote { dir: String, uid: Uid, octets: Bytes, marks: NoteMarks },
     /// Makes a note from another, sharing blocks where the pool can.
     CopyNote { from_dir: String, from: Uid, to_dir: String, to: Uid },
+    /// Writes a summary at its place.
+    PutSummary { dir: String, place: SummaryPlace, email: EmailId, summary: Summary },
+    /// Writes the records of a summary at another place, possibly of another mailbox.
+    CopySummary { from_dir: String, from: SummaryPlace, to_dir: String, to: SummaryPlace },
+    /// Forgets all summaries of a mailbox.
+    DropSummaries { dir: String },
     /// Erases a note.
     RemoveNote { dir: String, uid: Uid },
     /// Writes a record of NOTE INDEX at its slot.
@@ -92,6 +101,29 @@ pub trait Backend: Send + Sync + 'static {
         octets: Range<u64>,
         line: u64,
     ) -> Answer<'a, Bytes>;
+    /// Whole notes; `None` for one that cannot be read, of which [`Backend::read_note`] says why.
+    fn read_notes<'a>(
+        &'a self,
+        user: UserId,
+        dir: &'a str,
+        records: &'a [MessageRecord],
+    ) -> Answer<'a, Vec<Option<Bytes>>> {
+        async move {
+            let mut out = Vec::with_capacity(records.len());
+            for record in records {
+                out.push(self.read_note(user, dir, record, 0..record.size, 0).await.ok());
+            }
+            Ok(out)
+        }
+        .boxed()
+    }
+    /// The records at places of summaries; less than asked for, or nothing, where the file has less.
+    fn read_summaries<'a>(
+        &'a self,
+        user: UserId,
+        dir: &'a str,
+        places: &'a [SummaryPlace],
+    ) -> Answer<'a, Vec<Bytes>>;
     /// All steps or none. The next slot of a mailbox that no step names is unchanged.
     fn commit(&self, user: UserId, ops: Vec<Op>) -> Answer<'_, ()>;
     /// Makes a file space of that many 4 KB blocks; no error when there is one already.

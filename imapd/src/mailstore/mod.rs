@@ -19,6 +19,7 @@ mod requests;
 pub mod sfs;
 mod stage;
 pub mod store;
+pub mod summaries;
 pub mod texts;
 pub mod tombstones;
 pub mod types;
@@ -28,6 +29,7 @@ pub use backend::{Backend, LoadedMailbox, LoadedUser, Op};
 pub use error::StoreError;
 pub use open::OpenMailbox;
 pub use store::MailStore;
+pub use summaries::SummaryPlace;
 pub use tombstones::Tombstone;
 pub use types::{
     Attributes, EmailId, MailboxId, MailboxRow, MessageRecord, ModSeq, NewMessage, NoteMarks, Origin,

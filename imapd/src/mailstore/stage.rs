@@ -10,11 +10,13 @@ use super::backend::Op;
 use super::change_log::{Change, Entry};
 use super::error::StoreError;
 use super::open::OpenMailbox;
+use super::summaries::{self, Made, SummaryPlace};
 use super::tombstones::Tombstones;
 use super::types::{
     EmailId, MailboxId, MailboxRow, MessageRecord, ModSeq, NewMessage, Origin, SessionId, Uid, UserHeader,
 };
 use super::user::{Outcome, UserStore};
+use crate::mail::summary::Summary;
 use crate::syntax::ast::FlagChange;
 use crate::syntax::flag::{FlagList, Keyword, SystemFlags};
 use crate::syntax::seqset::NumberSet;
@@ -28,6 +30,10 @@ struct BoxStage {
     keywords: Vec<(u8, Keyword)>,
     taken: Vec<u32>,
     freed: Vec<u32>,
+    taken_places: Vec<SummaryPlace>,
+    freed_places: Vec<SummaryPlace>,
+    /// Summaries of messages added here, for the memory.
+    summaries: Made,
     log: Vec<Entry>,
     /// What is known of expunged messages afterwards, when that changes.
     tombstones: Option<Tombstones>,
@@ -71,6 +77,24 @@ impl BoxStage {
         let slot = self.mailbox.slots.lock().take();
         self.taken.push(slot);
         slot
+    }
+
+    fn place(&mut self, pieces: u8) -> SummaryPlace {
+        let place = self.mailbox.places.lock().take(pieces);
+        self.taken_places.push(place);
+        place
+    }
+
+    /// Keeps the summary of a message: where it is, in its record.
+    fn summarize(&mut self, record: &mut MessageRecord, summary: &Summary, ops: &mut Vec<Op>) {
+        record.summary = self.place(summaries::pieces(summary));
+        ops.push(Op::PutSummary {
+            dir: self.mailbox.dir.clone(),
+            place: record.summary,
+            email: record.email,
+            summary: summary.clone(),
+        });
+        self.summaries.push((record.uid, summary.clone()));
     }
 
     /// The bits of keywords, given out as needed; `None` when there are too many.
@@ -120,6 +144,7 @@ impl BoxStage {
         self.added.remove(&record.uid.0);
         self.removed.insert(record.uid.0);
         self.freed.push(record.slot);
+        self.freed_places.push(record.summary);
         self.count(record, -1);
         self.log.push(Entry::one(Change::Expunged, record.uid, by));
     }
@@ -155,6 +180,9 @@ impl<'a> Stage<'a> {
             keywords: Vec::new(),
             taken: Vec::new(),
             freed: Vec::new(),
+            taken_places: Vec::new(),
+            freed_places: Vec::new(),
+            summaries: Vec::new(),
             log: Vec::new(),
             tombstones: None,
         });
@@ -166,6 +194,7 @@ impl<'a> Stage<'a> {
         &mut self,
         mailbox: &Arc<OpenMailbox>,
         messages: &[NewMessage],
+        summaries: &[Option<Summary>],
         origin: Option<Origin>,
         by: SessionId,
     ) -> Result<Outcome, StoreError> {
@@ -190,10 +219,10 @@ impl<'a> Stage<'a> {
         stage.keyword_bits(&all, ops).ok_or(StoreError::Limit("too many keywords in the mailbox"))?;
         let modseq = stage.next_modseq();
         let mut uids = Vec::with_capacity(messages.len());
-        for message in messages {
+        for (message, summary) in messages.iter().zip(summaries) {
             let keywords = stage.keyword_bits(&message.keywords, ops).unwrap_or(0);
             let (records, marks) = user.backend().shape(&message.octets);
-            let record = MessageRecord {
+            let mut record = MessageRecord {
                 uid: stage.row.uid_next,
                 modseq,
                 flags: message.flags,
@@ -205,7 +234,11 @@ impl<'a> Stage<'a> {
                 marks,
                 email: EmailId::of(mailbox.uid_validity, stage.row.uid_next),
                 slot: stage.slot(),
+                summary: SummaryPlace::default(),
             };
+            if let Some(summary) = summary {
+                stage.summarize(&mut record, summary, ops);
+            }
             ops.push(Op::AddNote {
                 dir: mailbox.dir.clone(),
                 uid: record.uid,
@@ -313,11 +346,12 @@ impl<'a> Stage<'a> {
         from: &Arc<OpenMailbox>,
         uid: Uid,
         to: &Arc<OpenMailbox>,
-        message: &NewMessage,
+        (message, summary): (&NewMessage, &Option<Summary>),
         by: SessionId,
     ) -> Result<Outcome, StoreError> {
         let Some(old) = self.open(from)?.0.record(uid) else { return Ok(Outcome::Uids(Vec::new())) };
-        let added = self.append(to, std::slice::from_ref(message), None, by)?;
+        let added =
+            self.append(to, std::slice::from_ref(message), std::slice::from_ref(summary), None, by)?;
         let (source, ops) = self.open(from)?;
         source.next_modseq();
         source.remove(&old, by);
@@ -365,8 +399,19 @@ impl<'a> Stage<'a> {
                     keywords,
                     saved: now,
                     slot: target.slot(),
+                    summary: if r.summary.is_none() { r.summary } else { target.place(r.summary.pieces) },
                     ..*r
                 };
+                if !r.summary.is_none() {
+                    ops.push(Op::CopySummary {
+                        from_dir: from.dir.clone(),
+                        from: r.summary,
+                        to_dir: to.dir.clone(),
+                        to: record.summary,
+                    });
+                    let known = from.cached_summary(r.uid);
+                    target.summaries.extend(known.map(|summary| (record.uid, summary)));
+                }
                 ops.push(Op::CopyNote {
                     from_dir: from.dir.clone(),
                     from: r.uid,
@@ -389,11 +434,36 @@ impl<'a> Stage<'a> {
         Ok(Outcome::Copied(pairs))
     }
 
+    /// Keeps summaries of messages that have none, or a damaged one. To clients nothing has changed.
+    pub(super) fn summarize(
+        &mut self,
+        mailbox: &Arc<OpenMailbox>,
+        made: &[(MessageRecord, Summary)],
+    ) -> Result<Outcome, StoreError> {
+        let (stage, ops) = self.open(mailbox)?;
+        for (seen, summary) in made {
+            let Some(mut record) = stage.record(seen.uid) else { continue };
+            let former = record.summary;
+            // Another session may have been faster.
+            if former != seen.summary {
+                continue;
+            }
+            stage.summarize(&mut record, summary, ops);
+            stage.freed_places.push(former);
+            stage.put(record);
+        }
+        Ok(Outcome::Done)
+    }
+
     /// The steps of the work unit: one write a record, whatever was done to it.
     pub(super) fn steps(&mut self) -> Vec<Op> {
         let mut ops = std::mem::take(&mut self.ops);
         for stage in self.boxes.values_mut() {
             stage.bury(&mut ops);
+            if stage.row.messages == 0 && stage.freed_places.iter().any(|p| !p.is_none()) {
+                // What is left of the messages is of no use any more.
+                ops.push(Op::DropSummaries { dir: stage.mailbox.dir.clone() });
+            }
             let dir = &stage.mailbox.dir;
             for record in stage.changed.values().chain(stage.added.values()) {
                 ops.push(Op::PutRecord { dir: dir.clone(), record: *record });
@@ -443,6 +513,12 @@ impl<'a> Stage<'a> {
             let mut slots = stage.mailbox.slots.lock();
             stage.freed.into_iter().for_each(|s| slots.give(s));
             drop(slots);
+            let mut places = stage.mailbox.places.lock();
+            stage.freed_places.into_iter().for_each(|p| places.give(p));
+            drop(places);
+            for (uid, summary) in &stage.summaries {
+                stage.mailbox.keep_summary(*uid, summary);
+            }
             stage.mailbox.wake();
         }
     }
@@ -452,6 +528,8 @@ impl<'a> Stage<'a> {
         for stage in self.boxes.into_values() {
             let mut slots = stage.mailbox.slots.lock();
             stage.taken.into_iter().for_each(|s| slots.give(s));
+            let mut places = stage.mailbox.places.lock();
+            stage.taken_places.into_iter().for_each(|p| places.give(p));
         }
     }
 }

@@ -9,7 +9,6 @@ use parking_lot::Mutex;
 use super::backend::{Backend, Op};
 use super::error::StoreError;
 use super::open::OpenMailbox;
-use super::texts;
 use super::types::{Attributes, MailboxId, MailboxRow, ModSeq, Uid, UidValidity, UserHeader};
 use super::user::UserStore;
 use crate::syntax::mailbox_name::MailboxName;
@@ -18,14 +17,17 @@ use crate::vm::UserId;
 /// Seconds since 1970 UTC; passed in so that tests own the time.
 pub type Clock = Arc<dyn Fn() -> i64 + Send + Sync>;
 
+/// Octets that all mailboxes together keep in memory beside their indexes: summaries, views, texts that were searched.
+pub const MAX_CACHED: usize = 384 * 1024 * 1024;
+
 /// What all users share.
 pub(super) struct Shared {
     pub(super) backend: Arc<dyn Backend>,
     pub(super) clock: Clock,
     /// Mailboxes opened lately, held so that the next SELECT finds them in memory.
     warm: Mutex<VecDeque<Arc<OpenMailbox>>>,
-    /// Octets that text columns of all mailboxes take.
-    pub(super) text_octets: AtomicUsize,
+    /// Octets that all mailboxes keep in memory beside their indexes.
+    pub(super) cached_octets: AtomicUsize,
 }
 
 impl Shared {
@@ -42,18 +44,18 @@ impl Shared {
         drop(cold);
     }
 
-    pub(super) fn shed_texts(&self, but: &OpenMailbox) {
-        let over = || self.text_octets.load(Ordering::Relaxed) > texts::MAX_ALL;
+    pub(super) fn shed_caches(&self, but: &OpenMailbox) {
+        let over = || self.cached_octets.load(Ordering::Relaxed) > MAX_CACHED;
         if !over() {
             return;
         }
         let warm: Vec<Arc<OpenMailbox>> = self.warm.lock().iter().cloned().collect();
         let others = warm.iter().filter(|m| !std::ptr::eq(&raw const ***m, but));
         for mailbox in others.take_while(|_| over()) {
-            mailbox.texts.clear(&self.text_octets);
+            mailbox.clear_caches();
         }
         if over() {
-            but.texts.clear(&self.text_octets);
+            but.clear_caches();
         }
     }
 }
@@ -69,7 +71,15 @@ pub struct MailStore {
 impl MailStore {
     /// A mail store over a backend.
     pub fn new(backend: Arc<dyn Backend>, clock: Clock) -> Self {
-        Self { shared: Arc::new(Shared { backend, clock, warm: Mutex::default(), text_octets: AtomicUsize::new(0) }), users: Mutex::default() }
+        Self {
+            shared: Arc::new(Shared {
+                backend,
+                clock,
+                warm: Mutex::default(),
+                cached_octets: AtomicUsize::new(0),
+            }),
+            users: Mutex::default(),
+        }
     }
 
     /// Seconds since 1970 UTC.

@@ -1,7 +1,7 @@
-//! Text columns of open mailboxes, kept in memory for the next search within a bound for all mailboxes together.
+//! Text columns of open mailboxes, kept in memory for the next search.
 //!
-//! A column is made when a search first needs it, from the messages, and grows with them. When all columns together are
-//! too large, those of the mailbox opened longest ago go first. Nothing here is on a disk: a column can always be made
+//! A column is made when a search first needs it, from the messages, and grows with them. What all mailboxes keep in memory
+//! is bounded ([`super::store::MAX_CACHED`]). Nothing here is on a disk: a column can always be made
 //! again, and what is searched rarely takes no room in a file pool.
 
 use std::collections::HashMap;
@@ -19,8 +19,6 @@ pub type SharedColumn = Arc<RwLock<TextColumn>>;
 
 /// Octets of one column: texts of about 50,000 messages. A mailbox with more is read at each search.
 pub const MAX_COLUMN: usize = 96 * 1024 * 1024;
-/// Octets of all columns of all mailboxes.
-pub const MAX_ALL: usize = 256 * 1024 * 1024;
 /// Columns of one mailbox: all that clients search, and some more.
 pub const MAX_COLUMNS: usize = 16;
 
@@ -77,12 +75,12 @@ impl OpenMailbox {
     /// The column of a key is too large: it is not made again while the mailbox is in memory.
     pub fn refuse_text_column(&self, key: &ColumnKey) {
         self.texts.by_key.lock().insert(key.clone(), None);
-        self.user.count_texts(|all| self.texts.count(all));
+        self.user.cached_octets(|all| self.texts.count(all));
     }
 
     /// Columns have grown: counts them, and drops others when all together are too large.
     pub fn text_columns_grew(&self) {
-        self.user.count_texts(|all| self.texts.count(all));
-        self.user.shed_texts(self);
+        self.user.cached_octets(|all| self.texts.count(all));
+        self.user.shed_caches(self);
     }
 }

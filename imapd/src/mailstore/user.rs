@@ -17,7 +17,8 @@ use super::error::StoreError;
 use super::open::OpenMailbox;
 use super::stage::Stage;
 use super::store::Shared;
-use super::types::{Attributes, MailboxId, ModSeq, NewMessage, Origin, SessionId, Uid};
+use super::types::{Attributes, MailboxId, MessageRecord, ModSeq, NewMessage, Origin, SessionId, Uid};
+use crate::mail::summary::Summary;
 use crate::syntax::ast::FlagChange;
 use crate::syntax::flag::FlagList;
 use crate::syntax::mailbox_name::MailboxName;
@@ -29,6 +30,7 @@ pub(super) enum Request {
     Append {
         mailbox: Arc<OpenMailbox>,
         messages: Vec<NewMessage>,
+        summaries: Vec<Option<Summary>>,
         origin: Option<Origin>,
         by: SessionId,
     },
@@ -57,7 +59,13 @@ pub(super) enum Request {
         uid: Uid,
         to: Arc<OpenMailbox>,
         message: Box<NewMessage>,
+        summary: Option<Summary>,
         by: SessionId,
+    },
+    /// Keeps summaries that were made from the messages.
+    Summarize {
+        mailbox: Arc<OpenMailbox>,
+        made: Vec<(MessageRecord, Summary)>,
     },
     Create {
         name: MailboxName,
@@ -164,14 +172,14 @@ impl UserStore {
         &*self.shared.backend
     }
 
-    /// Changes the count of octets that text columns of all mailboxes take.
-    pub(super) fn count_texts(&self, change: impl FnOnce(&AtomicUsize)) {
-        change(&self.shared.text_octets);
+    /// Changes the count of octets that all mailboxes keep in memory beside their indexes.
+    pub(super) fn cached_octets(&self, change: impl FnOnce(&AtomicUsize)) {
+        change(&self.shared.cached_octets);
     }
 
-    /// Drops text columns of other mailboxes while there are too many, and those of `but` if that is not enough.
-    pub(super) fn shed_texts(&self, but: &OpenMailbox) {
-        self.shared.shed_texts(but);
+    /// Drops what other mailboxes keep in memory while all together keep too much, and what `but` does if that is not enough.
+    pub(super) fn shed_caches(&self, but: &OpenMailbox) {
+        self.shared.shed_caches(but);
     }
 
     /// The names as committed. Never held across an await.
@@ -311,15 +319,16 @@ impl UserStore {
         let mut outcomes = Vec::with_capacity(requests.len());
         for request in requests {
             outcomes.push(match request {
-                Request::Append { mailbox, messages, origin, by } => {
-                    stage.append(mailbox, messages, *origin, *by)
+                Request::Append { mailbox, messages, summaries, origin, by } => {
+                    stage.append(mailbox, messages, summaries, *origin, *by)
                 }
+                Request::Summarize { mailbox, made } => stage.summarize(mailbox, made),
                 Request::Store { mailbox, uids, change, flags, unchanged_since, by } => {
                     stage.store(mailbox, uids, *change, flags, *unchanged_since, *by)
                 }
                 Request::Expunge { mailbox, only, by } => stage.expunge(mailbox, only.as_ref(), *by),
-                Request::Replace { from, uid, to, message, by } => {
-                    stage.replace(from, *uid, to, message, *by)
+                Request::Replace { from, uid, to, message, summary, by } => {
+                    stage.replace(from, *uid, to, (message, summary), *by)
                 }
                 Request::Copy { from, uids, to, remove, by } => stage.copy(from, uids, to, *remove, *by),
                 _ => Ok(Outcome::Done),

@@ -109,7 +109,13 @@ impl TextColumn {
 }
 
 /// Adds the texts of a message for `key`. `message` may end behind its header when `key` is not about the body.
-pub fn texts(column: &mut TextColumn, uid: Uid, key: &ColumnKey, message: &[u8], structure: Option<&Structure>) {
+pub fn texts(
+    column: &mut TextColumn,
+    uid: Uid,
+    key: &ColumnKey,
+    message: &[u8],
+    structure: Option<&Structure>,
+) {
     match key {
         ColumnKey::Field(name) => {
             for field in header::fields(message).filter(|f| f.is(name)) {

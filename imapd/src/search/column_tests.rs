@@ -8,7 +8,7 @@ use super::column::{ColumnKey, TextColumn, texts};
 use super::fold::Needle;
 use super::program::{Content, Program, Row};
 use crate::mail::generated::mail;
-use crate::mailstore::{EmailId, MessageRecord, ModSeq, NoteMarks, Uid};
+use crate::mailstore::{EmailId, MessageRecord, ModSeq, NoteMarks, SummaryPlace, Uid};
 use crate::syntax::date::InternalDate;
 use crate::syntax::flag::SystemFlags;
 use crate::syntax::seqset::NumberSet;
@@ -26,6 +26,7 @@ fn record(uid: u32) -> MessageRecord {
         marks: NoteMarks(0),
         email: EmailId(1),
         slot: 2,
+        summary: SummaryPlace::default(),
     }
 }
 

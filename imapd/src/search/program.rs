@@ -8,6 +8,7 @@ use thiserror::Error;
 use super::column::ColumnKey;
 use super::fold::Needle;
 use crate::mail::scan::{Structure, scan};
+use crate::mail::summary::keeps;
 use crate::mail::{decode, header};
 use crate::mailstore::{EmailId, MessageRecord, ModSeq};
 use crate::syntax::date::header_date;
@@ -163,6 +164,20 @@ impl Program {
             Self::Header(..) => true,
             Self::Body(n) | Self::Text(n) => !n.is_empty(),
             _ => false,
+        }
+    }
+
+    /// Whether all that is asked for beside the index is in the fields that summaries keep, so that these judge as the
+    /// message would.
+    pub fn asks_for_kept_fields_alone(&self) -> bool {
+        match self {
+            Self::And(keys) => keys.iter().all(Self::asks_for_kept_fields_alone),
+            Self::Or(a, b) => a.asks_for_kept_fields_alone() && b.asks_for_kept_fields_alone(),
+            Self::Not(a) => a.asks_for_kept_fields_alone(),
+            Self::Header(name, _) => keeps(name),
+            Self::Body(n) | Self::Text(n) => n.is_empty(),
+            // Date is kept.
+            _ => true,
         }
     }
 

@@ -9,6 +9,7 @@ use cms::csl::{
     CommitOption, CslError, EraseScope, FileRef, Intent, OpenOptions, SfsObject, Token, WorkUnitId,
 };
 
+use super::summary_file::SummarySteps;
 use super::{SfsBackend, mailbox_index, note, note_file, note_index, store_error};
 use crate::mailstore::backend::Op;
 use crate::mailstore::error::StoreError;
@@ -19,7 +20,7 @@ use crate::vm::UserId;
 const CALL: usize = 4 * 1024 * 1024;
 
 /// Why a step failed.
-enum StepError {
+pub(super) enum StepError {
     Csl(CslError),
     Store(StoreError),
 }
@@ -38,7 +39,7 @@ impl From<StoreError> for StepError {
 
 /// Records to be written to one file, by number.
 #[derive(Default)]
-struct Records(BTreeMap<u32, Vec<u8>>);
+pub(super) struct Records(pub(super) BTreeMap<u32, Vec<u8>>);
 
 impl SfsBackend {
     pub(super) async fn commit_ops(&self, user: UserId, ops: Vec<Op>) -> Result<(), StoreError> {
@@ -58,11 +59,15 @@ impl SfsBackend {
         let top = self.top(user);
         let mut mailboxes = Records::default();
         let mut notes: BTreeMap<String, Records> = BTreeMap::new();
+        let mut summaries = SummarySteps::default();
         for op in ops {
             let mut put = |dir: String, slot: u32, record: note_index::Record| {
                 notes.entry(dir).or_default().0.insert(slot, record.to_vec());
             };
             match op {
+                op @ (Op::PutSummary { .. } | Op::CopySummary { .. } | Op::DropSummaries { .. }) => {
+                    summaries.gather(op);
+                }
                 Op::PutHeader(header) => {
                     let [first, second] = mailbox_index::header(&header);
                     mailboxes.0.insert(1, first.to_vec());
@@ -86,6 +91,7 @@ impl SfsBackend {
                 }
                 Op::RemoveDir { dir, notes: uids } => {
                     notes.remove(&dir);
+                    summaries.forget(&dir);
                     self.remove_dir(self.dir(user, &dir)?, uids, unit).await?;
                 }
                 Op::AddNote { dir, uid, octets, marks } => {
@@ -108,6 +114,7 @@ impl SfsBackend {
                 Op::PutFloor { dir, floor } => put(dir, 1, note_index::header(floor)),
             }
         }
+        self.put_summaries(user, summaries, unit).await?;
         for (dir, records) in notes {
             let file = super::note_index_file(&self.dir(user, &dir)?)?;
             self.put_records(&file, records, note_index::LRECL, unit).await?;
@@ -124,12 +131,13 @@ impl SfsBackend {
             self.erase(note(&dir, uid)?, unit).await?;
         }
         self.erase(super::note_index_file(&dir)?, unit).await?;
+        self.erase_summaries(&dir, unit).await?;
         let dir = SfsObject::Directory(dir);
         self.csl.dmserase(&dir, EraseScope::Entire, CommitOption::NoCommit, unit).await?;
         Ok(())
     }
 
-    async fn erase(&self, file: FileRef, unit: WorkUnitId) -> Result<(), CslError> {
+    pub(super) async fn erase(&self, file: FileRef, unit: WorkUnitId) -> Result<(), CslError> {
         let file = SfsObject::File(file);
         self.csl.dmserase(&file, EraseScope::Entire, CommitOption::NoCommit, unit).await.map(drop)
     }
@@ -155,7 +163,7 @@ impl SfsBackend {
     }
 
     /// Writes records by number. Numbers past the end that no record is for become free records.
-    async fn put_records(
+    pub(super) async fn put_records(
         &self,
         file: &FileRef,
         records: Records,

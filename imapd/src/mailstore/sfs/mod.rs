@@ -4,6 +4,7 @@
 //! |---|---|---|
 //! | `MAILBOX INDEX` | the user's top directory | [`mailbox_index`]: RECFM F, one record a mailbox, replaced in place |
 //! | `NOTE INDEX` | each mailbox's directory | [`note_index`]: RECFM F, one record a message, replaced in place |
+//! | `NOTE SUMMARY` | each mailbox's directory | [`super::summaries`]: RECFM F, runs of records, one run a message; made again when absent or damaged |
 //! | `<UID> NOTE` | each mailbox's directory | [`note_file`]: RECFM V, one record a line; the UID as 8 hexadecimal digits |
 //!
 //! INBOX is the directory `INBOX`; other mailboxes have generated directory names, since IMAP names exceed what SFS
@@ -14,6 +15,7 @@ pub mod mailbox_index;
 pub mod note_file;
 pub mod note_index;
 mod read;
+mod summary_file;
 
 use bytes::Bytes;
 use cms::cp::name::{DirName, FileName, FilePoolId, FileType};
@@ -22,6 +24,7 @@ use futures::FutureExt;
 
 use super::backend::{Answer, Backend, LoadedMailbox, LoadedUser, Op};
 use super::error::StoreError;
+use super::summaries::SummaryPlace;
 use super::types::{MessageRecord, NoteMarks, Uid};
 use crate::vm::UserId;
 
@@ -45,6 +48,13 @@ impl SfsBackend {
 
     fn dir(&self, user: UserId, level: &str) -> Result<DirName, StoreError> {
         self.top(user).child(level).map_err(|e| StoreError::Damaged(e.to_string()))
+    }
+
+    /// Ends a work unit that has only read, whatever came of it.
+    async fn done_reading(&self, unit: WorkUnitId) {
+        if let Err(e) = self.csl.dmsretwu(unit).await {
+            tracing::debug!(error = %e, "work unit id not given back");
+        }
     }
 
     /// Ends a work unit: commits it when all went well, undoes it otherwise. The id is given back either way.
@@ -77,6 +87,10 @@ fn mailbox_index_file(top: &DirName) -> Result<FileRef, StoreError> {
 
 fn note_index_file(dir: &DirName) -> Result<FileRef, StoreError> {
     file(dir, "NOTE", "INDEX")
+}
+
+fn summary_file(dir: &DirName) -> Result<FileRef, StoreError> {
+    file(dir, "NOTE", "SUMMARY")
 }
 
 fn note(dir: &DirName, uid: Uid) -> Result<FileRef, StoreError> {
@@ -119,6 +133,24 @@ impl Backend for SfsBackend {
         line: u64,
     ) -> Answer<'a, Bytes> {
         self.read_octets(user, dir, record, octets, line).boxed()
+    }
+
+    fn read_notes<'a>(
+        &'a self,
+        user: UserId,
+        dir: &'a str,
+        records: &'a [MessageRecord],
+    ) -> Answer<'a, Vec<Option<Bytes>>> {
+        self.read_several(user, dir, records).boxed()
+    }
+
+    fn read_summaries<'a>(
+        &'a self,
+        user: UserId,
+        dir: &'a str,
+        places: &'a [SummaryPlace],
+    ) -> Answer<'a, Vec<Bytes>> {
+        self.read_runs(user, dir, places).boxed()
     }
 
     fn commit(&self, user: UserId, ops: Vec<Op>) -> Answer<'_, ()> {
