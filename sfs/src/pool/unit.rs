@@ -10,6 +10,7 @@ mod entry;
 mod grant;
 mod lock;
 mod open;
+mod several;
 mod space;
 mod state;
 

@@ -376,6 +376,8 @@ impl Session {
             Call::CopyFile { source: s, target: t, replace } => {
                 done(unit.copy_file(path(&s.dir), s.id, path(&t.dir), t.id, *replace))?
             }
+            Call::EraseFiles { dir, ids } => done(unit.erase_files(path(dir), ids))?,
+            Call::CopyFiles { from, to, pairs } => done(unit.copy_files(path(from), path(to), pairs))?,
             Call::FileStatus { file } => {
                 let status = unit.status(path(&file.dir), file.id)?;
                 if matches!(status.entry, EntryType::Erased | EntryType::Revoked) {

@@ -11,8 +11,8 @@ use crate::names::{FilePattern, FileRef, SfsObject};
 use crate::pool::{FileChanges, GlobalUnit};
 use crate::reason::{ReasonCode, ReturnCode};
 use crate::types::{
-    Attributes, DirControl, DirStatus, FileStatus, Grantee, Intent, LockDuration, LockInfo, LockType, Rights,
-    SpaceStatus,
+    Attributes, DirControl, DirStatus, FileId, FileStatus, Grantee, Intent, LockDuration, LockInfo, LockType,
+    Rights, SpaceStatus,
 };
 
 /// Message class of a request.
@@ -148,6 +148,16 @@ pub(crate) enum Call {
         target: FileRef,
         replace: bool,
     },
+    /// Many files of one directory.
+    EraseFiles {
+        dir: DirName,
+        ids: Vec<FileId>,
+    },
+    CopyFiles {
+        from: DirName,
+        to: DirName,
+        pairs: Vec<(FileId, FileId)>,
+    },
     FileStatus {
         file: FileRef,
     },
@@ -231,6 +241,8 @@ impl Call {
             | Self::RenameFile { .. }
             | Self::RenameDir { .. }
             | Self::CopyFile { .. }
+            | Self::EraseFiles { .. }
+            | Self::CopyFiles { .. }
             | Self::Enroll { .. }
             | Self::DeleteUser { .. }
             | Self::SetLimit { .. } => true,
