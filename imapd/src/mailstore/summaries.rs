@@ -145,6 +145,23 @@ impl Places {
 }
 
 impl OpenMailbox {
+    /// Summaries that are kept beside the messages; `None` where there is no sound one.
+    ///
+    /// # Errors
+    /// What the backend says.
+    pub async fn kept_summaries(
+        &self,
+        records: &[MessageRecord],
+    ) -> Result<Vec<Option<Summary>>, StoreError> {
+        let places: Vec<SummaryPlace> = records.iter().map(|r| r.summary).collect();
+        if places.iter().all(|p| p.is_none()) {
+            return Ok(vec![None; records.len()]);
+        }
+        let backend = self.user.backend();
+        let images = backend.read_summaries(self.user.id(), &self.dir, &places).await?;
+        Ok(images.iter().zip(records).map(|(image, record)| read(image, record)).collect())
+    }
+
     /// Summaries of messages, few enough that all may be in memory: from memory, from the companion file, or made from the
     /// messages; those are then kept for the next time. `None` for a message that has none, or cannot be read.
     ///
@@ -156,18 +173,13 @@ impl OpenMailbox {
         records: &[MessageRecord],
     ) -> Result<Vec<Option<Summary>>, StoreError> {
         let mut out = self.cached_summaries(records);
-        let on_disk = |i: &usize| out[*i].is_none() && !records[*i].summary.is_none();
-        let kept: Vec<usize> = (0..records.len()).filter(on_disk).collect();
-        if !kept.is_empty() {
-            let places: Vec<SummaryPlace> = kept.iter().map(|i| records[*i].summary).collect();
-            let backend = self.user.backend();
-            let images = backend.read_summaries(self.user.id(), &self.dir, &places).await?;
-            for (i, image) in kept.into_iter().zip(images) {
-                out[i] = read(&image, &records[i]);
-                if let Some(summary) = &out[i] {
-                    self.keep_summary(records[i].uid, summary);
-                }
+        let on_disk: Vec<usize> = (0..records.len()).filter(|i| out[*i].is_none()).collect();
+        let wanted: Vec<MessageRecord> = on_disk.iter().map(|i| records[*i]).collect();
+        for (i, summary) in on_disk.into_iter().zip(self.kept_summaries(&wanted).await?) {
+            if let Some(summary) = &summary {
+                self.keep_summary(records[i].uid, summary);
             }
+            out[i] = summary;
         }
         let lacking: Vec<usize> = (0..records.len()).filter(|i| out[*i].is_none()).collect();
         let mut new = Vec::new();

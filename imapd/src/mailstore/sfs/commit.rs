@@ -6,11 +6,11 @@ use std::collections::BTreeMap;
 use bytes::Bytes;
 use cms::cp::name::DirName;
 use cms::csl::{
-    CommitOption, CslError, EraseScope, FileRef, Intent, OpenOptions, SfsObject, Token, WorkUnitId,
+    CommitOption, CslError, EraseScope, FileId, FileRef, Intent, OpenOptions, SfsObject, Token, WorkUnitId,
 };
 
 use super::summary_file::SummarySteps;
-use super::{SfsBackend, mailbox_index, note, note_file, note_index, store_error};
+use super::{SfsBackend, mailbox_index, note, note_file, note_id, note_index, store_error};
 use crate::mailstore::backend::Op;
 use crate::mailstore::error::StoreError;
 use crate::mailstore::types::{ModSeq, NoteMarks, Uid};
@@ -37,9 +37,15 @@ impl From<StoreError> for StepError {
     }
 }
 
+/// Notes that are erased or copied together: steps of one kind in one directory that follow each other.
+enum Together {
+    Erased { dir: String, ids: Vec<FileId> },
+    Copied { from: String, to: String, pairs: Vec<(FileId, FileId)> },
+}
+
 /// Records to be written to one file, by number.
 #[derive(Default)]
-pub(super) struct Records(pub(super) BTreeMap<u32, Vec<u8>>);
+pub(super) struct Records(pub(super) BTreeMap<u32, Bytes>);
 
 impl SfsBackend {
     pub(super) async fn commit_ops(&self, user: UserId, ops: Vec<Op>) -> Result<(), StoreError> {
@@ -60,9 +66,21 @@ impl SfsBackend {
         let mut mailboxes = Records::default();
         let mut notes: BTreeMap<String, Records> = BTreeMap::new();
         let mut summaries = SummarySteps::default();
+        let mut together = None;
         for op in ops {
+            let op = match gather(&mut together, op)? {
+                Gathered::Taken => continue,
+                Gathered::Done(done, next) => {
+                    self.notes_together(user, done, unit).await?;
+                    match gather(&mut together, next)? {
+                        Gathered::Other(op) => op,
+                        _ => continue,
+                    }
+                }
+                Gathered::Other(op) => op,
+            };
             let mut put = |dir: String, slot: u32, record: note_index::Record| {
-                notes.entry(dir).or_default().0.insert(slot, record.to_vec());
+                notes.entry(dir).or_default().0.insert(slot, Bytes::copy_from_slice(&record));
             };
             match op {
                 op @ (Op::PutSummary { .. } | Op::CopySummary { .. } | Op::DropSummaries { .. }) => {
@@ -70,19 +88,19 @@ impl SfsBackend {
                 }
                 Op::PutHeader(header) => {
                     let [first, second] = mailbox_index::header(&header);
-                    mailboxes.0.insert(1, first.to_vec());
-                    mailboxes.0.insert(2, second.to_vec());
+                    mailboxes.0.insert(1, Bytes::copy_from_slice(&first));
+                    mailboxes.0.insert(2, Bytes::copy_from_slice(&second));
                 }
                 Op::PutRow(row) => {
                     let (record, continuation) = mailbox_index::mailbox(&row);
-                    mailboxes.0.insert(row.slot, record.to_vec());
+                    mailboxes.0.insert(row.slot, Bytes::copy_from_slice(&record));
                     if let Some(continuation) = continuation {
-                        mailboxes.0.insert(row.name_slot, continuation.to_vec());
+                        mailboxes.0.insert(row.name_slot, Bytes::copy_from_slice(&continuation));
                     }
                 }
                 Op::DropRow { slot, name_slot, .. } => {
                     for slot in [slot, name_slot].into_iter().filter(|s| *s != 0) {
-                        mailboxes.0.insert(slot, vec![0; mailbox_index::LRECL]);
+                        mailboxes.0.insert(slot, Bytes::from_static(&[0; mailbox_index::LRECL]));
                     }
                 }
                 Op::CreateDir { dir } => {
@@ -97,12 +115,7 @@ impl SfsBackend {
                 Op::AddNote { dir, uid, octets, marks } => {
                     self.add_note(note(&self.dir(user, &dir)?, uid)?, &octets, marks, unit).await?;
                 }
-                Op::CopyNote { from_dir, from, to_dir, to } => {
-                    let source = note(&self.dir(user, &from_dir)?, from)?;
-                    let target = note(&self.dir(user, &to_dir)?, to)?;
-                    self.csl.dmsfilec(&source, &target, false, CommitOption::NoCommit, unit).await?;
-                }
-                Op::RemoveNote { dir, uid } => self.erase(note(&self.dir(user, &dir)?, uid)?, unit).await?,
+                Op::CopyNote { .. } | Op::RemoveNote { .. } => {}
                 Op::PutRecord { dir, record } => put(dir, record.slot, note_index::message(&record)),
                 Op::DropRecord { dir, slot } => put(dir, slot, [0; note_index::LRECL]),
                 Op::PutKeyword { dir, slot, bit, keyword } => {
@@ -113,6 +126,9 @@ impl SfsBackend {
                 }
                 Op::PutFloor { dir, floor } => put(dir, 1, note_index::header(floor)),
             }
+        }
+        if let Some(last) = together {
+            self.notes_together(user, last, unit).await?;
         }
         self.put_summaries(user, summaries, unit).await?;
         for (dir, records) in notes {
@@ -126,10 +142,22 @@ impl SfsBackend {
         Ok(())
     }
 
-    async fn remove_dir(&self, dir: DirName, notes: Vec<Uid>, unit: WorkUnitId) -> Result<(), StepError> {
-        for uid in notes {
-            self.erase(note(&dir, uid)?, unit).await?;
+    async fn notes_together(&self, user: UserId, notes: Together, unit: WorkUnitId) -> Result<(), StepError> {
+        match notes {
+            Together::Erased { dir, ids } => {
+                self.csl.dmserase_files(&self.dir(user, &dir)?, &ids, unit).await?;
+            }
+            Together::Copied { from, to, pairs } => {
+                let (from, to) = (self.dir(user, &from)?, self.dir(user, &to)?);
+                self.csl.dmsfilec_files(&from, &to, &pairs, unit).await?;
+            }
         }
+        Ok(())
+    }
+
+    async fn remove_dir(&self, dir: DirName, notes: Vec<Uid>, unit: WorkUnitId) -> Result<(), StepError> {
+        let ids = notes.into_iter().map(note_id).collect::<Result<Vec<_>, _>>()?;
+        self.csl.dmserase_files(&dir, &ids, unit).await?;
         self.erase(super::note_index_file(&dir)?, unit).await?;
         self.erase_summaries(&dir, unit).await?;
         let dir = SfsObject::Directory(dir);
@@ -182,22 +210,71 @@ impl SfsBackend {
                 let at = (slot - have - 1) as usize * lrecl;
                 image[at..at + lrecl].copy_from_slice(record);
             }
-            self.write_fixed(opened.token, &image, lrecl).await?;
+            self.write_fixed(opened.token, image, lrecl).await?;
         }
         let slots: Vec<u32> = records.keys().copied().collect();
         for run in slots.chunk_by(|a, b| a + 1 == *b) {
             self.csl.dmspoint(opened.token, None, Some(run[0])).await?;
-            let image: Vec<u8> = run.iter().flat_map(|s| records[s].iter().copied()).collect();
-            self.write_fixed(opened.token, &image, lrecl).await?;
+            let mut image = Vec::with_capacity(run.len() * lrecl);
+            run.iter().for_each(|s| image.extend_from_slice(&records[s]));
+            self.write_fixed(opened.token, image, lrecl).await?;
         }
         self.csl.dmsclose(opened.token, CommitOption::NoCommit).await.map(drop)
     }
 
-    async fn write_fixed(&self, token: Token, image: &[u8], lrecl: usize) -> Result<(), CslError> {
-        for part in image.chunks(CALL / lrecl * lrecl) {
+    async fn write_fixed(&self, token: Token, image: Vec<u8>, lrecl: usize) -> Result<(), CslError> {
+        let mut rest = Bytes::from(image);
+        while !rest.is_empty() {
+            let part = rest.split_to(rest.len().min(CALL / lrecl * lrecl));
             let count = (part.len() / lrecl) as u32;
-            self.csl.dmswrite(token, count, Bytes::copy_from_slice(part), CommitOption::NoCommit).await?;
+            self.csl.dmswrite(token, count, part, CommitOption::NoCommit).await?;
         }
         Ok(())
     }
+}
+
+/// What became of a step.
+enum Gathered {
+    /// It waits for more of its kind.
+    Taken,
+    /// Those that waited are to be done first, then this step is to be looked at again.
+    Done(Together, Op),
+    /// It is of another kind, and nothing has to be done before it.
+    Other(Op),
+}
+
+/// Gathers notes that are erased or copied. Records of index files do not come between them, whole notes and directories do.
+fn gather(together: &mut Option<Together>, op: Op) -> Result<Gathered, StoreError> {
+    match (&mut *together, op) {
+        (Some(Together::Erased { dir, ids }), Op::RemoveNote { dir: d, uid }) if *dir == d => {
+            ids.push(note_id(uid)?);
+        }
+        (
+            Some(Together::Copied { from, to, pairs }),
+            Op::CopyNote { from_dir, from: old, to_dir, to: new },
+        ) if *from == from_dir && *to == to_dir => {
+            pairs.push((note_id(old)?, note_id(new)?));
+        }
+        (None, Op::RemoveNote { dir, uid }) => {
+            *together = Some(Together::Erased { dir, ids: vec![note_id(uid)?] });
+        }
+        (None, Op::CopyNote { from_dir, from, to_dir, to }) => {
+            let pairs = vec![(note_id(from)?, note_id(to)?)];
+            *together = Some(Together::Copied { from: from_dir, to: to_dir, pairs });
+        }
+        (
+            Some(_),
+            op @ (Op::RemoveNote { .. }
+            | Op::CopyNote { .. }
+            | Op::AddNote { .. }
+            | Op::CreateDir { .. }
+            | Op::RemoveDir { .. }),
+        ) => {
+            if let Some(done) = together.take() {
+                return Ok(Gathered::Done(done, op));
+            }
+        }
+        (_, op) => return Ok(Gathered::Other(op)),
+    }
+    Ok(Gathered::Taken)
 }

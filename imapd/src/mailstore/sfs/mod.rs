@@ -75,10 +75,13 @@ impl SfsBackend {
     }
 }
 
-fn file(dir: &DirName, name: &str, kind: &str) -> Result<FileRef, StoreError> {
+fn file_id(name: &str, kind: &str) -> Result<FileId, StoreError> {
     let bad = |e: cms::cp::name::NameError| StoreError::Damaged(e.to_string());
-    let id = FileId::new(FileName::new(name).map_err(bad)?, FileType::new(kind).map_err(bad)?);
-    Ok(FileRef { id, dir: dir.clone() })
+    Ok(FileId::new(FileName::new(name).map_err(bad)?, FileType::new(kind).map_err(bad)?))
+}
+
+fn file(dir: &DirName, name: &str, kind: &str) -> Result<FileRef, StoreError> {
+    Ok(FileRef { id: file_id(name, kind)?, dir: dir.clone() })
 }
 
 fn mailbox_index_file(top: &DirName) -> Result<FileRef, StoreError> {
@@ -93,8 +96,12 @@ fn summary_file(dir: &DirName) -> Result<FileRef, StoreError> {
     file(dir, "NOTE", "SUMMARY")
 }
 
+fn note_id(uid: Uid) -> Result<FileId, StoreError> {
+    file_id(&format!("{:08X}", uid.0), "NOTE")
+}
+
 fn note(dir: &DirName, uid: Uid) -> Result<FileRef, StoreError> {
-    file(dir, &format!("{:08X}", uid.0), "NOTE")
+    Ok(FileRef { id: note_id(uid)?, dir: dir.clone() })
 }
 
 /// What an error of CSL means to the mail store.

@@ -43,7 +43,9 @@ impl SummarySteps {
     /// Takes one step.
     pub(super) fn gather(&mut self, op: Op) {
         match op {
-            Op::PutSummary { dir, place, email, summary } => self.put(dir, place, &image(&summary, email)),
+            Op::PutSummary { dir, place, email, summary } => {
+                self.put(dir, place, &image(&summary, email).into())
+            }
             Op::CopySummary { from_dir, from, to_dir, to } => {
                 self.copies.entry(from_dir).or_default().push((from, to_dir, to));
             }
@@ -59,18 +61,16 @@ impl SummarySteps {
         self.puts.remove(dir);
     }
 
-    fn put(&mut self, dir: String, place: SummaryPlace, image: &[u8]) {
+    fn put(&mut self, dir: String, place: SummaryPlace, image: &Bytes) {
         let records = &mut self.puts.entry(dir).or_default().0;
-        records.extend((place.first..).zip(image.chunks(PIECE).map(<[u8]>::to_vec)));
+        records.extend((place.first..).zip(image.chunks(PIECE).map(|record| image.slice_ref(record))));
     }
 
     /// A run that is written in this work unit.
-    fn pending(&self, dir: &str, place: SummaryPlace) -> Option<Vec<u8>> {
+    fn pending(&self, dir: &str, place: SummaryPlace) -> Option<Bytes> {
         let records = &self.puts.get(dir)?.0;
-        (place.first..place.end())
-            .map(|n| records.get(&n).cloned())
-            .collect::<Option<Vec<_>>>()
-            .map(|r| r.concat())
+        let run: Option<Vec<Bytes>> = (place.first..place.end()).map(|n| records.get(&n).cloned()).collect();
+        run.map(|run| run.concat().into())
     }
 }
 
@@ -92,11 +92,15 @@ impl SfsBackend {
             }
             let places: Vec<SummaryPlace> = wanted.iter().map(|(from, _, _)| *from).collect();
             let images = self.runs(&summary_file(&self.dir(user, &dir)?)?, &places, unit).await?;
-            ready.extend(images.iter().map(|i| i.to_vec()).zip(wanted).map(|(i, (_, dir, to))| (i, dir, to)));
-            for (mut image, to_dir, to) in ready {
-                // What was not there is no summary in the copy either.
-                image.resize(usize::from(to.pieces) * PIECE, 0);
-                steps.put(to_dir, to, &image);
+            ready.extend(images.into_iter().zip(wanted).map(|(i, (_, dir, to))| (i, dir, to)));
+            for (image, to_dir, to) in ready {
+                let octets = usize::from(to.pieces) * PIECE;
+                if image.len() == octets {
+                    steps.put(to_dir, to, &image);
+                } else {
+                    // What was not there is no summary in the copy either.
+                    steps.put(to_dir, to, &vec![0; octets].into());
+                }
             }
         }
         for dir in std::mem::take(&mut steps.drops) {
