@@ -16,7 +16,7 @@ use crate::mail::summary::{Summary, keeps};
 use crate::mail::{decode, header};
 use crate::mailstore::open::State;
 use crate::mailstore::{MessageRecord, OpenMailbox, StoreError, Uid};
-use crate::session::view::{write_flags, write_modseq};
+use crate::session::view::{write_fetch, write_flags, write_modseq, write_number};
 use crate::session::{Failure, Out, Reply, Server, Session, View};
 use crate::syntax::ast::{ChangedSince, FetchItem, FlagChange};
 use crate::syntax::flag::{FlagList, SystemFlags};
@@ -58,6 +58,12 @@ pub async fn run(session: &mut Session, set: &SequenceSet, asked: &Asked<'_>, ou
     let items = plan(items);
     let (mut missing, mut unknown) = (false, false);
     let mut rest = &selected[..];
+    if items.iter().all(Planned::is_in_index) {
+        for piece in std::mem::take(&mut rest).chunks(FIGURES) {
+            missing |= figures(session, view, &items, piece, &seen, out.buf);
+            out.room().await?;
+        }
+    }
     while !rest.is_empty() {
         let ahead = Ahead::read(session, view, &items, &mut rest).await?;
         for (number, uid, source) in ahead.messages {
@@ -130,6 +136,12 @@ enum Planned {
 }
 
 impl Planned {
+    /// Whether the index answers it.
+    fn is_in_index(&self) -> bool {
+        matches!(self, Self::Figure(figure)
+            if !matches!(figure, FetchItem::Envelope | FetchItem::Body | FetchItem::BodyStructure))
+    }
+
     /// Whether a summary answers it, or makes it cheaper.
     fn is_in_summary(&self) -> bool {
         match self {
@@ -209,14 +221,71 @@ fn label(word: &[u8], section: &Section, partial: Option<(u32, u32)>) -> Vec<u8>
 /// Octets from which on a message is scanned off the session's thread.
 const LARGE_MESSAGE: usize = 256 * 1024;
 
+/// Messages of which figures are shown before the client is written to: some tens of kilobytes.
+const FIGURES: usize = 512;
+
+/// Shows messages of which nothing but the index is asked; whether one was not there.
+fn figures(
+    session: &Session,
+    view: &View,
+    items: &[Planned],
+    selected: &[(u32, Uid)],
+    seen: &BTreeSet<u32>,
+    out: &mut Vec<u8>,
+) -> bool {
+    let state = view.mailbox.state();
+    let mut missing = false;
+    for (number, uid) in selected {
+        let Some(record) = state.columns.get(*uid) else {
+            missing = true;
+            continue;
+        };
+        write_fetch(out, *number);
+        let mut shown = [false; 2];
+        for (i, item) in items.iter().enumerate() {
+            if i > 0 {
+                out.push(b' ');
+            }
+            if let Planned::Figure(figure) = item {
+                shown[0] |= *figure == FetchItem::Flags;
+                shown[1] |= *figure == FetchItem::ModSeq;
+                write_figure(out, view, &state, &record, figure, None);
+            }
+        }
+        if seen.contains(&uid.0) {
+            write_seen(session, view, &state, &record, shown, out);
+        }
+        out.extend_from_slice(b")\r\n");
+    }
+    missing
+}
+
+/// Appends what is to be told of a message whose `\Seen` is new, as far as it was not `shown`: flags, MODSEQ.
+fn write_seen(
+    session: &Session,
+    view: &View,
+    state: &State,
+    record: &MessageRecord,
+    shown: [bool; 2],
+    out: &mut Vec<u8>,
+) {
+    if !shown[0] {
+        out.push(b' ');
+        write_figure(out, view, state, record, &FetchItem::Flags, None);
+    }
+    if !shown[1] && session.enabled.condstore {
+        out.push(b' ');
+        write_modseq(out, record);
+    }
+}
+
 /// What is known of the next messages before they are shown: read together, since that costs less than one by one.
 struct Ahead<'a> {
     messages: Vec<(u32, Uid, Option<Source<'a>>)>,
 }
 
 impl<'a> Ahead<'a> {
-    /// Most messages read ahead when nothing but the index is looked at, and when more is.
-    const FIGURES: usize = 4096;
+    /// Most messages read ahead.
     const MESSAGES: usize = 64;
     /// Octets of bodies read ahead; a larger message is read when its turn comes.
     const OCTETS: u64 = 128 * 1024;
@@ -230,11 +299,10 @@ impl<'a> Ahead<'a> {
     ) -> Result<Self, StoreError> {
         let summaries = items.iter().any(Planned::is_in_summary);
         let bodies = items.iter().any(Planned::is_whole);
-        let most = if summaries || bodies { Self::MESSAGES } else { Self::FIGURES };
-        let (mut taken, mut octets) = (Vec::with_capacity(rest.len().min(most)), 0);
+        let (mut taken, mut octets) = (Vec::with_capacity(rest.len().min(Self::MESSAGES)), 0);
         {
             let state = view.mailbox.state();
-            for (number, uid) in rest.iter().take(most) {
+            for (number, uid) in rest.iter().take(Self::MESSAGES) {
                 let record = state.columns.get(*uid);
                 octets += record.filter(|_| bodies).map_or(0, |r| r.size);
                 if octets > Self::OCTETS && !taken.is_empty() {
@@ -429,10 +497,7 @@ async fn message(
     // What can fail is read before the response begins, so that a response is never left half said.
     let mut bodies = Vec::new();
     for item in items {
-        // Figures of the index are by far the most, and need no more.
-        if let Planned::Figure(figure) = item
-            && !matches!(figure, FetchItem::Envelope | FetchItem::Body | FetchItem::BodyStructure)
-        {
+        if item.is_in_index() {
             continue;
         }
         match source.ready(item).await? {
@@ -441,7 +506,7 @@ async fn message(
             None => return Ok(Shown::UnknownEncoding),
         }
     }
-    out.buf.extend_from_slice(format!("* {number} FETCH (").as_bytes());
+    write_fetch(out.buf, number);
     let mut bodies = bodies.into_iter();
     let (mut flags_shown, mut modseq_shown) = (false, false);
     for (i, item) in items.iter().enumerate() {
@@ -452,7 +517,7 @@ async fn message(
             Planned::Figure(figure) => {
                 flags_shown |= *figure == FetchItem::Flags;
                 modseq_shown |= *figure == FetchItem::ModSeq;
-                write_figure(out.buf, view, record, figure, Some(&source));
+                write_figure(out.buf, view, &view.mailbox.state(), record, figure, Some(&source));
             }
             Planned::Octets { label, .. }
             | Planned::Binary { label, .. }
@@ -466,13 +531,9 @@ async fn message(
             }
         }
     }
-    if show_flags && !flags_shown {
-        out.buf.push(b' ');
-        write_figure(out.buf, view, record, &FetchItem::Flags, None);
-    }
-    if show_flags && !modseq_shown && session.enabled.condstore {
-        out.buf.push(b' ');
-        write_modseq(out.buf, record);
+    if show_flags {
+        let state = view.mailbox.state();
+        write_seen(session, view, &state, record, [flags_shown, modseq_shown], out.buf);
     }
     out.buf.extend_from_slice(b")\r\n");
     Ok(Shown::Whole)
@@ -501,6 +562,7 @@ async fn write_ready(ready: Option<Ready>, out: &mut Out<'_>) -> std::io::Result
 fn write_figure(
     out: &mut Vec<u8>,
     view: &View,
+    state: &State,
     record: &MessageRecord,
     item: &FetchItem,
     source: Option<&Source<'_>>,
@@ -508,12 +570,15 @@ fn write_figure(
     match item {
         FetchItem::Flags => {
             out.extend_from_slice(b"FLAGS ");
-            write_flags(out, record, &view.mailbox.state(), view.is_recent(record.uid));
+            write_flags(out, record, state, view.is_recent(record.uid));
         }
         FetchItem::InternalDate => {
             out.extend_from_slice(format!("INTERNALDATE \"{}\"", record.date).as_bytes());
         }
-        FetchItem::Rfc822Size => out.extend_from_slice(format!("RFC822.SIZE {}", record.size).as_bytes()),
+        FetchItem::Rfc822Size => {
+            out.extend_from_slice(b"RFC822.SIZE ");
+            write_number(out, record.size);
+        }
         FetchItem::ModSeq => write_modseq(out, record),
         FetchItem::EmailId => out.extend_from_slice(format!("EMAILID ({})", record.email.shown()).as_bytes()),
         // No threads are kept, which RFC 8474 section 4 has NIL for.
@@ -521,7 +586,10 @@ fn write_figure(
         FetchItem::SaveDate => {
             out.extend_from_slice(format!("SAVEDATE \"{}\"", record.save_date()).as_bytes());
         }
-        FetchItem::Uid => out.extend_from_slice(format!("UID {}", record.uid).as_bytes()),
+        FetchItem::Uid => {
+            out.extend_from_slice(b"UID ");
+            write_number(out, record.uid.0.into());
+        }
         item => {
             let note = source.and_then(|s| s.view.as_deref());
             let summary = source.and_then(|s| s.summary.as_ref());

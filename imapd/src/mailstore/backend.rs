@@ -63,20 +63,20 @@ pub enum Op {
     RemoveDir { dir: String, notes: Vec<Uid> },
     /// Writes a note.
     AddNote { dir: String, uid: Uid, octets: Bytes, marks: NoteMarks },
-    /// Makes a note from another, sharing blocks where the pool can.
-    CopyNote { from_dir: String, from: Uid, to_dir: String, to: Uid },
+    /// Makes notes from others, pairs of source and new UID, sharing blocks where the pool can.
+    CopyNotes { from_dir: String, to_dir: String, pairs: Vec<(Uid, Uid)> },
     /// Writes a summary at its place.
     PutSummary { dir: String, place: SummaryPlace, email: EmailId, summary: Summary },
-    /// Writes the records of a summary at another place, possibly of another mailbox.
-    CopySummary { from_dir: String, from: SummaryPlace, to_dir: String, to: SummaryPlace },
+    /// Writes the records of summaries at other places, possibly of another mailbox: pairs of where and where to.
+    CopySummaries { from_dir: String, to_dir: String, pairs: Vec<(SummaryPlace, SummaryPlace)> },
     /// Forgets all summaries of a mailbox.
     DropSummaries { dir: String },
-    /// Erases a note.
-    RemoveNote { dir: String, uid: Uid },
-    /// Writes a record of NOTE INDEX at its slot.
-    PutRecord { dir: String, record: MessageRecord },
-    /// Frees a record of NOTE INDEX.
-    DropRecord { dir: String, slot: u32 },
+    /// Erases notes.
+    RemoveNotes { dir: String, uids: Vec<Uid> },
+    /// Writes records of NOTE INDEX at their slots.
+    PutRecords { dir: String, records: Vec<MessageRecord> },
+    /// Frees records of NOTE INDEX.
+    DropRecords { dir: String, slots: Vec<u32> },
     /// Writes a keyword of NOTE INDEX at a slot.
     PutKeyword { dir: String, slot: u32, bit: u8, keyword: Keyword },
     /// Writes a tombstone of NOTE INDEX at its slot.

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use super::backend::Op;
 use super::change_log::{Change, Entry};
 use super::error::StoreError;
-use super::open::OpenMailbox;
+use super::open::{Columns, OpenMailbox};
 use super::summaries::{self, Made, SummaryPlace};
 use super::tombstones::Tombstones;
 use super::types::{
@@ -41,13 +41,16 @@ struct BoxStage {
 
 impl BoxStage {
     fn record(&self, uid: Uid) -> Option<MessageRecord> {
+        self.record_over(&self.mailbox.state().columns, uid)
+    }
+
+    /// A message as it is now; `columns` are those of the mailbox.
+    fn record_over(&self, columns: &Columns, uid: Uid) -> Option<MessageRecord> {
         if self.removed.contains(&uid.0) {
             return None;
         }
-        if let Some(r) = self.added.get(&uid.0).or_else(|| self.changed.get(&uid.0)) {
-            return Some(*r);
-        }
-        self.mailbox.state().columns.get(uid)
+        let staged = self.added.get(&uid.0).or_else(|| self.changed.get(&uid.0));
+        staged.copied().or_else(|| columns.get(uid))
     }
 
     fn put(&mut self, record: MessageRecord) {
@@ -133,10 +136,23 @@ impl BoxStage {
         let dir = || self.mailbox.dir.clone();
         ops.extend(added.written.into_iter().map(|tombstone| Op::PutTombstone { dir: dir(), tombstone }));
         // After what was written: a tombstone that was merged away again in the same turn is free in the end.
-        ops.extend(added.freed.iter().map(|slot| Op::DropRecord { dir: dir(), slot: *slot }));
+        if !added.freed.is_empty() {
+            ops.push(Op::DropRecords { dir: dir(), slots: added.freed.clone() });
+        }
         ops.extend(added.floor.map(|floor| Op::PutFloor { dir: dir(), floor }));
         self.freed.extend(added.freed);
         self.tombstones = Some(tombstones);
+    }
+
+    /// Removes messages with their notes.
+    fn remove_all(&mut self, records: &[MessageRecord], by: SessionId, ops: &mut Vec<Op>) {
+        if records.is_empty() {
+            return;
+        }
+        records.iter().for_each(|record| self.remove(record, by));
+        let dir = || self.mailbox.dir.clone();
+        ops.push(Op::RemoveNotes { dir: dir(), uids: records.iter().map(|r| r.uid).collect() });
+        ops.push(Op::DropRecords { dir: dir(), slots: records.iter().map(|r| r.slot).collect() });
     }
 
     fn remove(&mut self, record: &MessageRecord, by: SessionId) {
@@ -275,11 +291,12 @@ impl<'a> Stage<'a> {
                 .keyword_bits(&flags.keywords, ops)
                 .ok_or(StoreError::Limit("too many keywords in the mailbox"))?
         };
+        let state = mailbox.state();
         let mut modseq = None;
         let mut present = Vec::with_capacity(uids.len());
         let mut refused = Vec::new();
         for uid in uids {
-            let Some(mut record) = stage.record(*uid) else { continue };
+            let Some(mut record) = stage.record_over(&state.columns, *uid) else { continue };
             if unchanged_since.is_some_and(|limit| record.modseq > limit) {
                 refused.push(*uid);
                 continue;
@@ -330,13 +347,8 @@ impl<'a> Stage<'a> {
         if !gone.is_empty() {
             stage.next_modseq();
         }
-        for uid in &gone {
-            if let Some(record) = stage.record(*uid) {
-                stage.remove(&record, by);
-                ops.push(Op::RemoveNote { dir: mailbox.dir.clone(), uid: *uid });
-                ops.push(Op::DropRecord { dir: mailbox.dir.clone(), slot: record.slot });
-            }
-        }
+        let records: Vec<MessageRecord> = gone.iter().filter_map(|uid| stage.record(*uid)).collect();
+        stage.remove_all(&records, by, ops);
         Ok(Outcome::Uids(gone))
     }
 
@@ -354,9 +366,7 @@ impl<'a> Stage<'a> {
             self.append(to, std::slice::from_ref(message), std::slice::from_ref(summary), None, by)?;
         let (source, ops) = self.open(from)?;
         source.next_modseq();
-        source.remove(&old, by);
-        ops.push(Op::RemoveNote { dir: from.dir.clone(), uid });
-        ops.push(Op::DropRecord { dir: from.dir.clone(), slot: old.slot });
+        source.remove_all(&[old], by, ops);
         Ok(added)
     }
 
@@ -389,6 +399,7 @@ impl<'a> Stage<'a> {
             .keyword_bits(&names(used), ops)
             .ok_or(StoreError::Limit("too many keywords in the mailbox"))?;
         let mut pairs = Vec::with_capacity(records.len());
+        let mut places = Vec::new();
         if !records.is_empty() {
             let modseq = target.next_modseq();
             for r in &records {
@@ -403,33 +414,23 @@ impl<'a> Stage<'a> {
                     ..*r
                 };
                 if !r.summary.is_none() {
-                    ops.push(Op::CopySummary {
-                        from_dir: from.dir.clone(),
-                        from: r.summary,
-                        to_dir: to.dir.clone(),
-                        to: record.summary,
-                    });
+                    places.push((r.summary, record.summary));
                     let known = from.cached_summary(r.uid);
                     target.summaries.extend(known.map(|summary| (record.uid, summary)));
                 }
-                ops.push(Op::CopyNote {
-                    from_dir: from.dir.clone(),
-                    from: r.uid,
-                    to_dir: to.dir.clone(),
-                    to: record.uid,
-                });
                 pairs.push((r.uid, record.uid));
                 add(target, record, by);
             }
+            let dirs = || (from.dir.clone(), to.dir.clone());
+            let (from_dir, to_dir) = dirs();
+            ops.push(Op::CopyNotes { from_dir, to_dir, pairs: pairs.clone() });
+            let (from_dir, to_dir) = dirs();
+            ops.push(Op::CopySummaries { from_dir, to_dir, pairs: places });
         }
         if remove {
             let (source, ops) = self.open(from)?;
             source.next_modseq();
-            for r in &records {
-                source.remove(r, by);
-                ops.push(Op::RemoveNote { dir: from.dir.clone(), uid: r.uid });
-                ops.push(Op::DropRecord { dir: from.dir.clone(), slot: r.slot });
-            }
+            source.remove_all(&records, by, ops);
         }
         Ok(Outcome::Copied(pairs))
     }
@@ -465,8 +466,10 @@ impl<'a> Stage<'a> {
                 ops.push(Op::DropSummaries { dir: stage.mailbox.dir.clone() });
             }
             let dir = &stage.mailbox.dir;
-            for record in stage.changed.values().chain(stage.added.values()) {
-                ops.push(Op::PutRecord { dir: dir.clone(), record: *record });
+            let records: Vec<MessageRecord> =
+                stage.changed.values().chain(stage.added.values()).copied().collect();
+            if !records.is_empty() {
+                ops.push(Op::PutRecords { dir: dir.clone(), records });
             }
             if self.user.catalog().row(stage.mailbox.id) == Some(&stage.row) {
                 continue;

@@ -103,34 +103,43 @@ fn apply(space: &mut Space, op: Op) {
             let old = space.dirs.get_mut(&dir).expect("directory exists").notes.insert(uid.0, octets);
             assert!(old.is_none(), "UID used twice");
         }
-        Op::CopyNote { from_dir, from, to_dir, to } => {
-            let octets = space.dirs[&from_dir].notes[&from.0].clone();
-            space.dirs.get_mut(&to_dir).expect("directory exists").notes.insert(to.0, octets);
+        Op::CopyNotes { from_dir, to_dir, pairs } => {
+            for (from, to) in pairs {
+                let octets = space.dirs[&from_dir].notes[&from.0].clone();
+                space.dirs.get_mut(&to_dir).expect("directory exists").notes.insert(to.0, octets);
+            }
         }
         Op::PutSummary { dir, place, email, summary } => {
             let dir = space.dirs.get_mut(&dir).expect("directory exists");
             put_summary(dir, place, image(&summary, email).into());
         }
-        Op::CopySummary { from_dir, from, to_dir, to } => {
-            let (_, image) = space.dirs[&from_dir].summaries[&from.first].clone();
-            put_summary(space.dirs.get_mut(&to_dir).expect("directory exists"), to, image);
+        Op::CopySummaries { from_dir, to_dir, pairs } => {
+            for (from, to) in pairs {
+                let (_, image) = space.dirs[&from_dir].summaries[&from.first].clone();
+                put_summary(space.dirs.get_mut(&to_dir).expect("directory exists"), to, image);
+            }
         }
         Op::DropSummaries { dir } => {
             space.dirs.get_mut(&dir).expect("directory exists").summaries.clear();
         }
-        Op::RemoveNote { dir, uid } => {
-            space.dirs.get_mut(&dir).expect("directory exists").notes.remove(&uid.0).expect("note exists");
+        Op::RemoveNotes { dir, uids } => {
+            let notes = &mut space.dirs.get_mut(&dir).expect("directory exists").notes;
+            uids.iter().for_each(|uid| drop(notes.remove(&uid.0).expect("note exists")));
         }
-        Op::PutRecord { dir, record } => {
+        Op::PutRecords { dir, records: new } => {
             let records = &mut space.dirs.get_mut(&dir).expect("directory exists").records;
-            if let Some(old) = records.insert(record.slot, record) {
-                assert_eq!(old.uid, record.uid, "slot used twice");
+            for record in new {
+                if let Some(old) = records.insert(record.slot, record) {
+                    assert_eq!(old.uid, record.uid, "slot used twice");
+                }
             }
         }
-        Op::DropRecord { dir, slot } => {
+        Op::DropRecords { dir, slots } => {
             let dir = space.dirs.get_mut(&dir).expect("directory exists");
-            dir.records.remove(&slot);
-            dir.tombstones.remove(&slot);
+            for slot in slots {
+                dir.records.remove(&slot);
+                dir.tombstones.remove(&slot);
+            }
         }
         Op::PutKeyword { dir, slot, bit, keyword } => {
             space.dirs.get_mut(&dir).expect("directory exists").keywords.insert(slot, (bit, keyword));

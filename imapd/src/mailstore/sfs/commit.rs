@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use bytes::Bytes;
 use cms::cp::name::DirName;
 use cms::csl::{
-    CommitOption, CslError, EraseScope, FileId, FileRef, Intent, OpenOptions, SfsObject, Token, WorkUnitId,
+    CommitOption, CslError, EraseScope, FileRef, Intent, OpenOptions, SfsObject, Token, WorkUnitId,
 };
 
 use super::summary_file::SummarySteps;
@@ -37,12 +37,6 @@ impl From<StoreError> for StepError {
     }
 }
 
-/// Notes that are erased or copied together: steps of one kind in one directory that follow each other.
-enum Together {
-    Erased { dir: String, ids: Vec<FileId> },
-    Copied { from: String, to: String, pairs: Vec<(FileId, FileId)> },
-}
-
 /// Records to be written to one file, by number.
 #[derive(Default)]
 pub(super) struct Records(pub(super) BTreeMap<u32, Bytes>);
@@ -66,24 +60,12 @@ impl SfsBackend {
         let mut mailboxes = Records::default();
         let mut notes: BTreeMap<String, Records> = BTreeMap::new();
         let mut summaries = SummarySteps::default();
-        let mut together = None;
         for op in ops {
-            let op = match gather(&mut together, op)? {
-                Gathered::Taken => continue,
-                Gathered::Done(done, next) => {
-                    self.notes_together(user, done, unit).await?;
-                    match gather(&mut together, next)? {
-                        Gathered::Other(op) => op,
-                        _ => continue,
-                    }
-                }
-                Gathered::Other(op) => op,
-            };
             let mut put = |dir: String, slot: u32, record: note_index::Record| {
                 notes.entry(dir).or_default().0.insert(slot, Bytes::copy_from_slice(&record));
             };
             match op {
-                op @ (Op::PutSummary { .. } | Op::CopySummary { .. } | Op::DropSummaries { .. }) => {
+                op @ (Op::PutSummary { .. } | Op::CopySummaries { .. } | Op::DropSummaries { .. }) => {
                     summaries.gather(op);
                 }
                 Op::PutHeader(header) => {
@@ -115,9 +97,25 @@ impl SfsBackend {
                 Op::AddNote { dir, uid, octets, marks } => {
                     self.add_note(note(&self.dir(user, &dir)?, uid)?, &octets, marks, unit).await?;
                 }
-                Op::CopyNote { .. } | Op::RemoveNote { .. } => {}
-                Op::PutRecord { dir, record } => put(dir, record.slot, note_index::message(&record)),
-                Op::DropRecord { dir, slot } => put(dir, slot, [0; note_index::LRECL]),
+                Op::CopyNotes { from_dir, to_dir, pairs } => {
+                    let (from, to) = (self.dir(user, &from_dir)?, self.dir(user, &to_dir)?);
+                    self.copy_notes(from, to, pairs, unit).await?;
+                }
+                Op::RemoveNotes { dir, uids } => {
+                    self.remove_notes(&self.dir(user, &dir)?, uids, unit).await?;
+                }
+                Op::PutRecords { dir, records } => {
+                    let mut image = Vec::with_capacity(records.len() * note_index::LRECL);
+                    records.iter().for_each(|r| image.extend_from_slice(&note_index::message(r)));
+                    let image = Bytes::from(image);
+                    let pieces = image.chunks(note_index::LRECL).map(|piece| image.slice_ref(piece));
+                    notes.entry(dir).or_default().0.extend(records.iter().map(|r| r.slot).zip(pieces));
+                }
+                Op::DropRecords { dir, slots } => {
+                    let none = Bytes::from_static(&[0; note_index::LRECL]);
+                    let records = slots.into_iter().map(|slot| (slot, none.clone()));
+                    notes.entry(dir).or_default().0.extend(records);
+                }
                 Op::PutKeyword { dir, slot, bit, keyword } => {
                     put(dir, slot, note_index::keyword(bit, &keyword));
                 }
@@ -126,9 +124,6 @@ impl SfsBackend {
                 }
                 Op::PutFloor { dir, floor } => put(dir, 1, note_index::header(floor)),
             }
-        }
-        if let Some(last) = together {
-            self.notes_together(user, last, unit).await?;
         }
         self.put_summaries(user, summaries, unit).await?;
         for (dir, records) in notes {
@@ -142,22 +137,25 @@ impl SfsBackend {
         Ok(())
     }
 
-    async fn notes_together(&self, user: UserId, notes: Together, unit: WorkUnitId) -> Result<(), StepError> {
-        match notes {
-            Together::Erased { dir, ids } => {
-                self.csl.dmserase_files(&self.dir(user, &dir)?, &ids, unit).await?;
-            }
-            Together::Copied { from, to, pairs } => {
-                let (from, to) = (self.dir(user, &from)?, self.dir(user, &to)?);
-                self.csl.dmsfilec_files(&from, &to, &pairs, unit).await?;
-            }
-        }
-        Ok(())
+    async fn copy_notes(
+        &self,
+        from: DirName,
+        to: DirName,
+        pairs: Vec<(Uid, Uid)>,
+        unit: WorkUnitId,
+    ) -> Result<(), StepError> {
+        let pairs = pairs.into_iter().map(|(from, to)| Ok((note_id(from)?, note_id(to)?)));
+        let pairs = pairs.collect::<Result<Vec<_>, StoreError>>()?;
+        Ok(self.csl.dmsfilec_files(&from, &to, &pairs, unit).await?)
+    }
+
+    async fn remove_notes(&self, dir: &DirName, uids: Vec<Uid>, unit: WorkUnitId) -> Result<(), StepError> {
+        let ids = uids.into_iter().map(note_id).collect::<Result<Vec<_>, _>>()?;
+        Ok(self.csl.dmserase_files(dir, &ids, unit).await?)
     }
 
     async fn remove_dir(&self, dir: DirName, notes: Vec<Uid>, unit: WorkUnitId) -> Result<(), StepError> {
-        let ids = notes.into_iter().map(note_id).collect::<Result<Vec<_>, _>>()?;
-        self.csl.dmserase_files(&dir, &ids, unit).await?;
+        self.remove_notes(&dir, notes, unit).await?;
         self.erase(super::note_index_file(&dir)?, unit).await?;
         self.erase_summaries(&dir, unit).await?;
         let dir = SfsObject::Directory(dir);
@@ -231,50 +229,4 @@ impl SfsBackend {
         }
         Ok(())
     }
-}
-
-/// What became of a step.
-enum Gathered {
-    /// It waits for more of its kind.
-    Taken,
-    /// Those that waited are to be done first, then this step is to be looked at again.
-    Done(Together, Op),
-    /// It is of another kind, and nothing has to be done before it.
-    Other(Op),
-}
-
-/// Gathers notes that are erased or copied. Records of index files do not come between them, whole notes and directories do.
-fn gather(together: &mut Option<Together>, op: Op) -> Result<Gathered, StoreError> {
-    match (&mut *together, op) {
-        (Some(Together::Erased { dir, ids }), Op::RemoveNote { dir: d, uid }) if *dir == d => {
-            ids.push(note_id(uid)?);
-        }
-        (
-            Some(Together::Copied { from, to, pairs }),
-            Op::CopyNote { from_dir, from: old, to_dir, to: new },
-        ) if *from == from_dir && *to == to_dir => {
-            pairs.push((note_id(old)?, note_id(new)?));
-        }
-        (None, Op::RemoveNote { dir, uid }) => {
-            *together = Some(Together::Erased { dir, ids: vec![note_id(uid)?] });
-        }
-        (None, Op::CopyNote { from_dir, from, to_dir, to }) => {
-            let pairs = vec![(note_id(from)?, note_id(to)?)];
-            *together = Some(Together::Copied { from: from_dir, to: to_dir, pairs });
-        }
-        (
-            Some(_),
-            op @ (Op::RemoveNote { .. }
-            | Op::CopyNote { .. }
-            | Op::AddNote { .. }
-            | Op::CreateDir { .. }
-            | Op::RemoveDir { .. }),
-        ) => {
-            if let Some(done) = together.take() {
-                return Ok(Gathered::Done(done, op));
-            }
-        }
-        (_, op) => return Ok(Gathered::Other(op)),
-    }
-    Ok(Gathered::Taken)
 }

@@ -46,8 +46,9 @@ impl SummarySteps {
             Op::PutSummary { dir, place, email, summary } => {
                 self.put(dir, place, &image(&summary, email).into())
             }
-            Op::CopySummary { from_dir, from, to_dir, to } => {
-                self.copies.entry(from_dir).or_default().push((from, to_dir, to));
+            Op::CopySummaries { from_dir, to_dir, pairs } => {
+                let pairs = pairs.into_iter().map(|(from, to)| (from, to_dir.clone(), to));
+                self.copies.entry(from_dir).or_default().extend(pairs);
             }
             Op::DropSummaries { dir } => {
                 self.drops.insert(dir);
