@@ -4,8 +4,7 @@
 
 use super::state::FoundDir;
 use super::{DirPath, State, WorkUnit};
-use crate::pool::Inner;
-use crate::pool::catalog::{FileNo, Name16, ObjectNo, file_key};
+use crate::pool::catalog::{FileNo, FileRec, Name16, ObjectNo, file_key};
 use crate::pool::draft::FileChange;
 use crate::pool::error::PoolError;
 use crate::pool::explicit::Purpose;
@@ -24,7 +23,12 @@ impl WorkUnit {
             let found = state.resolve(snapshot, dir)?;
             state.room_for_changes(ids.len())?;
             state.lock_names(&self.inner, &found)?;
-            let names: Vec<Name16> = ids.iter().map(|id| file_key(*id)).collect();
+            let mut names: Vec<Name16> = ids.iter().map(|id| file_key(*id)).collect();
+            names.sort_unstable();
+            if names.windows(2).any(|pair| pair[0] == pair[1]) {
+                // A name given twice is gone the second time.
+                return Err(PoolError::NoFile);
+            }
             for name in &names {
                 state.locks.take(LockKey::File(found.id, *name), LockMode::Exclusive)?;
             }
@@ -35,22 +39,30 @@ impl WorkUnit {
                 }
             }
             let mut gone = Vec::with_capacity(names.len());
+            let current = &self.inner.current();
             for name in &names {
                 let known = state.overlay.files.get(&(found.id, *name)).map(|c| &c.now);
-                let object = match known {
-                    Some(now) => now.as_ref().map(|d| d.rec.object),
-                    None => self.inner.current().file(found.id, *name)?.map(|rec| rec.object),
+                let (object, rec) = match known {
+                    Some(now) => (now.as_ref().map(|d| d.rec.object), None),
+                    None => {
+                        let rec = current.file(found.id, *name)?;
+                        (rec.as_ref().map(|r| r.object), rec)
+                    }
                 };
                 let object = object.ok_or(PoolError::NoFile)?;
                 self.inner.explicit.check(object.0, state.user, Purpose::Erase)?;
                 for prefix in [row::grant_prefix(object.0), row::lock_prefix(object.0)] {
-                    if !self.inner.current().rows(&prefix)?.is_empty() {
+                    if !current.rows(&prefix)?.is_empty() {
                         state.locks.take(LockKey::Authority(object.0), LockMode::Exclusive)?;
                     }
                 }
-                gone.push((*name, object));
+                gone.push((*name, object, rec));
             }
-            gone.iter().try_for_each(|(name, object)| state.erase_locked(&self.inner, &found, *name, *object))
+            for (name, object, rec) in gone {
+                state.erase_locked(&found, name, rec)?;
+                state.drop_object(current, object.0)?;
+            }
+            Ok(())
         })
     }
 
@@ -81,12 +93,8 @@ impl WorkUnit {
                 if state.occupied(&self.inner.current(), key)? {
                     return Err(PoolError::FileExists);
                 }
-                let found = state.follow(&self.inner.current(), source.clone(), file_key(*old))?;
-                if found.alias.is_some() {
-                    // The base is somewhere else, and locked nowhere yet.
-                    return Err(PoolError::NoFile);
-                }
-                let mut draft = state.copy_source(&self.inner, found.key())?;
+                // The base of an alias is somewhere else, and locked nowhere yet: an alias is no file here.
+                let mut draft = state.copy_source(&self.inner, (source.id, file_key(*old)))?;
                 self.inner.explicit.check(draft.rec.object.0, state.user, Purpose::Read)?;
                 draft.rec.file = FileNo(self.inner.new_number());
                 draft.rec.object = ObjectNo(draft.rec.file.0);
@@ -117,23 +125,15 @@ impl State {
         Ok(())
     }
 
-    /// Removes a file whose locks are all held.
-    fn erase_locked(
-        &mut self,
-        inner: &Inner,
-        dir: &FoundDir,
-        name: Name16,
-        object: ObjectNo,
-    ) -> Result<(), PoolError> {
-        let snapshot = &inner.current();
-        if let Some(change) = self.overlay.files.get_mut(&(dir.id, name)) {
-            // A name given twice is gone the second time.
-            change.now.take().ok_or(PoolError::NoFile)?;
-        } else {
-            let base = Some(snapshot.file(dir.id, name)?.ok_or(PoolError::NoFile)?);
-            let change = FileChange { space: dir.space.clone(), base, now: None };
-            self.overlay.files.insert((dir.id, name), change);
+    /// Removes a file whose locks are all held; `base` is its committed record, unless this unit has changed it before.
+    fn erase_locked(&mut self, dir: &FoundDir, name: Name16, base: Option<FileRec>) -> Result<(), PoolError> {
+        match self.overlay.files.get_mut(&(dir.id, name)) {
+            Some(change) => change.now.take().map(drop).ok_or(PoolError::NoFile),
+            None => {
+                let change = FileChange { space: dir.space.clone(), base, now: None };
+                self.overlay.files.insert((dir.id, name), change);
+                Ok(())
+            }
         }
-        self.drop_object(snapshot, object.0)
     }
 }
