@@ -7,6 +7,7 @@ use bytes::Bytes;
 use super::{Done, search_texts, view};
 use crate::mailstore::{MessageRecord, ModSeq, OpenMailbox, Uid};
 use crate::search::{Content, Context, Program, Row};
+use crate::session::view::write_number;
 use crate::session::{Failure, Out, Reply, Session, View};
 use crate::syntax::quote;
 use crate::syntax::search_key::{SearchKey, SearchReturn};
@@ -59,7 +60,8 @@ pub async fn run(
         out.buf.extend_from_slice(b"* SEARCH");
         for (number, uid) in hits {
             let n = if asked.uid { uid.0 } else { number };
-            out.buf.extend_from_slice(format!(" {n}").as_bytes());
+            out.buf.push(b' ');
+            write_number(out.buf, n.into());
             out.room().await?;
         }
         if let Some(modseq) = modseq {

@@ -15,6 +15,7 @@ pub mod change_log;
 pub mod error;
 mod names;
 pub mod open;
+pub mod orders;
 mod requests;
 pub mod sfs;
 mod stage;

@@ -12,6 +12,7 @@ use super::backend::LoadedMailbox;
 use super::catalog::Slots;
 use super::change_log::{ChangeLog, Since};
 use super::error::StoreError;
+use super::orders::Orders;
 use super::summaries::{Places, SummaryPlace};
 use super::texts::Texts;
 use super::tombstones::Tombstones;
@@ -239,6 +240,7 @@ pub struct OpenMailbox {
     summaries: Mutex<Kept<Summary>>,
     pub(super) places: Mutex<Places>,
     pub(super) texts: Texts,
+    pub(super) orders: Orders,
 }
 
 impl Drop for OpenMailbox {
@@ -299,6 +301,7 @@ impl OpenMailbox {
             summaries: Mutex::default(),
             places: Mutex::new(places),
             texts: Texts::default(),
+            orders: Orders::default(),
         }
     }
 
@@ -459,6 +462,7 @@ impl OpenMailbox {
 
     /// Drops what is kept in memory and can be made again.
     pub(super) fn clear_caches(&self) {
+        self.orders.clear();
         let kept = self.views.lock().clear() + self.heads.lock().clear() + self.summaries.lock().clear();
         self.user.cached_octets(|all| {
             all.fetch_sub(kept, Ordering::Relaxed);

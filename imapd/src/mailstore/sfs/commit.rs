@@ -188,7 +188,7 @@ impl SfsBackend {
         self.csl.dmsclose(opened.token, CommitOption::NoCommit).await.map(drop)
     }
 
-    /// Writes records by number. Numbers past the end that no record is for become free records.
+    /// Writes records by number. Numbers past the end that no record is for read as zeros, which is a free record.
     pub(super) async fn put_records(
         &self,
         file: &FileRef,
@@ -198,18 +198,7 @@ impl SfsBackend {
     ) -> Result<(), CslError> {
         let options = OpenOptions::fixed(lrecl as u32);
         let opened = self.csl.dmsopen(file, Intent::Write, &options, unit).await?;
-        let have = opened.status.records;
-        let mut records = records.0;
-        // The write position is behind the last record now, so those to be added come first.
-        let added = records.split_off(&(have + 1));
-        if let Some(last) = added.keys().next_back().copied() {
-            let mut image = vec![0; (last - have) as usize * lrecl];
-            for (slot, record) in &added {
-                let at = (slot - have - 1) as usize * lrecl;
-                image[at..at + lrecl].copy_from_slice(record);
-            }
-            self.write_fixed(opened.token, image, lrecl).await?;
-        }
+        let records = records.0;
         let slots: Vec<u32> = records.keys().copied().collect();
         for run in slots.chunk_by(|a, b| a + 1 == *b) {
             self.csl.dmspoint(opened.token, None, Some(run[0])).await?;
