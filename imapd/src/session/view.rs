@@ -275,6 +275,28 @@ impl View {
     }
 }
 
+/// Appends a number.
+pub fn write_number(out: &mut Vec<u8>, mut number: u64) {
+    let mut digits = [0; 20];
+    let mut at = digits.len();
+    loop {
+        at -= 1;
+        digits[at] = b'0' + (number % 10) as u8;
+        number /= 10;
+        if number == 0 {
+            break;
+        }
+    }
+    out.extend_from_slice(&digits[at..]);
+}
+
+/// Appends the beginning of a FETCH response.
+pub fn write_fetch(out: &mut Vec<u8>, number: u32) {
+    out.extend_from_slice(b"* ");
+    write_number(out, number.into());
+    out.extend_from_slice(b" FETCH (");
+}
+
 /// Appends the flags of a message in parentheses.
 pub fn write_flags(out: &mut Vec<u8>, record: &MessageRecord, state: &State, recent: bool) {
     out.push(b'(');
@@ -307,7 +329,9 @@ pub fn write_flags(out: &mut Vec<u8>, record: &MessageRecord, state: &State, rec
 
 /// Appends the MODSEQ item.
 pub fn write_modseq(out: &mut Vec<u8>, record: &MessageRecord) {
-    out.extend_from_slice(format!("MODSEQ ({})", record.modseq).as_bytes());
+    out.extend_from_slice(b"MODSEQ (");
+    write_number(out, record.modseq.0);
+    out.push(b')');
 }
 
 /// All flags of the mailbox, without parentheses.

@@ -75,7 +75,9 @@ impl Wire {
         let n = match &mut self.stream {
             Stream::Plain(s) => loop {
                 s.ready(Interest::READABLE).await?;
-                framer.buffer().reserve(READ);
+                // What comes of a literal is taken in few pieces; its memory is accounted for.
+                let room = framer.wants().clamp(READ, LARGE_LITERAL);
+                framer.buffer().reserve(room);
                 match s.try_read_buf(framer.buffer()) {
                     Ok(n) => break n,
                     Err(e) if e.kind() == io::ErrorKind::WouldBlock => framer.release(),
@@ -84,7 +86,8 @@ impl Wire {
             },
             Stream::Gone => return Err(io::ErrorKind::NotConnected.into()),
             Stream::Tls(s) if framer.under_way() => {
-                framer.buffer().reserve(READ);
+                let room = framer.wants().clamp(READ, LARGE_LITERAL);
+                framer.buffer().reserve(room);
                 s.read_buf(framer.buffer()).await?
             }
             Stream::Tls(s) => {

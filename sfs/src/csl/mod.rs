@@ -106,6 +106,9 @@ pub use wuerror::{FPERROR_LENGTH, FpError, MAX_WARNINGS, WUERROR_PREFIX, WuError
 use crate::server::protocol::{Answer, Call, Failure, Reply, Request};
 use units::Units;
 
+/// Names in one message to the server when a call names many: far below what a control buffer holds.
+pub const MAX_NAMES: usize = 4096;
+
 /// COMMIT or NOCOMMIT: whether the routine commits the work unit once it has done its work.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 pub enum CommitOption {
@@ -197,6 +200,8 @@ struct Inner {
     user: UserId,
     connector: Arc<dyn PoolConnector>,
     links: tokio::sync::Mutex<HashMap<FilePoolId, Connection>>,
+    /// The connection used last: nearly every call goes to the same pool.
+    last_link: Mutex<Option<(FilePoolId, Connection)>>,
     next_connection: std::sync::atomic::AtomicU64,
     units: Mutex<Units>,
     settings: Mutex<Settings>,
@@ -231,6 +236,7 @@ impl Csl {
                 user,
                 connector,
                 links: tokio::sync::Mutex::default(),
+                last_link: Mutex::default(),
                 next_connection: std::sync::atomic::AtomicU64::new(1),
                 units: Mutex::new(Units::new()),
                 settings: Mutex::new(settings),
@@ -316,14 +322,23 @@ impl Csl {
     }
 
     async fn link(&self, pool: FilePoolId) -> Result<Connection, ReasonCode> {
-        let mut links = self.inner.links.lock().await;
-        if let Some(connection) = links.get(&pool).filter(|(link, _)| !link.is_severed()) {
-            return Ok(connection.clone());
+        let last = self.inner.last_link.lock().clone();
+        if let Some((_, connection)) = last.filter(|(p, (link, _))| *p == pool && !link.is_severed()) {
+            return Ok(connection);
         }
-        let link = self.inner.connector.connect(pool).await?;
-        let number = self.inner.next_connection.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
-        links.insert(pool, (link.clone(), number));
-        Ok((link, number))
+        let mut links = self.inner.links.lock().await;
+        let known = links.get(&pool).filter(|(link, _)| !link.is_severed()).cloned();
+        let connection = match known {
+            Some(connection) => connection,
+            None => {
+                let link = self.inner.connector.connect(pool).await?;
+                let number = self.inner.next_connection.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+                links.insert(pool, (link.clone(), number));
+                (link, number)
+            }
+        };
+        *self.inner.last_link.lock() = Some((pool, connection.clone()));
+        Ok(connection)
     }
 
     /// Sends one call to a pool's server on behalf of a work unit.

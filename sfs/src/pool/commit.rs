@@ -204,7 +204,10 @@ pub(super) fn plan(inner: &Inner, overlay: Overlay) -> Result<Plan, PoolError> {
             None => {}
         }
         if delta != 0 {
-            *plan.charges.entry(change.space.to_string()).or_default() += delta;
+            match plan.charges.get_mut(&*change.space) {
+                Some(charge) => *charge += delta,
+                None => drop(plan.charges.insert(change.space.to_string(), delta)),
+            }
         }
     }
     plan_grants(inner, &mut plan)?;

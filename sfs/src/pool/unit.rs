@@ -11,6 +11,7 @@ mod entry;
 mod grant;
 mod lock;
 mod open;
+mod several;
 mod space;
 mod state;
 

@@ -26,6 +26,8 @@ pub(super) fn needs_unit(call: &Call) -> bool {
             | Call::FileStatus { .. }
             | Call::RenameFile { .. }
             | Call::CopyFile { .. }
+            | Call::EraseFiles { .. }
+            | Call::CopyFiles { .. }
             | Call::CreateDir { .. }
             | Call::CreateFile { .. }
             | Call::CreateAlias { .. }
@@ -162,6 +164,14 @@ pub(super) fn check(shared: &Shared, user: UserId, unit: &WorkUnit, call: &Call)
         Call::EraseFile { file, data_only: false } => {
             on_file(asker, file, |a| a.exists && a.dir_write && (a.alias || a.write))
         }
+        Call::EraseFiles { dir, ids } => ids.iter().try_for_each(|id| {
+            let file = FileRef::new(*id, dir.clone());
+            on_file(asker, &file, |a| a.exists && a.dir_write && (a.alias || a.write))
+        }),
+        Call::CopyFiles { from, to, pairs } => pairs.iter().try_for_each(|(source, target)| {
+            on_file(asker, &FileRef::new(*source, from.clone()), |a| a.read)?;
+            on_file(asker, &FileRef::new(*target, to.clone()), write_or_create)
+        }),
         Call::FileStatus { file } => on_file(asker, file, |a| a.exists && (a.read || a.dir_read)),
         Call::RenameFile { old, new } => {
             on_file(asker, old, |a| a.exists && a.dir_write && (a.alias || a.write))?;

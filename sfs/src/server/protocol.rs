@@ -11,7 +11,7 @@ use crate::names::{FilePattern, FileRef, SfsObject};
 use crate::pool::{FileChanges, GlobalUnit};
 use crate::reason::{ReasonCode, ReturnCode};
 use crate::types::{
-    Attributes, DateReference, DirControl, DirStatus, DisableInfo, DisableMode, FileStatus, Grantee,
+    Attributes, DateReference, DirControl, DirStatus, DisableInfo, DisableMode, FileId, FileStatus, Grantee,
     GroupStatus, Intent, LockDuration, LockInfo, LockType, Minidisk, PoolPart, Rights, SpaceStatus,
     StorageGroup,
 };
@@ -150,6 +150,16 @@ pub(crate) enum Call {
         target: FileRef,
         replace: bool,
     },
+    /// Many files of one directory.
+    EraseFiles {
+        dir: DirName,
+        ids: Vec<FileId>,
+    },
+    CopyFiles {
+        from: DirName,
+        to: DirName,
+        pairs: Vec<(FileId, FileId)>,
+    },
     FileStatus {
         file: FileRef,
     },
@@ -260,6 +270,8 @@ impl Call {
             | Self::RenameFile { .. }
             | Self::RenameDir { .. }
             | Self::CopyFile { .. }
+            | Self::EraseFiles { .. }
+            | Self::CopyFiles { .. }
             | Self::Enroll { .. }
             | Self::DeleteUser { .. }
             | Self::SetLimit { .. } => true,

@@ -170,7 +170,9 @@ impl State {
                 self.locks.take(LockKey::Authority(number), LockMode::Exclusive)?;
                 self.overlay.drops.push(prefix.clone());
             }
-            self.overlay.rows.retain(|key, _| !key.starts_with(&prefix));
+            if !self.overlay.rows.is_empty() {
+                self.overlay.rows.retain(|key, _| !key.starts_with(&prefix));
+            }
         }
         self.overlay.gone.push(number);
         Ok(())

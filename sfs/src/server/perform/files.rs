@@ -20,6 +20,8 @@ impl Session {
             Call::RenameFile { old, new } => {
                 done(unit.rename_file(path(&old.dir), old.id, path(&new.dir), new.id))
             }
+            Call::EraseFiles { dir, ids } => done(unit.erase_files(path(dir), ids)),
+            Call::CopyFiles { from, to, pairs } => done(unit.copy_files(path(from), path(to), pairs)),
             Call::CopyFile { source: s, target: t, replace } => {
                 done(unit.copy_file(path(&s.dir), s.id, path(&t.dir), t.id, *replace))
             }
