@@ -6,6 +6,7 @@ use bytes::Bytes;
 
 use super::{Done, login};
 use crate::auth::sasl;
+use crate::session::capability::Token;
 use crate::session::{Out, Reply, Session};
 
 /// Begins the exchange.
@@ -19,7 +20,7 @@ pub async fn run(
     initial: Option<Vec<u8>>,
     out: &mut Out<'_>,
 ) -> Done {
-    if mechanism != b"PLAIN" {
+    if mechanism != b"PLAIN" || !session.offers(Token::AuthPlain) {
         return Ok(Reply::no("CANNOT", "Mechanism is not known"));
     }
     if !session.tls && !session.server.clear_passwords {

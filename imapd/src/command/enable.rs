@@ -1,6 +1,7 @@
 //! ENABLE (RFC 5161)
 
 use super::Done;
+use crate::session::capability::Token;
 use crate::session::{Out, Reply, Session};
 
 /// Enables what is known and can be enabled; the rest is left out of the answer.
@@ -10,6 +11,9 @@ use crate::session::{Out, Reply, Session};
 pub fn run(session: &mut Session, names: &[Vec<u8>], out: &mut Out<'_>) -> Done {
     out.buf.extend_from_slice(b"* ENABLED");
     for name in names {
+        if Token::by_name(&String::from_utf8_lossy(name)).is_none_or(|token| !session.offers(token)) {
+            continue;
+        }
         let enabled = &mut session.enabled;
         match name.as_slice() {
             b"CONDSTORE" => enabled.condstore = true,

@@ -41,8 +41,7 @@ pub async fn enter(session: &mut Session, name: &[u8], password: &[u8], done: &'
     };
     match server.store.user(user).await {
         Ok(store) => {
-            session.user = Some(store);
-            session.user_slot = Some(slot);
+            session.enter(store, slot);
             tracing::info!(session = session.id.0, user = %user, peer = %session.peer, "logged in");
             let code = format!("CAPABILITY {}", capability::list(session));
             Ok(Reply::ok_code(code, done))

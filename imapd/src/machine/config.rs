@@ -2,12 +2,15 @@
 //!
 //! One statement a record, keyword and operand; keywords in any case; `;` starts a comment. Every wrong record is
 //! reported with its number, the token and the reason. FilePoolID and BadFileID are required. EnrollBlocks,
-//! MaxConnections, MaxPerAddress and MaxPerUser are ours.
+//! MaxConnections, MaxPerAddress, MaxPerUser and Capability are ours. `Capability token {ON|OFF} [userid]` may stand
+//! many times; a record changes what one before it said.
 
 use std::time::Duration;
 
 use cms::cp::name::{FilePoolId, UserId};
 use thiserror::Error;
+
+use crate::session::TokenSettings;
 
 /// Least IdleTimeout in minutes (RFC 3501 section 5.4).
 const LEAST_IDLE_MINUTES: u64 = 30;
@@ -37,6 +40,8 @@ pub struct ImapConfig {
     pub max_per_address: usize,
     /// Connections of one user.
     pub max_per_user: usize,
+    /// Tokens that are switched on and off.
+    pub tokens: TokenSettings,
 }
 
 /// A record that is wrong, or a statement that is missing (record 0).
@@ -61,6 +66,7 @@ struct Draft {
     max_connections: Option<u64>,
     max_per_address: Option<u64>,
     max_per_user: Option<u64>,
+    tokens: TokenSettings,
 }
 
 /// Reads the records of IMAP CONFIG.
@@ -103,11 +109,15 @@ pub fn read<'a>(records: impl Iterator<Item = &'a str>) -> Result<ImapConfig, Ve
         max_connections: size(draft.max_connections, 16_384),
         max_per_address: size(draft.max_per_address, 16_384),
         max_per_user: size(draft.max_per_user, 1_024),
+        tokens: draft.tokens,
     })
 }
 
 fn take(draft: &mut Draft, words: &[&str]) -> Result<(), (String, String)> {
     let [keyword, operands @ ..] = words else { return Ok(()) };
+    if keyword.eq_ignore_ascii_case("Capability") {
+        return capability(draft, keyword, operands);
+    }
     let [operand] = operands else {
         return Err(((*keyword).into(), "takes exactly one operand".into()));
     };
@@ -133,9 +143,29 @@ fn take(draft: &mut Draft, words: &[&str]) -> Result<(), (String, String)> {
     Ok(())
 }
 
+/// `Capability token {ON|OFF} [userid]`
+fn capability(draft: &mut Draft, keyword: &str, operands: &[&str]) -> Result<(), (String, String)> {
+    let (token, state, user) = match operands {
+        [token, state] => (token, state, None),
+        [token, state, user] => (token, state, Some(user)),
+        _ => return Err((keyword.into(), "takes a capability, ON or OFF, and perhaps a user id".into())),
+    };
+    let on = match state.to_ascii_uppercase().as_str() {
+        "ON" => true,
+        "OFF" => false,
+        _ => return Err(((*state).into(), "ON or OFF is needed".into())),
+    };
+    let user = match user {
+        Some(user) => Some(UserId::new(user).map_err(|e| ((*user).to_string(), e.to_string()))?),
+        None => None,
+    };
+    draft.tokens.set(token, on, user).map_err(|e| ((*token).into(), e.to_string()))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::session::capability::Token;
 
     #[test]
     fn statements_defaults_and_errors() {
@@ -154,5 +184,26 @@ mod tests {
                 "IMAP CONFIG record 0: BadFileID: required statement",
             ]
         );
+    }
+
+    #[test]
+    fn capabilities_on_and_off() {
+        let base = "FilePoolID A\nBadFileID B\n";
+        let text = format!("{base}capability move off\nCAPABILITY Move On JOE ; he needs it\n");
+        let tokens = read(text.lines()).unwrap().tokens;
+        let joe = UserId::new("JOE").unwrap();
+        assert!(tokens.off(None).has(Token::Move) && !tokens.off(Some(joe)).has(Token::Move));
+        let wrong = "Capability\nCapability FROB OFF\nCapability MOVE MAYBE\nCapability IMAP4rev1 OFF\n\
+                     Capability ID OFF JOE\nCapability MOVE OFF NOT+GOOD+AT+ALL\n";
+        let errors = read(format!("{base}{wrong}").lines()).unwrap_err();
+        let shown: Vec<String> =
+            errors.iter().map(|e| format!("{} {}: {}", e.record, e.token, e.reason)).collect();
+        assert_eq!(shown[0], "3 Capability: takes a capability, ON or OFF, and perhaps a user id");
+        assert_eq!(shown[1], "4 FROB: unknown capability");
+        assert_eq!(shown[2], "5 MAYBE: ON or OFF is needed");
+        assert_eq!(shown[3], "6 IMAP4rev1: this capability cannot be switched off");
+        assert_eq!(shown[4], "7 ID: this capability is shown before login and cannot be set for one user");
+        assert!(shown[5].starts_with("8 NOT+GOOD+AT+ALL: "), "{}", shown[5]);
+        assert_eq!(shown.len(), 6);
     }
 }

@@ -195,6 +195,7 @@ fn build_service(
     let tls = network.tls();
     let mut server = Server::new(network.domain.clone(), store, auth, cpus);
     server.starttls = tls.is_some();
+    server.tokens = config.tokens.clone();
     server.limits =
         Arc::new(ConnectionLimits::new(config.max_connections, config.max_per_address, config.max_per_user));
     let timeouts = Timeouts { idle: config.idle_timeout, ..Timeouts::default() };

@@ -6,11 +6,13 @@
 
 pub mod capability;
 pub mod enabled;
+pub mod gate;
 pub mod out;
 pub mod registry;
 pub mod reply;
 pub mod server;
 pub mod table;
+pub mod token_settings;
 pub mod view;
 
 use std::io;
@@ -23,12 +25,14 @@ use crate::command;
 use crate::mailstore::{SessionId, UserStore};
 use crate::parse::{self, TaggedCommand};
 use crate::transport::Slot;
-use crate::wire::{Limits, Mode, Refusal};
+use crate::wire::{LITERAL_MINUS, Limits, Mode, Refusal};
 
+use capability::{Token, TokenSet};
 pub use enabled::Enabled;
 pub use out::{Drain, Out};
 pub use reply::{Failure, Reply, Status};
 pub use server::Server;
+pub use token_settings::TokenSettings;
 pub use view::View;
 
 /// What the transport must do next.
@@ -68,6 +72,8 @@ pub struct Session {
     pub(crate) user: Option<Arc<UserStore>>,
     pub(crate) view: Option<View>,
     pub(crate) enabled: Enabled,
+    /// Tokens that are off for this user, or before login.
+    off: TokenSet,
     pub(crate) failed_logins: u32,
     pub(crate) user_slot: Option<Slot>,
     waiting: Waiting,
@@ -80,6 +86,7 @@ impl Session {
 
     /// A session that has just connected.
     pub fn new(server: Arc<Server>, peer: IpAddr, tls: bool) -> Self {
+        let off = server.tokens.off(None);
         Self {
             id: server.next_session(),
             peer,
@@ -88,6 +95,7 @@ impl Session {
             user: None,
             view: None,
             enabled: Enabled::default(),
+            off,
             failed_logins: 0,
             user_slot: None,
             waiting: Waiting::Nothing,
@@ -115,7 +123,24 @@ impl Session {
 
     /// What the client may send.
     pub fn limits(&self) -> Limits {
-        if self.user.is_some() { Limits::AUTHENTICATED } else { Limits::NOT_AUTHENTICATED }
+        let mut limits = if self.user.is_some() { Limits::AUTHENTICATED } else { Limits::NOT_AUTHENTICATED };
+        if !self.offers(Token::LiteralPlus) {
+            let most = if self.offers(Token::LiteralMinus) { LITERAL_MINUS } else { 0 };
+            limits.non_synchronising = limits.non_synchronising.min(most);
+        }
+        limits
+    }
+
+    /// Whether a token is not switched off.
+    pub fn offers(&self, token: Token) -> bool {
+        !self.off.has(token)
+    }
+
+    /// Takes the user who has logged in.
+    pub(crate) fn enter(&mut self, user: Arc<UserStore>, slot: Slot) {
+        self.off = self.server.tokens.off(Some(user.id()));
+        self.user = Some(user);
+        self.user_slot = Some(slot);
     }
 
     /// Whether the client waits in IDLE.
@@ -170,6 +195,14 @@ impl Session {
         if row.states & self.state() == 0 {
             let text = format!("{} is not allowed {}", row.name, table::state_name(self.state()));
             Reply::bad(text).write(out.buf, Some(&tag));
+            return Ok(self.count_bad(out.buf));
+        }
+        if !self.off.is_empty()
+            && let Some(token) = gate::needs(&command).first_common(self.off)
+        {
+            let name = token.row().name;
+            Reply::bad(format!("{}: unknown here, {name} is not offered", row.name))
+                .write(out.buf, Some(&tag));
             return Ok(self.count_bad(out.buf));
         }
         tracing::debug!(target: "imapd::codeflow", session = self.id.0, command = row.name);

@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use tokio::sync::Semaphore;
 
 use super::registry::Sessions;
+use super::token_settings::TokenSettings;
 use crate::auth::Authenticator;
 use crate::mailstore::{MailStore, SessionId};
 use crate::transport::ConnectionLimits;
@@ -22,6 +23,8 @@ pub struct Server {
     pub starttls: bool,
     /// Whether passwords may come in the clear.
     pub clear_passwords: bool,
+    /// Which tokens are on and off.
+    pub tokens: TokenSettings,
     /// Who is connected.
     pub sessions: Arc<Sessions>,
     /// How many connections there may be.
@@ -45,6 +48,7 @@ impl Server {
             auth,
             starttls: false,
             clear_passwords: true,
+            tokens: TokenSettings::default(),
             sessions: Arc::default(),
             limits: Arc::default(),
             cpu: Arc::new(Semaphore::new(cpus.max(1))),

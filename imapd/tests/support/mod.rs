@@ -39,6 +39,15 @@ pub fn user(name: &str) -> UserId {
 }
 
 pub async fn start(backend: Arc<dyn Backend>, timeouts: Timeouts, limits: ConnectionLimits) -> Running {
+    start_with(backend, timeouts, limits, |_| {}).await
+}
+
+pub async fn start_with(
+    backend: Arc<dyn Backend>,
+    timeouts: Timeouts,
+    limits: ConnectionLimits,
+    configure: impl FnOnce(&mut Server),
+) -> Running {
     // A clock that stands still: UIDVALIDITY must grow all the same.
     let store = Arc::new(MailStore::new(backend, Arc::new(|| 1_000_000_000)));
     for name in ["ALICE", "BOB"] {
@@ -53,6 +62,7 @@ pub async fn start(backend: Arc<dyn Backend>, timeouts: Timeouts, limits: Connec
     );
     let mut server = Server::new("vm.localhost".into(), store.clone(), auth, 2);
     server.limits = Arc::new(limits);
+    configure(&mut server);
     let service = Service::new(Arc::new(server), timeouts, None);
     let listener = Listener::bind("127.0.0.1:0".parse().unwrap(), false).unwrap();
     let address = listener.address().unwrap();
@@ -62,6 +72,15 @@ pub async fn start(backend: Arc<dyn Backend>, timeouts: Timeouts, limits: Connec
 
 pub async fn start_plain(backend: Arc<dyn Backend>) -> Running {
     start(backend, Timeouts::default(), ConnectionLimits::default()).await
+}
+
+/// A server as these statements of IMAP CONFIG want it.
+#[allow(dead_code)]
+pub async fn start_configured(backend: Arc<dyn Backend>, statements: &str) -> Running {
+    let text = format!("FilePoolID P\nBadFileID B\n{statements}");
+    let config = imapd::machine::config::read(text.lines()).unwrap();
+    let configure = |server: &mut Server| server.tokens = config.tokens.clone();
+    start_with(backend, Timeouts::default(), ConnectionLimits::default(), configure).await
 }
 
 #[allow(dead_code)]

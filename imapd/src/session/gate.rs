@@ -1,0 +1,158 @@
+//! What a command needs of the capability table: a command or an argument that belongs to a token that is switched off
+//! is answered as if it were unknown.
+
+use super::capability::{Token, TokenSet};
+use crate::syntax::ast::{Command, FetchItem, ListArgs, StatusItem};
+use crate::syntax::search_key::{SearchKey, SearchReturn};
+use crate::syntax::seqset::SequenceSet;
+use crate::syntax::sort_key::{SortField, ThreadAlgorithm};
+
+/// The tokens that a command and its arguments belong to.
+pub fn needs(command: &Command) -> TokenSet {
+    let mut needs = Needs(TokenSet::default());
+    needs.command(command);
+    needs.0
+}
+
+struct Needs(TokenSet);
+
+impl Needs {
+    fn add(&mut self, token: Token) {
+        self.0 = self.0.with(token);
+    }
+
+    fn add_if(&mut self, condition: bool, token: Token) {
+        if condition {
+            self.add(token);
+        }
+    }
+
+    fn command(&mut self, command: &Command) {
+        match command {
+            Command::Id => self.add(Token::Id),
+            Command::Enable(_) => self.add(Token::Enable),
+            Command::StartTls => self.add(Token::StartTls),
+            Command::Authenticate { initial, .. } => self.add_if(initial.is_some(), Token::SaslIr),
+            Command::Idle => self.add(Token::Idle),
+            Command::Namespace => self.add(Token::Namespace),
+            Command::Unselect => self.add(Token::Unselect),
+            Command::Select { args, .. } => {
+                self.add_if(args.condstore, Token::Condstore);
+                self.add_if(args.resync.is_some(), Token::Qresync);
+            }
+            Command::Create { uses, .. } => self.add_if(!uses.is_empty(), Token::CreateSpecialUse),
+            Command::List(args) => self.list(args),
+            Command::Status { items, .. } => self.status(items),
+            Command::Append { messages, .. } => self.add_if(messages.len() > 1, Token::MultiAppend),
+            Command::Replace { message, .. } => {
+                self.add(Token::Replace);
+                self.set(message);
+            }
+            Command::UidExpunge(set) => {
+                self.add(Token::UidPlus);
+                self.set(set);
+            }
+            Command::Copy { set, .. } => self.set(set),
+            Command::Move { set, .. } => {
+                self.add(Token::Move);
+                self.set(set);
+            }
+            Command::Store { set, args, .. } => {
+                self.set(set);
+                self.add_if(args.unchanged_since.is_some(), Token::Condstore);
+            }
+            Command::Fetch { set, items, since, .. } => {
+                self.set(set);
+                self.add_if(since.is_some(), Token::Condstore);
+                self.add_if(since.is_some_and(|s| s.vanished), Token::Qresync);
+                items.iter().for_each(|item| self.fetch(item));
+            }
+            Command::Search { .. } | Command::Sort { .. } | Command::Thread { .. } => self.searching(command),
+            _ => {}
+        }
+    }
+
+    fn searching(&mut self, command: &Command) {
+        match command {
+            Command::Search { returns, key, .. } => {
+                self.returns(*returns, Token::Esearch);
+                self.key(key);
+            }
+            Command::Sort { returns, keys, key, .. } => {
+                self.add(Token::Sort);
+                let display = |f: SortField| matches!(f, SortField::DisplayFrom | SortField::DisplayTo);
+                self.add_if(keys.iter().any(|k| display(k.field)), Token::SortDisplay);
+                self.returns(*returns, Token::Esort);
+                self.key(key);
+            }
+            Command::Thread { algorithm, key, .. } => {
+                self.add(match algorithm {
+                    ThreadAlgorithm::OrderedSubject => Token::ThreadOrderedSubject,
+                    ThreadAlgorithm::References => Token::ThreadReferences,
+                });
+                self.key(key);
+            }
+            _ => {}
+        }
+    }
+
+    fn list(&mut self, args: &ListArgs) {
+        self.add_if(args.extended, Token::ListExtended);
+        self.add_if(args.select.special_use, Token::SpecialUse);
+        if let Some(items) = &args.returns.status {
+            self.add(Token::ListStatus);
+            self.status(items);
+        }
+    }
+
+    fn status(&mut self, items: &[StatusItem]) {
+        for item in items {
+            match item {
+                StatusItem::Size => self.add(Token::StatusSize),
+                StatusItem::Deleted => self.add(Token::Imap4rev2),
+                StatusItem::AppendLimit => self.add(Token::AppendLimit),
+                StatusItem::HighestModSeq => self.add(Token::Condstore),
+                StatusItem::MailboxId => self.add(Token::ObjectId),
+                _ => {}
+            }
+        }
+    }
+
+    fn fetch(&mut self, item: &FetchItem) {
+        match item {
+            FetchItem::ModSeq => self.add(Token::Condstore),
+            FetchItem::Binary { .. } | FetchItem::BinarySize { .. } => self.add(Token::Binary),
+            FetchItem::EmailId | FetchItem::ThreadId => self.add(Token::ObjectId),
+            FetchItem::SaveDate => self.add(Token::SaveDate),
+            FetchItem::Preview { .. } => self.add(Token::Preview),
+            _ => {}
+        }
+    }
+
+    fn set(&mut self, set: &SequenceSet) {
+        self.add_if(set.is_saved(), Token::SearchRes);
+    }
+
+    fn returns(&mut self, returns: Option<SearchReturn>, token: Token) {
+        self.add_if(returns.is_some(), token);
+        self.add_if(returns.is_some_and(|r| r.save), Token::SearchRes);
+    }
+
+    /// As deep as the parser lets a key be.
+    fn key(&mut self, key: &SearchKey) {
+        match key {
+            SearchKey::And(keys) => keys.iter().for_each(|k| self.key(k)),
+            SearchKey::Or(a, b) => {
+                self.key(a);
+                self.key(b);
+            }
+            SearchKey::Not(a) => self.key(a),
+            SearchKey::Sequence(set) | SearchKey::Uid(set) => self.set(set),
+            SearchKey::Older(_) | SearchKey::Younger(_) => self.add(Token::Within),
+            SearchKey::ModSeq(_) => self.add(Token::Condstore),
+            SearchKey::Saved(..) => self.add(Token::SaveDate),
+            SearchKey::EmailId(_) | SearchKey::ThreadId(_) => self.add(Token::ObjectId),
+            _ => {}
+        }
+    }
+}
