@@ -12,6 +12,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use cms::cp::Guest;
+use cms::cp::directory::DirectoryImage;
 use cms::cp::name::UserId;
 use cms::cp::system::PasswordVerdict;
 use cms::network::HostNetwork;
@@ -78,6 +79,10 @@ impl PasswordCheck for CpPasswords {
                 PasswordVerdict::NotAuthorised => Err(LoginError::Unavailable),
             }
         })
+    }
+
+    fn directory(&self) -> Option<Arc<DirectoryImage>> {
+        self.guest.password_directory()
     }
 }
 

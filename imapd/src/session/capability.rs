@@ -38,6 +38,12 @@ pub enum Condition {
     PasswordsRefused,
     /// When LITERAL+ is switched off.
     LiteralPlusOff,
+    /// When answers to challenges can be checked.
+    Challenges,
+    /// The same, and the encryption of the connection can be named.
+    ChannelBinding,
+    /// When the client has shown a certificate.
+    ClientCertificate,
 }
 
 impl Condition {
@@ -48,6 +54,11 @@ impl Condition {
             Self::CanStartTls => session.server.starttls && !session.tls,
             Self::PasswordsAllowed => allowed,
             Self::PasswordsRefused => !allowed,
+            Self::Challenges => session.server.auth.checks_challenges(),
+            Self::ChannelBinding => {
+                session.channel().exporter.is_some() && session.server.auth.checks_challenges()
+            }
+            Self::ClientCertificate => !session.channel().names.is_empty(),
             Self::LiteralPlusOff => !session.offers(Token::LiteralPlus),
         }
     }
@@ -59,6 +70,9 @@ impl Condition {
             Self::CanStartTls => "TLS is configured and not yet on",
             Self::PasswordsAllowed => "TLS is on, or passwords are allowed in the clear",
             Self::PasswordsRefused => "passwords need TLS, which is not on",
+            Self::Challenges => "IMAP has OPTION DIAG88",
+            Self::ChannelBinding => "TLS 1.3 is on",
+            Self::ClientCertificate => "the client has shown a certificate of the configured authority",
             Self::LiteralPlusOff => "LITERAL+ is off",
         }
     }
@@ -108,6 +122,13 @@ rows! {
     SaslIr, "SASL-IR", "RFC 4959", OUT, Always, On, "parse/authenticate.rs";
     StartTls, "STARTTLS", "RFC 3501 section 6.2.1", OUT, CanStartTls, On, "command/starttls.rs";
     AuthPlain, "AUTH=PLAIN", "RFC 4616", OUT, PasswordsAllowed, On, "auth/sasl.rs";
+    AuthLogin, "AUTH=LOGIN", "draft-murchison-sasl-login", OUT, PasswordsAllowed, On, "auth/exchange.rs";
+    AuthCramMd5, "AUTH=CRAM-MD5", "RFC 2195", OUT, Challenges, Off, "auth/sasl.rs";
+    AuthScramSha1, "AUTH=SCRAM-SHA-1", "RFC 5802", OUT, Challenges, On, "auth/scram.rs";
+    AuthScramSha1Plus, "AUTH=SCRAM-SHA-1-PLUS", "RFC 5802, RFC 9266", OUT, ChannelBinding, On, "auth/scram.rs";
+    AuthScramSha256, "AUTH=SCRAM-SHA-256", "RFC 7677", OUT, Challenges, On, "auth/scram.rs";
+    AuthScramSha256Plus, "AUTH=SCRAM-SHA-256-PLUS", "RFC 7677, RFC 9266", OUT, ChannelBinding, On, "auth/scram.rs";
+    AuthExternal, "AUTH=EXTERNAL", "RFC 4422", OUT, ClientCertificate, On, "auth/certificate.rs";
     LoginDisabled, "LOGINDISABLED", "RFC 3501 section 6.2.3", OUT, PasswordsRefused, Fixed, "command/login.rs";
     Idle, "IDLE", "RFC 2177", IN, Always, On, "command/idle.rs";
     Namespace, "NAMESPACE", "RFC 2342", IN, Always, On, "command/namespace.rs";

@@ -5,6 +5,7 @@
 //! Untagged updates go out after a command and before its tagged answer, EXPUNGE only where the table allows it.
 
 pub mod capability;
+pub mod channel;
 pub mod enabled;
 pub mod gate;
 pub mod out;
@@ -21,6 +22,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
+use crate::auth::exchange::Exchange;
 use crate::command;
 use crate::mailstore::{SessionId, UserStore};
 use crate::parse::{self, TaggedCommand};
@@ -28,6 +30,7 @@ use crate::transport::Slot;
 use crate::wire::{LITERAL_MINUS, Limits, Mode, Refusal};
 
 use capability::{Token, TokenSet};
+use channel::Channel;
 pub use enabled::Enabled;
 pub use out::{Drain, Out};
 pub use reply::{Failure, Reply, Status};
@@ -53,6 +56,7 @@ enum Waiting {
     /// A SASL response.
     Authenticate {
         tag: Bytes,
+        exchange: Exchange,
     },
     /// DONE.
     Idle {
@@ -68,6 +72,8 @@ pub struct Session {
     pub peer: IpAddr,
     /// Whether the connection is encrypted.
     pub tls: bool,
+    /// What encryption tells; kept apart, for most connections have nothing of it.
+    channel: Option<Box<Channel>>,
     pub(crate) server: Arc<Server>,
     pub(crate) user: Option<Arc<UserStore>>,
     pub(crate) view: Option<View>,
@@ -91,6 +97,7 @@ impl Session {
             id: server.next_session(),
             peer,
             tls,
+            channel: None,
             server,
             user: None,
             view: None,
@@ -101,6 +108,17 @@ impl Session {
             waiting: Waiting::Nothing,
             bad_commands: 0,
         }
+    }
+
+    /// Takes what encryption tells of the client; the connection is encrypted from now on.
+    pub fn set_channel(&mut self, channel: Channel) {
+        self.tls = true;
+        self.channel = (channel != Channel::default()).then(|| Box::new(channel));
+    }
+
+    pub(crate) fn channel(&self) -> &Channel {
+        static NONE: Channel = Channel { exporter: None, names: Vec::new() };
+        self.channel.as_deref().unwrap_or(&NONE)
     }
 
     /// The greeting.
@@ -174,7 +192,11 @@ impl Session {
             _ if self.user.is_some() => Reply::bad_code("TOOBIG", why.to_string()),
             _ => Reply::bad(why.to_string()),
         };
-        reply.write(out, tag.map(|t| &**t));
+        // A line that is too long ends what it should have answered.
+        match std::mem::replace(&mut self.waiting, Waiting::Nothing) {
+            Waiting::Nothing => reply.write(out, tag.map(|t| &**t)),
+            Waiting::Authenticate { tag, .. } | Waiting::Idle { tag } => reply.write(out, Some(&tag)),
+        }
         self.count_bad(out)
     }
 
@@ -240,12 +262,15 @@ impl Session {
     pub async fn line(&mut self, line: Bytes, out: &mut Out<'_>) -> io::Result<Step> {
         match std::mem::replace(&mut self.waiting, Waiting::Nothing) {
             Waiting::Nothing => Ok(Step::Go),
-            Waiting::Authenticate { tag } => {
-                let reply = match command::authenticate::answer(self, &line).await {
+            Waiting::Authenticate { tag, exchange } => {
+                let reply = match command::authenticate::answer(self, exchange, &tag, &line, out).await {
                     Ok(reply) => reply,
                     Err(Failure::Io(e)) => return Err(e),
                     Err(Failure::Store(e)) => Reply::from_store(&e),
                 };
+                if reply.status == Status::Wait {
+                    return Ok(Step::Go);
+                }
                 self.finish(&tag, &reply, true, out)
             }
             Waiting::Idle { tag } => {
@@ -274,8 +299,8 @@ impl Session {
         }
     }
 
-    pub(crate) fn wait_for_response(&mut self, tag: &Bytes) {
-        self.waiting = Waiting::Authenticate { tag: tag.clone() };
+    pub(crate) fn wait_for_response(&mut self, tag: &Bytes, exchange: Exchange) {
+        self.waiting = Waiting::Authenticate { tag: tag.clone(), exchange };
     }
 
     pub(crate) fn wait_for_done(&mut self, tag: &Bytes) {

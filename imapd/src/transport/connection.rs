@@ -16,6 +16,7 @@ use tokio_rustls::server::TlsStream;
 
 use super::listener::Service;
 use super::trace;
+use crate::session::channel::Channel;
 use crate::session::{Drain, Out, Server, Session, Step};
 use crate::wire::{Frame, Framer, Mode};
 
@@ -152,6 +153,9 @@ pub(super) async fn serve(service: Arc<Service>, stream: TcpStream, peer: IpAddr
     let tls = matches!(stream, Stream::Tls(_));
     let mut wire = Wire { stream, stall, sent: 0, received: 0 };
     let mut session = Session::new(service.server.clone(), peer, tls);
+    if let Some(channel) = channel(&wire.stream) {
+        session.set_channel(channel);
+    }
     let mut greeting = Vec::new();
     session.greeting(&mut greeting);
     let result = match wire.send(&greeting).await {
@@ -332,6 +336,18 @@ async fn start_tls(service: &Arc<Service>, session: &mut Session, wire: &mut Wir
         .await
         .map_err(|_| io::Error::from(io::ErrorKind::TimedOut))??;
     wire.stream = Stream::Tls(Box::new(stream));
-    session.tls = true;
+    session.set_channel(channel(&wire.stream).unwrap_or_default());
     Ok(())
+}
+
+/// What encryption tells of the client (RFC 9266 section 2 for the exporter).
+fn channel(stream: &Stream) -> Option<Channel> {
+    let Stream::Tls(stream) = stream else { return None };
+    let (_, tls) = stream.get_ref();
+    let exporter = (tls.protocol_version() == Some(rustls::ProtocolVersion::TLSv1_3))
+        .then(|| tls.export_keying_material([0; 32], b"EXPORTER-Channel-Binding", Some(b"")).ok())
+        .flatten();
+    let certificate = tls.peer_certificates().and_then(<[_]>::first);
+    let names = certificate.map(|c| crate::auth::certificate::names(c)).unwrap_or_default();
+    Some(Channel { exporter, names })
 }

@@ -5,9 +5,11 @@ pub mod memory;
 pub mod sfs_pool;
 
 use std::net::SocketAddr;
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
+use cp::directory::password::{Salts, Verifier};
+use cp::directory::{DirectoryEntry, DirectoryImage, Password};
 use futures::FutureExt;
 use futures::future::BoxFuture;
 use imapd::auth::{Authenticator, LoginError, PasswordCheck};
@@ -24,6 +26,16 @@ impl PasswordCheck for Secret {
     fn check<'a>(&'a self, _user: UserId, password: &'a [u8]) -> BoxFuture<'a, Result<bool, LoginError>> {
         let good = password.eq_ignore_ascii_case(b"SECRET");
         async move { Ok(good) }.boxed()
+    }
+
+    fn directory(&self) -> Option<Arc<DirectoryImage>> {
+        static DIRECTORY: LazyLock<Arc<DirectoryImage>> = LazyLock::new(|| {
+            let salts = Salts { argon2: [1; 16], scram_sha1: [2; 16], scram_sha256: [3; 16] };
+            let verifier = Verifier::derive("secret", &salts).unwrap();
+            let entry = |name| DirectoryEntry::new(user(name), Password::Hashed(Box::new(verifier.clone())));
+            Arc::new(DirectoryImage::new(["ALICE", "BOB"].map(entry)))
+        });
+        Some(DIRECTORY.clone())
     }
 }
 

@@ -377,3 +377,29 @@ say(b"d logout"); until(b"* BYE")
 "#;
     script(&running, text, &[]);
 }
+
+/// Python knows the challenge mechanisms by its own cryptography: CRAM-MD5 and SCRAM against the keys in the CP directory, and
+/// a client certificate against the authority of `endicott.toml`.
+#[test]
+fn python_with_challenges_and_certificates() {
+    let system = System::generate(USERS);
+    let folder = system.path();
+    let openssl = |arguments: &str| {
+        ok(Command::new("openssl").current_dir(&folder).args(arguments.split_whitespace()));
+    };
+    if !installed("openssl") {
+        return;
+    }
+    openssl("req -x509 -newkey rsa:2048 -nodes -keyout ca.key -out ca.pem -subj /CN=People -days 30");
+    openssl("req -newkey rsa:2048 -nodes -keyout me.key -out me.csr -subj /CN=vmuser2");
+    write(&folder.join("me.ext"), "subjectAltName=email:vmuser2@vm.localhost\n");
+    openssl(
+        "x509 -req -in me.csr -CA ca.pem -CAkey ca.key -CAcreateserial -out me.pem -days 30 -extfile me.ext",
+    );
+    let mut config = std::fs::read_to_string(folder.join("endicott.toml")).unwrap();
+    config.push_str("[tls]\nclient_ca = \"ca.pem\"\n");
+    system.write_config(&config);
+    let running = system.start();
+    let text = include_str!("../../scripts/python/challenges.py");
+    script(&running, text, &[&folder.display().to_string()]);
+}
