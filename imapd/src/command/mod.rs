@@ -7,6 +7,7 @@ pub mod append;
 pub mod authenticate;
 pub mod capability;
 pub mod close;
+pub mod compress;
 pub mod copy;
 pub mod create;
 pub mod delete;
@@ -60,6 +61,7 @@ pub async fn run(session: &mut Session, command: Command, tag: &Bytes, out: &mut
         Command::Authenticate { mechanism, initial } => {
             authenticate::run(session, tag, &mechanism, initial, out).await
         }
+        Command::Compress(algorithm) => compress::run(session, &algorithm),
         Command::Select { mailbox, args } => select::run(session, mailbox, &args, out).await,
         Command::Create { mailbox, uses } => create::run(session, mailbox, &uses).await,
         Command::Delete(name) => delete::run(session, name).await,

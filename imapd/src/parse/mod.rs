@@ -7,6 +7,7 @@ pub mod prim;
 
 mod append;
 mod authenticate;
+mod compress;
 mod copy;
 mod enable;
 mod fetch;
@@ -31,6 +32,7 @@ use crate::syntax::ast::Command;
 
 pub use append::append;
 pub use authenticate::authenticate;
+pub use compress::compress;
 pub use copy::{copy, move_, uid_copy, uid_move};
 pub use enable::enable;
 pub use fetch::{fetch, uid_fetch};

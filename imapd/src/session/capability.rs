@@ -36,6 +36,8 @@ pub enum Condition {
     PasswordsAllowed,
     /// When passwords may not be sent as things are.
     PasswordsRefused,
+    /// When compression is not yet on.
+    NotCompressed,
     /// When LITERAL+ is switched off.
     LiteralPlusOff,
     /// When answers to challenges can be checked.
@@ -54,6 +56,7 @@ impl Condition {
             Self::CanStartTls => session.server.starttls && !session.tls,
             Self::PasswordsAllowed => allowed,
             Self::PasswordsRefused => !allowed,
+            Self::NotCompressed => !session.compressed,
             Self::Challenges => session.server.auth.checks_challenges(),
             Self::ChannelBinding => {
                 session.channel().exporter.is_some() && session.server.auth.checks_challenges()
@@ -70,6 +73,7 @@ impl Condition {
             Self::CanStartTls => "TLS is configured and not yet on",
             Self::PasswordsAllowed => "TLS is on, or passwords are allowed in the clear",
             Self::PasswordsRefused => "passwords need TLS, which is not on",
+            Self::NotCompressed => "compression is not yet on",
             Self::Challenges => "IMAP has OPTION DIAG88",
             Self::ChannelBinding => "TLS 1.3 is on",
             Self::ClientCertificate => "the client has shown a certificate of the configured authority",
@@ -130,6 +134,7 @@ rows! {
     AuthScramSha256Plus, "AUTH=SCRAM-SHA-256-PLUS", "RFC 7677, RFC 9266", OUT, ChannelBinding, On, "auth/scram.rs";
     AuthExternal, "AUTH=EXTERNAL", "RFC 4422", OUT, ClientCertificate, On, "auth/certificate.rs";
     LoginDisabled, "LOGINDISABLED", "RFC 3501 section 6.2.3", OUT, PasswordsRefused, Fixed, "command/login.rs";
+    CompressDeflate, "COMPRESS=DEFLATE", "RFC 4978", IN, NotCompressed, On, "transport/deflate.rs";
     Idle, "IDLE", "RFC 2177", IN, Always, On, "command/idle.rs";
     Namespace, "NAMESPACE", "RFC 2342", IN, Always, On, "command/namespace.rs";
     Children, "CHILDREN", "RFC 3348", IN, Always, On, "command/list.rs";

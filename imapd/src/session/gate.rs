@@ -33,6 +33,7 @@ impl Needs {
             Command::Enable(_) => self.add(Token::Enable),
             Command::StartTls => self.add(Token::StartTls),
             Command::Authenticate { initial, .. } => self.add_if(initial.is_some(), Token::SaslIr),
+            Command::Compress(_) => self.add(Token::CompressDeflate),
             Command::Idle => self.add(Token::Idle),
             Command::Namespace => self.add(Token::Namespace),
             Command::Unselect => self.add(Token::Unselect),

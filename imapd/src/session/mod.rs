@@ -45,6 +45,8 @@ pub enum Step {
     Go,
     /// Do the TLS handshake, then read on.
     StartTls,
+    /// Compress both directions, then read on.
+    Compress,
     /// Send what there is and close.
     Close,
 }
@@ -81,6 +83,8 @@ pub struct Session {
     /// Tokens that are off for this user, or before login.
     off: TokenSet,
     pub(crate) failed_logins: u32,
+    /// Whether the connection is compressed.
+    pub(crate) compressed: bool,
     pub(crate) user_slot: Option<Slot>,
     waiting: Waiting,
     bad_commands: u32,
@@ -104,6 +108,7 @@ impl Session {
             enabled: Enabled::default(),
             off,
             failed_logins: 0,
+            compressed: false,
             user_slot: None,
             waiting: Waiting::Nothing,
             bad_commands: 0,

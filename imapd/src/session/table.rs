@@ -60,6 +60,7 @@ rows! {
     "AUTHENTICATE", false, NOT_AUTHENTICATED, CHANGES_STATE, "RFC 3501 section 6.2.2", authenticate;
     "LOGIN", false, NOT_AUTHENTICATED, CHANGES_STATE, "RFC 3501 section 6.2.3", login;
     "ENABLE", false, AUTHENTICATED, CHANGES_STATE, "RFC 5161", enable;
+    "COMPRESS", false, IN, CHANGES_STATE, "RFC 4978", compress;
     "SELECT", false, IN, CHANGES_STATE, "RFC 3501 section 6.3.1", select;
     "EXAMINE", false, IN, CHANGES_STATE, "RFC 3501 section 6.3.2", examine;
     "CREATE", false, IN, CHANGES_STATE, "RFC 3501 section 6.3.3", create;

@@ -28,6 +28,7 @@ pub enum Command {
     Enable(Vec<Vec<u8>>),
     Login { user: Vec<u8>, password: Vec<u8> },
     Authenticate { mechanism: Vec<u8>, initial: Option<Vec<u8>> },
+    Compress(Vec<u8>),
     Select { mailbox: MailboxArg, args: SelectArgs },
     Create { mailbox: MailboxArg, uses: Vec<Vec<u8>> },
     Delete(MailboxArg),
