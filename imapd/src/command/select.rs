@@ -1,6 +1,6 @@
 //! SELECT and EXAMINE, with CONDSTORE and QRESYNC (RFC 7162)
 
-use super::{Done, list, mailbox_id, name, user};
+use super::{Done, list, mailbox_id, name, old_name, user};
 use crate::mailstore::Uid;
 use crate::session::view::{flag_names, write_flags, write_flags_line, write_modseq};
 use crate::session::{Out, Reply, Session, View};
@@ -19,12 +19,13 @@ pub async fn run(session: &mut Session, mailbox: MailboxArg, args: &SelectArgs, 
         // What follows belongs to the new mailbox (RFC 7162 section 3.2.11, RFC 9051 section 7.1).
         out.buf.extend_from_slice(b"* OK [CLOSED] Former mailbox is closed\r\n");
     }
-    let mailbox = match name(session, &mailbox) {
+    let arg = mailbox;
+    let mailbox = match name(session, &arg) {
         Ok(name) => {
             let user = user(session)?;
             let mailbox = user.open(&name).await?;
             if session.enabled.rev2 {
-                list::selected(out.buf, &user.catalog(), &name);
+                list::named(out.buf, &user.catalog(), &name, old_name(&arg, &name));
             }
             mailbox
         }

@@ -12,6 +12,7 @@ mod copy;
 mod enable;
 mod fetch;
 mod id;
+mod language;
 mod list;
 mod login;
 mod mailbox;
@@ -37,6 +38,7 @@ pub use copy::{copy, move_, uid_copy, uid_move};
 pub use enable::enable;
 pub use fetch::{fetch, uid_fetch};
 pub use id::id;
+pub use language::language;
 pub use list::{list, lsub};
 pub use login::login;
 pub use mailbox::{create, delete, rename, subscribe, unsubscribe};
@@ -151,6 +153,8 @@ bare! {
     starttls => StartTls;
     /// `NAMESPACE` (RFC 2342)
     namespace => Namespace;
+    /// `UNAUTHENTICATE` (RFC 8437)
+    unauthenticate => Unauthenticate;
     /// `IDLE` (RFC 2177)
     idle => Idle;
     /// `CHECK`

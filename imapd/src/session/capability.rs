@@ -136,6 +136,10 @@ rows! {
     LoginDisabled, "LOGINDISABLED", "RFC 3501 section 6.2.3", OUT, PasswordsRefused, Fixed, "command/login.rs";
     CompressDeflate, "COMPRESS=DEFLATE", "RFC 4978", IN, NotCompressed, On, "transport/deflate.rs";
     Idle, "IDLE", "RFC 2177", IN, Always, On, "command/idle.rs";
+    Unauthenticate, "UNAUTHENTICATE", "RFC 8437", IN, Always, On, "command/unauthenticate.rs";
+    Utf8Accept, "UTF8=ACCEPT", "RFC 9755", IN, Always, On, "session/enabled.rs";
+    Language, "LANGUAGE", "RFC 5255 section 3", ANY, Always, On, "command/language.rs";
+    I18nLevel1, "I18NLEVEL=1", "RFC 5255 section 4", IN, Always, On, "search/fold.rs";
     Namespace, "NAMESPACE", "RFC 2342", IN, Always, On, "command/namespace.rs";
     Children, "CHILDREN", "RFC 3348", IN, Always, On, "command/list.rs";
     Unselect, "UNSELECT", "RFC 3691", IN, Always, On, "command/unselect.rs";

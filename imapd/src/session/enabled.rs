@@ -11,11 +11,13 @@ pub struct Enabled {
     pub qresync: bool,
     /// IMAP4rev2 (RFC 9051): names in UTF-8, no `\Recent`, ESEARCH for SEARCH.
     pub rev2: bool,
+    /// UTF8=ACCEPT (RFC 9755): names in UTF-8, and SEARCH without CHARSET.
+    pub utf8: bool,
 }
 
 impl Enabled {
     /// How names of mailboxes are written.
     pub fn name_form(self) -> NameForm {
-        if self.rev2 { NameForm::Utf8 } else { NameForm::Utf7 }
+        if self.rev2 || self.utf8 { NameForm::Utf8 } else { NameForm::Utf7 }
     }
 }

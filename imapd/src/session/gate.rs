@@ -2,7 +2,7 @@
 //! is answered as if it were unknown.
 
 use super::capability::{Token, TokenSet};
-use crate::syntax::ast::{Command, FetchItem, ListArgs, StatusItem};
+use crate::syntax::ast::{Carrier, Command, FetchItem, ListArgs, StatusItem};
 use crate::syntax::search_key::{SearchKey, SearchReturn};
 use crate::syntax::seqset::SequenceSet;
 use crate::syntax::sort_key::{SortField, ThreadAlgorithm};
@@ -33,6 +33,8 @@ impl Needs {
             Command::Enable(_) => self.add(Token::Enable),
             Command::StartTls => self.add(Token::StartTls),
             Command::Authenticate { initial, .. } => self.add_if(initial.is_some(), Token::SaslIr),
+            Command::Unauthenticate => self.add(Token::Unauthenticate),
+            Command::Language(_) => self.add(Token::Language),
             Command::Compress(_) => self.add(Token::CompressDeflate),
             Command::Idle => self.add(Token::Idle),
             Command::Namespace => self.add(Token::Namespace),
@@ -44,9 +46,13 @@ impl Needs {
             Command::Create { uses, .. } => self.add_if(!uses.is_empty(), Token::CreateSpecialUse),
             Command::List(args) => self.list(args),
             Command::Status { items, .. } => self.status(items),
-            Command::Append { messages, .. } => self.add_if(messages.len() > 1, Token::MultiAppend),
-            Command::Replace { message, .. } => {
+            Command::Append { messages, .. } => {
+                self.add_if(messages.len() > 1, Token::MultiAppend);
+                messages.iter().for_each(|m| self.carrier(m.carrier));
+            }
+            Command::Replace { message, by, .. } => {
                 self.add(Token::Replace);
+                self.carrier(by.carrier);
                 self.set(message);
             }
             Command::UidExpunge(set) => {
@@ -70,6 +76,14 @@ impl Needs {
             }
             Command::Search { .. } | Command::Sort { .. } | Command::Thread { .. } => self.searching(command),
             _ => {}
+        }
+    }
+
+    fn carrier(&mut self, carrier: Carrier) {
+        match carrier {
+            Carrier::Literal => {}
+            Carrier::Literal8 => self.add(Token::Binary),
+            Carrier::Utf8 => self.add(Token::Utf8Accept),
         }
     }
 

@@ -126,6 +126,15 @@ impl Session {
         self.channel.as_deref().unwrap_or(&NONE)
     }
 
+    /// Forgets the user and all that came with him.
+    pub(crate) fn leave(&mut self) {
+        self.view = None;
+        self.user = None;
+        self.user_slot = None;
+        self.enabled = Enabled::default();
+        self.off = self.server.tokens.off(None);
+    }
+
     /// The greeting.
     pub fn greeting(&self, out: &mut Vec<u8>) {
         let line = format!(

@@ -61,6 +61,8 @@ rows! {
     "LOGIN", false, NOT_AUTHENTICATED, CHANGES_STATE, "RFC 3501 section 6.2.3", login;
     "ENABLE", false, AUTHENTICATED, CHANGES_STATE, "RFC 5161", enable;
     "COMPRESS", false, IN, CHANGES_STATE, "RFC 4978", compress;
+    "UNAUTHENTICATE", false, IN, CHANGES_STATE, "RFC 8437", unauthenticate;
+    "LANGUAGE", false, ANY, PIPELINE, "RFC 5255 section 3.2", language;
     "SELECT", false, IN, CHANGES_STATE, "RFC 3501 section 6.3.1", select;
     "EXAMINE", false, IN, CHANGES_STATE, "RFC 3501 section 6.3.2", examine;
     "CREATE", false, IN, CHANGES_STATE, "RFC 3501 section 6.3.3", create;

@@ -28,6 +28,8 @@ pub enum Command {
     Enable(Vec<Vec<u8>>),
     Login { user: Vec<u8>, password: Vec<u8> },
     Authenticate { mechanism: Vec<u8>, initial: Option<Vec<u8>> },
+    Unauthenticate,
+    Language(Vec<Vec<u8>>),
     Compress(Vec<u8>),
     Select { mailbox: MailboxArg, args: SelectArgs },
     Create { mailbox: MailboxArg, uses: Vec<Vec<u8>> },
@@ -98,6 +100,20 @@ pub struct AppendMessage {
     pub date: Option<InternalDate>,
     /// Its octets.
     pub octets: Bytes,
+    /// How they came.
+    pub carrier: Carrier,
+}
+
+/// How a message comes with APPEND.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Carrier {
+    /// A literal.
+    #[default]
+    Literal,
+    /// A binary literal (RFC 3516 section 4.4).
+    Literal8,
+    /// A binary literal within `UTF8 (...)` (RFC 6855 section 4).
+    Utf8,
 }
 
 /// What STORE asks for, its messages apart.

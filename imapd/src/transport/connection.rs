@@ -265,8 +265,9 @@ async fn talk(service: &Arc<Service>, session: &mut Session, wire: &mut Wire) ->
     let mut registered = server.sessions.register(session.id, session.peer, server.store.now());
     let mut known_user = None;
     let mut room = Room::default();
-    let started = Instant::now();
-    let mut heard = started;
+    // Since when the client has not been logged in.
+    let mut nobody_since = Instant::now();
+    let mut heard = nobody_since;
     loop {
         while let Some(frame) = framer.next_frame(session.mode(), &session.limits()) {
             match handle(session, wire, frame).await? {
@@ -286,6 +287,9 @@ async fn talk(service: &Arc<Service>, session: &mut Session, wire: &mut Wire) ->
         }
         let user = session.user().map(|u| u.id());
         if user != known_user {
+            if user.is_none() {
+                nobody_since = Instant::now();
+            }
             known_user = user;
             registered.set_user(user);
         }
@@ -298,7 +302,7 @@ async fn talk(service: &Arc<Service>, session: &mut Session, wire: &mut Wire) ->
         } else if session.is_authenticated() {
             heard + service.timeouts.idle
         } else {
-            started + service.timeouts.login
+            nobody_since + service.timeouts.login
         };
         tokio::select! {
             biased;
