@@ -137,7 +137,7 @@ async fn plain(address: SocketAddr) -> Client<TcpStream> {
 
 #[tokio::test]
 async fn scram_without_a_channel() {
-    let running = start_configured(Arc::new(Memory::default()), "").await;
+    let running = start_configured(Arc::new(Memory::default()), "", None).await;
     for mechanism in ["SCRAM-SHA-1", "SCRAM-SHA-256"] {
         // The directory keeps both spellings of a short password, and login names fold.
         for (user, password) in [("alice", "secret"), ("ALICE", "SECRET"), ("bob@vm.localhost", "secret")] {
@@ -160,7 +160,7 @@ async fn scram_without_a_channel() {
 
 #[tokio::test]
 async fn cram_md5_when_switched_on() {
-    let running = start_configured(Arc::new(Memory::default()), "Capability AUTH=CRAM-MD5 ON\n").await;
+    let running = start_configured(Arc::new(Memory::default()), "Capability AUTH=CRAM-MD5 ON\n", None).await;
     let mut client = plain(running.address).await;
     assert!(client.ask("a CAPABILITY").await.contains(" AUTH=CRAM-MD5 "));
     client.line().await;

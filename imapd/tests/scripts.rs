@@ -30,6 +30,11 @@ fn statements(text: &str) -> String {
     text.lines().filter_map(|l| l.strip_prefix("# config: ")).map(|l| format!("{l}\n")).collect()
 }
 
+/// How often a transcript wants to be told of progress: always, when it says `# progress: always`.
+fn progress(text: &str) -> Option<std::time::Duration> {
+    text.lines().any(|l| l == "# progress: always").then_some(std::time::Duration::ZERO)
+}
+
 /// Runs a transcript off the server's thread; what is wrong with it.
 async fn run(name: String, text: String, address: std::net::SocketAddr) -> Option<String> {
     let run = move || imap_script::run(&name, &text, address).err().map(|e| e.to_string());
@@ -40,7 +45,8 @@ async fn run(name: String, text: String, address: std::net::SocketAddr) -> Optio
 async fn transcripts_over_memory() {
     let mut failed = Vec::new();
     for (name, text) in scripts() {
-        let running = support::start_configured(Arc::new(Memory::default()), &statements(&text)).await;
+        let running =
+            support::start_configured(Arc::new(Memory::default()), &statements(&text), progress(&text)).await;
         failed.extend(run(name, text, running.address).await);
         running.service.shutdown(support::SOON).await;
     }
@@ -52,7 +58,7 @@ async fn transcripts_over_a_file_pool() {
     let mut failed = Vec::new();
     for (name, text) in scripts() {
         let pool = support::sfs_pool::MailPool::generate();
-        let running = support::start_configured(pool.backend(), &statements(&text)).await;
+        let running = support::start_configured(pool.backend(), &statements(&text), progress(&text)).await;
         failed.extend(run(name, text, running.address).await);
         running.service.shutdown(support::SOON).await;
     }

@@ -151,6 +151,11 @@ impl Authenticator {
         tracing::info!(%peer, user = %String::from_utf8_lossy(&name[..name.len().min(80)]), "login refused");
     }
 
+    /// Monotonic time, as throttling measures it.
+    pub fn now(&self) -> Duration {
+        (self.now)()
+    }
+
     /// Whether answers to challenges can be checked.
     pub fn checks_challenges(&self) -> bool {
         self.check.directory().is_some()

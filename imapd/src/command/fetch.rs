@@ -19,6 +19,7 @@ use crate::session::view::{write_flags, write_modseq};
 use crate::session::{Failure, Out, Reply, Server, Session, View};
 use crate::syntax::ast::{ChangedSince, FetchItem, FlagChange};
 use crate::syntax::flag::{FlagList, SystemFlags};
+use crate::syntax::partial_range::PartialRange;
 use crate::syntax::quote;
 use crate::syntax::section::{Section, SectionText};
 use crate::syntax::seqset::SequenceSet;
@@ -29,6 +30,8 @@ pub struct Asked<'a> {
     pub items: &'a [FetchItem],
     /// Only messages changed after this.
     pub since: Option<ChangedSince>,
+    /// The page of them that is shown.
+    pub partial: Option<PartialRange>,
     /// Whether it is UID FETCH.
     pub uid: bool,
 }
@@ -52,6 +55,9 @@ pub async fn run(session: &mut Session, set: &SequenceSet, asked: &Asked<'_>, ou
         if since.vanished {
             vanished(view, &state, set, since, out.buf);
         }
+    }
+    if let Some(range) = asked.partial {
+        selected = range.of(&selected).to_vec();
     }
     let seen = mark_seen(session, view, items, &selected).await?;
     let items = plan(items);

@@ -32,6 +32,7 @@ pub mod starttls;
 pub mod status;
 pub mod store;
 pub mod subscribe;
+pub mod uidbatches;
 pub mod unauthenticate;
 pub mod unselect;
 
@@ -90,19 +91,20 @@ pub async fn run(session: &mut Session, command: Command, tag: &Bytes, out: &mut
             Ok(Reply::bad("CHARSET is not allowed after ENABLE UTF8=ACCEPT"))
         }
         Command::Search { returns, charset, key, uid } => {
-            let asked = search::SearchKeys { charset: charset.as_deref(), key: &key, uid };
-            search::run(session, &asked, returns, tag, out).await
+            let asked = search::SearchKeys { charset: charset.as_deref(), key: &key, uid, tag };
+            search::run(session, &asked, returns, out).await
         }
         Command::Sort { returns, keys, charset, key, uid } => {
-            let asked = search::SearchKeys { charset: Some(&charset), key: &key, uid };
-            sort::run(session, &asked, keys, returns, tag, out).await
+            let asked = search::SearchKeys { charset: Some(&charset), key: &key, uid, tag };
+            sort::run(session, &asked, keys, returns, out).await
         }
         Command::Thread { algorithm, charset, key, uid } => {
-            let asked = search::SearchKeys { charset: Some(&charset), key: &key, uid };
+            let asked = search::SearchKeys { charset: Some(&charset), key: &key, uid, tag };
             sort::thread(session, &asked, algorithm, out).await
         }
-        Command::Fetch { set, items, since, uid } => {
-            fetch::run(session, &set, &fetch::Asked { items: &items, since, uid }, out).await
+        Command::UidBatches { size, range } => uidbatches::run(session, size, range, tag, out).await,
+        Command::Fetch { set, items, since, partial, uid } => {
+            fetch::run(session, &set, &fetch::Asked { items: &items, since, partial, uid }, out).await
         }
         Command::Store { set, args, uid } => store::run(session, &set, args, uid, out).await,
         Command::Copy { set, mailbox, uid } => copy::run(session, &set, mailbox, uid, false, out).await,

@@ -7,6 +7,7 @@ use bytes::Bytes;
 use super::{Done, view};
 use crate::mailstore::{MessageRecord, ModSeq, OpenMailbox, Uid};
 use crate::search::{Content, Context, Program, Row};
+use crate::session::progress::Progress;
 use crate::session::{Failure, Out, Reply, Session, View};
 use crate::syntax::quote;
 use crate::syntax::search_key::{SearchKey, SearchReturn};
@@ -31,6 +32,8 @@ pub struct SearchKeys<'a> {
     pub key: &'a SearchKey,
     /// Whether UIDs are shown.
     pub uid: bool,
+    /// The command's tag.
+    pub tag: &'a [u8],
 }
 
 /// Messages as number and UID.
@@ -44,13 +47,12 @@ pub async fn run(
     session: &mut Session,
     asked: &SearchKeys<'_>,
     returns: Option<SearchReturn>,
-    tag: &[u8],
     out: &mut Out<'_>,
 ) -> Done {
     // IMAP4rev2 has the extended response only (RFC 9051 section 6.4.4).
     let returns =
         returns.or(session.enabled.rev2.then(|| SearchReturn { all: true, ..SearchReturn::default() }));
-    let hits = match find_or_forget(session, asked, returns).await? {
+    let hits = match find_or_forget(session, asked, returns, out).await? {
         Ok(hits) => hits,
         Err(reply) => return Ok(reply),
     };
@@ -69,7 +71,7 @@ pub async fn run(
         return Ok(Reply::ok("SEARCH completed"));
     };
     if returns.shows() {
-        esearch(out.buf, tag, &hits, returns, asked.uid, true, modseq);
+        esearch(out.buf, asked.tag, &hits, returns, asked.uid, true, modseq);
     }
     keep(session, &hits, returns);
     Ok(Reply::ok("SEARCH completed"))
@@ -81,8 +83,9 @@ pub(super) async fn find_or_forget(
     session: &mut Session,
     asked: &SearchKeys<'_>,
     returns: Option<SearchReturn>,
+    out: &mut Out<'_>,
 ) -> Result<Result<Hits, Reply>, Failure> {
-    let found = find(session, asked.charset, asked.key).await;
+    let found = find(session, asked, out).await;
     if !matches!(found, Ok(Ok(_)))
         && returns.is_some_and(|r| r.save)
         && let Some(view) = &mut session.view
@@ -145,12 +148,17 @@ pub(super) fn esearch(
     if returns.count {
         out.extend_from_slice(format!(" COUNT {}", hits.len()).as_bytes());
     }
+    let list = |hits: &[(u32, Uid)]| match ascending {
+        true => NumberSet::from_sorted(hits.iter().map(shown)).to_string(),
+        false => hits.iter().map(|h| shown(h).to_string()).collect::<Vec<_>>().join(","),
+    };
     if returns.all && !hits.is_empty() {
-        let all = match ascending {
-            true => NumberSet::from_sorted(hits.iter().map(shown)).to_string(),
-            false => hits.iter().map(|h| shown(h).to_string()).collect::<Vec<_>>().join(","),
-        };
-        out.extend_from_slice(format!(" ALL {all}").as_bytes());
+        out.extend_from_slice(format!(" ALL {}", list(hits)).as_bytes());
+    }
+    if let Some(range) = returns.partial {
+        let page = range.of(hits);
+        let page = if page.is_empty() { "NIL".to_owned() } else { list(page) };
+        out.extend_from_slice(format!(" PARTIAL ({range} {page})").as_bytes());
     }
     if let Some(modseq) = modseq {
         out.extend_from_slice(format!(" MODSEQ {modseq}").as_bytes());
@@ -162,18 +170,17 @@ fn uids<'a>(hits: impl IntoIterator<Item = &'a (u32, Uid)>) -> NumberSet {
     NumberSet::from_ranges(hits.into_iter().map(|(_, uid)| (uid.0, uid.0)))
 }
 
-/// What becomes `$`: the lowest or highest match when only they were asked for (RFC 5182 section 2.4).
+/// What becomes `$`: the lowest and highest match and the page when only they were asked for (RFC 5182 section 2.4, RFC 9394
+/// section 3.2).
 fn saved(hits: &[(u32, Uid)], returns: SearchReturn) -> NumberSet {
-    let ends = (returns.min || returns.max) && !returns.all && !returns.count;
-    let kept: &[&[(u32, Uid)]] = &match (hits, ends) {
-        ([], _) => [&hits[..0], &hits[..0]],
-        (_, false) => [hits, &hits[..0]],
-        (_, true) => [
-            &hits[..usize::from(returns.min)],
-            &hits[hits.len() - usize::from(returns.max && (hits.len() > 1 || !returns.min))..],
-        ],
-    };
-    uids(kept.iter().flat_map(|part| part.iter()))
+    let some = returns.min || returns.max || returns.partial.is_some();
+    if !some || returns.all || returns.count {
+        return uids(hits);
+    }
+    let first = hits.first().filter(|_| returns.min);
+    let last = hits.last().filter(|_| returns.max);
+    let page = returns.partial.map(|range| range.of(hits)).unwrap_or_default();
+    uids(first.into_iter().chain(page).chain(last))
 }
 
 fn unknown_charset() -> Reply {
@@ -183,8 +190,8 @@ fn unknown_charset() -> Reply {
 /// Messages that match, ascending, as number and UID; or the answer to an unknown charset.
 async fn find(
     session: &Session,
-    charset: Option<&[u8]>,
-    key: &SearchKey,
+    asked: &SearchKeys<'_>,
+    out: &mut Out<'_>,
 ) -> Result<Result<Hits, Reply>, Failure> {
     let view = view(session)?;
     let program = {
@@ -196,12 +203,12 @@ async fn find(
             saved: view.saved(),
             now: session.server.store.now(),
         };
-        Program::new(key, charset, &context)
+        Program::new(asked.key, asked.charset, &context)
     };
     let Ok(program) = program else { return Ok(Err(unknown_charset())) };
     let program = Arc::new(program);
     let (mut hits, unknown) = by_index(view, &program);
-    hits.extend(by_content(session, &view.mailbox, &program, unknown).await?);
+    hits.extend(by_content(session, &view.mailbox, &program, unknown, asked.tag, out).await?);
     hits.sort_unstable();
     Ok(Ok(hits))
 }
@@ -229,10 +236,13 @@ async fn by_content(
     mailbox: &OpenMailbox,
     program: &Arc<Program>,
     candidates: Vec<Candidate>,
+    tag: &[u8],
+    out: &mut Out<'_>,
 ) -> Result<Vec<(u32, Uid)>, Failure> {
     let mut hits = Vec::new();
     let mut batch: Vec<(Candidate, Bytes)> = Vec::new();
     let mut octets = 0;
+    let (mut progress, goal) = (Progress::new(session, tag), candidates.len() as u32);
     let mut rest = candidates.into_iter().peekable();
     while let Some(candidate) = rest.next() {
         match mailbox.read(&candidate.record).await {
@@ -257,6 +267,7 @@ async fn by_content(
                 found.map(|(c, _)| (c.number, c.record.uid)).collect::<Vec<_>>()
             };
             hits.extend(session.server.compute(judge).await?);
+            progress.report(session, goal - rest.len() as u32, goal, out).await?;
         }
     }
     Ok(hits)

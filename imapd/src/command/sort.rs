@@ -21,10 +21,9 @@ pub async fn run(
     asked: &SearchKeys<'_>,
     keys: Vec<SortKey>,
     returns: Option<SearchReturn>,
-    tag: &[u8],
     out: &mut Out<'_>,
 ) -> Done {
-    let hits = match search::find_or_forget(session, asked, returns).await {
+    let hits = match search::find_or_forget(session, asked, returns, out).await {
         Ok(Ok(hits)) => hits,
         Ok(Err(reply)) => return Ok(reply),
         Err(e) => return Err(e),
@@ -43,7 +42,7 @@ pub async fn run(
     match returns {
         Some(returns) => {
             if returns.shows() {
-                search::esearch(out.buf, tag, &order, returns, asked.uid, false, modseq);
+                search::esearch(out.buf, asked.tag, &order, returns, asked.uid, false, modseq);
             }
             search::keep(session, &order, returns);
         }
@@ -81,7 +80,7 @@ pub async fn thread(
     algorithm: ThreadAlgorithm,
     out: &mut Out<'_>,
 ) -> Done {
-    let hits = match search::find_or_forget(session, asked, None).await {
+    let hits = match search::find_or_forget(session, asked, None, out).await {
         Ok(Ok(hits)) => hits,
         Ok(Err(reply)) => return Ok(reply),
         Err(e) => return Err(e),

@@ -24,6 +24,7 @@ mod sort;
 mod status;
 mod store;
 mod uid_expunge;
+mod uidbatches;
 
 use bytes::Bytes;
 use nom::IResult;
@@ -49,6 +50,7 @@ pub use sort::{sort, thread, uid_sort, uid_thread};
 pub use status::status;
 pub use store::{store, uid_store};
 pub use uid_expunge::uid_expunge;
+pub use uidbatches::uidbatches;
 
 /// The input of a parser: what is left of the command.
 pub type Input<'a> = &'a [u8];

@@ -348,7 +348,7 @@ proptest! {
             format!("{}{}", if *reverse { "REVERSE " } else { "" }, SortField::TABLE[*f].0.to_ascii_lowercase())
         }).collect();
         let bit = |n: u8| bits.is_some_and(|b| b & n != 0);
-        let returns = bits.map(|b| SearchReturn { min: bit(1), max: bit(2), all: b == 0 || bit(4), count: bit(8), save: bit(16) });
+        let returns = bits.map(|b| SearchReturn { min: bit(1), max: bit(2), all: b == 0 || bit(4), count: bit(8), save: bit(16), partial: None });
         let options = bits.map(|_| {
             let named = [(1, "MIN"), (2, "max"), (4, "ALL"), (8, "COUNT"), (16, "SAVE")];
             let on: Vec<&str> = named.iter().filter(|(n, _)| bit(*n)).map(|(_, w)| *w).collect();
@@ -385,7 +385,7 @@ proptest! {
                 items.push(FetchItem::ModSeq);
             }
         }
-        prop_assert_eq!(parse(&sent), Command::Fetch { set, items, since, uid: false });
+        prop_assert_eq!(parse(&sent), Command::Fetch { set, items, since, partial: None, uid: false });
     }
 
     #[test]
@@ -500,6 +500,7 @@ fn macros_and_short_forms() {
             set: SequenceSet(vec![(SeqNumber::Number(1), SeqNumber::Number(1))]),
             items: vec![FetchItem::Flags, FetchItem::InternalDate, FetchItem::Rfc822Size],
             since: None,
+            partial: None,
             uid: false
         }
     );

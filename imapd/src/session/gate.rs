@@ -35,6 +35,7 @@ impl Needs {
             Command::Authenticate { initial, .. } => self.add_if(initial.is_some(), Token::SaslIr),
             Command::Unauthenticate => self.add(Token::Unauthenticate),
             Command::Language(_) => self.add(Token::Language),
+            Command::UidBatches { .. } => self.add(Token::UidBatches),
             Command::Compress(_) => self.add(Token::CompressDeflate),
             Command::Idle => self.add(Token::Idle),
             Command::Namespace => self.add(Token::Namespace),
@@ -68,7 +69,8 @@ impl Needs {
                 self.set(set);
                 self.add_if(args.unchanged_since.is_some(), Token::Condstore);
             }
-            Command::Fetch { set, items, since, .. } => {
+            Command::Fetch { set, items, since, partial, .. } => {
+                self.add_if(partial.is_some(), Token::Partial);
                 self.set(set);
                 self.add_if(since.is_some(), Token::Condstore);
                 self.add_if(since.is_some_and(|s| s.vanished), Token::Qresync);
@@ -151,6 +153,7 @@ impl Needs {
     fn returns(&mut self, returns: Option<SearchReturn>, token: Token) {
         self.add_if(returns.is_some(), token);
         self.add_if(returns.is_some_and(|r| r.save), Token::SearchRes);
+        self.add_if(returns.is_some_and(|r| r.partial.is_some()), Token::Partial);
     }
 
     /// As deep as the parser lets a key be.

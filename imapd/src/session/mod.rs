@@ -9,6 +9,7 @@ pub mod channel;
 pub mod enabled;
 pub mod gate;
 pub mod out;
+pub mod progress;
 pub mod registry;
 pub mod reply;
 pub mod server;

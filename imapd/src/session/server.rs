@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
 
 use tokio::sync::Semaphore;
 
@@ -25,6 +26,8 @@ pub struct Server {
     pub clear_passwords: bool,
     /// Which tokens are on and off.
     pub tokens: TokenSettings,
+    /// How often a client is told how far a long command is: RFC 9585 section 3 wants no more than every ten seconds.
+    pub progress_every: Duration,
     /// Who is connected.
     pub sessions: Arc<Sessions>,
     /// How many connections there may be.
@@ -49,6 +52,7 @@ impl Server {
             starttls: false,
             clear_passwords: true,
             tokens: TokenSettings::default(),
+            progress_every: Duration::from_secs(10),
             sessions: Arc::default(),
             limits: Arc::default(),
             cpu: Arc::new(Semaphore::new(cpus.max(1))),

@@ -6,6 +6,7 @@ use crate::mailstore::ModSeq;
 
 use super::date::InternalDate;
 use super::flag::FlagList;
+use super::partial_range::PartialRange;
 use super::search_key::{SearchKey, SearchReturn};
 use super::section::Section;
 use super::seqset::SequenceSet;
@@ -26,22 +27,48 @@ pub enum Command {
     StartTls,
     Id,
     Enable(Vec<Vec<u8>>),
-    Login { user: Vec<u8>, password: Vec<u8> },
-    Authenticate { mechanism: Vec<u8>, initial: Option<Vec<u8>> },
+    Login {
+        user: Vec<u8>,
+        password: Vec<u8>,
+    },
+    Authenticate {
+        mechanism: Vec<u8>,
+        initial: Option<Vec<u8>>,
+    },
     Unauthenticate,
     Language(Vec<Vec<u8>>),
     Compress(Vec<u8>),
-    Select { mailbox: MailboxArg, args: SelectArgs },
-    Create { mailbox: MailboxArg, uses: Vec<Vec<u8>> },
+    Select {
+        mailbox: MailboxArg,
+        args: SelectArgs,
+    },
+    Create {
+        mailbox: MailboxArg,
+        uses: Vec<Vec<u8>>,
+    },
     Delete(MailboxArg),
     Rename(MailboxArg, MailboxArg),
     Subscribe(MailboxArg),
     Unsubscribe(MailboxArg),
     List(ListArgs),
-    Lsub { reference: Vec<u8>, pattern: Vec<u8> },
-    Status { mailbox: MailboxArg, items: Vec<StatusItem> },
-    Append { mailbox: MailboxArg, messages: Vec<AppendMessage> },
-    Replace { message: SequenceSet, mailbox: MailboxArg, by: AppendMessage, uid: bool },
+    Lsub {
+        reference: Vec<u8>,
+        pattern: Vec<u8>,
+    },
+    Status {
+        mailbox: MailboxArg,
+        items: Vec<StatusItem>,
+    },
+    Append {
+        mailbox: MailboxArg,
+        messages: Vec<AppendMessage>,
+    },
+    Replace {
+        message: SequenceSet,
+        mailbox: MailboxArg,
+        by: AppendMessage,
+        uid: bool,
+    },
     Namespace,
     Idle,
     Check,
@@ -49,13 +76,51 @@ pub enum Command {
     Unselect,
     Expunge,
     UidExpunge(SequenceSet),
-    Search { returns: Option<SearchReturn>, charset: Option<Vec<u8>>, key: SearchKey, uid: bool },
-    Sort { returns: Option<SearchReturn>, keys: Vec<SortKey>, charset: Vec<u8>, key: SearchKey, uid: bool },
-    Thread { algorithm: ThreadAlgorithm, charset: Vec<u8>, key: SearchKey, uid: bool },
-    Fetch { set: SequenceSet, items: Vec<FetchItem>, since: Option<ChangedSince>, uid: bool },
-    Store { set: SequenceSet, args: StoreArgs, uid: bool },
-    Copy { set: SequenceSet, mailbox: MailboxArg, uid: bool },
-    Move { set: SequenceSet, mailbox: MailboxArg, uid: bool },
+    Search {
+        returns: Option<SearchReturn>,
+        charset: Option<Vec<u8>>,
+        key: SearchKey,
+        uid: bool,
+    },
+    Sort {
+        returns: Option<SearchReturn>,
+        keys: Vec<SortKey>,
+        charset: Vec<u8>,
+        key: SearchKey,
+        uid: bool,
+    },
+    Thread {
+        algorithm: ThreadAlgorithm,
+        charset: Vec<u8>,
+        key: SearchKey,
+        uid: bool,
+    },
+    Fetch {
+        set: SequenceSet,
+        items: Vec<FetchItem>,
+        since: Option<ChangedSince>,
+        partial: Option<PartialRange>,
+        uid: bool,
+    },
+    UidBatches {
+        size: u32,
+        range: Option<(u32, u32)>,
+    },
+    Store {
+        set: SequenceSet,
+        args: StoreArgs,
+        uid: bool,
+    },
+    Copy {
+        set: SequenceSet,
+        mailbox: MailboxArg,
+        uid: bool,
+    },
+    Move {
+        set: SequenceSet,
+        mailbox: MailboxArg,
+        uid: bool,
+    },
 }
 
 /// What SELECT and EXAMINE ask for, the mailbox apart.

@@ -203,6 +203,9 @@ impl Drain for Wire {
             let result = self.send(buf).await;
             buf.clear();
             result?;
+            if more.is_empty() {
+                return self.finish().await;
+            }
             self.send(&more).await
         })
     }

@@ -88,10 +88,17 @@ pub async fn start_plain(backend: Arc<dyn Backend>) -> Running {
 
 /// A server as these statements of IMAP CONFIG want it.
 #[allow(dead_code)]
-pub async fn start_configured(backend: Arc<dyn Backend>, statements: &str) -> Running {
+pub async fn start_configured(
+    backend: Arc<dyn Backend>,
+    statements: &str,
+    progress_every: Option<Duration>,
+) -> Running {
     let text = format!("FilePoolID P\nBadFileID B\n{statements}");
     let config = imapd::machine::config::read(text.lines()).unwrap();
-    let configure = |server: &mut Server| server.tokens = config.tokens.clone();
+    let configure = |server: &mut Server| {
+        server.tokens = config.tokens.clone();
+        server.progress_every = progress_every.unwrap_or(server.progress_every);
+    };
     start_with(backend, Timeouts::default(), ConnectionLimits::default(), configure).await
 }
 
