@@ -292,3 +292,49 @@ async fn external_with_a_client_certificate() {
     let (mut client, _) = Client::new(tls.connect(true, &rustls::version::TLS13).await).await;
     assert!(client.ask("e AUTHENTICATE EXTERNAL =").await.starts_with("e NO [AUTHENTICATIONFAILED]"));
 }
+
+/// A token of JWTHS256 for `user` that ends at `exp`.
+fn token(key: &[u8], user: &str, exp: i64) -> String {
+    use base64::engine::general_purpose::URL_SAFE_NO_PAD as URL;
+    let claims = format!(r#"{{"iss":"issuer","sub":"{user}","exp":{exp}}}"#);
+    let signed = format!("{}.{}", URL.encode(r#"{"typ":"JWT","alg":"HS256"}"#), URL.encode(claims));
+    format!("{signed}.{}", URL.encode(Hash::Sha256.hmac(key, signed.as_bytes())))
+}
+
+#[tokio::test]
+async fn oauthbearer_behind_an_exit() {
+    const NOW: i64 = 1_000_000_000;
+    let key = [7u8; 32];
+    let records =
+        ["Key one BwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwc".to_owned(), "Issuer issuer".to_owned()];
+    let (_, make) = imapd::auth::bearer::EXITS.iter().find(|(name, _)| *name == "JWTHS256").unwrap();
+    let exit = make(&records, Arc::new(|| NOW)).unwrap();
+    let configure = |server: &mut Server| server.auth.token_exit = Some(exit);
+    let memory = Arc::new(Memory::default());
+    let running = start_with(memory, Timeouts::default(), ConnectionLimits::default(), configure).await;
+    let (mut client, greeting) = Client::new(TcpStream::connect(running.address).await.unwrap()).await;
+    assert!(greeting.contains(" AUTH=OAUTHBEARER "), "{greeting}");
+    let message = |user: &str, token: &str| {
+        B64.encode(format!("n,{user},\x01host=vm.localhost\x01port=143\x01auth=Bearer {token}\x01\x01"))
+    };
+    let good = token(&key, "alice@vm.localhost", NOW + 1);
+    for (user, bad) in [
+        ("", token(&key, "alice", NOW - 61)),
+        ("", token(&[8; 32], "alice", NOW + 1)),
+        ("", token(&key, "nobody", NOW + 1)),
+        ("a=bob", good.clone()),
+    ] {
+        let refusal = client.challenge(&format!("a AUTHENTICATE OAUTHBEARER {}", message(user, &bad))).await;
+        assert_eq!(refusal.unwrap(), r#"{"status":"invalid_token"}"#);
+        let answer = client.ask("AQ==").await;
+        assert_eq!(answer, "a NO [AUTHENTICATIONFAILED] Invalid userid or password");
+    }
+    assert!(client.ask("b AUTHENTICATE OAUTHBEARER AAAA").await.starts_with("b BAD"));
+    assert_eq!(client.ask("c AUTHENTICATE OAUTHBEARER").await, "+ ");
+    assert!(client.ask(&message("a=alice", &good)).await.starts_with("c OK"));
+    // Without an exit there is no such mechanism.
+    let running = start_configured(Arc::new(Memory::default()), "", None).await;
+    let mut client = plain(running.address).await;
+    let answer = client.ask(&format!("a AUTHENTICATE OAUTHBEARER {}", message("", &good))).await;
+    assert_eq!(answer, "a NO [CANNOT] Mechanism is not offered");
+}

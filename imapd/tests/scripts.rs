@@ -75,8 +75,8 @@ fn every_capability_has_a_transcript() {
     }
     let sockets = concat!(include_str!("transport.rs"), include_str!("sasl.rs"));
     for row in imapd::session::capability::TABLE {
-        let with_tls =
-            ["STARTTLS", "LOGINDISABLED", "AUTH=EXTERNAL"].contains(&row.name) || row.name.ends_with("-PLUS");
+        let with_tls = ["STARTTLS", "LOGINDISABLED", "AUTH=EXTERNAL", "AUTH=OAUTHBEARER"].contains(&row.name)
+            || row.name.ends_with("-PLUS");
         let found = if with_tls {
             sockets.contains(row.name.trim_start_matches("AUTH="))
         } else {

@@ -6,7 +6,7 @@
 use std::net::IpAddr;
 
 use super::scram::{Binding, ClientFirst, ScramError, ServerFirst, server_final};
-use super::{Authenticator, LoginError, Verdict, sasl};
+use super::{Authenticator, LoginError, Verdict, bearer, sasl};
 use crate::vm::{ScramHash, UserId};
 
 /// A mechanism under way.
@@ -28,6 +28,10 @@ pub enum Exchange {
     ScramOver(UserId),
     /// EXTERNAL waits for its one message; the names in the client's certificate.
     External(Vec<String>),
+    /// OAUTHBEARER waits for its message.
+    Bearer,
+    /// OAUTHBEARER has told that the token is not good; the client has to say that it understood.
+    BearerRefused,
 }
 
 /// What follows a response.
@@ -103,6 +107,15 @@ impl Exchange {
             },
             Self::ScramOver(user) if response.is_empty() => Turn::Over(Verdict::Accepted(user)),
             Self::ScramOver(_) => Turn::Malformed,
+            Self::Bearer => match bearer::parse(response) {
+                Some(b) => match auth.bearer(peer, b.token, b.user).await? {
+                    Some((user, ())) => Turn::Over(Verdict::Accepted(user)),
+                    None => Turn::More(Self::BearerRefused, bearer::REFUSAL.to_vec()),
+                },
+                None => Turn::Malformed,
+            },
+            Self::BearerRefused if response == bearer::REFUSAL_ANSWER => Turn::Over(Verdict::Refused),
+            Self::BearerRefused => Turn::Malformed,
             Self::External(names) => over(auth.certificate(peer, &names, response).await?),
         })
     }

@@ -5,9 +5,11 @@
 //! challenges are checked by the directory, which keeps the keys. Whatever the mechanism, guesses are throttled, and a user
 //! who is not there is refused like one whose password is wrong.
 
+pub mod bearer;
 pub mod cache;
 pub mod certificate;
 pub mod exchange;
+pub mod jwt;
 pub mod sasl;
 pub mod scram;
 pub mod throttle;
@@ -25,6 +27,7 @@ use sha2::Sha256;
 use thiserror::Error;
 
 use crate::vm::{DirectoryImage, Password, ScramHash, ScramSalt, UserId};
+use bearer::TokenExit;
 use cache::CredentialCache;
 use throttle::Throttle;
 
@@ -80,6 +83,8 @@ pub struct Authenticator {
     /// Keys the nonces; as secret as the key of the cache, from which it is derived.
     nonce_key: [u8; 32],
     nonces: AtomicU64,
+    /// Judges bearer tokens, when there is one.
+    pub token_exit: Option<Arc<dyn TokenExit>>,
 }
 
 impl Authenticator {
@@ -94,6 +99,7 @@ impl Authenticator {
             now,
             nonce_key,
             nonces: AtomicU64::new(0),
+            token_exit: None,
         }
     }
 
@@ -201,6 +207,21 @@ impl Authenticator {
                 Ok(None)
             }
         }
+    }
+
+    /// Judges a bearer token: it must stand for a user who can log on, and for `wanted` when that is not empty.
+    ///
+    /// # Errors
+    /// [`LoginError`].
+    pub async fn bearer(
+        &self,
+        peer: IpAddr,
+        token: &[u8],
+        wanted: &[u8],
+    ) -> Result<Option<(UserId, ())>, LoginError> {
+        let exit = self.token_exit.as_ref().ok_or(LoginError::Unavailable)?;
+        let names: Vec<String> = exit.judge(token).into_iter().collect();
+        self.certificate(peer, &names, wanted).await
     }
 
     /// Judges a certificate that TLS has verified: one of its names must be a user who can log on, and be `wanted` when

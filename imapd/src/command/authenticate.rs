@@ -64,6 +64,7 @@ fn begin(session: &Session, token: Token) -> Option<Exchange> {
         Token::AuthScramSha256 => unbound(ScramHash::Sha256, Token::AuthScramSha256Plus),
         Token::AuthScramSha1Plus => bound(ScramHash::Sha1),
         Token::AuthScramSha256Plus => bound(ScramHash::Sha256),
+        Token::AuthOAuthBearer => Some(Exchange::Bearer),
         Token::AuthExternal => Some(Exchange::External(session.channel().names.clone())),
         _ => None,
     }

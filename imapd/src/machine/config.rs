@@ -2,7 +2,7 @@
 //!
 //! One statement a record, keyword and operand; keywords in any case; `;` starts a comment. Every wrong record is
 //! reported with its number, the token and the reason. FilePoolID and BadFileID are required. EnrollBlocks,
-//! MaxConnections, MaxPerAddress, MaxPerUser and Capability are ours. `Capability token {ON|OFF} [userid]` may stand
+//! MaxConnections, MaxPerAddress, MaxPerUser, TokenExit and Capability are ours. `Capability token {ON|OFF} [userid]` may stand
 //! many times; a record changes what one before it said.
 
 use std::time::Duration;
@@ -10,6 +10,7 @@ use std::time::Duration;
 use cms::cp::name::{FilePoolId, UserId};
 use thiserror::Error;
 
+use crate::auth::bearer::EXITS;
 use crate::session::TokenSettings;
 
 /// Least IdleTimeout in minutes (RFC 3501 section 5.4).
@@ -40,6 +41,8 @@ pub struct ImapConfig {
     pub max_per_address: usize,
     /// Connections of one user.
     pub max_per_user: usize,
+    /// Name of the exit that judges bearer tokens.
+    pub token_exit: Option<&'static str>,
     /// Tokens that are switched on and off.
     pub tokens: TokenSettings,
 }
@@ -66,6 +69,7 @@ struct Draft {
     max_connections: Option<u64>,
     max_per_address: Option<u64>,
     max_per_user: Option<u64>,
+    token_exit: Option<&'static str>,
     tokens: TokenSettings,
 }
 
@@ -109,6 +113,7 @@ pub fn read<'a>(records: impl Iterator<Item = &'a str>) -> Result<ImapConfig, Ve
         max_connections: size(draft.max_connections, 16_384),
         max_per_address: size(draft.max_per_address, 16_384),
         max_per_user: size(draft.max_per_user, 1_024),
+        token_exit: draft.token_exit,
         tokens: draft.tokens,
     })
 }
@@ -130,6 +135,11 @@ fn take(draft: &mut Draft, words: &[&str]) -> Result<(), (String, String)> {
         "FILEPOOLID" => {
             let id = FilePoolId::new(operand.trim_end_matches(':'));
             draft.file_pool = Some(id.map_err(|e| ((*operand).to_owned(), e.to_string()))?);
+        }
+        "TOKENEXIT" => {
+            let found = EXITS.iter().find(|(name, _)| name.eq_ignore_ascii_case(operand));
+            let unknown = || ((*operand).to_owned(), "there is no exit of this name".to_owned());
+            draft.token_exit = Some(found.ok_or_else(unknown)?.0);
         }
         "BADFILEID" => draft.bad_file_id = user()?,
         "MAILORIGINID" => draft.mail_origin = user()?,
@@ -172,7 +182,7 @@ mod tests {
         let config = read("; x\nFilePoolID imappool:\nBADFILEID postmstr ; bad\n".lines()).unwrap();
         assert_eq!((config.file_pool.as_str(), config.mail_origin.as_str()), ("IMAPPOOL", "SMTP"));
         assert_eq!(config.idle_timeout, Duration::from_secs(1800));
-        let errors = read("FilePoolID A B\nIdleTimeout 29\nFrob 1\n".lines()).unwrap_err();
+        let errors = read("FilePoolID A B\nIdleTimeout 29\nFrob 1\nTokenExit NONE\n".lines()).unwrap_err();
         let shown: Vec<String> = errors.iter().map(ToString::to_string).collect();
         assert_eq!(
             shown,
@@ -180,6 +190,7 @@ mod tests {
                 "IMAP CONFIG record 1: FilePoolID: takes exactly one operand",
                 "IMAP CONFIG record 2: 29: a number from 30 to 10080 is needed",
                 "IMAP CONFIG record 3: Frob: unknown statement",
+                "IMAP CONFIG record 4: NONE: there is no exit of this name",
                 "IMAP CONFIG record 0: FilePoolID: required statement",
                 "IMAP CONFIG record 0: BadFileID: required statement",
             ]

@@ -44,6 +44,8 @@ pub enum Condition {
     Challenges,
     /// The same, and the encryption of the connection can be named.
     ChannelBinding,
+    /// When an exit judges bearer tokens and they may be sent as things are.
+    TokenExit,
     /// When the client has shown a certificate.
     ClientCertificate,
 }
@@ -61,6 +63,7 @@ impl Condition {
             Self::ChannelBinding => {
                 session.channel().exporter.is_some() && session.server.auth.checks_challenges()
             }
+            Self::TokenExit => allowed && session.server.auth.token_exit.is_some(),
             Self::ClientCertificate => !session.channel().names.is_empty(),
             Self::LiteralPlusOff => !session.offers(Token::LiteralPlus),
         }
@@ -76,6 +79,9 @@ impl Condition {
             Self::NotCompressed => "compression is not yet on",
             Self::Challenges => "IMAP has OPTION DIAG88",
             Self::ChannelBinding => "TLS 1.3 is on",
+            Self::TokenExit => {
+                "a token exit is configured, and TLS is on or passwords are allowed in the clear"
+            }
             Self::ClientCertificate => "the client has shown a certificate of the configured authority",
             Self::LiteralPlusOff => "LITERAL+ is off",
         }
@@ -133,6 +139,7 @@ rows! {
     AuthScramSha256, "AUTH=SCRAM-SHA-256", "RFC 7677", OUT, Challenges, On, "auth/scram.rs";
     AuthScramSha256Plus, "AUTH=SCRAM-SHA-256-PLUS", "RFC 7677, RFC 9266", OUT, ChannelBinding, On, "auth/scram.rs";
     AuthExternal, "AUTH=EXTERNAL", "RFC 4422", OUT, ClientCertificate, On, "auth/certificate.rs";
+    AuthOAuthBearer, "AUTH=OAUTHBEARER", "RFC 7628", OUT, TokenExit, On, "auth/bearer.rs";
     LoginDisabled, "LOGINDISABLED", "RFC 3501 section 6.2.3", OUT, PasswordsRefused, Fixed, "command/login.rs";
     CompressDeflate, "COMPRESS=DEFLATE", "RFC 4978", IN, NotCompressed, On, "transport/deflate.rs";
     Idle, "IDLE", "RFC 2177", IN, Always, On, "command/idle.rs";

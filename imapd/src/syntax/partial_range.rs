@@ -46,8 +46,8 @@ mod tests {
         assert_eq!(page(2, 1, true), [40, 50]);
         assert_eq!(page(4, 9, false), [40, 50]);
         assert_eq!(page(4, 9, true), [10, 20]);
-        assert_eq!(page(6, 9, false), []);
-        assert_eq!(page(6, u32::MAX, true), []);
+        assert!(page(6, 9, false).is_empty());
+        assert!(page(6, u32::MAX, true).is_empty());
         assert_eq!(PartialRange { from: 3, to: 9, backwards: true }.to_string(), "-3:-9");
     }
 
