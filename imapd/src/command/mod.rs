@@ -12,6 +12,7 @@ pub mod copy;
 pub mod create;
 pub mod delete;
 pub mod enable;
+pub mod esearch;
 pub mod expunge;
 pub mod fetch;
 pub mod id;
@@ -87,12 +88,18 @@ pub async fn run(session: &mut Session, command: Command, tag: &Bytes, out: &mut
         Command::Expunge => expunge::run(session, None).await,
         Command::UidExpunge(set) => expunge::run(session, Some(&set)).await,
         // The texts are in UTF-8, and nothing else may be said (RFC 9755 section 3).
-        Command::Search { charset: Some(_), .. } if session.enabled.utf8 => {
+        Command::Search { charset: Some(_), .. } | Command::Esearch { charset: Some(_), .. }
+            if session.enabled.utf8 =>
+        {
             Ok(Reply::bad("CHARSET is not allowed after ENABLE UTF8=ACCEPT"))
         }
         Command::Search { returns, charset, key, uid } => {
             let asked = search::SearchKeys { charset: charset.as_deref(), key: &key, uid, tag };
             search::run(session, &asked, returns, out).await
+        }
+        Command::Esearch { sources, returns, charset, key } => {
+            let asked = search::SearchKeys { charset: charset.as_deref(), key: &key, uid: true, tag };
+            esearch::run(session, &asked, &sources, returns, out).await
         }
         Command::Sort { returns, keys, charset, key, uid } => {
             let asked = search::SearchKeys { charset: Some(&charset), key: &key, uid, tag };

@@ -5,10 +5,11 @@ use std::sync::Arc;
 use bytes::Bytes;
 
 use super::{Done, view};
-use crate::mailstore::{MessageRecord, ModSeq, OpenMailbox, Uid};
+use crate::mailstore::{MessageRecord, ModSeq, OpenMailbox, Uid, UidValidity};
 use crate::search::{Content, Context, Program, Row};
 use crate::session::progress::Progress;
 use crate::session::{Failure, Out, Reply, Session, View};
+use crate::syntax::mailbox_name::{MailboxName, NameForm};
 use crate::syntax::quote;
 use crate::syntax::search_key::{SearchKey, SearchReturn};
 use crate::syntax::seqset::NumberSet;
@@ -71,7 +72,7 @@ pub async fn run(
         return Ok(Reply::ok("SEARCH completed"));
     };
     if returns.shows() {
-        esearch(out.buf, asked.tag, &hits, returns, asked.uid, true, modseq);
+        esearch(out.buf, &correlator(asked.tag, None), &hits, returns, asked.uid, true, modseq);
     }
     keep(session, &hits, returns);
     Ok(Reply::ok("SEARCH completed"))
@@ -85,7 +86,10 @@ pub(super) async fn find_or_forget(
     returns: Option<SearchReturn>,
     out: &mut Out<'_>,
 ) -> Result<Result<Hits, Reply>, Failure> {
-    let found = find(session, asked, out).await;
+    let found = match view(session) {
+        Ok(view) => find_in(session, view, asked, out).await,
+        Err(e) => Err(e),
+    };
     if !matches!(found, Ok(Ok(_)))
         && returns.is_some_and(|r| r.save)
         && let Some(view) = &mut session.view
@@ -112,20 +116,44 @@ pub(super) fn modseq_of(
     hits: &[(u32, Uid)],
     returns: Option<SearchReturn>,
 ) -> Option<ModSeq> {
+    session.enabled.condstore |= asked.key.uses_modseq();
+    modseq_in(session.view.as_ref()?, asked, hits, returns)
+}
+
+/// The same in a view.
+pub(super) fn modseq_in(
+    view: &View,
+    asked: &SearchKeys<'_>,
+    hits: &[(u32, Uid)],
+    returns: Option<SearchReturn>,
+) -> Option<ModSeq> {
     if !asked.key.uses_modseq() {
         return None;
     }
-    session.enabled.condstore = true;
     let shown = returns.map_or_else(|| uids(hits), |returns| saved(hits, returns));
-    let state = session.view.as_ref()?.mailbox.state();
+    let state = view.mailbox.state();
     shown.iter().filter_map(|uid| state.columns.get(Uid(uid))).map(|r| r.modseq).max()
+}
+
+/// What tells the client to which command, and with ESEARCH to which mailbox, results belong (RFC 7377 section 2.1).
+pub(super) fn correlator(tag: &[u8], place: Option<(&MailboxName, UidValidity, NameForm)>) -> Vec<u8> {
+    let mut out = b"(TAG ".to_vec();
+    // A tag holds nothing that a string could not; it is shown as one whatever it is made of.
+    quote::string(&mut out, tag);
+    if let Some((name, uid_validity, form)) = place {
+        out.extend_from_slice(b" MAILBOX ");
+        name.write(&mut out, form);
+        out.extend_from_slice(format!(" UIDVALIDITY {uid_validity}").as_bytes());
+    }
+    out.push(b')');
+    out
 }
 
 /// Appends the ESEARCH response (RFC 4731 section 3.1). Hits that are not `ascending` are in an order that counts (RFC
 /// 5267 section 3), so that they are shown one by one.
 pub(super) fn esearch(
     out: &mut Vec<u8>,
-    tag: &[u8],
+    correlator: &[u8],
     hits: &[(u32, Uid)],
     returns: SearchReturn,
     by_uid: bool,
@@ -133,10 +161,11 @@ pub(super) fn esearch(
     modseq: Option<ModSeq>,
 ) {
     let shown = |hit: &(u32, Uid)| if by_uid { hit.1.0 } else { hit.0 };
-    out.extend_from_slice(b"* ESEARCH (TAG ");
-    // A tag holds nothing that a string could not; it is shown as one whatever it is made of.
-    quote::string(out, tag);
-    out.extend_from_slice(if by_uid { b") UID" } else { b")" });
+    out.extend_from_slice(b"* ESEARCH ");
+    out.extend_from_slice(correlator);
+    if by_uid {
+        out.extend_from_slice(b" UID");
+    }
     if let (Some(first), Some(last)) = (hits.first(), hits.last()) {
         if returns.min {
             out.extend_from_slice(format!(" MIN {}", shown(first)).as_bytes());
@@ -188,12 +217,12 @@ fn unknown_charset() -> Reply {
 }
 
 /// Messages that match, ascending, as number and UID; or the answer to an unknown charset.
-async fn find(
+pub(super) async fn find_in(
     session: &Session,
+    view: &View,
     asked: &SearchKeys<'_>,
     out: &mut Out<'_>,
 ) -> Result<Result<Hits, Reply>, Failure> {
-    let view = view(session)?;
     let program = {
         let state = view.mailbox.state();
         let context = Context {

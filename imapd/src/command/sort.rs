@@ -42,7 +42,15 @@ pub async fn run(
     match returns {
         Some(returns) => {
             if returns.shows() {
-                search::esearch(out.buf, asked.tag, &order, returns, asked.uid, false, modseq);
+                search::esearch(
+                    out.buf,
+                    &search::correlator(asked.tag, None),
+                    &order,
+                    returns,
+                    asked.uid,
+                    false,
+                    modseq,
+                );
             }
             search::keep(session, &order, returns);
         }

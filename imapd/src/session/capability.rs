@@ -174,6 +174,7 @@ rows! {
     Esearch, "ESEARCH", "RFC 4731", IN, Always, On, "command/search.rs";
     SearchRes, "SEARCHRES", "RFC 5182", IN, Always, On, "command/search.rs";
     Within, "WITHIN", "RFC 5032", IN, Always, On, "search/program.rs";
+    MultiSearch, "MULTISEARCH", "RFC 7377", IN, Always, On, "command/esearch.rs";
     Partial, "PARTIAL", "RFC 9394", IN, Always, On, "syntax/partial_range.rs";
     InProgress, "INPROGRESS", "RFC 9585", IN, Always, On, "session/progress.rs";
     UidBatches, "UIDBATCHES", "RFC 10022", IN, Always, On, "command/uidbatches.rs";

@@ -76,7 +76,10 @@ impl Needs {
                 self.add_if(since.is_some_and(|s| s.vanished), Token::Qresync);
                 items.iter().for_each(|item| self.fetch(item));
             }
-            Command::Search { .. } | Command::Sort { .. } | Command::Thread { .. } => self.searching(command),
+            Command::Esearch { .. }
+            | Command::Search { .. }
+            | Command::Sort { .. }
+            | Command::Thread { .. } => self.searching(command),
             _ => {}
         }
     }
@@ -93,6 +96,11 @@ impl Needs {
         match command {
             Command::Search { returns, key, .. } => {
                 self.returns(*returns, Token::Esearch);
+                self.key(key);
+            }
+            Command::Esearch { returns, key, .. } => {
+                self.add(Token::MultiSearch);
+                self.returns(Some(*returns), Token::MultiSearch);
                 self.key(key);
             }
             Command::Sort { returns, keys, key, .. } => {

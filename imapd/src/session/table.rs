@@ -85,6 +85,7 @@ rows! {
     "EXPUNGE", true, SELECTED, CHANGES_MAILBOX, "RFC 4315 section 2.1", uid_expunge;
     "SEARCH", false, SELECTED, SEQ, "RFC 3501 section 6.4.4", search;
     "SEARCH", true, SELECTED, PIPELINE, "RFC 3501 section 6.4.8", uid_search;
+    "ESEARCH", false, IN, PIPELINE | NO_EXPUNGE, "RFC 7377", esearch;
     "SORT", false, SELECTED, SEQ, "RFC 5256 section 3", sort;
     "SORT", true, SELECTED, PIPELINE, "RFC 5256 section 3", uid_sort;
     "THREAD", false, SELECTED, SEQ, "RFC 5256 section 3", thread;

@@ -82,6 +82,12 @@ pub enum Command {
         key: SearchKey,
         uid: bool,
     },
+    Esearch {
+        sources: Vec<SearchSource>,
+        returns: SearchReturn,
+        charset: Option<Vec<u8>>,
+        key: SearchKey,
+    },
     Sort {
         returns: Option<SearchReturn>,
         keys: Vec<SortKey>,
@@ -120,6 +126,28 @@ pub enum Command {
         set: SequenceSet,
         mailbox: MailboxArg,
         uid: bool,
+    },
+}
+
+/// Where ESEARCH looks (RFC 7377 section 2.2).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum SearchSource {
+    /// The selected mailbox.
+    Selected,
+    /// Where mail arrives.
+    Inboxes,
+    /// All mailboxes of the user.
+    Personal,
+    /// Those he has subscribed to.
+    Subscribed,
+    /// These.
+    Mailboxes(Vec<MailboxArg>),
+    /// These and what is below them.
+    Subtree {
+        /// The uppermost.
+        roots: Vec<MailboxArg>,
+        /// Whether only one level below is meant.
+        one_level: bool,
     },
 }
 

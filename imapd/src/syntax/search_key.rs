@@ -109,6 +109,17 @@ impl SearchKey {
         }
     }
 
+    /// Whether `$` appears.
+    pub fn uses_saved(&self) -> bool {
+        match self {
+            Self::Sequence(set) | Self::Uid(set) => set.is_saved(),
+            Self::And(keys) => keys.iter().any(Self::uses_saved),
+            Self::Or(a, b) => a.uses_saved() || b.uses_saved(),
+            Self::Not(a) => a.uses_saved(),
+            _ => false,
+        }
+    }
+
     /// Whether a message number, `1` or `*`, appears: such a search may not be told of expunged messages.
     pub fn uses_sequence_numbers(&self) -> bool {
         match self {
