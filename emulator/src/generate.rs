@@ -199,13 +199,20 @@ fn make_stores(folder: &Folder) -> anyhow::Result<()> {
     let mut pools: Vec<std::path::PathBuf> = POOLS.iter().map(|(name, _)| folder.pool(name)).collect();
     pools.push(folder.dasd());
     for path in pools {
-        let dasd = host_dasd(folder, &path)?;
-        Pool::generate(&dasd, &PoolConfig::default(), ring_id()?)
-            .with_context(|| path.display().to_string())?;
+        make_pool(folder, &path)?;
     }
     let path = folder.spool();
     let dasd = host_dasd(folder, &path)?;
     Spool::generate(&dasd, &SpoolConfig::default(), ring_id()?).with_context(|| path.display().to_string())
+}
+
+/// Makes an empty file pool at `path`.
+///
+/// # Errors
+/// When there is one, or the host's error.
+pub fn make_pool(folder: &Folder, path: &std::path::Path) -> anyhow::Result<()> {
+    let dasd = host_dasd(folder, path)?;
+    Pool::generate(&dasd, &PoolConfig::default(), ring_id()?).with_context(|| path.display().to_string())
 }
 
 /// A file that a minidisk gets: owner, device, name, type, text.

@@ -54,6 +54,8 @@ pub struct System {
     pub folder: Folder,
     /// The network.
     pub network: Arc<HostNetwork>,
+    /// What of the spool was found to be damaged, for the operator; a line each.
+    pub damage: Vec<String>,
     spool: Arc<Spool>,
     minidisks: Pool,
     bound: tokio::sync::watch::Receiver<BTreeMap<String, SocketAddr>>,
@@ -102,7 +104,7 @@ impl System {
         );
         cp::command::register(&cp.commands);
         cp::msg_service::register(&cp);
-        let spool = start_spool(folder, &cp).await?;
+        let (spool, damage) = start_spool(folder, &cp).await?;
         let minidisks = start_minidisks(folder, &cp).await?;
         cp.ext.set(Arc::new(MinidiskStore::new(minidisks.clone())));
         let tls = if addresses.is_empty() { None } else { Some(tls::load(folder.path(), config)?) };
@@ -118,7 +120,7 @@ impl System {
         register_programs(&cp, folder, &network);
         cp.add_named_system("CMS", Arc::new(CmsSystem));
         cp.add_named_system("0190", Arc::new(CmsSystem));
-        Ok(Self { cp, folder: folder.clone(), network, spool, minidisks, bound, _lock: lock })
+        Ok(Self { cp, folder: folder.clone(), network, spool, minidisks, damage, bound, _lock: lock })
     }
 
     /// Autologs the service machines one after the other, each when the one before is up.
@@ -221,7 +223,7 @@ fn register_programs(cp: &Arc<Cp>, folder: &Folder, network: &Arc<HostNetwork>) 
     );
 }
 
-async fn start_spool(folder: &Folder, cp: &Arc<Cp>) -> anyhow::Result<Arc<Spool>> {
+async fn start_spool(folder: &Folder, cp: &Arc<Cp>) -> anyhow::Result<(Arc<Spool>, Vec<String>)> {
     let dasd: Arc<dyn dasd::Dasd> = Arc::new(HostDasd::new(folder.spool())?);
     let clock = cp.clock.clone();
     let started = tokio::task::spawn_blocking(move || {
@@ -229,8 +231,9 @@ async fn start_spool(folder: &Folder, cp: &Arc<Cp>) -> anyhow::Result<Arc<Spool>
     });
     let (spool, report) = started.await?.with_context(|| folder.spool().display().to_string())?;
     tracing::info!("spool: {report:?}");
+    report.lost.iter().for_each(|line| tracing::error!("{line}"));
     spool::install(cp, spool.clone());
-    Ok(spool)
+    Ok((spool, report.lost))
 }
 
 async fn start_minidisks(folder: &Folder, cp: &Arc<Cp>) -> anyhow::Result<Pool> {

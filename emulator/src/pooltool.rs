@@ -175,7 +175,7 @@ pub fn selection(words: &[String]) -> anyhow::Result<Selection> {
     }
 }
 
-/// Brings back what `selection` names into a pool of a stopped system.
+/// Brings back what `selection` names into a pool of a stopped system. A pool that is not there is made, for all of a backup.
 ///
 /// # Errors
 /// What went wrong; what was brought back by then stays.
@@ -191,6 +191,10 @@ pub fn restore(
     let open = || File::open(from).with_context(|| from.display().to_string());
     // A backup that is cut short is found before anything is changed.
     tools::verify(&mut BufReader::new(open()?))?;
+    if *selection == Selection::Pool && !path.exists() {
+        crate::generate::make_pool(folder, &path)?;
+        say("The pool was not there: an empty one has been made");
+    }
     let pool = Pool::open(&disks(&path)?, &PoolConfig::default(), clock()?)?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let mut input = BufReader::new(open()?);

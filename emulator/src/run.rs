@@ -157,6 +157,7 @@ fn announce(system: &System, made: &[MadeUser]) {
         ));
         print(&format!("  curl -sS -u {name}:{password} 'imap://{imap}/INBOX;MAILINDEX=1'"));
     }
+    system.damage.iter().for_each(|line| print(line));
     print("First commands here: QUERY NAMES, QUERY TIME, HELP, SHUTDOWN");
     print(READY_LINE);
 }

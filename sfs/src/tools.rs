@@ -16,12 +16,12 @@ use std::io::{Read, Write};
 use std::sync::Arc;
 
 use cp::clock::Clock;
-use dasd::Dasd;
+use dasd::{Dasd, LogConfig, OverlayDasd};
 use thiserror::Error;
 
 pub use restore::restore;
 
-use crate::pool::{BackupSource, Findings, Pool, PoolConfig, PoolError, PoolOpenError};
+use crate::pool::{BackupSource, Damage, Findings, Pool, PoolConfig, PoolError, PoolOpenError};
 use crate::types::FileId;
 pub(crate) use frame::{BasePath, SpaceItem};
 use frame::{FileItem, Frames, Item};
@@ -85,8 +85,8 @@ pub enum Selection {
     File(String, Vec<String>, FileId),
 }
 
-/// Verifies the pool on `dasd`, which no one has open: opens it (and so recovers it), and looks at every record and, with
-/// `read_bodies`, at every stored octet.
+/// Verifies the pool on `dasd`, which no one has open: recovers it in memory, and looks at every record and, with `read_bodies`,
+/// at every stored octet. Changes nothing.
 ///
 /// # Errors
 /// When it cannot be opened or its catalog not be read at all.
@@ -97,9 +97,11 @@ pub fn check(
     read_bodies: bool,
     progress: Progress<'_>,
 ) -> Result<Findings, ToolError> {
-    let pool = open(dasd, config, clock)?;
+    let (pool, damaged) = open(dasd, config, clock, Damage::Refuse)?;
     progress("The pool opens and its log is redone");
-    let found = pool.check(read_bodies)?;
+    let mut found = pool.check(read_bodies)?;
+    found.problem_count += damaged.len() as u64;
+    found.problems.splice(0..0, damaged);
     let Findings { spaces, directories, files, bodies, .. } = found;
     progress(&format!("{spaces} file spaces, {directories} directories, {files} files, {bodies} bodies"));
     for problem in &found.problems {
@@ -109,9 +111,17 @@ pub fn check(
     Ok(found)
 }
 
-fn open(dasd: &Arc<dyn Dasd>, config: &PoolConfig, clock: Arc<dyn Clock>) -> Result<Pool, ToolError> {
+/// Opens a pool in memory: nothing of it changes on the disk.
+fn open(
+    dasd: &Arc<dyn Dasd>,
+    config: &PoolConfig,
+    clock: Arc<dyn Clock>,
+    damage: Damage,
+) -> Result<(Pool, Vec<String>), ToolError> {
     let quiet = PoolConfig { background: false, ..config.clone() };
-    Ok(Pool::open(dasd, &quiet, clock)?)
+    let quiet = PoolConfig { log: LogConfig { ahead: 0, ..quiet.log }, ..quiet };
+    let overlay: Arc<dyn Dasd> = Arc::new(OverlayDasd::new(dasd.clone()));
+    Ok(Pool::open_bearing(&overlay, &quiet, clock, damage)?)
 }
 
 /// Writes one committed state of a running pool. Blocks: not for async tasks.
@@ -122,7 +132,7 @@ pub fn backup(pool: &Pool, out: &mut dyn Write, progress: Progress<'_>) -> Resul
     write(pool, out, false, progress)
 }
 
-/// Writes what is readable of the pool on `dasd`, which no one has open.
+/// Writes what is readable of the pool on `dasd`, which no one has open. Changes nothing in it.
 ///
 /// # Errors
 /// When the pool cannot be opened; [`ToolError::Backup`] of `out`.
@@ -133,7 +143,10 @@ pub fn salvage(
     out: &mut dyn Write,
     progress: Progress<'_>,
 ) -> Result<Summary, ToolError> {
-    let pool = open(dasd, config, clock)?;
+    let (pool, damaged) = open(dasd, config, clock, Damage::Bear)?;
+    for line in &damaged {
+        progress(line);
+    }
     write(&pool, out, true, progress)
 }
 

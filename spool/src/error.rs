@@ -127,6 +127,9 @@ pub static MESSAGES: &[MessageRow] = &[
     row(430, 'E', "Spool is full; &1"),
     row(431, 'E', "Spool is offline; &1"),
     row(432, 'E', "&1 exceeds &2 characters"),
+    row(433, 'W', "Spool file &1 may not be as it was; &2"),
+    row(434, 'E', "Spool log is damaged &1; files that came, changed or went then may be missing or back"),
+    row(435, 'E', "Spool file &1 is damaged; &2"),
 ];
 
 /// Message `number` as module `module` issues it.

@@ -122,7 +122,7 @@ impl System {
             }
         });
         let listeners = listeners(&self.path()).expect("listeners.json is a map of strings");
-        (Running { child, path: self.path(), listeners }, receiver)
+        (Running { child, path: self.path(), listeners, greeting: seen }, receiver)
     }
 }
 
@@ -180,6 +180,8 @@ impl OperatorConsole {
 
 /// A running system; killed when dropped.
 pub struct Running {
+    /// What it printed before it was up.
+    pub greeting: Vec<String>,
     child: Child,
     path: PathBuf,
     listeners: HashMap<String, String>,

@@ -51,6 +51,14 @@ pub enum OpenError {
     /// Something is there already, or nothing is there.
     #[error("{0}")]
     State(&'static str),
+    /// Something in the middle of the log is damaged: sound batches follow.
+    #[error("the log is damaged from {from:#x} to {to:#x}; what was written behind that is sound")]
+    Damaged {
+        /// Position behind the last sound batch before the damage.
+        from: u64,
+        /// Where the next sound batch begins.
+        to: u64,
+    },
     /// A segment header is of a version this program does not know.
     #[error("segment {name} has layout version {found}, this program knows {known}")]
     Version {

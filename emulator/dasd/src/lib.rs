@@ -1,6 +1,6 @@
 //! The disks below file pools and the spool: direct access storage devices, as VM calls them.
 //!
-//! Four parts, each in its own module:
+//! Five parts, each in its own module:
 //!
 //! - [`io`]: the narrow trait through which everything above touches a disk, with the host's implementation
 //!   ([`HostDasd`]) and a faulty twin in memory ([`FaultyDasd`]) that loses, tears and reorders what was not synced.
@@ -8,6 +8,7 @@
 //!   one sync make everything durable that waited.
 //! - [`volume`]: append-only segments of 4 KB aligned extents ([`Volume`]) for bodies that are too large for the log or
 //!   have been moved out of it.
+//! - [`overlay`]: disks as they are, with changes that stay in memory ([`OverlayDasd`]).
 //! - [`anchor`]: a small value replaced as a whole ([`Anchor`]), such as a recovery position.
 //!
 //! What this crate does not know: files, catalogs, spool files. What is alive in a segment is its owner's knowledge,
@@ -16,11 +17,13 @@
 //! All layouts on disk are little-endian, versioned, and checked with CRC32C.
 
 pub mod anchor;
+mod buffers;
 pub mod error;
 pub mod faulty;
 pub mod host;
 pub mod io;
 pub mod log;
+pub mod overlay;
 pub mod volume;
 
 pub use anchor::Anchor;
@@ -29,8 +32,10 @@ pub use faulty::{Faults, FaultyDasd};
 pub use host::HostDasd;
 pub use io::{Dasd, Disk};
 pub use log::{
-    Log, LogAddr, LogConfig, LogOwner, LogPin, LogSpace, Recovered, RecoveredEntry, SegmentInfo, format,
+    DamagedBatch, DamagedStretch, Hole, Log, LogAddr, LogConfig, LogFound, LogOwner, LogPin, LogSpace,
+    Recovered, RecoveredEntry, SegmentInfo, format,
 };
+pub use overlay::OverlayDasd;
 pub use volume::{ExtentHeader, VolAddr, VolPin, Volume, VolumeConfig, extent_bytes};
 
 /// The unit of space of a disk in octets: batches and extents begin on a multiple of it.

@@ -22,6 +22,7 @@ use std::sync::{Arc, OnceLock};
 use bytes::Bytes;
 use parking_lot::Mutex;
 
+use crate::buffers::Buffers;
 use crate::error::{OpenError, ReadError};
 use crate::io::{Dasd, Disk};
 use crate::{BLOCK, round_to_block};
@@ -122,6 +123,7 @@ pub struct Volume {
     config: VolumeConfig,
     state: Mutex<State>,
     offline: OnceLock<Arc<str>>,
+    buffers: Arc<Buffers>,
 }
 
 impl Volume {
@@ -159,7 +161,7 @@ impl Volume {
         }
         let next_seq = segments.keys().next_back().map_or(0, |s| s + 1);
         let state = Mutex::new(State { segments, tail, next_seq });
-        Ok(Self { dasd, config, state, offline: OnceLock::new() })
+        Ok(Self { dasd, config, state, offline: OnceLock::new(), buffers: Arc::default() })
     }
 
     /// Greatest data of one extent in octets.
@@ -302,10 +304,8 @@ impl Volume {
         if pin.seq != self.seq_of(addr) {
             return Err(ReadError::NoSuchAddress(addr.0));
         }
-        let mut buf = vec![0; len];
         let at = addr.0 % self.config.segment_bytes + EXTENT_HEADER as u64 + offset;
-        pin.disk.read_at(&mut buf, at)?;
-        Ok(Bytes::from(buf))
+        Ok(self.buffers.fill(len, |octets| pin.disk.read_at(octets, at))?)
     }
 
     /// [`Self::read_pinned`] if that needs no waiting for a device; `None` if it would.
@@ -322,9 +322,8 @@ impl Volume {
         if pin.seq != self.seq_of(addr) {
             return Err(ReadError::NoSuchAddress(addr.0));
         }
-        let mut buf = vec![0; len];
         let at = addr.0 % self.config.segment_bytes + EXTENT_HEADER as u64 + offset;
-        Ok(pin.disk.read_cached(&mut buf, at)?.then(|| Bytes::from(buf)))
+        Ok(self.buffers.try_fill(len, |octets| pin.disk.read_cached(octets, at))?)
     }
 
     /// The segments in use with their length so far in octets; the last one is still being filled.

@@ -5,11 +5,11 @@
 
 use std::collections::BTreeMap;
 
-use super::{Done, status, user};
+use super::{Done, getmetadata, status, user};
 use crate::mailstore::catalog::Catalog;
 use crate::mailstore::{Attributes, MailboxRow, StoreError};
 use crate::session::{Out, Reply, Session};
-use crate::syntax::ast::{ListArgs, StatusItem};
+use crate::syntax::ast::{ListArgs, MetadataOptions, StatusItem};
 use crate::syntax::mailbox_name::{MailboxName, NameForm, SEPARATOR, matches_pattern, nfc};
 use crate::syntax::quote;
 
@@ -95,6 +95,9 @@ pub async fn run(session: &mut Session, args: &ListArgs, out: &mut Out<'_>) -> D
     }
     let status = args.returns.status.as_ref();
     session.enabled.condstore |= status.is_some_and(|items| items.contains(&StatusItem::HighestModSeq));
+    if let Some(reply) = args.returns.metadata.iter().find_map(|entry| getmetadata::check(entry).err()) {
+        return Ok(reply);
+    }
     let user = user(session)?;
     let found = names(&user.catalog(), &patterns, args);
     for (name, found) in found {
@@ -108,6 +111,12 @@ pub async fn run(session: &mut Session, args: &ListArgs, out: &mut Out<'_>) -> D
                 Ok(()) | Err(StoreError::NoSuchMailbox | StoreError::NotSelectable) => {}
                 Err(e) => return Err(e.into()),
             }
+        }
+        if !args.returns.metadata.is_empty() && found.attributes.has(Attributes::EXISTS) {
+            let options = MetadataOptions::default();
+            // No length is asked for, so none is left out.
+            let _all =
+                getmetadata::show(out.buf, &user, Some(&name), None, options, &args.returns.metadata, form);
         }
         out.room().await?;
     }

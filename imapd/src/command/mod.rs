@@ -15,6 +15,8 @@ pub mod enable;
 pub mod esearch;
 pub mod expunge;
 pub mod fetch;
+pub mod getmetadata;
+pub mod getquota;
 pub mod id;
 pub mod idle;
 pub mod language;
@@ -28,6 +30,8 @@ pub mod rename;
 pub mod replace;
 pub mod search;
 pub mod select;
+pub mod setmetadata;
+pub mod setquota;
 pub mod sort;
 pub mod starttls;
 pub mod status;
@@ -81,6 +85,13 @@ pub async fn run(session: &mut Session, command: Command, tag: &Bytes, out: &mut
         Command::Replace { message, mailbox, by, uid } => {
             replace::run(session, &message, mailbox, by, uid, out).await
         }
+        Command::GetMetadata { mailbox, options, entries } => {
+            getmetadata::run(session, mailbox, options, &entries, out)
+        }
+        Command::SetMetadata { mailbox, values } => setmetadata::run(session, mailbox, values).await,
+        Command::GetQuota { root } => getquota::run(session, &root, out).await,
+        Command::GetQuotaRoot { mailbox } => getquota::of_mailbox(session, mailbox, out).await,
+        Command::SetQuota { root, limits } => setquota::run(session, &root, &limits, out).await,
         Command::Namespace => namespace::run(out),
         Command::Idle => idle::run(session, tag, out),
         Command::Close => close::run(session).await,

@@ -46,14 +46,21 @@ pub(super) async fn show(
     items: &[StatusItem],
     form: NameForm,
 ) -> Result<(), StoreError> {
-    let (mut recent, mut deleted) = (0, 0);
-    if row.messages > 0 && items.iter().any(|i| matches!(i, StatusItem::Recent | StatusItem::Deleted)) {
+    let (mut recent, mut deleted, mut deleted_storage) = (0, 0, 0);
+    let of_messages =
+        |i: &StatusItem| matches!(i, StatusItem::Recent | StatusItem::Deleted | StatusItem::DeletedStorage);
+    if row.messages > 0 && items.iter().any(of_messages) {
         let open = user.open(&row.name).await?;
         let from = open.recent_from();
         let state = open.state();
         let uids = state.columns.uids();
         recent = uids.len() - uids.partition_point(|u| *u < from.0);
         deleted = state.columns.count(SystemFlags::DELETED);
+        if items.contains(&StatusItem::DeletedStorage) {
+            let all = (0..uids.len()).map(|i| state.columns.at(i));
+            deleted_storage =
+                all.filter(|r| r.flags.contains(SystemFlags::DELETED)).map(|r| r.size).sum::<u64>();
+        }
     }
     out.extend_from_slice(b"* STATUS ");
     row.name.write(out, form);
@@ -67,6 +74,7 @@ pub(super) async fn show(
             StatusItem::Unseen => format!("UNSEEN {}", row.unseen),
             StatusItem::Size => format!("SIZE {}", row.octets),
             StatusItem::Deleted => format!("DELETED {deleted}"),
+            StatusItem::DeletedStorage => format!("DELETED-STORAGE {deleted_storage}"),
             StatusItem::HighestModSeq => format!("HIGHESTMODSEQ {}", row.highest_modseq),
             StatusItem::MailboxId => format!("MAILBOXID ({})", mailbox_id(row.uid_validity)),
             StatusItem::AppendLimit => format!("APPENDLIMIT {MAX_MESSAGE}"),

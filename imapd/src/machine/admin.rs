@@ -260,7 +260,19 @@ async fn room(admin: &Administration, words: &[&str]) -> Answer {
         Ok(space) if space.used >= space.limit => {
             Answer::line(RC_NO_ROOM, format!("{user} has reached the limit of {} blocks", space.limit))
         }
-        Ok(_) => Answer::line(0, format!("{user} has room")),
+        Ok(_) => match admin.service.server.store.user(user).await {
+            Ok(store) => {
+                let catalog = store.catalog();
+                match catalog.entries.limits.messages {
+                    Some(most) if catalog.messages() >= most => {
+                        Answer::line(RC_NO_ROOM, format!("{user} has reached the limit of {most} messages"))
+                    }
+                    _ => Answer::line(0, format!("{user} has room")),
+                }
+            }
+            Err(StoreError::NotEnrolled) => Answer::line(RC_NOT_HERE, format!("{user} is not enrolled")),
+            Err(error) => Answer::line(RC_NO_ROOM, format!("The mail store cannot be asked: {error}")),
+        },
         Err(error) if error.reason == ReasonCode::SpaceNotFound => {
             Answer::line(RC_NOT_HERE, format!("{user} is not enrolled"))
         }

@@ -2,7 +2,8 @@
 //!
 //! Files are selected through `*SPL`. A file of the mail origin whose TAG names a recipient is delivered when he is
 //! enrolled, and TRANSFERred to his own reader when he is not. Anything else goes to the BadFileID. A file that cannot be
-//! taken for the time being (no space, no file pool) stays in the reader and is tried again.
+//! taken for the time being (no space, no file pool) stays in the reader and is tried again. One that cannot be read because the
+//! spool is damaged is put in system hold, where the operator finds it.
 //!
 //! Exactly once: the delivery's name in the TAG is committed together with the note, and the spool file is purged after
 //! that. A crash in between finds the file again and the name already taken. The name comes from SMTP and survives SMTP's
@@ -64,6 +65,8 @@ enum Fate {
     Transfer(UserId),
     /// Not now.
     Keep(String),
+    /// Not before the operator has looked at it.
+    Hold(String),
 }
 
 /// The name of a delivery, from the TAG that SMTP gives its files: recipient, note number, time of receipt.
@@ -198,7 +201,11 @@ impl Arrival {
     async fn take(&self, file: &Sfblok) {
         let number = file.file.id;
         let fate = self.fate(file).await;
-        let action = if matches!(fate, Fate::Taken) { CloseAction::Purge } else { CloseAction::Release };
+        let action = match fate {
+            Fate::Taken => CloseAction::Purge,
+            Fate::Hold(_) => CloseAction::SystemHold,
+            Fate::Keep(_) | Fate::Transfer(_) => CloseAction::Release,
+        };
         if let Err(error) = self.path.close(file, action).await {
             log(&self.guest, &format!("DTCIMP2103W Spool file {number} cannot be closed: {error}")).await;
             return;
@@ -207,6 +214,10 @@ impl Arrival {
             Fate::Taken => {}
             Fate::Keep(reason) => {
                 log(&self.guest, &format!("DTCIMP2104W Spool file {number} stays in the reader: {reason}"))
+                    .await;
+            }
+            Fate::Hold(reason) => {
+                log(&self.guest, &format!("DTCIMP2106W Spool file {number} put in system hold: {reason}"))
                     .await;
             }
             Fate::Transfer(user) => {
@@ -239,7 +250,7 @@ impl Arrival {
         };
         let octets = match self.read(file).await {
             Ok(octets) => octets,
-            Err(error) => return Fate::Keep(error),
+            Err(fate) => return fate,
         };
         let message = NewMessage {
             flags: crate::syntax::flag::SystemFlags::default(),
@@ -264,12 +275,16 @@ impl Arrival {
     }
 
     /// The file as a mail: records to ISO 8859-1, each with CRLF.
-    async fn read(&self, file: &Sfblok) -> Result<Bytes, String> {
+    async fn read(&self, file: &Sfblok) -> Result<Bytes, Fate> {
         let mut records = self.path.records(file);
         let mut octets = Vec::new();
-        while let Some(record) = records.next().await.map_err(|e| e.to_string())? {
+        while let Some(record) = records.next().await.map_err(|error| match error {
+            // Reading it again does not mend it.
+            SplError::Splink(_) | SplError::BadAnswer => Fate::Hold(error.to_string()),
+            other => Fate::Keep(other.to_string()),
+        })? {
             if octets.len() + record.data.len() > MAX_MAIL_OCTETS {
-                return Err(format!("the mail is larger than {MAX_MAIL_OCTETS} octets"));
+                return Err(Fate::Hold(format!("the mail is larger than {MAX_MAIL_OCTETS} octets")));
             }
             octets.extend(record.data.iter().map(|b| EBCDIC_TO_LATIN1[usize::from(*b)]));
             octets.extend_from_slice(b"\r\n");

@@ -2,8 +2,8 @@
 //!
 //! One statement a record, keyword and operand; keywords in any case; `;` starts a comment. Every wrong record is
 //! reported with its number, the token and the reason. FilePoolID and BadFileID are required. EnrollBlocks,
-//! MaxConnections, MaxPerAddress, MaxPerUser, TokenExit and Capability are ours. `Capability token {ON|OFF} [userid]` may stand
-//! many times; a record changes what one before it said.
+//! MaxConnections, MaxPerAddress, MaxPerUser, Comment (words), AdminURI, TokenExit and Capability are ours. `Capability token
+//! {ON|OFF} [userid]` may stand many times; a record changes what one before it said.
 
 use std::time::Duration;
 
@@ -41,6 +41,10 @@ pub struct ImapConfig {
     pub max_per_address: usize,
     /// Connections of one user.
     pub max_per_user: usize,
+    /// What the server says of itself to clients that ask.
+    pub comment: Option<String>,
+    /// Where its administrator is reached, a URI.
+    pub admin: Option<String>,
     /// Name of the exit that judges bearer tokens.
     pub token_exit: Option<&'static str>,
     /// Tokens that are switched on and off.
@@ -69,6 +73,8 @@ struct Draft {
     max_connections: Option<u64>,
     max_per_address: Option<u64>,
     max_per_user: Option<u64>,
+    comment: Option<String>,
+    admin: Option<String>,
     token_exit: Option<&'static str>,
     tokens: TokenSettings,
 }
@@ -113,6 +119,8 @@ pub fn read<'a>(records: impl Iterator<Item = &'a str>) -> Result<ImapConfig, Ve
         max_connections: size(draft.max_connections, 16_384),
         max_per_address: size(draft.max_per_address, 16_384),
         max_per_user: size(draft.max_per_user, 1_024),
+        comment: draft.comment,
+        admin: draft.admin,
         token_exit: draft.token_exit,
         tokens: draft.tokens,
     })
@@ -122,6 +130,10 @@ fn take(draft: &mut Draft, words: &[&str]) -> Result<(), (String, String)> {
     let [keyword, operands @ ..] = words else { return Ok(()) };
     if keyword.eq_ignore_ascii_case("Capability") {
         return capability(draft, keyword, operands);
+    }
+    if keyword.eq_ignore_ascii_case("COMMENT") && !operands.is_empty() {
+        draft.comment = Some(operands.join(" "));
+        return Ok(());
     }
     let [operand] = operands else {
         return Err(((*keyword).into(), "takes exactly one operand".into()));
@@ -147,6 +159,7 @@ fn take(draft: &mut Draft, words: &[&str]) -> Result<(), (String, String)> {
         "ENROLLBLOCKS" => draft.enroll_blocks = number(1, u64::from(u32::MAX))?,
         "MAXCONNECTIONS" => draft.max_connections = number(1, 1_000_000)?,
         "MAXPERADDRESS" => draft.max_per_address = number(1, 1_000_000)?,
+        "ADMINURI" => draft.admin = Some((*operand).to_owned()),
         "MAXPERUSER" => draft.max_per_user = number(1, 1_000_000)?,
         _ => return Err(((*keyword).into(), "unknown statement".into())),
     }

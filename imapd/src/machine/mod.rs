@@ -24,7 +24,7 @@ use tokio_util::sync::CancellationToken;
 use crate::auth::bearer::{EXITS, TokenExit};
 use crate::auth::{Authenticator, LoginError, PasswordCheck};
 use crate::mailstore::{MailStore, sfs::SfsBackend};
-use crate::session::Server;
+use crate::session::{About, Server};
 use crate::transport::{ConnectionLimits, Listener, Service, Timeouts};
 use admin::Administration;
 use config::ImapConfig;
@@ -110,7 +110,9 @@ impl Main {
     ) -> Result<Self, Vec<String>> {
         let one = |text: String| vec![text];
         let config = read_config(cms).await?;
-        let service = build_service(cms, &network, &config, random, read_token_exit(cms, &config).await?)
+        let listed: Listed = Arc::default();
+        let exit = read_token_exit(cms, &config).await?;
+        let service = build_service(cms, &network, &config, &listed, random, exit)
             .map_err(|e| one(format!("DTCIMP1003E {e}")))?;
         let admin = Arc::new(Administration {
             guest: cms.guest.clone(),
@@ -124,7 +126,7 @@ impl Main {
         drop(cms.guest.spawn(forget_passwords(cms.guest.clone(), service.clone())));
         let store = service.server.store.clone();
         drop(cms.guest.spawn(arrival::run(cms.guest.clone(), store, config, admin.retry.clone())));
-        serve_requests(cms, &admin)
+        serve_requests(cms, &admin, listed)
             .map_err(|e| one(format!("DTCIMP1004E Requests cannot be served: {e}")))?;
         let mut listeners = Vec::new();
         for (name, implicit_tls) in [("imap", false), ("imaps", true)] {
@@ -203,6 +205,7 @@ fn build_service(
     cms: &Arc<Cms>,
     network: &Arc<HostNetwork>,
     config: &ImapConfig,
+    listed: &Listed,
     random: fn(&mut [u8]) -> std::io::Result<()>,
     token_exit: Option<Arc<dyn TokenExit>>,
 ) -> Result<Arc<Service>, String> {
@@ -221,6 +224,9 @@ fn build_service(
     let mut server = Server::new(network.domain.clone(), store, auth, cpus);
     server.starttls = tls.is_some();
     server.tokens = config.tokens.clone();
+    let listed = listed.clone();
+    server.administrators = Arc::new(move |user| is_listed(&listed.read(), user));
+    server.about = About { comment: config.comment.clone(), admin: config.admin.clone() };
     server.limits =
         Arc::new(ConnectionLimits::new(config.max_connections, config.max_per_address, config.max_per_user));
     let timeouts = Timeouts { idle: config.idle_timeout, ..Timeouts::default() };
@@ -235,11 +241,15 @@ async fn forget_passwords(guest: Guest, service: Arc<Service>) {
     }
 }
 
+/// Who is an administrator, as `$SERVER$ NAMES` says.
+type Listed = Arc<parking_lot::RwLock<Vec<names::NamesEntry>>>;
+
+fn is_listed(entries: &[names::NamesEntry], user: UserId) -> bool {
+    vmipc::is_listed(names::find(entries, vmipc::RESOURCE), user)
+}
+
 /// The administrative request thread. The list of administrators is read anew for every connection.
-fn serve_requests(cms: &Arc<Cms>, admin: &Arc<Administration>) -> Result<(), String> {
-    let listed = Arc::new(parking_lot::RwLock::new(Vec::<names::NamesEntry>::new()));
-    let is_listed =
-        |entries: &[names::NamesEntry], user| vmipc::is_listed(names::find(entries, vmipc::RESOURCE), user);
+fn serve_requests(cms: &Arc<Cms>, admin: &Arc<Administration>, listed: Listed) -> Result<(), String> {
     let (current, origin) = (listed.clone(), admin.config.mail_origin);
     // The mail origin may connect as well, for what it has to ask about recipients.
     let requests = vmipc::serve(&cms.guest, move |user| user == origin || is_listed(&current.read(), user));

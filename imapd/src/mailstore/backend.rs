@@ -5,6 +5,7 @@ use std::ops::Range;
 use bytes::Bytes;
 use futures::future::BoxFuture;
 
+use super::entries::Entries;
 use super::error::StoreError;
 use super::tombstones::Tombstone;
 use super::types::{MailboxId, MailboxRow, MessageRecord, ModSeq, NoteMarks, Uid, UserHeader};
@@ -25,6 +26,17 @@ pub struct LoadedUser {
     pub free_slots: Vec<u32>,
     /// First record number never used.
     pub next_slot: u32,
+    /// MAILBOX ENTRIES.
+    pub entries: Entries,
+}
+
+/// Blocks of 4 KB of a file space.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct SpaceFigures {
+    /// In use.
+    pub used: u64,
+    /// How many there may be.
+    pub limit: u64,
 }
 
 /// All that is known of a mailbox's messages.
@@ -50,6 +62,8 @@ pub struct LoadedMailbox {
 pub enum Op {
     /// Replaces the header of MAILBOX INDEX.
     PutHeader(UserHeader),
+    /// Replaces MAILBOX ENTRIES.
+    PutEntries(Entries),
     /// Writes a row of MAILBOX INDEX at its slots.
     PutRow(MailboxRow),
     /// Frees records of MAILBOX INDEX.
@@ -96,6 +110,10 @@ pub trait Backend: Send + Sync + 'static {
     fn commit(&self, user: UserId, ops: Vec<Op>) -> Answer<'_, ()>;
     /// Makes a file space of that many 4 KB blocks; no error when there is one already.
     fn enroll(&self, user: UserId, blocks: u32) -> Answer<'_, ()>;
+    /// The blocks of a file space.
+    fn space(&self, user: UserId) -> Answer<'_, SpaceFigures>;
+    /// Changes how many blocks a file space may have.
+    fn set_space(&self, user: UserId, blocks: u64) -> Answer<'_, ()>;
     /// Removes a file space with all that is in it.
     fn delete_user(&self, user: UserId) -> Answer<'_, ()>;
     /// How octets become records: count and marks, for the index.

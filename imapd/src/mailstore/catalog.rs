@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::ops::Bound;
 
 use super::backend::LoadedUser;
+use super::entries::Entries;
 use super::types::{Attributes, MailboxId, MailboxRow, UserHeader};
 use crate::syntax::mailbox_name::{MailboxName, SEPARATOR};
 
@@ -43,6 +44,8 @@ pub struct Catalog {
     rows: HashMap<MailboxId, MailboxRow>,
     /// Records of MAILBOX INDEX.
     pub slots: Slots,
+    /// What is kept beside mail.
+    pub entries: Entries,
 }
 
 impl Catalog {
@@ -51,6 +54,7 @@ impl Catalog {
         let mut catalog = Self {
             header: loaded.header,
             slots: Slots::new(loaded.free_slots, loaded.next_slot),
+            entries: loaded.entries,
             ..Self::default()
         };
         for row in loaded.rows {
@@ -98,6 +102,16 @@ impl Catalog {
     /// Whether there are none.
     pub fn is_empty(&self) -> bool {
         self.rows.is_empty()
+    }
+
+    /// Messages in all mailboxes.
+    pub fn messages(&self) -> u64 {
+        self.rows.values().map(|row| u64::from(row.messages)).sum()
+    }
+
+    /// Mailboxes that exist.
+    pub fn mailboxes(&self) -> u64 {
+        self.rows.values().filter(|row| row.attributes.has(Attributes::EXISTS)).count() as u64
     }
 
     /// All rows in order of their names.

@@ -20,9 +20,12 @@ pub enum StoreError {
     /// INBOX stays, or another request that can never work.
     #[error("{0}")]
     Cannot(&'static str),
-    /// The block limit of the user is reached.
-    #[error("block limit of the user is reached")]
+    /// A limit of the user is reached: blocks, messages or mailboxes.
+    #[error("limit of the user is reached")]
     OverQuota,
+    /// There are as many annotations as may be, or as many octets of them.
+    #[error("too many annotations")]
+    TooManyEntries,
     /// A named limit is reached.
     #[error("{0}")]
     Limit(&'static str),

@@ -12,6 +12,7 @@
 pub mod backend;
 pub mod catalog;
 pub mod change_log;
+pub mod entries;
 pub mod error;
 mod names;
 pub mod open;
@@ -24,6 +25,7 @@ pub mod types;
 pub mod user;
 
 pub use backend::{Backend, LoadedMailbox, LoadedUser, Op};
+pub use entries::Entries;
 pub use error::StoreError;
 pub use open::OpenMailbox;
 pub use store::MailStore;

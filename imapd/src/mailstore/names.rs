@@ -3,8 +3,11 @@
 //! Planning reads the committed names and takes numbers; nothing is changed until the steps are committed. Such
 //! requests run alone, so a plan is never overtaken.
 
+use bytes::Bytes;
+
 use super::backend::Op;
 use super::catalog::Catalog;
+use super::entries::{self, Limits};
 use super::error::StoreError;
 use super::open::OpenMailbox;
 use super::types::{Attributes, MailboxId, MailboxRow, ModSeq, Uid, UidValidity, UserHeader};
@@ -59,6 +62,9 @@ impl UserStore {
         if catalog.len() >= Self::MAX_MAILBOXES {
             return Err(StoreError::Limit("user has too many mailboxes"));
         }
+        if catalog.entries.limits.mailboxes.is_some_and(|most| catalog.mailboxes() >= most) {
+            return Err(StoreError::OverQuota);
+        }
         let mut header = catalog.header.clone();
         let (mut ops, mut rows) = (Vec::new(), Vec::new());
         let missing: Vec<MailboxName> = name
@@ -98,6 +104,7 @@ impl UserStore {
         let row = catalog.get(name).filter(|r| r.attributes.has(Attributes::EXISTS));
         let mut row = row.ok_or(StoreError::NoSuchMailbox)?.clone();
         let children = catalog.has_children(name);
+        let id = row.id;
         if !row.selectable() && children {
             return Err(StoreError::Cannot("mailbox has inferior names and cannot be selected"));
         }
@@ -118,6 +125,10 @@ impl UserStore {
             rows.push(row);
         } else {
             ops.push(Op::DropRow { id: row.id, slot: row.slot, name_slot: row.name_slot });
+        }
+        let mut entries = catalog.entries.clone();
+        if entries.forget(id) {
+            ops.push(Op::PutEntries(entries));
         }
         if !children {
             // Names that only stood for their inferiors go with the last of them.
@@ -180,6 +191,33 @@ impl UserStore {
             rows.push(row);
         }
         Ok((ops, rows))
+    }
+
+    pub(super) fn plan_annotate(
+        &self,
+        name: Option<&MailboxName>,
+        values: &[(String, Option<Bytes>)],
+    ) -> Result<Plan, StoreError> {
+        let catalog = self.catalog();
+        let of = match name {
+            None => entries::OF_USER,
+            Some(name) => {
+                let row = catalog.get(name).filter(|r| r.attributes.has(Attributes::EXISTS));
+                row.ok_or(StoreError::NoSuchMailbox)?.id
+            }
+        };
+        let mut entries = catalog.entries.clone();
+        for (name, value) in values {
+            entries.set(of, name, value.clone())?;
+        }
+        let changed = entries != catalog.entries;
+        Ok((changed.then_some(Op::PutEntries(entries)).into_iter().collect(), Vec::new()))
+    }
+
+    pub(super) fn plan_limit(&self, limits: Limits) -> Plan {
+        let mut entries = self.catalog().entries.clone();
+        entries.limits = limits;
+        (vec![Op::PutEntries(entries)], Vec::new())
     }
 
     pub(super) fn plan_subscribe(&self, name: &MailboxName, on: bool) -> Result<Plan, StoreError> {

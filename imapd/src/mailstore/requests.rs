@@ -2,6 +2,9 @@
 
 use std::sync::Arc;
 
+use bytes::Bytes;
+
+use super::entries::Limits;
 use super::error::StoreError;
 use super::open::OpenMailbox;
 use super::types::{ModSeq, NewMessage, Origin, SessionId, Uid};
@@ -183,6 +186,27 @@ impl UserStore {
     /// [`StoreError`].
     pub async fn subscribe(self: &Arc<Self>, name: MailboxName, on: bool) -> Result<(), StoreError> {
         self.ask(Request::Subscribe { name, on }).await.map(drop)
+    }
+
+    /// Sets annotations of a mailbox, or without a name of the user, all or none; `None` removes one. Source: RFC 5464
+    /// section 4.3.
+    ///
+    /// # Errors
+    /// [`StoreError::TooManyEntries`] and others.
+    pub async fn annotate(
+        self: &Arc<Self>,
+        name: Option<MailboxName>,
+        values: Vec<(String, Option<Bytes>)>,
+    ) -> Result<(), StoreError> {
+        self.ask(Request::Annotate { name, values }).await.map(drop)
+    }
+
+    /// Sets the limits in messages and mailboxes. Source: RFC 9208 section 4.1.4.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn limit(self: &Arc<Self>, limits: Limits) -> Result<(), StoreError> {
+        self.ask(Request::Limit { limits }).await.map(drop)
     }
 }
 

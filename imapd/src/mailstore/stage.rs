@@ -62,6 +62,13 @@ impl BoxStage {
         };
     }
 
+    /// Messages more than there are in the committed state.
+    fn growth(&self) -> i64 {
+        let state = self.mailbox.state();
+        let gone = self.removed.iter().filter(|uid| state.columns.get(Uid(**uid)).is_some()).count();
+        self.added.len() as i64 - gone as i64
+    }
+
     fn next_modseq(&mut self) -> ModSeq {
         self.row.highest_modseq.0 += 1;
         self.row.highest_modseq
@@ -161,6 +168,15 @@ impl<'a> Stage<'a> {
         Ok((stage, &mut self.ops))
     }
 
+    /// Fails when `more` messages are over the limit of the user.
+    fn room_for(&self, more: usize) -> Result<(), StoreError> {
+        let catalog = self.user.catalog();
+        let Some(most) = catalog.entries.limits.messages else { return Ok(()) };
+        let staged: i64 = self.boxes.values().map(BoxStage::growth).sum();
+        let after = catalog.messages().saturating_add_signed(staged).saturating_add(more as u64);
+        if after > most { Err(StoreError::OverQuota) } else { Ok(()) }
+    }
+
     /// Adds messages. With an origin that was taken before, adds nothing.
     pub(super) fn append(
         &mut self,
@@ -182,6 +198,7 @@ impl<'a> Stage<'a> {
             new_header = Some(header);
         }
         let (user, now) = (self.user, self.now);
+        self.room_for(messages.len())?;
         let (stage, ops) = self.open(mailbox)?;
         if u64::from(stage.row.uid_next.0) + messages.len() as u64 > u64::from(u32::MAX) {
             return Err(StoreError::Limit("mailbox has no UID left"));
@@ -347,6 +364,9 @@ impl<'a> Stage<'a> {
             named.filter_map(|(_, k)| k.clone()).collect::<Vec<_>>()
         };
         let used = records.iter().fold(0, |bits, r| bits | r.keywords);
+        if !remove {
+            self.room_for(records.len())?;
+        }
         let (target, ops) = self.open(to)?;
         if u64::from(target.row.uid_next.0) + records.len() as u64 > u64::from(u32::MAX) {
             return Err(StoreError::Limit("mailbox has no UID left"));

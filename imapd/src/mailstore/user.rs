@@ -8,11 +8,13 @@ use std::collections::{HashMap, VecDeque};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Weak};
 
+use bytes::Bytes;
 use parking_lot::{Mutex, RwLock, RwLockReadGuard, RwLockWriteGuard};
 use tokio::sync::{Semaphore, oneshot};
 
-use super::backend::{Backend, LoadedUser, Op};
+use super::backend::{Backend, LoadedUser, Op, SpaceFigures};
 use super::catalog::Catalog;
+use super::entries::Limits;
 use super::error::StoreError;
 use super::open::OpenMailbox;
 use super::stage::Stage;
@@ -75,13 +77,26 @@ pub(super) enum Request {
         name: MailboxName,
         on: bool,
     },
+    /// Annotations of a mailbox, or of the user.
+    Annotate {
+        name: Option<MailboxName>,
+        values: Vec<(String, Option<Bytes>)>,
+    },
+    Limit {
+        limits: Limits,
+    },
 }
 
 impl Request {
     fn changes_names(&self) -> bool {
         matches!(
             self,
-            Self::Create { .. } | Self::Delete { .. } | Self::Rename { .. } | Self::Subscribe { .. }
+            Self::Create { .. }
+                | Self::Delete { .. }
+                | Self::Rename { .. }
+                | Self::Subscribe { .. }
+                | Self::Annotate { .. }
+                | Self::Limit { .. }
         )
     }
 }
@@ -162,6 +177,22 @@ impl UserStore {
 
     pub(super) fn backend(&self) -> &dyn Backend {
         &*self.shared.backend
+    }
+
+    /// Blocks in use and allowed.
+    ///
+    /// # Errors
+    /// What the backend says.
+    pub async fn space(&self) -> Result<SpaceFigures, StoreError> {
+        self.backend().space(self.id).await
+    }
+
+    /// Changes how many blocks there may be.
+    ///
+    /// # Errors
+    /// What the backend says.
+    pub async fn set_space(&self, blocks: u64) -> Result<(), StoreError> {
+        self.backend().set_space(self.id, blocks).await
     }
 
     /// The names as committed. Never held across an await.
@@ -336,6 +367,8 @@ impl UserStore {
             Request::Delete { mailbox, name } => self.plan_delete(mailbox.as_deref(), name)?,
             Request::Rename { from, to } => self.plan_rename(from, to)?,
             Request::Subscribe { name, on } => self.plan_subscribe(name, *on)?,
+            Request::Annotate { name, values } => self.plan_annotate(name.as_ref(), values)?,
+            Request::Limit { limits } => self.plan_limit(*limits),
             _ => return Ok(Outcome::Done),
         };
         if ops.is_empty() {
@@ -352,6 +385,7 @@ impl UserStore {
         for op in ops {
             match op {
                 Op::PutHeader(header) => catalog.header = header,
+                Op::PutEntries(entries) => catalog.entries = entries,
                 Op::DropRow { id, slot, name_slot } => {
                     catalog.remove(id);
                     catalog.slots.give(slot);

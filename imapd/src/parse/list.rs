@@ -9,7 +9,7 @@ use nom::combinator::{map, opt};
 use nom::multi::{separated_list0, separated_list1};
 use nom::sequence::{delimited, preceded, terminated};
 
-use super::{Input, Parsed, prim, status};
+use super::{Input, Parsed, metadata, prim, status};
 use crate::syntax::ast::{Command, ListArgs, ListReturn, ListSelect, StatusItem};
 
 /// Most patterns in one command; each is matched with every name.
@@ -72,6 +72,7 @@ enum Return {
     Nothing,
     Subscribed,
     Status(Vec<StatusItem>),
+    Metadata(Vec<String>),
 }
 
 fn returns(input: Input<'_>) -> Parsed<'_, ListReturn> {
@@ -80,6 +81,7 @@ fn returns(input: Input<'_>) -> Parsed<'_, ListReturn> {
         map(tag_no_case("SPECIAL-USE"), |_| Return::Nothing),
         map(tag_no_case("SUBSCRIBED"), |_| Return::Subscribed),
         map(preceded((tag_no_case("STATUS"), prim::sp), status::items), Return::Status),
+        map(preceded((tag_no_case("METADATA"), prim::sp), metadata::entries), Return::Metadata),
     ));
     let (rest, options) = preceded(
         (tag_no_case("RETURN"), prim::sp),
@@ -92,6 +94,7 @@ fn returns(input: Input<'_>) -> Parsed<'_, ListReturn> {
             Return::Nothing => {}
             Return::Subscribed => returns.subscribed = true,
             Return::Status(items) => returns.status = Some(items),
+            Return::Metadata(entries) => returns.metadata = entries,
         }
     }
     Ok((rest, returns))

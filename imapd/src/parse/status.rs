@@ -32,6 +32,7 @@ pub(super) fn items(input: Input<'_>) -> Parsed<'_, Vec<StatusItem>> {
         value(StatusItem::UidValidity, tag_no_case("UIDVALIDITY")),
         value(StatusItem::Unseen, tag_no_case("UNSEEN")),
         value(StatusItem::Size, tag_no_case("SIZE")),
+        value(StatusItem::DeletedStorage, tag_no_case("DELETED-STORAGE")),
         value(StatusItem::Deleted, tag_no_case("DELETED")),
         value(StatusItem::HighestModSeq, tag_no_case("HIGHESTMODSEQ")),
         value(StatusItem::MailboxId, tag_no_case("MAILBOXID")),

@@ -36,6 +36,8 @@ pub enum Condition {
     PasswordsAllowed,
     /// When passwords may not be sent as things are.
     PasswordsRefused,
+    /// For administrators.
+    Administrator,
     /// When compression is not yet on.
     NotCompressed,
     /// When LITERAL+ is switched off.
@@ -58,6 +60,7 @@ impl Condition {
             Self::CanStartTls => session.server.starttls && !session.tls,
             Self::PasswordsAllowed => allowed,
             Self::PasswordsRefused => !allowed,
+            Self::Administrator => session.is_administrator(),
             Self::NotCompressed => !session.compressed,
             Self::Challenges => session.server.auth.checks_challenges(),
             Self::ChannelBinding => {
@@ -76,6 +79,7 @@ impl Condition {
             Self::CanStartTls => "TLS is configured and not yet on",
             Self::PasswordsAllowed => "TLS is on, or passwords are allowed in the clear",
             Self::PasswordsRefused => "passwords need TLS, which is not on",
+            Self::Administrator => "the user is an administrator",
             Self::NotCompressed => "compression is not yet on",
             Self::Challenges => "IMAP has OPTION DIAG88",
             Self::ChannelBinding => "TLS 1.3 is on",
@@ -158,6 +162,13 @@ rows! {
     ListStatus, "LIST-STATUS", "RFC 5819", IN, Always, On, "command/list.rs";
     StatusSize, "STATUS=SIZE", "RFC 8438", IN, Always, On, "command/status.rs";
     AppendLimit, "APPENDLIMIT=67108864", "RFC 7889", IN, Always, On, "wire/mod.rs";
+    Metadata, "METADATA", "RFC 5464", IN, Always, On, "command/getmetadata.rs";
+    ListMetadata, "LIST-METADATA", "RFC 9590", IN, Always, On, "command/list.rs";
+    Quota, "QUOTA", "RFC 9208", IN, Always, On, "command/getquota.rs";
+    QuotaStorage, "QUOTA=RES-STORAGE", "RFC 9208", IN, Always, On, "command/getquota.rs";
+    QuotaMessage, "QUOTA=RES-MESSAGE", "RFC 9208", IN, Always, On, "command/getquota.rs";
+    QuotaMailbox, "QUOTA=RES-MAILBOX", "RFC 9208", IN, Always, On, "command/getquota.rs";
+    QuotaSet, "QUOTASET", "RFC 9208", IN, Administrator, On, "command/setquota.rs";
     Condstore, "CONDSTORE", "RFC 7162", IN, Always, On, "command/store.rs";
     Qresync, "QRESYNC", "RFC 7162", IN, Always, On, "command/select.rs";
     MultiAppend, "MULTIAPPEND", "RFC 3502", IN, Always, On, "command/append.rs";

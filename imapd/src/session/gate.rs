@@ -36,6 +36,9 @@ impl Needs {
             Command::Unauthenticate => self.add(Token::Unauthenticate),
             Command::Language(_) => self.add(Token::Language),
             Command::UidBatches { .. } => self.add(Token::UidBatches),
+            Command::GetMetadata { .. } | Command::SetMetadata { .. } => self.add(Token::Metadata),
+            Command::GetQuota { .. } | Command::GetQuotaRoot { .. } => self.add(Token::Quota),
+            Command::SetQuota { .. } => self.add(Token::QuotaSet),
             Command::Compress(_) => self.add(Token::CompressDeflate),
             Command::Idle => self.add(Token::Idle),
             Command::Namespace => self.add(Token::Namespace),
@@ -124,6 +127,7 @@ impl Needs {
     fn list(&mut self, args: &ListArgs) {
         self.add_if(args.extended, Token::ListExtended);
         self.add_if(args.select.special_use, Token::SpecialUse);
+        self.add_if(!args.returns.metadata.is_empty(), Token::ListMetadata);
         if let Some(items) = &args.returns.status {
             self.add(Token::ListStatus);
             self.status(items);
@@ -133,6 +137,7 @@ impl Needs {
     fn status(&mut self, items: &[StatusItem]) {
         for item in items {
             match item {
+                StatusItem::DeletedStorage => self.add(Token::QuotaStorage),
                 StatusItem::Size => self.add(Token::StatusSize),
                 StatusItem::Deleted => self.add(Token::Imap4rev2),
                 StatusItem::AppendLimit => self.add(Token::AppendLimit),

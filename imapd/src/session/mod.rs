@@ -35,7 +35,7 @@ use channel::Channel;
 pub use enabled::Enabled;
 pub use out::{Drain, Out};
 pub use reply::{Failure, Reply, Status};
-pub use server::Server;
+pub use server::{About, Server};
 pub use token_settings::TokenSettings;
 pub use view::View;
 
@@ -184,6 +184,11 @@ impl Session {
     /// Whether the client has logged in.
     pub fn is_authenticated(&self) -> bool {
         self.user.is_some()
+    }
+
+    /// Whether the user administers the server.
+    pub(crate) fn is_administrator(&self) -> bool {
+        self.user.as_ref().is_some_and(|user| (self.server.administrators)(user.id()))
     }
 
     /// The user, once logged in.

@@ -83,6 +83,7 @@ impl Reply {
             StoreError::NotSelectable | StoreError::Cannot(_) => "CANNOT",
             StoreError::OverQuota => "OVERQUOTA",
             StoreError::Limit(_) => "LIMIT",
+            StoreError::TooManyEntries => "METADATA TOOMANY",
             StoreError::Unavailable(_) => "UNAVAILABLE",
             StoreError::Damaged(_) => "SERVERBUG",
         };

@@ -11,6 +11,16 @@ use super::token_settings::TokenSettings;
 use crate::auth::Authenticator;
 use crate::mailstore::{MailStore, SessionId};
 use crate::transport::ConnectionLimits;
+use crate::vm::UserId;
+
+/// What the server tells of itself.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct About {
+    /// A comment.
+    pub comment: Option<String>,
+    /// How to reach the administrator, a URI.
+    pub admin: Option<String>,
+}
 
 /// The server as sessions see it.
 pub struct Server {
@@ -28,6 +38,10 @@ pub struct Server {
     pub tokens: TokenSettings,
     /// How often a client is told how far a long command is: RFC 9585 section 3 wants no more than every ten seconds.
     pub progress_every: Duration,
+    /// Who may administer: set quotas, look at those of others.
+    pub administrators: Arc<dyn Fn(UserId) -> bool + Send + Sync>,
+    /// What `/shared/comment` and `/shared/admin` of the server say (RFC 5464 section 6.2.1).
+    pub about: About,
     /// Who is connected.
     pub sessions: Arc<Sessions>,
     /// How many connections there may be.
@@ -53,6 +67,8 @@ impl Server {
             clear_passwords: true,
             tokens: TokenSettings::default(),
             progress_every: Duration::from_secs(10),
+            administrators: Arc::new(|_| false),
+            about: About::default(),
             sessions: Arc::default(),
             limits: Arc::default(),
             cpu: Arc::new(Semaphore::new(cpus.max(1))),

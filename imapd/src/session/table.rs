@@ -76,6 +76,11 @@ rows! {
     "APPEND", false, IN, CHANGES_MAILBOX, "RFC 3501 section 6.3.11", append;
     "REPLACE", false, SELECTED, USES_SEQUENCE_NUMBERS | CHANGES_MAILBOX, "RFC 8508", replace;
     "REPLACE", true, SELECTED, CHANGES_MAILBOX, "RFC 8508", uid_replace;
+    "GETMETADATA", false, IN, PIPELINE, "RFC 5464 section 4.2", getmetadata;
+    "SETMETADATA", false, IN, CHANGES_STATE, "RFC 5464 section 4.3", setmetadata;
+    "GETQUOTA", false, IN, PIPELINE, "RFC 9208 section 4.1.1", getquota;
+    "GETQUOTAROOT", false, IN, PIPELINE, "RFC 9208 section 4.1.2", getquotaroot;
+    "SETQUOTA", false, IN, CHANGES_STATE, "RFC 9208 section 4.1.3", setquota;
     "NAMESPACE", false, IN, PIPELINE, "RFC 2342", namespace;
     "IDLE", false, IN, 0, "RFC 2177", idle;
     "CHECK", false, SELECTED, PIPELINE, "RFC 3501 section 6.4.1", check;

@@ -12,8 +12,16 @@ use super::table::NOT_AUTHENTICATED;
 use crate::vm::UserId;
 
 /// Tokens and what they are built on.
-const GROUNDS: &[(Token, Token)] =
-    &[(Token::Qresync, Token::Condstore), (Token::SearchRes, Token::Esearch), (Token::Esort, Token::Sort)];
+const GROUNDS: &[(Token, Token)] = &[
+    (Token::Qresync, Token::Condstore),
+    (Token::SearchRes, Token::Esearch),
+    (Token::Esort, Token::Sort),
+    (Token::ListMetadata, Token::Metadata),
+    (Token::QuotaStorage, Token::Quota),
+    (Token::QuotaMessage, Token::Quota),
+    (Token::QuotaMailbox, Token::Quota),
+    (Token::QuotaSet, Token::Quota),
+];
 
 /// Why a token cannot be switched.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]

@@ -69,6 +69,25 @@ pub enum Command {
         by: AppendMessage,
         uid: bool,
     },
+    GetMetadata {
+        mailbox: MailboxArg,
+        options: MetadataOptions,
+        entries: Vec<String>,
+    },
+    SetMetadata {
+        mailbox: MailboxArg,
+        values: Vec<(String, Option<Bytes>)>,
+    },
+    GetQuota {
+        root: Vec<u8>,
+    },
+    GetQuotaRoot {
+        mailbox: MailboxArg,
+    },
+    SetQuota {
+        root: Vec<u8>,
+        limits: Vec<(QuotaResource, u64)>,
+    },
     Namespace,
     Idle,
     Check,
@@ -234,8 +253,43 @@ pub enum StatusItem {
     Size,
     Deleted,
     AppendLimit,
+    DeletedStorage,
     HighestModSeq,
     MailboxId,
+}
+
+/// How deep GETMETADATA looks (RFC 5464 section 4.2.2).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Depth {
+    /// The entries named alone.
+    #[default]
+    Zero,
+    /// Those directly below too.
+    One,
+    /// All below too.
+    Infinity,
+}
+
+/// Options of GETMETADATA.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct MetadataOptions {
+    /// Longer values are left out.
+    pub max_size: Option<u32>,
+    /// Which entries.
+    pub depth: Depth,
+}
+
+/// What a quota limits (RFC 9208 section 5).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum QuotaResource {
+    /// Units of 1024 octets.
+    Storage,
+    /// Messages.
+    Message,
+    /// Mailboxes.
+    Mailbox,
+    /// One that this server does not have.
+    Unknown,
 }
 
 /// What LIST asks for (RFC 5258).
@@ -271,6 +325,8 @@ pub struct ListReturn {
     pub subscribed: bool,
     /// `STATUS (items)` (RFC 5819)
     pub status: Option<Vec<StatusItem>>,
+    /// METADATA (RFC 9590): the annotations of each.
+    pub metadata: Vec<String>,
 }
 
 /// How STORE changes flags.

@@ -5,10 +5,10 @@ use std::ops::Range;
 
 use bytes::Bytes;
 use futures::FutureExt;
-use imapd::mailstore::backend::Answer;
+use imapd::mailstore::backend::{Answer, SpaceFigures};
 use imapd::mailstore::{
-    Backend, LoadedMailbox, LoadedUser, MailboxRow, MessageRecord, ModSeq, NoteMarks, Op, StoreError,
-    Tombstone, UserHeader,
+    Backend, Entries, LoadedMailbox, LoadedUser, MailboxRow, MessageRecord, ModSeq, NoteMarks, Op,
+    StoreError, Tombstone, UserHeader,
 };
 use imapd::syntax::flag::Keyword;
 use imapd::vm::UserId;
@@ -27,6 +27,7 @@ struct Dir {
 struct Space {
     blocks: u32,
     header: Option<UserHeader>,
+    entries: Vec<Bytes>,
     rows: BTreeMap<u32, MailboxRow>,
     dirs: HashMap<String, Dir>,
 }
@@ -81,6 +82,7 @@ impl Memory {
 fn apply(space: &mut Space, op: Op) {
     match op {
         Op::PutHeader(header) => space.header = Some(header),
+        Op::PutEntries(entries) => space.entries = entries.records(),
         Op::PutRow(row) => {
             space.rows.insert(row.slot, row);
         }
@@ -149,6 +151,7 @@ impl Backend for Memory {
                 rows: space.rows.values().cloned().collect(),
                 free_slots,
                 next_slot,
+                entries: Entries::read(&space.entries).expect("what was written reads back"),
             })
         });
         self.now(Ok(loaded))
@@ -198,6 +201,20 @@ impl Backend for Memory {
     fn enroll(&self, user: UserId, blocks: u32) -> Answer<'_, ()> {
         self.spaces.lock().entry(user).or_default().blocks = blocks;
         self.now(Ok(()))
+    }
+
+    fn space(&self, user: UserId) -> Answer<'_, SpaceFigures> {
+        let figures = self.spaces.lock().get(&user).map(|space| SpaceFigures {
+            used: space.octets().div_ceil(4096) as u64,
+            limit: space.blocks.into(),
+        });
+        self.now(figures.ok_or(StoreError::NotEnrolled))
+    }
+
+    fn set_space(&self, user: UserId, blocks: u64) -> Answer<'_, ()> {
+        let mut spaces = self.spaces.lock();
+        let set = spaces.get_mut(&user).map(|space| space.blocks = u32::try_from(blocks).unwrap_or(u32::MAX));
+        self.now(set.ok_or(StoreError::NotEnrolled))
     }
 
     fn delete_user(&self, user: UserId) -> Answer<'_, ()> {

@@ -75,6 +75,8 @@ pub async fn start_with(
     let mut server = Server::new("vm.localhost".into(), store.clone(), auth, 2);
     server.limits = Arc::new(limits);
     configure(&mut server);
+    server.administrators = Arc::new(|user| user.as_str() == "BOB");
+    server.about.comment = Some("A system for tests".into());
     let service = Service::new(Arc::new(server), timeouts, None);
     let listener = Listener::bind("127.0.0.1:0".parse().unwrap(), false).unwrap();
     let address = listener.address().unwrap();

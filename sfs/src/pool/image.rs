@@ -163,7 +163,7 @@ impl Image {
         Ok(out.freeze())
     }
 
-    /// Reads from one stretch and one chunk of it: at least one octet, without a copy where it is stored.
+    /// Reads from one stretch: at least one octet, without a copy where it is stored.
     fn read_some(
         &self,
         store: &Store,
@@ -184,7 +184,13 @@ impl Image {
                 let from = *offset as usize + within;
                 let to = *offset as usize + upto;
                 let n = from / CRC_CHUNK;
-                let chunk = cache.chunk(store, body, n)?;
+                let behind = to.div_ceil(CRC_CHUNK);
+                // What is read record by record comes from the chunk read last; a long stretch needs no cache.
+                let chunk = if behind - n == 1 {
+                    cache.chunk(store, body, n)?
+                } else {
+                    store.read_chunks(body, n..behind)?
+                };
                 let base = n * CRC_CHUNK;
                 let to = to.min(base + chunk.len());
                 if to <= from {

@@ -30,6 +30,7 @@ mod lock;
 mod mover;
 mod op;
 mod prepare;
+mod redo;
 mod references;
 mod row;
 mod snapshot;
@@ -45,7 +46,7 @@ use std::time::Duration;
 use arc_swap::ArcSwap;
 use cp::clock::Clock;
 use cp::name::UserId;
-use dasd::{Dasd, Log, LogAddr, LogConfig, OpenError, Recovered, Volume, VolumeConfig};
+use dasd::{Dasd, Log, LogAddr, LogConfig, OpenError, Volume, VolumeConfig};
 use redb::{Database, ReadableDatabase};
 
 pub use apply::{Committed, StorageFigures};
@@ -53,6 +54,7 @@ pub use check::Findings;
 pub use commit::MAX_INLINE_BODY;
 pub use error::PoolError;
 pub use explicit::MAX_LOCKS_PER_OBJECT;
+pub(crate) use redo::Damage;
 pub use row::GlobalUnit;
 pub use unit::{
     Access, DirPath, FileChanges, MAX_CHANGES, MAX_EXTERNAL, MAX_LEVELS, MAX_OPEN, MAX_PENDING,
@@ -67,7 +69,6 @@ use catalog::{
 };
 use explicit::ExplicitLocks;
 use lock::{LockSet, LockTable};
-use op::Payload;
 use snapshot::Snapshot;
 pub(crate) use source::BackupSource;
 use store::Store;
@@ -173,6 +174,17 @@ pub enum PoolOpenError {
     /// The catalog or a log entry.
     #[error(transparent)]
     Pool(#[from] PoolError),
+    /// The log is damaged where changes stand that the catalog does not have yet.
+    #[error(
+        "the log of the file pool is damaged ({from:#x} to {to:#x}), so the latest changes cannot be told; save \
+         what is readable with endicott salvage, then bring that or a backup back with endicott restore"
+    )]
+    Damaged {
+        /// Position behind the last sound batch before the damage.
+        from: u64,
+        /// Where the next sound batch begins.
+        to: u64,
+    },
     /// The catalog is of another version.
     #[error("the catalog has version {found}, this program knows {CATALOG_VERSION}")]
     Version {
@@ -233,6 +245,16 @@ impl Pool {
         config: &PoolConfig,
         clock: Arc<dyn Clock>,
     ) -> Result<Self, PoolOpenError> {
+        Self::open_bearing(dasd, config, clock, Damage::Refuse).map(|(pool, _)| pool)
+    }
+
+    /// As [`Pool::open`]; what was found to be damaged in the log, a line each.
+    pub(crate) fn open_bearing(
+        dasd: &Arc<dyn Dasd>,
+        config: &PoolConfig,
+        clock: Arc<dyn Clock>,
+        damage: Damage,
+    ) -> Result<(Self, Vec<String>), PoolOpenError> {
         let disk = dasd.open(CATALOG)?;
         let reserve = Arc::new(Reserve::new(dasd.clone(), config.reserve_bytes));
         let db = Database::builder()
@@ -252,17 +274,14 @@ impl Pool {
             return Err(PoolOpenError::Version { found: version });
         }
         let volume = Arc::new(Volume::open(dasd.clone(), config.volume.clone())?);
-        let mut entries = Vec::new();
-        let recovered = Recovered::open::<PoolOpenError>(dasd.clone(), &config.log, redo, |entry| {
-            entries.push(entry);
-            Ok(())
-        })?;
-        let store = Store { log: recovered.space(), volume, cached_only: false, held: Arc::default() };
+        let mut found = redo::read_log(dasd.clone(), &config.log, redo, damage)?;
+        let store = Store { log: found.recovered.space(), volume, cached_only: false, held: Arc::default() };
         let snapshot = Arc::new(ArcSwap::from_pointee(Snapshot::new(&db)?));
         let next = Arc::new(AtomicU64::new(next.max(1)));
         let rule = CheckpointRule { bytes: config.checkpoint_bytes, interval: config.checkpoint_interval };
         let mut applier = Applier::new(db, snapshot.clone(), store.clone(), next.clone(), rule, reserve)?;
-        redo_entries(&mut applier, &store, &next, &entries, recovered.end())?;
+        redo::redo(&mut found, &mut applier, &store, &next)?;
+        let redo::Found { recovered, said, .. } = found;
         let explicit = ExplicitLocks::load(&snapshot.load())?;
         let log = recovered.start(applier)?;
         let pool = Self {
@@ -288,7 +307,7 @@ impl Pool {
         if config.background {
             *pool.inner.mover.lock() = Some(mover::Background::start(&pool)?);
         }
-        Ok(pool)
+        Ok((pool, said))
     }
 
     /// Begins a work unit.
@@ -367,10 +386,16 @@ impl Pool {
     pub async fn close(&self) {
         let inner = self.inner.clone();
         let noted = tokio::task::spawn_blocking(move || references::flush(&inner)).await;
-        if let Ok(Err(error)) = noted {
+        // A machine that is forced while its server closes the pool leaves the rest to whoever closes it again.
+        let closed = || self.inner.log.is_closed();
+        if let Ok(Err(error)) = noted
+            && !closed()
+        {
             tracing::warn!(%error, "dates of reference are lost");
         }
-        if let Err(error) = self.checkpoint().await {
+        if let Err(error) = self.checkpoint().await
+            && !closed()
+        {
             tracing::warn!(%error, "no checkpoint at close; the next start redoes the log");
         }
         let inner = self.inner.clone();
@@ -401,55 +426,4 @@ fn upgrade(db: &Database) -> Result<(), PoolOpenError> {
     txn.open_table(ROW).map_err(redb_open)?;
     txn.open_table(META).map_err(redb_open)?.insert(META_VERSION, CATALOG_VERSION).map_err(redb_open)?;
     txn.commit().map_err(redb_open)
-}
-
-/// Applies what recovery found in the log, in bounded transactions, and takes a checkpoint.
-fn redo_entries(
-    applier: &mut Applier,
-    store: &Store,
-    next: &AtomicU64,
-    entries: &[dasd::RecoveredEntry],
-    end: LogAddr,
-) -> Result<(), PoolError> {
-    let mut i = 0;
-    while i < entries.len() {
-        // All entries of one batch go together: `end` is the only position between batches.
-        let upto = entries[i].end;
-        let n = entries[i..].iter().take_while(|e| e.end == upto).count();
-        let mut commits = Vec::with_capacity(n);
-        for entry in &entries[i..i + n] {
-            let (bodies, ops) = match op::decode_payload(&entry.payload)? {
-                Payload::Direct { ops, bodies } => (entry.addr.0 + bodies, ops),
-                Payload::Indirect(extents) => (0, commit::read_indirect(store, &extents)?),
-            };
-            let mut nested = Vec::new();
-            for op in &ops {
-                nested.extend(prepare::changes_of(op)?);
-            }
-            for op in ops.iter().chain(&nested) {
-                next.fetch_max(highest_number(op) + 1, Ordering::Relaxed);
-            }
-            commits.push((bodies, ops));
-        }
-        let refs: Vec<_> = commits.iter().map(|(bodies, ops)| (*bodies, ops.as_slice())).collect();
-        applier.apply(upto, &refs, false)?;
-        i += n;
-    }
-    if entries.is_empty() {
-        return Ok(());
-    }
-    applier.apply(end, &[], true)
-}
-
-/// The greatest number for a directory, file or body that `op` uses.
-fn highest_number(op: &op::Op) -> u64 {
-    use op::Op;
-    match op {
-        Op::PutSpace { rec, .. } => rec.top.0,
-        Op::PutDir { rec, .. } => rec.id.0,
-        Op::PutFile { rec, .. } => rec.file.0,
-        Op::PutBody { id, .. } => id.0,
-        Op::Row { key, .. } => row::number(key),
-        _ => 0,
-    }
 }

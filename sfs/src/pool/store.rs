@@ -1,5 +1,6 @@
 //! Reading bodies where they lie: log or volume, verified, pinned against recycling.
 
+use std::ops::Range;
 use std::sync::Arc;
 use std::sync::atomic::AtomicUsize;
 
@@ -63,11 +64,22 @@ impl Store {
     /// One checksummed chunk of a body.
     ///
     /// # Errors
-    /// [`PoolError::Damaged`] when it is not what was written; disk errors.
+    /// As [`Self::read_chunks`].
     pub(crate) fn read_chunk(&self, body: &OpenBody, chunk: usize) -> Result<Bytes, PoolError> {
+        self.read_chunks(body, chunk..chunk + 1)
+    }
+
+    /// Checksummed chunks of a body in one piece; fewer octets only at its end.
+    ///
+    /// # Errors
+    /// [`PoolError::Damaged`] when they are not what was written; disk errors.
+    pub(crate) fn read_chunks(&self, body: &OpenBody, chunks: Range<usize>) -> Result<Bytes, PoolError> {
+        if chunks.is_empty() {
+            return Ok(Bytes::new());
+        }
         let rec = &body.rec;
-        let from = chunk * CRC_CHUNK;
-        let len = (rec.len as usize).saturating_sub(from).min(CRC_CHUNK);
+        let from = chunks.start * CRC_CHUNK;
+        let len = (rec.len as usize).saturating_sub(from).min(chunks.len() * CRC_CHUNK);
         let (log_addr, vol_addr) = (LogAddr(rec.addr + from as u64), VolAddr(rec.addr));
         let data = match (&body.pin, self.cached_only) {
             (Pin::Log(pin), false) => self.log.read_pinned(pin, log_addr, len)?,
@@ -77,10 +89,13 @@ impl Store {
                 self.volume.read_cached(pin, vol_addr, from as u64, len)?.ok_or(PoolError::WouldWait)?
             }
         };
-        match rec.crcs.get(chunk) {
-            Some(crc) if *crc == crc32c::crc32c(&data) => Ok(data),
-            _ => Err(ReadError::Checksum(rec.addr).into()),
+        let found = data.chunks(CRC_CHUNK).map(crc32c::crc32c);
+        let written = rec.crcs.get(chunks.start..).unwrap_or_default().iter().copied();
+        let wanted = len.div_ceil(CRC_CHUNK);
+        if wanted == 0 || found.zip(written).filter(|(found, written)| found == written).count() != wanted {
+            return Err(ReadError::Checksum(rec.addr).into());
         }
+        Ok(data)
     }
 
     /// All of a body.
@@ -88,15 +103,7 @@ impl Store {
     /// # Errors
     /// As [`Self::read_chunk`].
     pub(crate) fn read_all(&self, body: &OpenBody) -> Result<Bytes, PoolError> {
-        let chunks = body.rec.crcs.len();
-        if chunks == 1 {
-            return self.read_chunk(body, 0);
-        }
-        let mut all = Vec::with_capacity(body.rec.len as usize);
-        for chunk in 0..chunks {
-            all.extend_from_slice(&self.read_chunk(body, chunk)?);
-        }
-        Ok(Bytes::from(all))
+        self.read_chunks(body, 0..body.rec.crcs.len())
     }
 }
 

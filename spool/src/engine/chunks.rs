@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use bytes::Bytes;
+use dasd::{LogAddr, ReadError, VolAddr};
 
 use super::{Index, Pin, Spool};
 use crate::error::SpoolError;
@@ -91,18 +92,25 @@ impl Spool {
 
     /// Reads a chunk and checks it.
     pub(crate) fn read_chunk(&self, file: &SpoolFile, chunk: &Chunk, pin: &Pin) -> Result<Bytes, SpoolError> {
-        let len = chunk.len as usize;
-        let read = match (chunk.place, pin) {
-            (Place::Log(addr), Pin::Log(pin)) => self.space.read_pinned(pin, addr, len),
-            (Place::Volume(addr), Pin::Volume(pin)) => self.volume.read_pinned(pin, addr, 0, len),
-            _ => return Err(SpoolError::Damaged(file.id)),
-        };
-        match read {
+        match self.read_chunk_as_it_is(chunk, pin) {
             Ok(data) if crc32c::crc32c(&data) == chunk.crc => Ok(data),
             Ok(_) | Err(_) => {
                 tracing::error!(owner = %file.owner, id = %file.id, "a spool file cannot be read back");
                 Err(SpoolError::Damaged(file.id))
             }
+        }
+    }
+
+    /// Reads a chunk that may be damaged.
+    pub(crate) fn read_chunk_as_it_is(&self, chunk: &Chunk, pin: &Pin) -> Result<Bytes, ReadError> {
+        let len = chunk.len as usize;
+        match (chunk.place, pin) {
+            (Place::Log(addr), Pin::Log(pin)) => self.space.read_pinned(pin, addr, len),
+            (Place::Volume(addr), Pin::Volume(pin)) => self.volume.read_pinned(pin, addr, 0, len),
+            (Place::Log(LogAddr(addr)) | Place::Volume(VolAddr(addr)), _) => {
+                Err(ReadError::NoSuchAddress(addr))
+            }
+            (Place::Inline, _) => Err(ReadError::NoSuchAddress(0)),
         }
     }
 }

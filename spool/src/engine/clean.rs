@@ -91,7 +91,7 @@ impl Spool {
             self.end_change(unique);
         }
         match moved {
-            // A file that cannot be read keeps its segment; a FORCE start gets rid of it.
+            // A file that the disk does not give back keeps its segment; a FORCE start gets rid of it.
             Err(SpoolError::Damaged(_)) => Ok(false),
             other => other.map(|()| true),
         }
@@ -103,7 +103,8 @@ impl Spool {
         let mut new = Vec::new();
         for (chunk, pin) in changed.chunks.iter_mut().zip(&pins) {
             if matches!(chunk.place, Place::Log(_)) {
-                let data = self.read_chunk(file, chunk, pin)?;
+                // Damage moves along: the checksum is the one from when the file was closed.
+                let data = self.read_chunk_as_it_is(chunk, pin).map_err(|_| SpoolError::Damaged(file.id))?;
                 let places = self.volume.append(&[(file.unique.0, data)])?;
                 let place = places.first().copied().ok_or(SpoolError::Damaged(file.id))?;
                 chunk.place = Place::Volume(place);

@@ -59,6 +59,9 @@ pub(crate) struct Index {
 /// Octets of a block in the log, about.
 const BLOCK_OCTETS: u64 = 300;
 
+/// How far a number in a doubtful block may be from the numbers that are known: a damaged stretch holds fewer files.
+const DOUBTFUL_DISTANCE: u64 = 1 << 20;
+
 /// Octets that a file has in the log, about.
 fn octets_in_log(file: &SpoolFile) -> u64 {
     let chunks = file.chunks.iter().filter(|chunk| matches!(chunk.place, Place::Log(_)));
@@ -195,6 +198,20 @@ impl Index {
         self.by_id.insert((file.owner, file.id.get()), unique);
         self.queues.entry((file.owner, file.queue)).or_default().insert((file.order, unique), file.clone());
         self.files.insert(unique, Held { file, active, changing: false, seen, segments });
+    }
+
+    /// Whether a block of which nothing is certain may be taken for a new file: it must neither push another file out nor
+    /// carry numbers that no file of this system can have by now.
+    pub(crate) fn may_take(&self, file: &SpoolFile) -> bool {
+        let len: u64 = file.chunks.iter().map(|chunk| u64::from(chunk.len)).sum();
+        let near = |known: i64| file.order.abs_diff(known) <= DOUBTFUL_DISTANCE;
+        !self.files.contains_key(&file.unique)
+            && !self.by_id.contains_key(&(file.owner, file.id.get()))
+            && file.unique.0 <= self.next_unique.saturating_add(DOUBTFUL_DISTANCE)
+            && ((self.first_order..=self.last_order).contains(&file.order)
+                || near(self.first_order)
+                || near(self.last_order))
+            && file.octets == len
     }
 
     /// Takes a file out; its id is free again.

@@ -12,6 +12,7 @@
 
 mod chunks;
 mod clean;
+mod damage;
 mod index;
 pub(crate) mod layout;
 mod operations;

@@ -5,9 +5,10 @@ use std::sync::{Arc, OnceLock, Weak};
 
 use bytes::Bytes;
 use cp::clock::Clock;
-use dasd::{Anchor, Dasd, LogAddr, Recovered, Volume, format};
+use dasd::{Anchor, Dasd, LogAddr, LogFound, Recovered, Volume, format};
 use parking_lot::{Mutex, RwLock};
 
+use super::damage::Damage;
 use super::layout::{self, Op};
 use super::{INLINE_OCTETS, Index, MAX_OPS, Owner, SPILL_OCTETS, Spool, SpoolConfig, SpoolEntry};
 use crate::error::SpoolStartError;
@@ -20,7 +21,7 @@ const ANCHOR: &str = "SPANCHOR";
 /// How the spool is started. Source: facts of CP, "System start".
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum StartKind {
-    /// All files are there; a record that cannot be read stops the start.
+    /// All files are there. A record of another version stops the start; damage does not, what it touches is held.
     Warm,
     /// All files that can be read are there.
     Force,
@@ -37,7 +38,7 @@ pub struct StartReport {
     pub files: usize,
     /// Files that a COLD or CLEAN start deleted.
     pub deleted: usize,
-    /// What a FORCE start had to leave out, one line each.
+    /// What is damaged, and what a FORCE start left out; one line each.
     pub lost: Vec<String>,
 }
 
@@ -75,6 +76,7 @@ struct Found {
     recovered: Recovered,
     index: Index,
     volume: Arc<Volume>,
+    damage: Damage,
     lost: Vec<String>,
 }
 
@@ -86,13 +88,25 @@ fn recover(dasd: Arc<dyn Dasd>, config: &SpoolConfig, kind: StartKind) -> Result
     let mut index = Index::new(config.log.segment_bytes, config.volume.segment_bytes);
     index.raise_unique(next_unique);
     let mut lost = Vec::new();
-    let recovered = Recovered::open::<SpoolStartError>(dasd, &config.log, from, |entry| {
-        index.ends.insert(entry.addr.0 / config.log.segment_bytes, entry.end);
+    let mut damage = Damage::default();
+    let segment_bytes = config.log.segment_bytes;
+    let recovered = Recovered::open::<SpoolStartError>(dasd, &config.log, from, |found| {
+        let entry = match found {
+            LogFound::Entry(entry) => entry,
+            LogFound::Damage(stretch) => {
+                damage.take(&mut index, &stretch, segment_bytes);
+                return Ok(());
+            }
+        };
+        index.ends.insert(entry.addr.0 / segment_bytes, entry.end);
         match layout::decode(entry.addr, &entry.payload) {
             Ok(ops) => {
                 for op in ops {
                     match op {
-                        Op::Put(file) => index.put(*file, entry.addr),
+                        Op::Put(file) => {
+                            damage.settle(file.unique);
+                            index.put(*file, entry.addr);
+                        }
                         Op::Purge(unique) => index.remove(unique),
                     }
                 }
@@ -104,7 +118,7 @@ fn recover(dasd: Arc<dyn Dasd>, config: &SpoolConfig, kind: StartKind) -> Result
         }
         Ok(())
     })?;
-    Ok(Found { anchor, recovered, index, volume, lost })
+    Ok(Found { anchor, recovered, index, volume, damage, lost })
 }
 
 impl Spool {
@@ -128,7 +142,7 @@ impl Spool {
         kind: StartKind,
         clock: Arc<dyn Clock>,
     ) -> Result<(Arc<Self>, StartReport), SpoolStartError> {
-        let Found { anchor, recovered, index, volume, mut lost } = recover(dasd, config, kind)?;
+        let Found { anchor, recovered, index, volume, damage, mut lost } = recover(dasd, config, kind)?;
         let space = recovered.space();
         let index = Arc::new(Mutex::new(index));
         let (wake, woken) = std::sync::mpsc::sync_channel(1);
@@ -169,6 +183,9 @@ impl Spool {
             }
             StartKind::Cold | StartKind::Clean => spool.delete_all()?,
         };
+        let held = damage.to_hold(&spool.index.lock());
+        spool.log_blocking(held.into_iter().map(|file| Op::Put(Box::new(file))))?;
+        lost.splice(0..0, damage.messages(&spool.index.lock()));
         if config.auto_clean {
             start_cleaner(Arc::downgrade(&spool), woken)?;
         }
@@ -178,13 +195,19 @@ impl Spool {
 
     fn delete_all(&self) -> Result<usize, SpoolStartError> {
         let all: Vec<UniqueId> = self.index.lock().files().map(|file| file.unique).collect();
-        for part in all.chunks(MAX_OPS) {
-            let ops = part.iter().map(|unique| Op::Purge(*unique)).collect();
-            self.log
-                .submit_blocking(SpoolEntry { ops, inline: Bytes::new(), head: 0 })
-                .map_err(|e| std::io::Error::other(e.to_string()))?;
-        }
+        self.log_blocking(all.iter().map(|unique| Op::Purge(*unique)))?;
         Ok(all.len())
+    }
+
+    /// Makes changes durable, several in one entry.
+    fn log_blocking(&self, ops: impl Iterator<Item = Op>) -> Result<(), SpoolStartError> {
+        let mut ops = ops.peekable();
+        while ops.peek().is_some() {
+            let entry =
+                SpoolEntry { ops: ops.by_ref().take(MAX_OPS).collect(), inline: Bytes::new(), head: 0 };
+            self.log.submit_blocking(entry).map_err(|e| std::io::Error::other(e.to_string()))?;
+        }
+        Ok(())
     }
 
     /// Reads every file and deletes those that cannot be read.
@@ -203,8 +226,7 @@ impl Spool {
                     "{} {} of {} was deleted: it cannot be read",
                     file.queue, file.id, file.owner
                 ));
-                let entry = SpoolEntry { ops: vec![Op::Purge(file.unique)], inline: Bytes::new(), head: 0 };
-                self.log.submit_blocking(entry).map_err(|e| std::io::Error::other(e.to_string()))?;
+                self.log_blocking(std::iter::once(Op::Purge(file.unique)))?;
             }
         }
         Ok(lost)

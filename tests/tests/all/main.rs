@@ -5,6 +5,7 @@
 
 mod console;
 mod crash;
+mod damage;
 mod foreign;
 mod fuzz;
 mod hostile;

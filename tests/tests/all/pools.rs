@@ -31,6 +31,19 @@ fn a_mail_box_comes_back_from_a_backup() {
          assert sorted(subjects(c)) == sorted(f'n{i}' for i in range(20))\nassert count(c, 'kept') == 5\n",
         &[running.port("imap").to_string()],
     );
+    // The pool is lost; a salvage of what was put aside makes it anew.
+    assert!(running.shutdown().success());
+    let salvaged = system.path().join("salvaged").display().to_string();
+    assert_eq!(system.tool("salvage", &["IMAPPOOL", &salvaged]).0, 0);
+    let pool = system.path().join("pools/IMAPPOOL");
+    std::fs::rename(&pool, system.path().join("aside")).unwrap();
+    let (rc, answer) = system.tool("restore", &["IMAPPOOL", &salvaged]);
+    assert!(rc == 0 && answer.contains("an empty one has been made"), "{answer}");
+    let running = system.start();
+    python::run(
+        "c = login(sys.argv[1], 'vmuser1', 'secret1')\nassert count(c) == 20\nassert count(c, 'kept') == 5\n",
+        &[running.port("imap").to_string()],
+    );
 }
 
 #[test]

@@ -124,14 +124,24 @@ impl BatchHeader {
         batch[4..8].copy_from_slice(&crc.to_le_bytes());
     }
 
+    /// The checksum that a sealed batch carries.
+    pub(crate) fn checksum(batch: &[u8]) -> u32 {
+        u32_at(batch, 4)
+    }
+
+    /// Whether the table of `batch` adds up to its length.
+    pub(crate) fn adds_up(&self, batch: &[u8]) -> bool {
+        let table = 4 * self.count as usize;
+        let Some(lengths) = batch.get(BATCH_HEADER..BATCH_HEADER + table) else { return false };
+        let sum: u64 = lengths.chunks_exact(4).map(|c| u64::from(u32_at(c, 0))).sum();
+        table as u64 + sum == u64::from(self.body)
+    }
+
     /// Whether `batch` (header, table, payloads) is what was sealed, and its table adds up.
     pub(crate) fn verify(&self, batch: &[u8]) -> bool {
         let end = BATCH_HEADER + self.body as usize;
         let Some(covered) = batch.get(8..end) else { return false };
-        let table = 4 * self.count as usize;
-        let Some(lengths) = batch.get(BATCH_HEADER..BATCH_HEADER + table) else { return false };
-        let sum: u64 = lengths.chunks_exact(4).map(|c| u64::from(u32_at(c, 0))).sum();
-        crc32c::crc32c(covered) == u32_at(batch, 4) && table as u64 + sum == u64::from(self.body)
+        crc32c::crc32c(covered) == Self::checksum(batch) && self.adds_up(batch)
     }
 }
 

@@ -10,9 +10,15 @@
 //! - a failed write or sync takes the log offline for good; it is never tried again, only reopened and recovered;
 //! - the queue is bounded; a full one makes submitters wait, never fail.
 //!
-//! Not here: living on after damage. A batch that the disk gives back changed ends the log like a torn one, sound batches
-//! behind it included ([`Recovered::unsound`] names it), and their addresses are used again. And what is alive in a segment. The owner knows, and recycles through [`LogSpace::recycle`].
+//! - a log that is closed ends with a batch without entries, so that damage to the last batch with entries is told from one
+//!   that a crash cut off.
+//!
+//! A batch that the disk gives back changed does not end the log: recovery tells the owner of it ([`LogFound::Damage`]) and goes
+//! on with the sound batches behind it, unless the owner refuses.
+//!
+//! Not here: what is alive in a segment. The owner knows, and recycles through [`LogSpace::recycle`].
 
+mod damage;
 mod format;
 mod recover;
 mod space;
@@ -20,7 +26,8 @@ mod writer;
 
 use bytes::Bytes;
 
-pub use recover::{Recovered, RecoveredEntry, format};
+pub use damage::{DamagedBatch, DamagedStretch, Hole};
+pub use recover::{LogFound, Recovered, RecoveredEntry, format};
 pub use space::{LogPin, LogSpace, SegmentInfo};
 pub use writer::Log;
 

@@ -4,13 +4,14 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
-use super::format::{SegmentHeader, VERSION};
+use super::damage::DamagedStretch;
+use super::format::{BatchHeader, SegmentHeader, VERSION};
 use super::space::{LogSpace, for_each_entry};
 use super::writer::{Log, Tail};
 use super::{LogAddr, LogConfig, LogOwner};
 use crate::BLOCK;
 use crate::error::{OpenError, ReadError};
-use crate::io::Dasd;
+use crate::io::{Dasd, Disk};
 
 /// An entry found again by recovery.
 #[derive(Debug, Clone)]
@@ -21,6 +22,15 @@ pub struct RecoveredEntry {
     pub payload: Bytes,
     /// Position behind the batch that holds the entry.
     pub end: LogAddr,
+}
+
+/// What recovery finds, in the order of the log.
+#[derive(Debug, Clone)]
+pub enum LogFound {
+    /// An entry as it was written.
+    Entry(RecoveredEntry),
+    /// Damage, with sound batches behind it.
+    Damage(DamagedStretch),
 }
 
 /// A log whose entries have been read back and that waits for its owner.
@@ -58,54 +68,64 @@ pub fn format(dasd: Arc<dyn Dasd>, config: &LogConfig, ring_id: u64) -> Result<(
 }
 
 impl Recovered {
-    /// Opens the log and calls `each` with every entry from position `from` to the last sound batch.
+    /// Opens the log and calls `each` with everything from position `from` to the last sound batch.
     ///
     /// # Errors
-    /// [`OpenError`]; or the first error of `each`, converted.
+    /// [`OpenError`]; or the first error of `each`, converted: so an owner refuses damage.
     pub fn open<E: From<OpenError>>(
         dasd: Arc<dyn Dasd>,
         config: &LogConfig,
         from: LogAddr,
-        mut each: impl FnMut(RecoveredEntry) -> Result<(), E>,
+        mut each: impl FnMut(LogFound) -> Result<(), E>,
     ) -> Result<Self, E> {
         let space = load(dasd, config)?;
+        let len = space.segment_bytes();
         let mut at = from;
         let mut epoch = 0;
-        let unsound;
-        loop {
-            let len = space.segment_bytes();
-            let next = LogAddr((at.0.div_ceil(len)) * len + BLOCK);
+        let mut marked = true;
+        let unsound = loop {
+            let next = LogAddr(at.0.div_ceil(len) * len + BLOCK);
             let mut found = None;
             for place in [at, next] {
-                let batch = space.batch_at(place).map_err(read_error)?;
-                if let Some((header, batch)) = batch
-                    && header.prev_end == at.0
-                    && header.epoch >= epoch
-                {
-                    found = Some((place, header, batch));
+                let follows = |h: &BatchHeader| h.prev_end == at.0 && h.epoch >= epoch;
+                found = space.batch_at(place).map_err(read_error)?.filter(|(header, _)| follows(header));
+                if found.is_some() {
                     break;
                 }
             }
-            let Some((place, header, batch)) = found else {
-                unsound = [at, next].into_iter().find(|place| space.unsound_at(*place, at, epoch));
-                break;
+            let (header, batch) = match found {
+                Some(found) => found,
+                None => match space.damage_after(at, epoch).map_err(read_error)? {
+                    Some((stretch, header, batch)) => {
+                        tracing::error!(
+                            log = config.prefix,
+                            from = stretch.from.0,
+                            to = stretch.to.0,
+                            "log is damaged"
+                        );
+                        each(LogFound::Damage(stretch))?;
+                        (header, batch)
+                    }
+                    None => break [at, next].into_iter().find(|place| space.unsound_at(*place, at, epoch)),
+                },
             };
-            let end = LogAddr(place.0 + header.extent());
+            let end = LogAddr(header.addr + header.extent());
             let mut entries = Vec::with_capacity(header.count as usize);
-            for_each_entry(place, &header, &batch, &mut |addr, payload| {
+            for_each_entry(LogAddr(header.addr), &header, &batch, &mut |addr, payload| {
                 entries.push(RecoveredEntry { addr, payload, end });
             });
             for entry in entries {
-                each(entry)?;
+                each(LogFound::Entry(entry))?;
             }
             epoch = header.epoch;
+            marked = header.count == 0;
             at = end;
-        }
+        };
         if let Some(place) = unsound {
             tracing::warn!(
                 log = config.prefix,
                 address = place.0,
-                "log ends at a batch that was not finished before a crash, or was damaged since"
+                "log ends at a batch that a crash cut off; nobody was told that it is safe"
             );
         }
         // `at` may be the very end of a segment, which is written as an offset of zero in the next.
@@ -114,7 +134,7 @@ impl Recovered {
         if space.segment(seq).is_none() {
             return Err(OpenError::State("the log segment of the recovery position is missing").into());
         }
-        Ok(Self { space, tail: Tail { at, seq, epoch: epoch + 1 }, unsound })
+        Ok(Self { space, tail: Tail { at, seq, epoch: epoch + 1, marked }, unsound })
     }
 
     /// The readable side of the log.
@@ -127,10 +147,8 @@ impl Recovered {
         self.tail.at
     }
 
-    /// The batch that ended the log because its contents do not fit its header, if one did.
-    ///
-    /// After a crash that is the batch that was being written, and nobody was told that it is safe. After a clean stop it is
-    /// damage, and what was written behind it is lost with it.
+    /// The batch that ended the log because its contents do not fit its header, if one did: the one that a crash cut off. After
+    /// a clean stop a mark stands behind the last batch, so that damage to it is told from this.
     pub fn unsound(&self) -> Option<LogAddr> {
         self.unsound
     }
@@ -164,7 +182,10 @@ fn load(dasd: Arc<dyn Dasd>, config: &LogConfig) -> Result<LogSpace, OpenError> 
         }
         let mut block = vec![0; BLOCK as usize];
         disk.read_at(&mut block, 0)?;
-        let header = SegmentHeader::decode(&block);
+        let header = match SegmentHeader::decode(&block) {
+            Some(header) => Some(header),
+            None => header_from_batch(&*disk, &block, config)?,
+        };
         if let Some(h) = header {
             if h.version != VERSION {
                 return Err(OpenError::Version { name, found: h.version, known: VERSION });
@@ -189,4 +210,28 @@ fn load(dasd: Arc<dyn Dasd>, config: &LogConfig) -> Result<LogSpace, OpenError> 
         space.ring.adopt(name, disk, header);
     }
     Ok(space)
+}
+
+/// The header of a segment whose first block is damaged, from the first batch in it: a batch says where it belongs. A segment
+/// that is not in use has zeros in its first block.
+fn header_from_batch(
+    disk: &dyn Disk,
+    first: &[u8],
+    config: &LogConfig,
+) -> Result<Option<SegmentHeader>, OpenError> {
+    let len = disk.len()?;
+    if first.iter().all(|b| *b == 0) || len != config.segment_bytes {
+        return Ok(None);
+    }
+    let mut batch = vec![0; BLOCK as usize];
+    disk.read_at(&mut batch, BLOCK)?;
+    let Some(header) = BatchHeader::decode(&batch) else { return Ok(None) };
+    if header.addr % len != BLOCK || header.extent() > len - BLOCK {
+        return Ok(None);
+    }
+    batch.resize(usize::try_from(header.extent()).unwrap_or(0), 0);
+    disk.read_at(&mut batch, BLOCK)?;
+    let blocks = u32::try_from(len / BLOCK).unwrap_or(0);
+    let rebuilt = SegmentHeader { version: VERSION, blocks, ring: header.ring, seq: header.addr / len };
+    Ok(header.verify(&batch).then_some(rebuilt))
 }

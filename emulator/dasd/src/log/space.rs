@@ -14,6 +14,7 @@ use parking_lot::Mutex;
 use super::format::{BATCH_HEADER, BatchHeader, SegmentHeader, VERSION, u32_at};
 use super::{LogAddr, LogConfig};
 use crate::BLOCK;
+use crate::buffers::Buffers;
 use crate::error::{OpenError, ReadError};
 use crate::io::{Dasd, Disk};
 
@@ -52,6 +53,7 @@ pub(crate) struct Ring {
     pub(crate) dasd: Arc<dyn Dasd>,
     pub(crate) config: LogConfig,
     pub(crate) id: u64,
+    buffers: Arc<Buffers>,
     state: Mutex<State>,
 }
 
@@ -63,7 +65,7 @@ pub struct LogSpace {
 
 impl LogSpace {
     pub(crate) fn new(dasd: Arc<dyn Dasd>, config: LogConfig, id: u64) -> Self {
-        Self { ring: Arc::new(Ring { dasd, config, id, state: Mutex::default() }) }
+        Self { ring: Arc::new(Ring { dasd, config, id, buffers: Arc::default(), state: Mutex::default() }) }
     }
 
     fn split(&self, addr: LogAddr) -> (u64, u64) {
@@ -109,9 +111,7 @@ impl LogSpace {
         if pin.0.seq != seq || offset + len as u64 > self.ring.config.segment_bytes {
             return Err(ReadError::NoSuchAddress(addr.0));
         }
-        let mut buf = vec![0; len];
-        pin.0.disk.read_at(&mut buf, offset)?;
-        Ok(Bytes::from(buf))
+        Ok(self.ring.buffers.fill(len, |octets| pin.0.disk.read_at(octets, offset))?)
     }
 
     /// [`Self::read_pinned`] if that needs no waiting for a device; `None` if it would.
@@ -123,8 +123,7 @@ impl LogSpace {
         if pin.0.seq != seq || offset + len as u64 > self.ring.config.segment_bytes {
             return Err(ReadError::NoSuchAddress(addr.0));
         }
-        let mut buf = vec![0; len];
-        Ok(pin.0.disk.read_cached(&mut buf, offset)?.then(|| Bytes::from(buf)))
+        Ok(self.ring.buffers.try_fill(len, |octets| pin.0.disk.read_cached(octets, offset))?)
     }
 
     /// Length of every segment in octets.
@@ -155,7 +154,7 @@ impl LogSpace {
         true
     }
 
-    /// Calls `each` with every entry of segment `seq`, in order; stops at its end or at the first damaged batch.
+    /// Calls `each` with every entry of segment `seq`, in order, damaged batches left out.
     ///
     /// # Errors
     /// [`ReadError`] of the disk or of a segment that is not in use.
@@ -164,11 +163,16 @@ impl LogSpace {
         if self.segment(seq).is_none() {
             return Err(ReadError::NoSuchAddress(at.0));
         }
-        while let Some((header, batch)) = self.batch_at(at)? {
-            for_each_entry(at, &header, &batch, &mut each);
-            at = LogAddr(at.0 + header.extent());
-            if self.seq_of(at) != seq {
-                break;
+        let mut epoch = 0;
+        while self.seq_of(at) == seq {
+            // What an earlier opening of the log left behind its end is of an earlier epoch.
+            match self.batch_at(at)?.filter(|(header, _)| header.epoch >= epoch) {
+                Some((header, batch)) => {
+                    for_each_entry(at, &header, &batch, &mut each);
+                    epoch = header.epoch;
+                    at = LogAddr(at.0 + header.extent());
+                }
+                None => at = LogAddr(at.0 + BLOCK),
             }
         }
         Ok(())
@@ -190,6 +194,12 @@ impl LogSpace {
 
     /// The sound batch at `addr`, or `None` when there is none.
     pub(crate) fn batch_at(&self, addr: LogAddr) -> Result<Option<(BatchHeader, Bytes)>, ReadError> {
+        let found = self.batch_as_it_is(addr)?;
+        Ok(found.filter(|(header, octets)| header.verify(octets)))
+    }
+
+    /// The octets at `addr` that its header says are a batch of this ring there; not verified.
+    pub(crate) fn batch_as_it_is(&self, addr: LogAddr) -> Result<Option<(BatchHeader, Bytes)>, ReadError> {
         let (seq, offset) = self.split(addr);
         let room = self.ring.config.segment_bytes - offset;
         let Some(segment) = self.segment(seq).filter(|_| offset >= BLOCK && room >= BLOCK) else {
@@ -213,7 +223,7 @@ impl LogSpace {
                 other => other?,
             }
         }
-        Ok(header.verify(&first).then(|| (header, Bytes::from(first))))
+        Ok(Some((header, Bytes::from(first))))
     }
 }
 

@@ -30,6 +30,8 @@ pub(crate) struct Tail {
     pub(crate) at: LogAddr,
     pub(crate) seq: u64,
     pub(crate) epoch: u64,
+    /// Nothing was logged since the mark of the last close.
+    pub(crate) marked: bool,
 }
 
 /// A log in use. Dropping it closes it; entries already queued are still written.
@@ -151,6 +153,11 @@ impl<O: LogOwner> Log<O> {
         self.offline.get().cloned()
     }
 
+    /// Whether somebody has closed it, or is about to be done with that.
+    pub fn is_closed(&self) -> bool {
+        self.queue.is_closed()
+    }
+
     /// Greatest payload of one entry in octets.
     pub fn max_entry(&self) -> u64 {
         max_entry(&self.space)
@@ -245,11 +252,11 @@ impl<O: LogOwner> Writer<O> {
         loop {
             if carry.is_none() {
                 if self.closing {
-                    return;
+                    return self.mark_end();
                 }
                 match self.rx.blocking_recv() {
                     Some(message) => carry = self.take(message),
-                    None => return,
+                    None => return self.mark_end(),
                 }
             }
             let Some(first) = carry.take() else { continue };
@@ -423,9 +430,21 @@ impl<O: LogOwner> Writer<O> {
             return Err(self.go_offline(&error));
         }
         self.tail.at = LogAddr(addr.0 + header.extent());
+        self.tail.marked = batch.is_empty();
         // One huge batch must not keep its buffer for ever.
         self.buffer.shrink_to(2 * self.space.ring.config.batch_bytes as usize);
         Ok(addrs)
+    }
+
+    /// Writes a batch without entries behind the last, so that from now on a torn batch before it can only be damage. Nobody waits
+    /// for it: without it the log is as good as after a crash.
+    fn mark_end(&mut self) {
+        if self.tail.marked {
+            return;
+        }
+        if let Err(error) = self.write(&[], false) {
+            tracing::debug!(%error, "the log was closed without a mark");
+        }
     }
 
     /// Goes on in a fresh segment. Its stamp becomes durable with the batch that follows.

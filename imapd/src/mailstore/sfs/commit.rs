@@ -6,7 +6,8 @@ use std::collections::BTreeMap;
 use bytes::Bytes;
 use cms::cp::name::DirName;
 use cms::csl::{
-    CommitOption, CslError, EraseScope, FileRef, Intent, OpenOptions, SfsObject, Token, WorkUnitId,
+    CommitOption, CslError, EraseScope, FileRef, Intent, OpenOptions, ReasonCode, SfsObject, Token,
+    WorkUnitId,
 };
 
 use super::{SfsBackend, mailbox_index, note, note_file, note_index, store_error};
@@ -68,6 +69,7 @@ impl SfsBackend {
                     mailboxes.0.insert(1, first.to_vec());
                     mailboxes.0.insert(2, second.to_vec());
                 }
+                Op::PutEntries(entries) => self.put_entries(&top, &entries.records(), unit).await?,
                 Op::PutRow(row) => {
                     let (record, continuation) = mailbox_index::mailbox(&row);
                     mailboxes.0.insert(row.slot, record.to_vec());
@@ -116,6 +118,23 @@ impl SfsBackend {
             self.put_records(&super::mailbox_index_file(&top)?, mailboxes, mailbox_index::LRECL, unit)
                 .await?;
         }
+        Ok(())
+    }
+
+    /// Writes the file anew; without records there is no file.
+    async fn put_entries(&self, top: &DirName, records: &[Bytes], unit: WorkUnitId) -> Result<(), StepError> {
+        let file = super::entries_file(top)?;
+        if records.is_empty() {
+            return match self.erase(file, unit).await {
+                Err(e) if e.reason != ReasonCode::FileNotFound => Err(e.into()),
+                _ => Ok(()),
+            };
+        }
+        let opened = self.csl.dmsopen(&file, Intent::Replace, &OpenOptions::variable(), unit).await?;
+        for record in records {
+            self.csl.dmswrite(opened.token, 1, record.clone(), CommitOption::NoCommit).await?;
+        }
+        self.csl.dmsclose(opened.token, CommitOption::NoCommit).await?;
         Ok(())
     }
 

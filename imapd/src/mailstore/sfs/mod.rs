@@ -3,6 +3,7 @@
 //! | file | in | form |
 //! |---|---|---|
 //! | `MAILBOX INDEX` | the user's top directory | [`mailbox_index`]: RECFM F, one record a mailbox, replaced in place |
+//! | `MAILBOX ENTRIES` | the same, when there are any | [`super::entries`]: RECFM V, one record an entry, replaced as a whole |
 //! | `NOTE INDEX` | each mailbox's directory | [`note_index`]: RECFM F, one record a message, replaced in place |
 //! | `<UID> NOTE` | each mailbox's directory | [`note_file`]: RECFM V, one record a line; the UID as 8 hexadecimal digits |
 //!
@@ -20,7 +21,7 @@ use cms::cp::name::{DirName, FileName, FilePoolId, FileType};
 use cms::csl::{Csl, CslError, FileId, FileRef, ReasonCode, WorkUnitId};
 use futures::FutureExt;
 
-use super::backend::{Answer, Backend, LoadedMailbox, LoadedUser, Op};
+use super::backend::{Answer, Backend, LoadedMailbox, LoadedUser, Op, SpaceFigures};
 use super::error::StoreError;
 use super::types::{MessageRecord, NoteMarks, Uid};
 use crate::vm::UserId;
@@ -73,6 +74,10 @@ fn file(dir: &DirName, name: &str, kind: &str) -> Result<FileRef, StoreError> {
 
 fn mailbox_index_file(top: &DirName) -> Result<FileRef, StoreError> {
     file(top, "MAILBOX", "INDEX")
+}
+
+fn entries_file(top: &DirName) -> Result<FileRef, StoreError> {
+    file(top, "MAILBOX", "ENTRIES")
 }
 
 fn note_index_file(dir: &DirName) -> Result<FileRef, StoreError> {
@@ -135,6 +140,19 @@ impl Backend for SfsBackend {
             }
         }
         .boxed()
+    }
+
+    fn space(&self, user: UserId) -> Answer<'_, SpaceFigures> {
+        async move {
+            let space = self.csl.dmsqlimu(user, self.pool).await.map_err(|e| store_error(&e))?;
+            Ok(SpaceFigures { used: space.used, limit: space.limit })
+        }
+        .boxed()
+    }
+
+    fn set_space(&self, user: UserId, blocks: u64) -> Answer<'_, ()> {
+        async move { self.csl.modify_user(user, self.pool, blocks).await.map_err(|e| store_error(&e)) }
+            .boxed()
     }
 
     fn delete_user(&self, user: UserId) -> Answer<'_, ()> {

@@ -7,6 +7,7 @@ use cms::csl::{CslError, FileRef, Intent, OpenOptions, ReasonCode, Token, WorkUn
 
 use super::{SfsBackend, mailbox_index, note, note_file, note_index, store_error};
 use crate::mailstore::backend::{LoadedMailbox, LoadedUser};
+use crate::mailstore::entries::Entries;
 use crate::mailstore::error::StoreError;
 use crate::mailstore::types::MessageRecord;
 use crate::vm::UserId;
@@ -30,7 +31,29 @@ impl SfsBackend {
             }
             Err(e) => Err(e),
         };
-        self.end(unit, read).await?.map(|image| mailbox_index::load(&image)).transpose()
+        let Some(image) = self.end(unit, read).await? else { return Ok(None) };
+        let entries = self.read_entries(user).await?;
+        Ok(Some(LoadedUser { entries, ..mailbox_index::load(&image)? }))
+    }
+
+    async fn read_entries(&self, user: UserId) -> Result<Entries, StoreError> {
+        let file = super::entries_file(&self.top(user))?;
+        let unit = self.csl.dmsgetwu().map_err(|e| store_error(&e))?;
+        let read = match self.variable_records(&file, unit).await {
+            Err(e) if e.reason == ReasonCode::FileNotFound => Ok(Vec::new()),
+            other => other,
+        };
+        Entries::read(&self.end(unit, read).await?)
+    }
+
+    /// All records of a RECFM V file.
+    async fn variable_records(&self, file: &FileRef, unit: WorkUnitId) -> Result<Vec<Bytes>, CslError> {
+        let opened = self.csl.dmsopen(file, Intent::Read, &OpenOptions::default(), unit).await?;
+        let mut records = Vec::new();
+        for _ in 0..opened.status.records {
+            records.push(self.csl.dmsread(opened.token, 1, CALL).await?.data);
+        }
+        Ok(records)
     }
 
     pub(super) async fn read_note_index(&self, user: UserId, dir: &str) -> Result<LoadedMailbox, StoreError> {

@@ -1,0 +1,145 @@
+//! GETMETADATA (RFC 5464): annotations of a mailbox, or with an empty name of the server.
+//!
+//! Private entries of the server are each user's own; shared ones say what the configuration says. A mailbox has one owner, so that
+//! its shared entries are seen by who can see the mailbox and its private ones by the owner.
+
+use super::{Done, name, user};
+use crate::mailstore::entries::OF_USER;
+use crate::mailstore::{Attributes, StoreError, UserStore};
+use crate::session::{About, Out, Reply, Session};
+use crate::syntax::ast::{Depth, MailboxArg, MetadataOptions};
+use crate::syntax::mailbox_name::{MailboxName, NameForm};
+use crate::syntax::quote;
+
+/// Shows annotations.
+///
+/// # Errors
+/// When the mailbox does not exist.
+pub fn run(
+    session: &mut Session,
+    mailbox: MailboxArg,
+    options: MetadataOptions,
+    entries: &[String],
+    out: &mut Out<'_>,
+) -> Done {
+    if let Some(reply) = entries.iter().find_map(|entry| check(entry).err()) {
+        return Ok(reply);
+    }
+    let user = user(session)?;
+    let form = session.enabled.name_form();
+    let longest = if mailbox.0.is_empty() {
+        show(out.buf, &user, None, Some(&session.server.about), options, entries, form)
+    } else {
+        match name(session, &mailbox) {
+            Ok(name) => {
+                let known = user.catalog().get(&name).is_some_and(|r| r.attributes.has(Attributes::EXISTS));
+                if !known {
+                    return Err(StoreError::NoSuchMailbox.into());
+                }
+                show(out.buf, &user, Some(&name), None, options, entries, form)
+            }
+            Err(reply) => return Ok(reply),
+        }
+    };
+    const DONE: &str = "GETMETADATA completed";
+    Ok(match longest {
+        Some(size) => Reply::ok_code(format!("METADATA LONGENTRIES {size}"), DONE),
+        None => Reply::ok(DONE),
+    })
+}
+
+/// Whether an entry can be asked for (RFC 5464 section 3.2); one of the two scopes alone stands for what is below.
+pub(super) fn check(entry: &str) -> Result<(), Reply> {
+    let scoped = ["/private", "/shared"].iter().filter_map(|scope| entry.strip_prefix(scope));
+    let scoped = scoped.into_iter().any(|rest| rest.is_empty() || rest.starts_with('/'));
+    let odd = |c: char| matches!(c, '*' | '%') || !c.is_ascii() || c.is_ascii_control();
+    if !scoped || entry.ends_with('/') || entry.contains("//") || entry.chars().any(odd) {
+        return Err(Reply::bad("An entry is /private/name or /shared/name"));
+    }
+    Ok(())
+}
+
+/// Appends the METADATA response with what there is; the size of the longest value left out for its length.
+pub(super) fn show(
+    out: &mut Vec<u8>,
+    user: &UserStore,
+    mailbox: Option<&MailboxName>,
+    about: Option<&About>,
+    options: MetadataOptions,
+    asked: &[String],
+    form: NameForm,
+) -> Option<usize> {
+    let wanted = |name: &str| asked.iter().any(|entry| is_wanted(name, entry, options.depth));
+    let catalog = user.catalog();
+    let of = mailbox.map_or(Some(OF_USER), |name| catalog.get(name).map(|row| row.id))?;
+    let own = catalog.entries.annotations(of).map(|(name, value)| (name, &value[..]));
+    let said = [
+        ("/shared/admin", about.and_then(|a| a.admin.as_deref())),
+        ("/shared/comment", about.and_then(|a| a.comment.as_deref())),
+    ];
+    let said = said.into_iter().filter_map(|(name, value)| Some((name, value?.as_bytes())));
+    let mut longest = None;
+    let mut found = Vec::new();
+    for (name, value) in own.chain(said).filter(|(name, _)| wanted(name)) {
+        if options.max_size.is_some_and(|most| value.len() > most as usize) {
+            longest = longest.max(Some(value.len()));
+            continue;
+        }
+        if !found.is_empty() {
+            found.push(b' ');
+        }
+        quote::astring(&mut found, name.as_bytes());
+        found.push(b' ');
+        if value.contains(&0) {
+            // Only a binary literal can carry it.
+            found.extend_from_slice(format!("~{{{}}}\r\n", value.len()).as_bytes());
+            found.extend_from_slice(value);
+        } else {
+            quote::string(&mut found, value);
+        }
+    }
+    if !found.is_empty() {
+        out.extend_from_slice(b"* METADATA ");
+        match mailbox {
+            Some(name) => name.write(out, form),
+            None => out.extend_from_slice(b"\"\""),
+        }
+        out.extend_from_slice(b" (");
+        out.extend_from_slice(&found);
+        out.extend_from_slice(b")\r\n");
+    }
+    longest
+}
+
+fn is_wanted(name: &str, entry: &str, depth: Depth) -> bool {
+    let Some(rest) = name.strip_prefix(entry) else { return false };
+    match (depth, rest.strip_prefix('/')) {
+        (_, None) => rest.is_empty(),
+        (Depth::Zero, Some(_)) => false,
+        (Depth::One, Some(below)) => !below.contains('/'),
+        (Depth::Infinity, Some(_)) => true,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names() {
+        for good in ["/private", "/private/comment", "/shared/vendor/x/y"] {
+            assert!(check(good).is_ok(), "{good}");
+        }
+        for bad in ["", "comment", "/privates", "/private/", "/shared//x", "/private/a*", "/private/\u{e4}"] {
+            assert!(check(bad).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn depths() {
+        let wanted = |name, depth| is_wanted(name, "/private/a", depth);
+        assert!(wanted("/private/a", Depth::Zero) && !wanted("/private/a/b", Depth::Zero));
+        assert!(wanted("/private/a/b", Depth::One) && !wanted("/private/a/b/c", Depth::One));
+        assert!(wanted("/private/a/b/c", Depth::Infinity) && !wanted("/private/ab", Depth::Infinity));
+    }
+}

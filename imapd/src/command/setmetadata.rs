@@ -1,0 +1,42 @@
+//! SETMETADATA (RFC 5464 section 4.3).
+
+use bytes::Bytes;
+
+use super::{Done, getmetadata, name, user};
+use crate::mailstore::entries::{MAX_NAME, MAX_VALUE};
+use crate::session::{Reply, Session};
+use crate::syntax::ast::MailboxArg;
+
+/// Sets annotations of a mailbox, or with an empty name the user's own of the server, all or none.
+///
+/// # Errors
+/// When the mailbox does not exist, or too much is kept already.
+pub async fn run(session: &mut Session, mailbox: MailboxArg, values: Vec<(String, Option<Bytes>)>) -> Done {
+    for (entry, value) in &values {
+        if let Err(reply) = getmetadata::check(entry) {
+            return Ok(reply);
+        }
+        if value.as_ref().is_some_and(|v| v.len() > MAX_VALUE) {
+            return Ok(Reply::no(format!("METADATA MAXSIZE {MAX_VALUE}"), "Value is too long"));
+        }
+        if entry.len() > MAX_NAME {
+            return Ok(Reply::no("LIMIT", "Name of the entry is too long"));
+        }
+        if matches!(entry.as_str(), "/private" | "/shared") {
+            return Ok(Reply::bad("A scope alone is no entry"));
+        }
+        if mailbox.0.is_empty() && entry.starts_with("/shared/") {
+            return Ok(Reply::no("NOPERM", "The configuration says what the server's shared entries are"));
+        }
+    }
+    let of = if mailbox.0.is_empty() {
+        None
+    } else {
+        match name(session, &mailbox) {
+            Ok(name) => Some(name),
+            Err(reply) => return Ok(reply),
+        }
+    };
+    user(session)?.annotate(of, values).await?;
+    Ok(Reply::ok("SETMETADATA completed"))
+}

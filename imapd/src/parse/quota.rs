@@ -1,0 +1,61 @@
+//! `GETQUOTA`, `GETQUOTAROOT`, `SETQUOTA` (RFC 9208 section 7).
+
+use bytes::Bytes;
+use nom::Parser;
+use nom::bytes::complete::take_while_m_n;
+use nom::character::complete::char;
+use nom::combinator::map_opt;
+use nom::multi::separated_list0;
+use nom::sequence::{delimited, preceded, separated_pair};
+
+use super::{Input, Parsed, prim};
+use crate::syntax::ast::{Command, QuotaResource};
+
+/// `GETQUOTA`
+///
+/// # Errors
+/// Where the grammar is broken.
+pub fn getquota<'a>(_: &'a Bytes, input: Input<'a>) -> Parsed<'a, Command> {
+    let (rest, root) = preceded(prim::sp, prim::astring).parse(input)?;
+    Ok((rest, Command::GetQuota { root }))
+}
+
+/// `GETQUOTAROOT`
+///
+/// # Errors
+/// Where the grammar is broken.
+pub fn getquotaroot<'a>(_: &'a Bytes, input: Input<'a>) -> Parsed<'a, Command> {
+    let (rest, mailbox) = preceded(prim::sp, prim::mailbox).parse(input)?;
+    Ok((rest, Command::GetQuotaRoot { mailbox }))
+}
+
+/// `SETQUOTA`
+///
+/// # Errors
+/// Where the grammar is broken.
+pub fn setquota<'a>(_: &'a Bytes, input: Input<'a>) -> Parsed<'a, Command> {
+    let (rest, root) = delimited(prim::sp, prim::astring, prim::sp).parse(input)?;
+    let limit = separated_pair(resource, prim::sp, number64);
+    let (rest, limits) = delimited(char('('), separated_list0(prim::sp, limit), char(')')).parse(rest)?;
+    Ok((rest, Command::SetQuota { root, limits }))
+}
+
+fn resource(input: Input<'_>) -> Parsed<'_, QuotaResource> {
+    let (rest, name) = prim::atom(input)?;
+    let resource = match name.to_ascii_uppercase().as_slice() {
+        b"STORAGE" => QuotaResource::Storage,
+        b"MESSAGE" => QuotaResource::Message,
+        b"MAILBOX" => QuotaResource::Mailbox,
+        _ => QuotaResource::Unknown,
+    };
+    Ok((rest, resource))
+}
+
+/// `number64`: 63 bits (RFC 9208 section 7).
+fn number64(input: Input<'_>) -> Parsed<'_, u64> {
+    map_opt(take_while_m_n(1, 19, |b: u8| b.is_ascii_digit()), |digits: &[u8]| {
+        let n: u64 = std::str::from_utf8(digits).ok()?.parse().ok()?;
+        (n <= i64::MAX as u64).then_some(n)
+    })
+    .parse(input)
+}

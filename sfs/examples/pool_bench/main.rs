@@ -1,0 +1,126 @@
+//! Measures a file pool on a real folder against the raw disk, in ratios of the same run.
+//!
+//! `cargo run --release -p sfs --example pool_bench -- FOLDER [SECONDS [FILES]]`: durable commits with 1 and 64 committers, against a
+//! bare write and sync and against the log alone; reads through CSL and IUCV; a directory of 100,000 files; space and stalls
+//! under churn; a pool of FILES (1,000,000) files that is opened after a sudden end. Each line ends with the budget.
+#![allow(clippy::unwrap_used, clippy::print_stdout, reason = "a program for developers")]
+
+mod churn;
+mod commits;
+mod many;
+mod reads;
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use cp::clock::ManualClock;
+use dasd::{Dasd, HostDasd};
+use jiff::Timestamp;
+use sfs::pool::{DirPath, OpenRequest, Pool, PoolConfig, Token, WorkUnit};
+use sfs::types::{Attributes, FileId, Intent};
+
+/// Octets of a note.
+const NOTE: usize = 10 << 10;
+/// Octets of an index record.
+const INDEX: u32 = 200;
+
+fn dir(space: &str) -> DirPath<'_> {
+    DirPath { space, levels: &[] }
+}
+
+fn open(
+    unit: &WorkUnit,
+    space: &str,
+    name: &str,
+    kind: &str,
+    intent: Intent,
+    attributes: Attributes,
+) -> Token {
+    let id = FileId::new(name.parse().unwrap(), kind.parse().unwrap());
+    unit.open(&OpenRequest { dir: dir(space), id, intent, attributes, allow_empty: false }).unwrap().token
+}
+
+/// First argument of the process that makes the pool of many files.
+const MAKE_AND_DIE: &str = "make-and-die";
+
+fn pool_in(dasd: &Arc<dyn Dasd>) -> Pool {
+    Pool::generate(dasd, &PoolConfig::default(), 1).unwrap();
+    Pool::open(dasd, &PoolConfig::default(), Arc::new(ManualClock::new(Timestamp::UNIX_EPOCH))).unwrap()
+}
+
+fn folder(path: &Path, name: &str) -> Arc<dyn Dasd> {
+    let path = path.join(name);
+    std::fs::create_dir_all(&path).unwrap();
+    Arc::new(HostDasd::new(path).unwrap())
+}
+
+async fn measure_commits(dasd: &Arc<dyn Dasd>, pool: &Pool, time: Duration) {
+    let raw = commits::raw_sync(dasd, time);
+    println!("raw write and sync of 12 KB: {raw:.0}/s");
+    let (one, slow) = commits::commits(pool, 1, time).await;
+    println!("1 committer: {one:.0}/s; slow: {slow:?}");
+    println!("  cost against a raw sync: {:.2} (at most 2)", raw / one);
+    let log = commits::raw_log(dasd, 64, time).await;
+    println!("the log alone, 64 submitters: {log:.0}/s");
+    let (many, slow) = commits::commits(pool, 64, time).await;
+    println!("64 committers: {many:.0}/s; slow: {slow:?}");
+    println!("  against the log alone: {:.2} (at least 0.6)", many / log);
+    println!("  against one committer: {:.1} (at least 8)", many / one);
+}
+
+async fn measure_reads(dasd: &Arc<dyn Dasd>, pool: &Pool) {
+    let note = reads::through_csl(pool).await;
+    println!("open, read, close of a cached note through CSL and IUCV: {note:?} (at most 15 us)");
+    let (host, ours) = reads::sequential(dasd, pool).await;
+    println!(
+        "sequential read: {:.2} GB/s, host {:.2} GB/s; ratio {:.2} (at least 0.5)",
+        ours / 1e9,
+        host / 1e9,
+        ours / host
+    );
+    let (rate, list, look_up) = many::big_directory(pool, 100_000).await;
+    println!("100,000 files in one directory: {rate:.0} made a second");
+    println!("  list: {list:?} (at most 100 ms); look-up: {look_up:?} (at most 10 us)");
+}
+
+#[tokio::main(flavor = "multi_thread", worker_threads = 2)]
+async fn main() {
+    let args: Vec<String> = std::env::args().skip(1).collect();
+    if let [word, path, files] = &args[..]
+        && word == MAKE_AND_DIE
+    {
+        many::make_and_die(Path::new(path), files.parse().unwrap()).await;
+    }
+    let path = args.first().map_or_else(|| PathBuf::from("pool_bench.tmp"), PathBuf::from);
+    let time = Duration::from_secs(args.get(1).and_then(|s| s.parse().ok()).unwrap_or(5));
+    let files = args.get(2).and_then(|s| s.parse().ok()).unwrap_or(1_000_000u32);
+
+    let dasd = folder(&path, "pool");
+    let pool = pool_in(&dasd);
+    measure_commits(&dasd, &pool, time).await;
+    measure_reads(&dasd, &pool).await;
+    let start = Instant::now();
+    let findings = pool.check(true).unwrap();
+    println!("check of {} files: {} problems, {:?}", findings.files, findings.problem_count, start.elapsed());
+    pool.close().await;
+
+    let pool = pool_in(&folder(&path, "churn"));
+    let churned = churn::churn(&pool, time).await;
+    println!(
+        "churn of {} commits: {:.2} times the live data on disk (at most 1.3)",
+        churned.commits, churned.ratio
+    );
+    println!("  slowest commit: {:?} (the cleaner at most 50 ms)", churned.slowest);
+    pool.close().await;
+
+    let many = path.join("many");
+    std::fs::create_dir_all(&many).unwrap();
+    let child = std::process::Command::new(std::env::current_exe().unwrap())
+        .args([MAKE_AND_DIE.into(), many.clone().into_os_string(), files.to_string().into()])
+        .status();
+    assert!(!child.unwrap().success(), "it ends suddenly");
+    let (opened, memory) = many::open_many(&many, files);
+    println!("{files} files after a sudden end: opened in {opened:?} (at most 1 s)");
+    println!("  private memory when each was looked at: {memory} MiB (at most 300)");
+}
