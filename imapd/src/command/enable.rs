@@ -20,6 +20,7 @@ pub fn run(session: &mut Session, names: &[Vec<u8>], out: &mut Out<'_>) -> Done 
             // QRESYNC without CONDSTORE makes no sense (RFC 7162 section 3.2.3).
             b"QRESYNC" => (enabled.qresync, enabled.condstore) = (true, true),
             b"IMAP4REV2" => enabled.rev2 = true,
+            b"UIDONLY" => enabled.uid_only = true,
             b"UTF8=ACCEPT" => enabled.utf8 = true,
             _ => continue,
         }

@@ -348,7 +348,7 @@ async fn message(
             None => return Ok(Shown::UnknownEncoding),
         }
     }
-    out.buf.extend_from_slice(format!("* {number} FETCH (").as_bytes());
+    session.enabled.write_fetch(out.buf, number, record.uid);
     let mut bodies = bodies.into_iter();
     let (mut flags_shown, mut modseq_shown) = (false, false);
     for (i, item) in items.iter().enumerate() {

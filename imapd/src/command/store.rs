@@ -58,9 +58,9 @@ async fn show(
         {
             let state = view.mailbox.state();
             let Some(record) = state.columns.get(*uid) else { continue };
-            out.buf.extend_from_slice(format!("* {number} FETCH (").as_bytes());
+            enabled.write_fetch(out.buf, *number, *uid);
             let mut gap: &[u8] = b"";
-            if by_uid || enabled.qresync {
+            if by_uid || enabled.vanishes() {
                 out.buf.extend_from_slice(format!("UID {uid}").as_bytes());
                 gap = b" ";
             }

@@ -188,6 +188,7 @@ rows! {
     MultiSearch, "MULTISEARCH", "RFC 7377", IN, Always, On, "command/esearch.rs";
     Partial, "PARTIAL", "RFC 9394", IN, Always, On, "syntax/partial_range.rs";
     InProgress, "INPROGRESS", "RFC 9585", IN, Always, On, "session/progress.rs";
+    UidOnly, "UIDONLY", "RFC 9586", IN, Always, Off, "session/enabled.rs";
     UidBatches, "UIDBATCHES", "RFC 10022", IN, Always, On, "command/uidbatches.rs";
 }
 

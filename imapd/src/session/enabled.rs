@@ -1,5 +1,6 @@
 //! What a client has switched on, by ENABLE or by using it (RFC 5161, RFC 7162 section 3.1).
 
+use crate::mailstore::Uid;
 use crate::syntax::mailbox_name::NameForm;
 
 /// Extensions that change what a session is told.
@@ -13,9 +14,25 @@ pub struct Enabled {
     pub rev2: bool,
     /// UTF8=ACCEPT (RFC 9755): names in UTF-8, and SEARCH without CHARSET.
     pub utf8: bool,
+    /// UIDONLY (RFC 9586): messages have UIDs and no numbers.
+    pub uid_only: bool,
 }
 
 impl Enabled {
+    /// Whether expunged messages are told by VANISHED.
+    pub fn vanishes(self) -> bool {
+        self.qresync || self.uid_only
+    }
+
+    /// Appends the beginning of a FETCH response, up to where its items stand.
+    pub fn write_fetch(self, out: &mut Vec<u8>, number: u32, uid: Uid) {
+        let head = match self.uid_only {
+            false => format!("* {number} FETCH ("),
+            true => format!("* {uid} UIDFETCH ("),
+        };
+        out.extend_from_slice(head.as_bytes());
+    }
+
     /// How names of mailboxes are written.
     pub fn name_form(self) -> NameForm {
         if self.rev2 || self.utf8 { NameForm::Utf8 } else { NameForm::Utf7 }

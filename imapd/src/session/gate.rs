@@ -2,6 +2,7 @@
 //! is answered as if it were unknown.
 
 use super::capability::{Token, TokenSet};
+use super::table::{CommandRow, USES_SEQUENCE_NUMBERS};
 use crate::syntax::ast::{Carrier, Command, FetchItem, ListArgs, StatusItem};
 use crate::syntax::search_key::{SearchKey, SearchReturn};
 use crate::syntax::seqset::SequenceSet;
@@ -12,6 +13,30 @@ pub fn needs(command: &Command) -> TokenSet {
     let mut needs = Needs(TokenSet::default());
     needs.command(command);
     needs.0
+}
+
+/// Whether a command names messages by number (RFC 9586 section 3.1); `$` names none.
+pub fn uses_numbers(row: &CommandRow, command: &Command) -> bool {
+    match command {
+        _ if row.flags & USES_SEQUENCE_NUMBERS != 0 => true,
+        Command::Select { args, .. } => args.resync.as_ref().is_some_and(|r| r.matched.is_some()),
+        Command::Search { key, .. }
+        | Command::Esearch { key, .. }
+        | Command::Sort { key, .. }
+        | Command::Thread { key, .. } => names_numbers(key),
+        _ => false,
+    }
+}
+
+/// As deep as the parser lets a key be.
+fn names_numbers(key: &SearchKey) -> bool {
+    match key {
+        SearchKey::Sequence(set) => !set.is_saved(),
+        SearchKey::And(keys) => keys.iter().any(names_numbers),
+        SearchKey::Or(a, b) => names_numbers(a) || names_numbers(b),
+        SearchKey::Not(a) => names_numbers(a),
+        _ => false,
+    }
 }
 
 struct Needs(TokenSet);

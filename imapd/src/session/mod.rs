@@ -247,6 +247,11 @@ impl Session {
                 .write(out.buf, Some(&tag));
             return Ok(self.count_bad(out.buf));
         }
+        if self.enabled.uid_only && gate::uses_numbers(row, &command) {
+            let reply = Reply::bad_code("UIDREQUIRED", "Message numbers mean nothing after ENABLE UIDONLY");
+            reply.write(out.buf, Some(&tag));
+            return Ok(self.count_bad(out.buf));
+        }
         tracing::debug!(target: "imapd::codeflow", session = self.id.0, command = row.name);
         let result = command::run(self, command, &tag, out).await;
         let reply = match result {
