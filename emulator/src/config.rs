@@ -111,6 +111,8 @@ pub struct Tls {
     pub certificate: Option<PathBuf>,
     /// Private key, PEM.
     pub key: Option<PathBuf>,
+    /// Authorities whose certificates clients may show, PEM (AUTHENTICATE EXTERNAL).
+    pub client_ca: Option<PathBuf>,
 }
 
 /// `[mail]`.

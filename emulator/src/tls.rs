@@ -6,7 +6,8 @@ use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use rustls::ServerConfig;
+use rustls::server::WebPkiClientVerifier;
+use rustls::{RootCertStore, ServerConfig};
 use rustls_pki_types::pem::PemObject;
 use rustls_pki_types::{CertificateDer, PrivateKeyDer};
 use thiserror::Error;
@@ -48,10 +49,25 @@ pub fn load(system: &Path, config: &HostConfig) -> Result<Arc<ServerConfig>, Tls
         .and_then(Iterator::collect)
         .map_err(|e| content(&certificate, e.to_string()))?;
     let private = PrivateKeyDer::from_pem_file(&key).map_err(|e| content(&key, e.to_string()))?;
-    let config = ServerConfig::builder()
-        .with_no_client_auth()
-        .with_single_cert(chain, private)
-        .map_err(|e| content(&certificate, e.to_string()))?;
+    let builder = match &config.tls.client_ca {
+        None => ServerConfig::builder().with_no_client_auth(),
+        Some(authorities) => {
+            let path = system.join(authorities);
+            let mut roots = RootCertStore::empty();
+            let certificates =
+                CertificateDer::pem_file_iter(&path).map_err(|e| content(&path, e.to_string()))?;
+            for certificate in certificates {
+                let certificate = certificate.map_err(|e| content(&path, e.to_string()))?;
+                roots.add(certificate).map_err(|e| content(&path, e.to_string()))?;
+            }
+            // A client without a certificate logs on with his password as ever.
+            let verifier = WebPkiClientVerifier::builder(Arc::new(roots)).allow_unauthenticated().build();
+            ServerConfig::builder()
+                .with_client_cert_verifier(verifier.map_err(|e| content(&path, e.to_string()))?)
+        }
+    };
+    let config =
+        builder.with_single_cert(chain, private).map_err(|e| content(&certificate, e.to_string()))?;
     Ok(Arc::new(config))
 }
 

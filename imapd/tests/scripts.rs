@@ -25,6 +25,16 @@ fn scripts() -> Vec<(String, String)> {
     found
 }
 
+/// Statements of IMAP CONFIG that a transcript asks for in lines `# config: statement`.
+fn statements(text: &str) -> String {
+    text.lines().filter_map(|l| l.strip_prefix("# config: ")).map(|l| format!("{l}\n")).collect()
+}
+
+/// How often a transcript wants to be told of progress: always, when it says `# progress: always`.
+fn progress(text: &str) -> Option<std::time::Duration> {
+    text.lines().any(|l| l == "# progress: always").then_some(std::time::Duration::ZERO)
+}
+
 /// Runs a transcript off the server's thread; what is wrong with it.
 async fn run(name: String, text: String, address: std::net::SocketAddr) -> Option<String> {
     let run = move || imap_script::run(&name, &text, address).err().map(|e| e.to_string());
@@ -35,7 +45,8 @@ async fn run(name: String, text: String, address: std::net::SocketAddr) -> Optio
 async fn transcripts_over_memory() {
     let mut failed = Vec::new();
     for (name, text) in scripts() {
-        let running = support::start_plain(Arc::new(Memory::default())).await;
+        let running =
+            support::start_configured(Arc::new(Memory::default()), &statements(&text), progress(&text)).await;
         failed.extend(run(name, text, running.address).await);
         running.service.shutdown(support::SOON).await;
     }
@@ -47,7 +58,7 @@ async fn transcripts_over_a_file_pool() {
     let mut failed = Vec::new();
     for (name, text) in scripts() {
         let pool = support::sfs_pool::MailPool::generate();
-        let running = support::start_plain(pool.backend()).await;
+        let running = support::start_configured(pool.backend(), &statements(&text), progress(&text)).await;
         failed.extend(run(name, text, running.address).await);
         running.service.shutdown(support::SOON).await;
     }
@@ -62,15 +73,19 @@ fn every_capability_has_a_transcript() {
         let lines = text.lines().filter_map(|l| l.strip_prefix("# capability: "));
         covered.extend(lines.flat_map(str::split_whitespace).map(str::to_owned));
     }
-    let sockets = include_str!("transport.rs");
+    let sockets = concat!(include_str!("transport.rs"), include_str!("sasl.rs"));
     for row in imapd::session::capability::TABLE {
-        let with_tls = matches!(row.token, "STARTTLS" | "LOGINDISABLED");
-        let found =
-            if with_tls { sockets.contains(row.token) } else { covered.iter().any(|t| t == row.token) };
-        assert!(found, "no transcript covers {}", row.token);
+        let with_tls = ["STARTTLS", "LOGINDISABLED", "AUTH=EXTERNAL", "AUTH=OAUTHBEARER"].contains(&row.name)
+            || row.name.ends_with("-PLUS");
+        let found = if with_tls {
+            sockets.contains(row.name.trim_start_matches("AUTH="))
+        } else {
+            covered.iter().any(|t| t == row.name)
+        };
+        assert!(found, "no transcript covers {}", row.name);
     }
     for token in covered {
-        let known = imapd::session::capability::TABLE.iter().any(|row| row.token == token);
+        let known = imapd::session::capability::TABLE.iter().any(|row| row.name == token);
         assert!(known, "a transcript covers {token}, which is not in the table");
     }
 }

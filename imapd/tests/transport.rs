@@ -63,7 +63,7 @@ async fn starttls_then_login() {
     let (service, address, connector) = with_tls(false).await;
     let mut stream = BufReader::new(TcpStream::connect(address).await.unwrap());
     let greeting = line(&mut stream).await;
-    assert!(greeting.contains(" STARTTLS ") && greeting.contains(" LOGINDISABLED]"), "{greeting}");
+    assert!(greeting.contains(" STARTTLS ") && greeting.contains(" LOGINDISABLED "), "{greeting}");
     say(&mut stream, "a LOGIN alice secret\r\n").await;
     assert!(line(&mut stream).await.starts_with("a NO [PRIVACYREQUIRED]"));
     // What is sent behind STARTTLS in the clear is not taken as sent within TLS.

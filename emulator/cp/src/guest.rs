@@ -9,7 +9,7 @@ use jiff::{Timestamp, Zoned};
 use tokio::sync::oneshot;
 
 use crate::command::{CpResponse, execute};
-use crate::directory::OptionWord;
+use crate::directory::{DirectoryImage, OptionWord};
 use crate::iucv::{
     ConnectParms, IpRcode, IucvPath, IucvService, IucvTarget, PendingConnection, ResourceOwner,
 };
@@ -105,6 +105,12 @@ impl Guest {
             return PasswordVerdict::NotAuthorised;
         }
         self.cp.verify_password(user, password).await
+    }
+
+    /// The directory, to check by it what a client computed from a password that it does not show
+    /// ([`crate::directory::challenge`]). Needs OPTION DIAG88, as showing a password does; `None` without it.
+    pub fn password_directory(&self) -> Option<Arc<DirectoryImage>> {
+        self.vm.entry.has_option(OptionWord::Diag88).then(|| self.cp.directory())
     }
 
     /// The present instant.

@@ -1,20 +1,33 @@
 //! Who the client is: name, password check, cache of verified credentials, throttling of guesses.
 //!
 //! The check itself belongs to CP and is reached through [`PasswordCheck`]; it is slow on purpose, so credentials it
-//! accepted are remembered as keyed digests for a while. Passwords are held no longer than a call lasts.
+//! accepted are remembered as keyed digests for a while. Passwords are held no longer than a call lasts. Answers to
+//! challenges are checked by the directory, which keeps the keys. Whatever the mechanism, guesses are throttled, and a user
+//! who is not there is refused like one whose password is wrong.
 
+pub mod bearer;
 pub mod cache;
+pub mod certificate;
+pub mod exchange;
+pub mod jwt;
 pub mod sasl;
+pub mod scram;
 pub mod throttle;
 
 use std::net::IpAddr;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD_NO_PAD;
 use futures::future::BoxFuture;
+use hmac::{Hmac, Mac};
+use sha2::Sha256;
 use thiserror::Error;
 
-use crate::vm::UserId;
+use crate::vm::{DirectoryImage, Password, ScramHash, ScramSalt, UserId};
+use bearer::TokenExit;
 use cache::CredentialCache;
 use throttle::Throttle;
 
@@ -28,6 +41,9 @@ pub trait PasswordCheck: Send + Sync + 'static {
     /// # Errors
     /// [`LoginError::Unavailable`] when it cannot be said.
     fn check<'a>(&'a self, user: UserId, password: &'a [u8]) -> BoxFuture<'a, Result<bool, LoginError>>;
+
+    /// The directory that checks answers to challenges; `None` when we may not ask it.
+    fn directory(&self) -> Option<Arc<DirectoryImage>>;
 }
 
 /// What became of a login.
@@ -50,6 +66,13 @@ pub enum LoginError {
 /// Monotonic time since some start; passed in so that tests own it.
 pub type Monotonic = Arc<dyn Fn() -> Duration + Send + Sync>;
 
+fn keyed(key: &[u8; 32], text: &[u8]) -> [u8; 32] {
+    let mut mac =
+        Hmac::<Sha256>::new_from_slice(key).expect("HMAC takes keys of any length, this one of 32 octets");
+    mac.update(text);
+    mac.finalize().into_bytes().into()
+}
+
 /// Judges logins.
 pub struct Authenticator {
     check: Arc<dyn PasswordCheck>,
@@ -57,12 +80,27 @@ pub struct Authenticator {
     cache: CredentialCache,
     throttle: Throttle,
     now: Monotonic,
+    /// Keys the nonces; as secret as the key of the cache, from which it is derived.
+    nonce_key: [u8; 32],
+    nonces: AtomicU64,
+    /// Judges bearer tokens, when there is one.
+    pub token_exit: Option<Arc<dyn TokenExit>>,
 }
 
 impl Authenticator {
     /// Over a password check. `domain` may follow a user id after `@`; `key` is random and keys the cache.
     pub fn new(check: Arc<dyn PasswordCheck>, domain: String, key: [u8; 32], now: Monotonic) -> Self {
-        Self { check, domain, cache: CredentialCache::new(key), throttle: Throttle::default(), now }
+        let nonce_key = keyed(&key, b"nonces");
+        Self {
+            check,
+            domain,
+            cache: CredentialCache::new(key),
+            throttle: Throttle::default(),
+            now,
+            nonce_key,
+            nonces: AtomicU64::new(0),
+            token_exit: None,
+        }
     }
 
     /// The user a login name stands for: a user id in any case, with or without our domain.
@@ -87,10 +125,7 @@ impl Authenticator {
         {
             return Ok(Verdict::Accepted(user));
         }
-        let wait = self.throttle.delay(peer, user, (self.now)());
-        if !wait.is_zero() {
-            tokio::time::sleep(wait).await;
-        }
+        self.be_patient(peer, user).await;
         let good = match user {
             Some(user) => self.check.check(user, password).await?,
             None => false,
@@ -102,11 +137,115 @@ impl Authenticator {
                 Ok(Verdict::Accepted(user))
             }
             _ => {
-                self.throttle.failed(peer, user, (self.now)());
-                tracing::info!(%peer, user = %String::from_utf8_lossy(&name[..name.len().min(80)]), "login refused");
+                self.count_refusal(peer, user, name);
                 Ok(Verdict::Refused)
             }
         }
+    }
+
+    /// Takes its time after failures from that address or for that user.
+    async fn be_patient(&self, peer: IpAddr, user: Option<UserId>) {
+        let wait = self.throttle.delay(peer, user, (self.now)());
+        if !wait.is_zero() {
+            tokio::time::sleep(wait).await;
+        }
+    }
+
+    /// Counts a failure; `name` is for the log.
+    fn count_refusal(&self, peer: IpAddr, user: Option<UserId>, name: &[u8]) {
+        self.throttle.failed(peer, user, (self.now)());
+        tracing::info!(%peer, user = %String::from_utf8_lossy(&name[..name.len().min(80)]), "login refused");
+    }
+
+    /// Monotonic time, as throttling measures it.
+    pub fn now(&self) -> Duration {
+        (self.now)()
+    }
+
+    /// Whether answers to challenges can be checked.
+    pub fn checks_challenges(&self) -> bool {
+        self.check.directory().is_some()
+    }
+
+    /// A text that nobody can guess and that never comes again.
+    pub fn nonce(&self) -> String {
+        let number = self.nonces.fetch_add(1, Ordering::Relaxed);
+        STANDARD_NO_PAD.encode(&keyed(&self.nonce_key, &number.to_be_bytes())[..18])
+    }
+
+    /// The salt of SCRAM for a login name, of somebody or not.
+    ///
+    /// # Errors
+    /// [`LoginError`].
+    pub fn scram_salt(&self, name: &[u8], hash: ScramHash) -> Result<ScramSalt, LoginError> {
+        let directory = self.check.directory().ok_or(LoginError::Unavailable)?;
+        let user = self.user_id(name);
+        let shown = user.map_or_else(|| String::from_utf8_lossy(name), |u| u.as_str().to_owned().into());
+        Ok(directory.scram_salt(&shown, user, hash))
+    }
+
+    /// Judges an answer to a challenge, with patience like [`Self::login`].
+    ///
+    /// # Errors
+    /// [`LoginError`].
+    pub async fn proof<T>(
+        &self,
+        peer: IpAddr,
+        name: &[u8],
+        check: impl FnOnce(&DirectoryImage, Option<UserId>) -> Option<T>,
+    ) -> Result<Option<(UserId, T)>, LoginError> {
+        let user = self.user_id(name);
+        self.be_patient(peer, user).await;
+        let directory = self.check.directory().ok_or(LoginError::Unavailable)?;
+        match (user, check(&directory, user)) {
+            (Some(user), Some(found)) => {
+                self.throttle.succeeded(peer, user);
+                Ok(Some((user, found)))
+            }
+            _ => {
+                self.count_refusal(peer, user, name);
+                Ok(None)
+            }
+        }
+    }
+
+    /// Judges a bearer token: it must stand for a user who can log on, and for `wanted` when that is not empty.
+    ///
+    /// # Errors
+    /// [`LoginError`].
+    pub async fn bearer(
+        &self,
+        peer: IpAddr,
+        token: &[u8],
+        wanted: &[u8],
+    ) -> Result<Option<(UserId, ())>, LoginError> {
+        let exit = self.token_exit.as_ref().ok_or(LoginError::Unavailable)?;
+        let names: Vec<String> = exit.judge(token).into_iter().collect();
+        self.certificate(peer, &names, wanted).await
+    }
+
+    /// Judges a certificate that TLS has verified: one of its names must be a user who can log on, and be `wanted` when
+    /// that is not empty.
+    ///
+    /// # Errors
+    /// [`LoginError`].
+    pub async fn certificate(
+        &self,
+        peer: IpAddr,
+        names: &[String],
+        wanted: &[u8],
+    ) -> Result<Option<(UserId, ())>, LoginError> {
+        let users: Vec<UserId> = names.iter().filter_map(|n| self.user_id(n.as_bytes())).collect();
+        let user = match wanted {
+            [] => users.first().copied(),
+            wanted => self.user_id(wanted).filter(|u| users.contains(u)),
+        };
+        let name = user.map_or_else(|| String::from_utf8_lossy(wanted), |u| u.as_str().to_owned().into());
+        self.proof(peer, name.as_bytes(), |directory, _| {
+            let entry = directory.get(user?)?;
+            matches!(entry.password, Password::Hashed(_)).then_some(())
+        })
+        .await
     }
 
     /// Forgets remembered credentials: of one user whose password changed, or of all.

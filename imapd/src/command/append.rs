@@ -3,7 +3,7 @@
 use super::{Done, name, user};
 use crate::mailstore::NewMessage;
 use crate::session::{Reply, Session};
-use crate::syntax::ast::{AppendMessage, MailboxArg};
+use crate::syntax::ast::{AppendMessage, Carrier, MailboxArg};
 use crate::syntax::date::InternalDate;
 use crate::syntax::seqset::NumberSet;
 
@@ -37,7 +37,10 @@ pub async fn run(session: &Session, mailbox: MailboxArg, messages: Vec<AppendMes
 
 /// A message ready for the mail store, or the answer to an empty one.
 pub(super) fn new_message(session: &Session, message: AppendMessage) -> Result<NewMessage, Reply> {
-    let AppendMessage { flags, date, octets } = message;
+    let AppendMessage { flags, date, octets, carrier } = message;
+    if carrier == Carrier::Utf8 && !session.enabled.utf8 {
+        return Err(Reply::bad("UTF8=ACCEPT must be enabled first"));
+    }
     if octets.is_empty() {
         return Err(Reply::no("CANNOT", "A message must not be empty"));
     }

@@ -1,12 +1,18 @@
-//! AUTHENTICATE PLAIN (RFC 4616), with and without an initial response (RFC 4959).
+//! AUTHENTICATE: mechanisms by name, base 64, initial responses (RFC 4959), `*`. What the mechanisms say is
+//! [`crate::auth::exchange`].
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
 
 use super::{Done, login};
-use crate::auth::sasl;
+use crate::auth::exchange::{Exchange, Turn};
+use crate::auth::scram::Binding;
+use crate::session::capability::{self, Condition, Token};
 use crate::session::{Out, Reply, Session};
+use crate::vm::ScramHash;
+
+const DONE: &str = "AUTHENTICATE completed";
 
 /// Begins the exchange.
 ///
@@ -19,39 +25,89 @@ pub async fn run(
     initial: Option<Vec<u8>>,
     out: &mut Out<'_>,
 ) -> Done {
-    if mechanism != b"PLAIN" {
-        return Ok(Reply::no("CANNOT", "Mechanism is not known"));
+    let unknown = || Ok(Reply::no("CANNOT", "Mechanism is not offered"));
+    let name = format!("AUTH={}", String::from_utf8_lossy(mechanism));
+    let Some(token) = Token::by_name(&name).filter(|token| session.offers(*token)) else { return unknown() };
+    if !capability::in_force(session, token) {
+        return match token.row().condition {
+            Condition::PasswordsAllowed => Ok(Reply::no("PRIVACYREQUIRED", "Use STARTTLS first")),
+            _ => unknown(),
+        };
     }
-    if !session.tls && !session.server.clear_passwords {
-        return Ok(Reply::no("PRIVACYREQUIRED", "Use STARTTLS first"));
-    }
+    let Some(exchange) = begin(session, token) else { return unknown() };
     match initial {
-        Some(response) => plain(session, &response).await,
+        Some(_) if !exchange.takes_initial() => Ok(Reply::bad("The server speaks first in this mechanism")),
+        Some(response) => step(session, exchange, &response, tag, out).await,
         None => {
-            session.wait_for_response(tag);
-            out.buf.extend_from_slice(b"+ \r\n");
-            Ok(Reply::wait())
+            let challenge = exchange.challenge().unwrap_or_default().to_vec();
+            Ok(ask(session, exchange, &challenge, tag, out))
         }
     }
 }
 
-/// Takes the client's response.
+/// The state in which a mechanism begins.
+fn begin(session: &Session, token: Token) -> Option<Exchange> {
+    let exporter = session.channel().exporter;
+    let bound = |hash| exporter.map(|e| Exchange::Scram(hash, Binding::Exporter(e)));
+    let unbound = |hash, plus| {
+        let plus_shown = capability::in_force(session, plus);
+        Some(Exchange::Scram(hash, Binding::Without { plus_shown }))
+    };
+    match token {
+        Token::AuthPlain => Some(Exchange::Plain),
+        Token::AuthLogin => Some(Exchange::LoginName),
+        Token::AuthCramMd5 => {
+            let server = &session.server;
+            Some(Exchange::CramMd5(format!("<{}@{}>", server.auth.nonce(), server.host)))
+        }
+        Token::AuthScramSha1 => unbound(ScramHash::Sha1, Token::AuthScramSha1Plus),
+        Token::AuthScramSha256 => unbound(ScramHash::Sha256, Token::AuthScramSha256Plus),
+        Token::AuthScramSha1Plus => bound(ScramHash::Sha1),
+        Token::AuthScramSha256Plus => bound(ScramHash::Sha256),
+        Token::AuthOAuthBearer => Some(Exchange::Bearer),
+        Token::AuthExternal => Some(Exchange::External(session.channel().names.clone())),
+        _ => None,
+    }
+}
+
+/// Takes the client's response; `=` stands for an empty one only where the command carries it.
 ///
 /// # Errors
 /// When the mail store does not answer.
-pub async fn answer(session: &mut Session, line: &[u8]) -> Done {
+pub async fn answer(
+    session: &mut Session,
+    exchange: Exchange,
+    tag: &Bytes,
+    line: &[u8],
+    out: &mut Out<'_>,
+) -> Done {
     if line == b"*" {
         return Ok(Reply::bad("AUTHENTICATE cancelled"));
     }
     match STANDARD.decode(line) {
-        Ok(response) => plain(session, &response).await,
+        Ok(response) => step(session, exchange, &response, tag, out).await,
         Err(_) => Ok(Reply::bad("Response is not base 64")),
     }
 }
 
-async fn plain(session: &mut Session, response: &[u8]) -> Done {
-    match sasl::plain(response) {
-        Some(p) => login::enter(session, p.user, p.password, "AUTHENTICATE completed").await,
-        None => Ok(Reply::bad("Response is not that of PLAIN")),
+async fn step(
+    session: &mut Session,
+    exchange: Exchange,
+    response: &[u8],
+    tag: &Bytes,
+    out: &mut Out<'_>,
+) -> Done {
+    let server = session.server.clone();
+    match exchange.take(&server.auth, session.peer, response).await {
+        Ok(Turn::More(next, challenge)) => Ok(ask(session, next, &challenge, tag, out)),
+        Ok(Turn::Over(verdict)) => login::enter(session, Ok(verdict), DONE).await,
+        Ok(Turn::Malformed) => Ok(Reply::bad("Response is not that of the mechanism")),
+        Err(e) => login::enter(session, Err(e), DONE).await,
     }
+}
+
+fn ask(session: &mut Session, exchange: Exchange, challenge: &[u8], tag: &Bytes, out: &mut Out<'_>) -> Reply {
+    session.wait_for_response(tag, exchange);
+    out.buf.extend_from_slice(format!("+ {}\r\n", STANDARD.encode(challenge)).as_bytes());
+    Reply::wait()
 }

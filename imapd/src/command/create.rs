@@ -1,15 +1,15 @@
 //! CREATE, with special uses (RFC 6154 section 3)
 
-use super::{Done, mailbox_id, name, user};
+use super::{Done, list, mailbox_id, name, old_name, user};
 use crate::mailstore::Attributes;
-use crate::session::{Reply, Session};
+use crate::session::{Out, Reply, Session};
 use crate::syntax::ast::MailboxArg;
 
 /// Makes a mailbox and its missing superiors.
 ///
 /// # Errors
 /// When it cannot be made.
-pub async fn run(session: &Session, mailbox: MailboxArg, uses: &[Vec<u8>]) -> Done {
+pub async fn run(session: &Session, mailbox: MailboxArg, uses: &[Vec<u8>], out: &mut Out<'_>) -> Done {
     let name = match name(session, &mailbox) {
         Ok(name) => name,
         Err(reply) => return Ok(reply),
@@ -23,6 +23,11 @@ pub async fn run(session: &Session, mailbox: MailboxArg, uses: &[Vec<u8>]) -> Do
     }
     let user = user(session)?;
     user.create_for(name.clone(), bits).await?;
+    let old = old_name(&mailbox, &name);
+    if session.enabled.rev2 && !old.is_empty() {
+        // The mailbox is not called as the client wanted it (RFC 9051 section 6.3.4).
+        list::named(out.buf, &user.catalog(), &name, old);
+    }
     let made = user.catalog().get(&name).map(|row| row.uid_validity);
     Ok(match made {
         Some(made) => Reply::ok_code(format!("MAILBOXID ({})", mailbox_id(made)), "CREATE completed"),

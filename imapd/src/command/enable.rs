@@ -1,6 +1,7 @@
 //! ENABLE (RFC 5161)
 
 use super::Done;
+use crate::session::capability::Token;
 use crate::session::{Out, Reply, Session};
 
 /// Enables what is known and can be enabled; the rest is left out of the answer.
@@ -10,12 +11,17 @@ use crate::session::{Out, Reply, Session};
 pub fn run(session: &mut Session, names: &[Vec<u8>], out: &mut Out<'_>) -> Done {
     out.buf.extend_from_slice(b"* ENABLED");
     for name in names {
+        if Token::by_name(&String::from_utf8_lossy(name)).is_none_or(|token| !session.offers(token)) {
+            continue;
+        }
         let enabled = &mut session.enabled;
         match name.as_slice() {
             b"CONDSTORE" => enabled.condstore = true,
             // QRESYNC without CONDSTORE makes no sense (RFC 7162 section 3.2.3).
             b"QRESYNC" => (enabled.qresync, enabled.condstore) = (true, true),
             b"IMAP4REV2" => enabled.rev2 = true,
+            b"UIDONLY" => enabled.uid_only = true,
+            b"UTF8=ACCEPT" => enabled.utf8 = true,
             _ => continue,
         }
         out.buf.push(b' ');

@@ -16,10 +16,11 @@ use crate::mail::summary::{Summary, keeps};
 use crate::mail::{decode, header};
 use crate::mailstore::open::State;
 use crate::mailstore::{MessageRecord, OpenMailbox, StoreError, Uid};
-use crate::session::view::{write_fetch, write_flags, write_modseq, write_number};
+use crate::session::view::{write_flags, write_modseq, write_number};
 use crate::session::{Failure, Out, Reply, Server, Session, View};
 use crate::syntax::ast::{ChangedSince, FetchItem, FlagChange};
 use crate::syntax::flag::{FlagList, SystemFlags};
+use crate::syntax::partial_range::PartialRange;
 use crate::syntax::quote;
 use crate::syntax::section::{Section, SectionText};
 use crate::syntax::seqset::SequenceSet;
@@ -30,6 +31,8 @@ pub struct Asked<'a> {
     pub items: &'a [FetchItem],
     /// Only messages changed after this.
     pub since: Option<ChangedSince>,
+    /// The page of them that is shown.
+    pub partial: Option<PartialRange>,
     /// Whether it is UID FETCH.
     pub uid: bool,
 }
@@ -53,6 +56,9 @@ pub async fn run(session: &mut Session, set: &SequenceSet, asked: &Asked<'_>, ou
         if since.vanished {
             vanished(view, &state, set, since, out.buf);
         }
+    }
+    if let Some(range) = asked.partial {
+        selected = range.of(&selected).to_vec();
     }
     let seen = mark_seen(session, view, items, &selected).await?;
     let items = plan(items);
@@ -240,7 +246,7 @@ fn figures(
             missing = true;
             continue;
         };
-        write_fetch(out, *number);
+        session.enabled.write_fetch(out, *number, *uid);
         let mut shown = [false; 2];
         for (i, item) in items.iter().enumerate() {
             if i > 0 {
@@ -506,7 +512,7 @@ async fn message(
             None => return Ok(Shown::UnknownEncoding),
         }
     }
-    write_fetch(out.buf, number);
+    session.enabled.write_fetch(out.buf, number, record.uid);
     let mut bodies = bodies.into_iter();
     let (mut flags_shown, mut modseq_shown) = (false, false);
     for (i, item) in items.iter().enumerate() {

@@ -10,7 +10,8 @@ use crate::mailstore::catalog::Catalog;
 use crate::mailstore::{Attributes, MailboxRow, StoreError};
 use crate::session::{Out, Reply, Session};
 use crate::syntax::ast::{ListArgs, MetadataOptions, StatusItem};
-use crate::syntax::mailbox_name::{MailboxName, NameForm, SEPARATOR, matches_pattern};
+use crate::syntax::mailbox_name::{MailboxName, NameForm, SEPARATOR, matches_pattern, nfc};
+use crate::syntax::quote;
 
 /// Longest pattern taken, reference included: the cost of matching is pattern times name. Twice what the longest name
 /// takes in modified UTF-7, wildcards included, is beyond any use.
@@ -31,7 +32,7 @@ impl Pattern {
         if full.iter().filter(|b| matches!(b, b'*' | b'%')).count() > MAX_WILDCARDS {
             return Err(Reply::no("LIMIT", "Pattern has too many wildcards"));
         }
-        Ok(form.decode(&full).ok().map(Self))
+        Ok(form.decode(&full).ok().map(|text| Self(nfc(&text).into_owned())))
     }
 
     /// Whether a name matches; INBOX in any case, also within a pattern.
@@ -152,15 +153,23 @@ fn names(catalog: &Catalog, patterns: &[Pattern], args: &ListArgs) -> BTreeMap<M
     found
 }
 
-/// Appends the LIST response that IMAP4rev2 has SELECT give (RFC 9051 section 6.3.2).
-pub(super) fn selected(out: &mut Vec<u8>, catalog: &Catalog, name: &MailboxName) {
+/// Appends the LIST response that IMAP4rev2 has SELECT, CREATE and RENAME give (RFC 9051 sections 6.3.2 to 6.3.6), with the name
+/// that the client used when it is another one (section 6.3.9.7).
+pub(super) fn named(out: &mut Vec<u8>, catalog: &Catalog, name: &MailboxName, old: &[u8]) {
     let attributes_of = |row: &MailboxRow| Found {
         attributes: row.attributes,
         children: catalog.has_children(name),
         ..Found::default()
     };
     if let Some(found) = catalog.get(name).map(attributes_of) {
-        line(out, "LIST", &attributes(&found, &ListArgs::default()).0, name, "", NameForm::Utf8);
+        let mut extra = String::new();
+        let old = String::from_utf8_lossy(old);
+        if !old.is_empty() && old != name.as_str() {
+            let mut shown = Vec::new();
+            quote::utf8(&mut shown, &old);
+            extra = format!(" (\"OLDNAME\" ({}))", String::from_utf8_lossy(&shown));
+        }
+        line(out, "LIST", &attributes(&found, &ListArgs::default()).0, name, &extra, NameForm::Utf8);
     }
 }
 

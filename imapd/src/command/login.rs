@@ -12,16 +12,17 @@ pub async fn run(session: &mut Session, user: &[u8], password: &[u8]) -> Done {
     if !session.tls && !session.server.clear_passwords {
         return Ok(Reply::no("PRIVACYREQUIRED", "Use STARTTLS first"));
     }
-    enter(session, user, password, "LOGIN completed").await
+    let server = session.server.clone();
+    let verdict = server.auth.login(session.peer, user, password).await;
+    enter(session, verdict, "LOGIN completed").await
 }
 
 /// The common end of LOGIN and AUTHENTICATE.
 ///
 /// # Errors
 /// When the mail store does not answer.
-pub async fn enter(session: &mut Session, name: &[u8], password: &[u8], done: &'static str) -> Done {
+pub async fn enter(session: &mut Session, verdict: Result<Verdict, LoginError>, done: &'static str) -> Done {
     let server = session.server.clone();
-    let verdict = server.auth.login(session.peer, name, password).await;
     let user = match verdict {
         Ok(Verdict::Accepted(user)) => user,
         Ok(Verdict::Refused) => {
@@ -41,8 +42,7 @@ pub async fn enter(session: &mut Session, name: &[u8], password: &[u8], done: &'
     };
     match server.store.user(user).await {
         Ok(store) => {
-            session.user = Some(store);
-            session.user_slot = Some(slot);
+            session.enter(store, slot);
             tracing::info!(session = session.id.0, user = %user, peer = %session.peer, "logged in");
             let code = format!("CAPABILITY {}", capability::list(session));
             Ok(Reply::ok_code(code, done))

@@ -7,16 +7,19 @@ pub mod append;
 pub mod authenticate;
 pub mod capability;
 pub mod close;
+pub mod compress;
 pub mod copy;
 pub mod create;
 pub mod delete;
 pub mod enable;
+pub mod esearch;
 pub mod expunge;
 pub mod fetch;
 pub mod getmetadata;
 pub mod getquota;
 pub mod id;
 pub mod idle;
+pub mod language;
 pub mod list;
 pub mod login;
 pub mod logout;
@@ -35,6 +38,8 @@ pub mod starttls;
 pub mod status;
 pub mod store;
 pub mod subscribe;
+pub mod uidbatches;
+pub mod unauthenticate;
 pub mod unselect;
 
 use std::sync::Arc;
@@ -44,7 +49,7 @@ use bytes::Bytes;
 use crate::mailstore::{StoreError, UidValidity, UserStore};
 use crate::session::{Failure, Out, Reply, Session, View};
 use crate::syntax::ast::{Command, MailboxArg};
-use crate::syntax::mailbox_name::MailboxName;
+use crate::syntax::mailbox_name::{MailboxName, nfc};
 
 /// How a command ends.
 pub type Done = Result<Reply, Failure>;
@@ -65,10 +70,13 @@ pub async fn run(session: &mut Session, command: Command, tag: &Bytes, out: &mut
         Command::Authenticate { mechanism, initial } => {
             authenticate::run(session, tag, &mechanism, initial, out).await
         }
+        Command::Unauthenticate => unauthenticate::run(session),
+        Command::Language(wanted) => language::run(session, &wanted, out),
+        Command::Compress(algorithm) => compress::run(session, &algorithm),
         Command::Select { mailbox, args } => select::run(session, mailbox, &args, out).await,
-        Command::Create { mailbox, uses } => create::run(session, mailbox, &uses).await,
+        Command::Create { mailbox, uses } => create::run(session, mailbox, &uses, out).await,
         Command::Delete(name) => delete::run(session, name).await,
-        Command::Rename(from, to) => rename::run(session, from, to).await,
+        Command::Rename(from, to) => rename::run(session, from, to, out).await,
         Command::Subscribe(name) => subscribe::run(session, name, true).await,
         Command::Unsubscribe(name) => subscribe::run(session, name, false).await,
         Command::List(args) => list::run(session, &args, out).await,
@@ -91,20 +99,31 @@ pub async fn run(session: &mut Session, command: Command, tag: &Bytes, out: &mut
         Command::Unselect => unselect::run(session),
         Command::Expunge => expunge::run(session, None).await,
         Command::UidExpunge(set) => expunge::run(session, Some(&set)).await,
+        // The texts are in UTF-8, and nothing else may be said (RFC 9755 section 3).
+        Command::Search { charset: Some(_), .. } | Command::Esearch { charset: Some(_), .. }
+            if session.enabled.utf8 =>
+        {
+            Ok(Reply::bad("CHARSET is not allowed after ENABLE UTF8=ACCEPT"))
+        }
         Command::Search { returns, charset, key, uid } => {
-            let asked = search::SearchKeys { charset: charset.as_deref(), key: &key, uid };
-            search::run(session, &asked, returns, tag, out).await
+            let asked = search::SearchKeys { charset: charset.as_deref(), key: &key, uid, tag };
+            search::run(session, &asked, returns, out).await
+        }
+        Command::Esearch { sources, returns, charset, key } => {
+            let asked = search::SearchKeys { charset: charset.as_deref(), key: &key, uid: true, tag };
+            esearch::run(session, &asked, &sources, returns, out).await
         }
         Command::Sort { returns, keys, charset, key, uid } => {
-            let asked = search::SearchKeys { charset: Some(&charset), key: &key, uid };
-            sort::run(session, &asked, keys, returns, tag, out).await
+            let asked = search::SearchKeys { charset: Some(&charset), key: &key, uid, tag };
+            sort::run(session, &asked, keys, returns, out).await
         }
         Command::Thread { algorithm, charset, key, uid } => {
-            let asked = search::SearchKeys { charset: Some(&charset), key: &key, uid };
+            let asked = search::SearchKeys { charset: Some(&charset), key: &key, uid, tag };
             sort::thread(session, &asked, algorithm, out).await
         }
-        Command::Fetch { set, items, since, uid } => {
-            fetch::run(session, &set, &fetch::Asked { items: &items, since, uid }, out).await
+        Command::UidBatches { size, range } => uidbatches::run(session, size, range, tag, out).await,
+        Command::Fetch { set, items, since, partial, uid } => {
+            fetch::run(session, &set, &fetch::Asked { items: &items, since, partial, uid }, out).await
         }
         Command::Store { set, args, uid } => store::run(session, &set, args, uid, out).await,
         Command::Copy { set, mailbox, uid } => copy::run(session, &set, mailbox, uid, false, out).await,
@@ -129,6 +148,15 @@ fn name(session: &Session, arg: &MailboxArg) -> Result<MailboxName, Reply> {
         text[..1].make_ascii_uppercase();
         Reply::no("CANNOT", text)
     })
+}
+
+/// The name as the client wrote it, when it is not in Normalization Form C and the mailbox is therefore called otherwise; else
+/// nothing.
+fn old_name<'a>(arg: &'a MailboxArg, name: &MailboxName) -> &'a [u8] {
+    match std::str::from_utf8(&arg.0) {
+        Ok(text) if nfc(text) != text && nfc(text).trim_end_matches('/') == name.as_str() => &arg.0,
+        _ => b"",
+    }
 }
 
 /// MAILBOXID (RFC 8474 section 5): made of UIDVALIDITY, which is a mailbox's own for ever and goes with it on RENAME.

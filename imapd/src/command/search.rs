@@ -1,20 +1,26 @@
 //! SEARCH (RFC 3501 section 6.4.4), its extended form (RFC 4731) and the saved result (RFC 5182)
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::Duration;
 
 use bytes::Bytes;
 
 use super::{Done, search_texts, view};
-use crate::mailstore::{MessageRecord, ModSeq, OpenMailbox, Uid};
+use crate::mailstore::{MessageRecord, ModSeq, OpenMailbox, StoreError, Uid, UidValidity};
 use crate::search::{Content, Context, Program, Row};
+use crate::session::progress::Progress;
 use crate::session::view::write_number;
 use crate::session::{Failure, Out, Reply, Session, View};
+use crate::syntax::mailbox_name::{MailboxName, NameForm};
 use crate::syntax::quote;
 use crate::syntax::search_key::{SearchKey, SearchReturn};
 use crate::syntax::seqset::NumberSet;
 
 /// Messages read before they are judged together.
 const BATCH_MESSAGES: usize = 64;
+/// Least time between looks at how far the reading for a search is.
+const LOOK: Duration = Duration::from_secs(5);
 /// Octets read before they are judged.
 const BATCH_OCTETS: usize = 4 * 1024 * 1024;
 
@@ -32,6 +38,8 @@ pub struct SearchKeys<'a> {
     pub key: &'a SearchKey,
     /// Whether UIDs are shown.
     pub uid: bool,
+    /// The command's tag.
+    pub tag: &'a [u8],
 }
 
 /// Messages as number and UID.
@@ -45,13 +53,12 @@ pub async fn run(
     session: &mut Session,
     asked: &SearchKeys<'_>,
     returns: Option<SearchReturn>,
-    tag: &[u8],
     out: &mut Out<'_>,
 ) -> Done {
     // IMAP4rev2 has the extended response only (RFC 9051 section 6.4.4).
     let returns =
         returns.or(session.enabled.rev2.then(|| SearchReturn { all: true, ..SearchReturn::default() }));
-    let hits = match find_or_forget(session, asked, returns).await? {
+    let hits = match find_or_forget(session, asked, returns, out).await? {
         Ok(hits) => hits,
         Err(reply) => return Ok(reply),
     };
@@ -71,7 +78,7 @@ pub async fn run(
         return Ok(Reply::ok("SEARCH completed"));
     };
     if returns.shows() {
-        esearch(out.buf, tag, &hits, returns, asked.uid, true, modseq);
+        esearch(out.buf, &correlator(asked.tag, None), &hits, returns, asked.uid, true, modseq);
     }
     keep(session, &hits, returns);
     Ok(Reply::ok("SEARCH completed"))
@@ -83,8 +90,12 @@ pub(super) async fn find_or_forget(
     session: &mut Session,
     asked: &SearchKeys<'_>,
     returns: Option<SearchReturn>,
+    out: &mut Out<'_>,
 ) -> Result<Result<Hits, Reply>, Failure> {
-    let found = find(session, asked.charset, asked.key).await;
+    let found = match view(session) {
+        Ok(view) => find_in(session, view, asked, out).await,
+        Err(e) => Err(e),
+    };
     if !matches!(found, Ok(Ok(_)))
         && returns.is_some_and(|r| r.save)
         && let Some(view) = &mut session.view
@@ -111,20 +122,44 @@ pub(super) fn modseq_of(
     hits: &[(u32, Uid)],
     returns: Option<SearchReturn>,
 ) -> Option<ModSeq> {
+    session.enabled.condstore |= asked.key.uses_modseq();
+    modseq_in(session.view.as_ref()?, asked, hits, returns)
+}
+
+/// The same in a view.
+pub(super) fn modseq_in(
+    view: &View,
+    asked: &SearchKeys<'_>,
+    hits: &[(u32, Uid)],
+    returns: Option<SearchReturn>,
+) -> Option<ModSeq> {
     if !asked.key.uses_modseq() {
         return None;
     }
-    session.enabled.condstore = true;
     let shown = returns.map_or_else(|| uids(hits), |returns| saved(hits, returns));
-    let state = session.view.as_ref()?.mailbox.state();
+    let state = view.mailbox.state();
     shown.iter().filter_map(|uid| state.columns.get(Uid(uid))).map(|r| r.modseq).max()
+}
+
+/// What tells the client to which command, and with ESEARCH to which mailbox, results belong (RFC 7377 section 2.1).
+pub(super) fn correlator(tag: &[u8], place: Option<(&MailboxName, UidValidity, NameForm)>) -> Vec<u8> {
+    let mut out = b"(TAG ".to_vec();
+    // A tag holds nothing that a string could not; it is shown as one whatever it is made of.
+    quote::string(&mut out, tag);
+    if let Some((name, uid_validity, form)) = place {
+        out.extend_from_slice(b" MAILBOX ");
+        name.write(&mut out, form);
+        out.extend_from_slice(format!(" UIDVALIDITY {uid_validity}").as_bytes());
+    }
+    out.push(b')');
+    out
 }
 
 /// Appends the ESEARCH response (RFC 4731 section 3.1). Hits that are not `ascending` are in an order that counts (RFC
 /// 5267 section 3), so that they are shown one by one.
 pub(super) fn esearch(
     out: &mut Vec<u8>,
-    tag: &[u8],
+    correlator: &[u8],
     hits: &[(u32, Uid)],
     returns: SearchReturn,
     by_uid: bool,
@@ -132,10 +167,11 @@ pub(super) fn esearch(
     modseq: Option<ModSeq>,
 ) {
     let shown = |hit: &(u32, Uid)| if by_uid { hit.1.0 } else { hit.0 };
-    out.extend_from_slice(b"* ESEARCH (TAG ");
-    // A tag holds nothing that a string could not; it is shown as one whatever it is made of.
-    quote::string(out, tag);
-    out.extend_from_slice(if by_uid { b") UID" } else { b")" });
+    out.extend_from_slice(b"* ESEARCH ");
+    out.extend_from_slice(correlator);
+    if by_uid {
+        out.extend_from_slice(b" UID");
+    }
     if let (Some(first), Some(last)) = (hits.first(), hits.last()) {
         if returns.min {
             out.extend_from_slice(format!(" MIN {}", shown(first)).as_bytes());
@@ -147,12 +183,17 @@ pub(super) fn esearch(
     if returns.count {
         out.extend_from_slice(format!(" COUNT {}", hits.len()).as_bytes());
     }
+    let list = |hits: &[(u32, Uid)]| match ascending {
+        true => NumberSet::from_sorted(hits.iter().map(shown)).to_string(),
+        false => hits.iter().map(|h| shown(h).to_string()).collect::<Vec<_>>().join(","),
+    };
     if returns.all && !hits.is_empty() {
-        let all = match ascending {
-            true => NumberSet::from_sorted(hits.iter().map(shown)).to_string(),
-            false => hits.iter().map(|h| shown(h).to_string()).collect::<Vec<_>>().join(","),
-        };
-        out.extend_from_slice(format!(" ALL {all}").as_bytes());
+        out.extend_from_slice(format!(" ALL {}", list(hits)).as_bytes());
+    }
+    if let Some(range) = returns.partial {
+        let page = range.of(hits);
+        let page = if page.is_empty() { "NIL".to_owned() } else { list(page) };
+        out.extend_from_slice(format!(" PARTIAL ({range} {page})").as_bytes());
     }
     if let Some(modseq) = modseq {
         out.extend_from_slice(format!(" MODSEQ {modseq}").as_bytes());
@@ -164,18 +205,17 @@ fn uids<'a>(hits: impl IntoIterator<Item = &'a (u32, Uid)>) -> NumberSet {
     NumberSet::from_ranges(hits.into_iter().map(|(_, uid)| (uid.0, uid.0)))
 }
 
-/// What becomes `$`: the lowest or highest match when only they were asked for (RFC 5182 section 2.4).
+/// What becomes `$`: the lowest and highest match and the page when only they were asked for (RFC 5182 section 2.4, RFC 9394
+/// section 3.2).
 fn saved(hits: &[(u32, Uid)], returns: SearchReturn) -> NumberSet {
-    let ends = (returns.min || returns.max) && !returns.all && !returns.count;
-    let kept: &[&[(u32, Uid)]] = &match (hits, ends) {
-        ([], _) => [&hits[..0], &hits[..0]],
-        (_, false) => [hits, &hits[..0]],
-        (_, true) => [
-            &hits[..usize::from(returns.min)],
-            &hits[hits.len() - usize::from(returns.max && (hits.len() > 1 || !returns.min))..],
-        ],
-    };
-    uids(kept.iter().flat_map(|part| part.iter()))
+    let some = returns.min || returns.max || returns.partial.is_some();
+    if !some || returns.all || returns.count {
+        return uids(hits);
+    }
+    let first = hits.first().filter(|_| returns.min);
+    let last = hits.last().filter(|_| returns.max);
+    let page = returns.partial.map(|range| range.of(hits)).unwrap_or_default();
+    uids(first.into_iter().chain(page).chain(last))
 }
 
 fn unknown_charset() -> Reply {
@@ -183,12 +223,12 @@ fn unknown_charset() -> Reply {
 }
 
 /// Messages that match, ascending, as number and UID; or the answer to an unknown charset.
-async fn find(
+pub(super) async fn find_in(
     session: &Session,
-    charset: Option<&[u8]>,
-    key: &SearchKey,
+    view: &View,
+    asked: &SearchKeys<'_>,
+    out: &mut Out<'_>,
 ) -> Result<Result<Hits, Reply>, Failure> {
-    let view = view(session)?;
     let program = {
         let state = view.mailbox.state();
         let context = Context {
@@ -198,11 +238,11 @@ async fn find(
             saved: view.saved(),
             now: session.server.store.now(),
         };
-        Program::new(key, charset, &context)
+        Program::new(asked.key, asked.charset, &context)
     };
     let Ok(program) = program else { return Ok(Err(unknown_charset())) };
-    let (program, (mut hits, unknown)) = settled(session, view, program).await?;
-    hits.extend(by_content(session, &view.mailbox, &Arc::new(program), unknown).await?);
+    let (program, (mut hits, unknown)) = settled(session, view, program, asked.tag, out).await?;
+    hits.extend(by_content(session, &view.mailbox, &Arc::new(program), unknown, asked.tag, out).await?);
     hits.sort_unstable();
     Ok(Ok(hits))
 }
@@ -212,12 +252,11 @@ async fn settled(
     session: &Session,
     view: &View,
     program: Program,
+    tag: &[u8],
+    out: &mut Out<'_>,
 ) -> Result<(Program, (Hits, Vec<Candidate>)), Failure> {
-    let upto = Uid(view.uids().last().copied().unwrap_or(0));
-    let settle =
-        |program, candidates| search_texts::settle(&session.server, &view.mailbox, program, candidates, upto);
     if program.asks_for_texts_alone() {
-        let program = settle(program, view.uids().len()).await?;
+        let program = settle(session, view, program, view.uids().len(), tag, out).await?;
         let judged = by_index(view, &program);
         return Ok((program, judged));
     }
@@ -225,9 +264,38 @@ async fn settled(
     if judged.1.is_empty() {
         return Ok((program, judged));
     }
-    let program = settle(program, judged.1.len()).await?;
+    let program = settle(session, view, program, judged.1.len(), tag, out).await?;
     let judged = by_index(view, &program);
     Ok((program, judged))
+}
+
+/// Answers the texts of a program, and tells the client now and then how far that is.
+async fn settle(
+    session: &Session,
+    view: &View,
+    program: Program,
+    candidates: usize,
+    tag: &[u8],
+    out: &mut Out<'_>,
+) -> Result<Program, Failure> {
+    let upto = Uid(view.uids().last().copied().unwrap_or(0));
+    let done = Arc::new(AtomicU32::new(0));
+    let (server, mailbox) = (session.server.clone(), view.mailbox.clone());
+    let mut work =
+        tokio::spawn(search_texts::settle(server, mailbox, program, (candidates, upto), done.clone()));
+    let (mut progress, goal) = (Progress::new(session, tag), view.len());
+    let settled = loop {
+        tokio::select! {
+            settled = &mut work => break settled,
+            () = tokio::time::sleep(session.server.progress_every.max(LOOK)) => {}
+        }
+        progress.report(session, done.load(Ordering::Relaxed).min(goal), goal, out).await?;
+    };
+    let settled = settled.map_err(|e| StoreError::Damaged(format!("computation failed: {e}")))??;
+    if done.load(Ordering::Relaxed) > 0 {
+        progress.report(session, goal, goal, out).await?;
+    }
+    Ok(settled)
 }
 
 /// Hits that the index tells, and the messages it cannot tell of.
@@ -256,10 +324,13 @@ async fn by_content(
     mailbox: &Arc<OpenMailbox>,
     program: &Arc<Program>,
     candidates: Vec<Candidate>,
+    tag: &[u8],
+    out: &mut Out<'_>,
 ) -> Result<Vec<(u32, Uid)>, Failure> {
     let mut hits = Vec::new();
     let mut batch: Vec<(Candidate, Bytes)> = Vec::new();
     let mut octets = 0;
+    let (mut progress, goal) = (Progress::new(session, tag), candidates.len() as u32);
     let in_summary = program.asks_for_kept_fields_alone();
     let mut summaries = Vec::new();
     let mut rest = candidates.into_iter();
@@ -297,6 +368,7 @@ async fn by_content(
                 found.map(|(c, _)| (c.number, c.record.uid)).collect::<Vec<_>>()
             };
             hits.extend(session.server.compute(judge).await?);
+            progress.report(session, goal - rest.len() as u32, goal, out).await?;
         }
     }
     Ok(hits)

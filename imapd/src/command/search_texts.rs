@@ -5,6 +5,7 @@
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
 
 use futures::{StreamExt, TryStreamExt, stream};
 use tokio::sync::{OwnedRwLockReadGuard, OwnedRwLockWriteGuard, Semaphore};
@@ -32,17 +33,19 @@ const INLINE: usize = 2 * 1024 * 1024;
 const FEW: usize = 4;
 
 /// Answers the texts of a program from columns where that pays. `candidates` is how many messages are to be judged, `upto`
-/// the greatest UID among them.
+/// the greatest UID among them; `done` counts the messages that were read for it. A task of its own: it holds columns that other
+/// searches wait for, and must not wait for a client.
 ///
 /// # Errors
 /// When the mail store fails.
 pub(super) async fn settle(
-    server: &Server,
-    mailbox: &Arc<OpenMailbox>,
+    server: Arc<Server>,
+    mailbox: Arc<OpenMailbox>,
     program: Program,
-    candidates: usize,
-    upto: Uid,
+    (candidates, upto): (usize, Uid),
+    done: Arc<AtomicU32>,
 ) -> Result<Program, StoreError> {
+    let (server, mailbox) = (&*server, &mailbox);
     let mut asked = Vec::new();
     program.texts(&mut asked);
     if asked.is_empty() || candidates == 0 {
@@ -53,7 +56,7 @@ pub(super) async fn settle(
     if few && !are_there(mailbox, &keys, upto) {
         return Ok(program);
     }
-    fill(server, mailbox, keys, upto).await?;
+    fill(server, mailbox, keys, upto, &done).await?;
     let mut answers = Vec::new();
     for (columns, needle) in asked {
         let mut found = Some(Vec::new());
@@ -103,6 +106,7 @@ async fn fill(
     mailbox: &Arc<OpenMailbox>,
     keys: BTreeSet<ColumnKey>,
     upto: Uid,
+    done: &AtomicU32,
 ) -> Result<(), StoreError> {
     let mut open: Vec<(ColumnKey, OwnedRwLockWriteGuard<TextColumn>)> = Vec::new();
     for key in keys {
@@ -122,12 +126,18 @@ async fn fill(
     let Some(from) = open.iter().map(|(_, c)| c.upto()).min() else { return Ok(()) };
     let keys: Arc<[(ColumnKey, Uid)]> = open.iter().map(|(key, c)| (key.clone(), c.upto())).collect();
     let pieces = pieces(mailbox, from, upto).into_iter().map(|piece| {
+        let count = u32::try_from(piece.len()).unwrap_or(u32::MAX);
         // A task each, so that reading is not bound to this session's thread either.
         let task = tokio::spawn(decode(server.cpu.clone(), mailbox.clone(), piece, keys.clone()));
-        async move { task.await.map_err(|e| StoreError::Damaged(format!("computation failed: {e}")))? }
+        async move {
+            let columns =
+                task.await.map_err(|e| StoreError::Damaged(format!("computation failed: {e}")))??;
+            Ok::<_, StoreError>((count, columns))
+        }
     });
     let mut decoded = stream::iter(pieces).buffered(PIECES);
-    while let Some(columns) = decoded.try_next().await? {
+    while let Some((count, columns)) = decoded.try_next().await? {
+        done.fetch_add(count, Ordering::Relaxed);
         let mut full = false;
         for ((_, column), part) in open.iter_mut().zip(columns) {
             column.append(&part);

@@ -1,9 +1,9 @@
 //! SELECT and EXAMINE, with CONDSTORE and QRESYNC (RFC 7162)
 
-use super::{Done, list, mailbox_id, name, user};
+use super::{Done, list, mailbox_id, name, old_name, user};
 use crate::mailstore::Uid;
 use crate::session::view::{flag_names, write_flags, write_flags_line, write_modseq};
-use crate::session::{Out, Reply, Session, View};
+use crate::session::{Enabled, Out, Reply, Session, View};
 use crate::syntax::ast::{MailboxArg, Resync, SelectArgs};
 use crate::syntax::seqset::{NumberSet, SequenceSet};
 
@@ -19,12 +19,13 @@ pub async fn run(session: &mut Session, mailbox: MailboxArg, args: &SelectArgs, 
         // What follows belongs to the new mailbox (RFC 7162 section 3.2.11, RFC 9051 section 7.1).
         out.buf.extend_from_slice(b"* OK [CLOSED] Former mailbox is closed\r\n");
     }
-    let mailbox = match name(session, &mailbox) {
+    let arg = mailbox;
+    let mailbox = match name(session, &arg) {
         Ok(name) => {
             let user = user(session)?;
             let mailbox = user.open(&name).await?;
             if session.enabled.rev2 {
-                list::selected(out.buf, &user.catalog(), &name);
+                list::named(out.buf, &user.catalog(), &name, old_name(&arg, &name));
             }
             mailbox
         }
@@ -32,9 +33,9 @@ pub async fn run(session: &mut Session, mailbox: MailboxArg, args: &SelectArgs, 
     };
     session.enabled.condstore |= args.condstore;
     let view = View::new(mailbox, args.read_only, !session.enabled.rev2);
-    figures(&view, out.buf);
+    figures(&view, session.enabled.uid_only, out.buf);
     if let Some(resync) = &args.resync {
-        changes(&view, resync, out).await?;
+        changes(&view, resync, session.enabled, out).await?;
     }
     session.view = Some(view);
     Ok(if args.read_only {
@@ -45,7 +46,7 @@ pub async fn run(session: &mut Session, mailbox: MailboxArg, args: &SelectArgs, 
 }
 
 /// Appends the responses that every client gets.
-fn figures(view: &View, out: &mut Vec<u8>) {
+fn figures(view: &View, uid_only: bool, out: &mut Vec<u8>) {
     let state = view.mailbox.state();
     write_flags_line(out, &state);
     let permanent = match view.read_only {
@@ -58,7 +59,9 @@ fn figures(view: &View, out: &mut Vec<u8>) {
         lines += &format!("* {} RECENT\r\n", view.recent_count());
     }
     lines += &format!("* OK [PERMANENTFLAGS ({permanent})] Flags that are kept\r\n");
+    // The code tells a message number, which means nothing under UIDONLY (RFC 9586 section 3).
     if view.shows_recent()
+        && !uid_only
         && let Some(first) = state.columns.first_unseen().filter(|i| *i < view.len() as usize)
     {
         lines += &format!("* OK [UNSEEN {}] First unseen message\r\n", first + 1);
@@ -75,7 +78,12 @@ fn figures(view: &View, out: &mut Vec<u8>) {
 }
 
 /// Tells what happened since the client was here: what vanished, then what changed (RFC 7162 section 3.2.5).
-async fn changes(view: &View, resync: &Resync, out: &mut Out<'_>) -> Result<(), std::io::Error> {
+async fn changes(
+    view: &View,
+    resync: &Resync,
+    enabled: Enabled,
+    out: &mut Out<'_>,
+) -> Result<(), std::io::Error> {
     if resync.uid_validity != view.mailbox.uid_validity.0 {
         return Ok(());
     }
@@ -99,7 +107,8 @@ async fn changes(view: &View, resync: &Resync, out: &mut Out<'_>) -> Result<(), 
         {
             let state = view.mailbox.state();
             let Some(record) = state.columns.get(uid) else { continue };
-            out.buf.extend_from_slice(format!("* {number} FETCH (UID {uid} FLAGS ").as_bytes());
+            enabled.write_fetch(out.buf, number, uid);
+            out.buf.extend_from_slice(format!("UID {uid} FLAGS ").as_bytes());
             write_flags(out.buf, &record, &state, view.is_recent(uid));
             out.buf.push(b' ');
             write_modseq(out.buf, &record);

@@ -24,10 +24,9 @@ pub async fn run(
     asked: &SearchKeys<'_>,
     keys: Vec<SortKey>,
     returns: Option<SearchReturn>,
-    tag: &[u8],
     out: &mut Out<'_>,
 ) -> Done {
-    let hits = match search::find_or_forget(session, asked, returns).await {
+    let hits = match search::find_or_forget(session, asked, returns, out).await {
         Ok(Ok(hits)) => hits,
         Ok(Err(reply)) => return Ok(reply),
         Err(e) => return Err(e),
@@ -37,7 +36,15 @@ pub async fn run(
     match returns {
         Some(returns) => {
             if returns.shows() {
-                search::esearch(out.buf, tag, &order, returns, asked.uid, false, modseq);
+                search::esearch(
+                    out.buf,
+                    &search::correlator(asked.tag, None),
+                    &order,
+                    returns,
+                    asked.uid,
+                    false,
+                    modseq,
+                );
             }
             search::keep(session, &order, returns);
         }
@@ -105,7 +112,7 @@ pub async fn thread(
     algorithm: ThreadAlgorithm,
     out: &mut Out<'_>,
 ) -> Done {
-    let hits = match search::find_or_forget(session, asked, None).await {
+    let hits = match search::find_or_forget(session, asked, None, out).await {
         Ok(Ok(hits)) => hits,
         Ok(Err(reply)) => return Ok(reply),
         Err(e) => return Err(e),

@@ -2,7 +2,7 @@
 
 use super::{Done, no_such_number, read_only, some_expunged, user, view};
 use crate::mailstore::Uid;
-use crate::session::view::{write_fetch, write_flags, write_modseq, write_number};
+use crate::session::view::{write_flags, write_modseq, write_number};
 use crate::session::{Enabled, Out, Reply, Session, View};
 use crate::syntax::ast::StoreArgs;
 use crate::syntax::seqset::{NumberSet, SequenceSet};
@@ -76,9 +76,9 @@ fn show_piece(
     let state = view.mailbox.state();
     for (number, uid) in piece.iter().filter(|(_, uid)| refused.binary_search(uid).is_err()) {
         let Some(record) = state.columns.get(*uid) else { continue };
-        write_fetch(out, *number);
+        enabled.write_fetch(out, *number, *uid);
         let mut gap: &[u8] = b"";
-        if by_uid || enabled.qresync {
+        if by_uid || enabled.vanishes() {
             out.extend_from_slice(b"UID ");
             write_number(out, uid.0.into());
             gap = b" ";

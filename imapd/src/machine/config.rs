@@ -2,12 +2,16 @@
 //!
 //! One statement a record, keyword and operand; keywords in any case; `;` starts a comment. Every wrong record is
 //! reported with its number, the token and the reason. FilePoolID and BadFileID are required. EnrollBlocks,
-//! MaxConnections, MaxPerAddress, MaxPerUser, Comment (words) and AdminURI are ours.
+//! MaxConnections, MaxPerAddress, MaxPerUser, Comment (words), AdminURI, TokenExit and Capability are ours. `Capability token
+//! {ON|OFF} [userid]` may stand many times; a record changes what one before it said.
 
 use std::time::Duration;
 
 use cms::cp::name::{FilePoolId, UserId};
 use thiserror::Error;
+
+use crate::auth::bearer::EXITS;
+use crate::session::TokenSettings;
 
 /// Least IdleTimeout in minutes (RFC 3501 section 5.4).
 const LEAST_IDLE_MINUTES: u64 = 30;
@@ -41,6 +45,10 @@ pub struct ImapConfig {
     pub comment: Option<String>,
     /// Where its administrator is reached, a URI.
     pub admin: Option<String>,
+    /// Name of the exit that judges bearer tokens.
+    pub token_exit: Option<&'static str>,
+    /// Tokens that are switched on and off.
+    pub tokens: TokenSettings,
 }
 
 /// A record that is wrong, or a statement that is missing (record 0).
@@ -67,6 +75,8 @@ struct Draft {
     max_per_user: Option<u64>,
     comment: Option<String>,
     admin: Option<String>,
+    token_exit: Option<&'static str>,
+    tokens: TokenSettings,
 }
 
 /// Reads the records of IMAP CONFIG.
@@ -111,11 +121,16 @@ pub fn read<'a>(records: impl Iterator<Item = &'a str>) -> Result<ImapConfig, Ve
         max_per_user: size(draft.max_per_user, 1_024),
         comment: draft.comment,
         admin: draft.admin,
+        token_exit: draft.token_exit,
+        tokens: draft.tokens,
     })
 }
 
 fn take(draft: &mut Draft, words: &[&str]) -> Result<(), (String, String)> {
     let [keyword, operands @ ..] = words else { return Ok(()) };
+    if keyword.eq_ignore_ascii_case("Capability") {
+        return capability(draft, keyword, operands);
+    }
     if keyword.eq_ignore_ascii_case("COMMENT") && !operands.is_empty() {
         draft.comment = Some(operands.join(" "));
         return Ok(());
@@ -133,6 +148,11 @@ fn take(draft: &mut Draft, words: &[&str]) -> Result<(), (String, String)> {
             let id = FilePoolId::new(operand.trim_end_matches(':'));
             draft.file_pool = Some(id.map_err(|e| ((*operand).to_owned(), e.to_string()))?);
         }
+        "TOKENEXIT" => {
+            let found = EXITS.iter().find(|(name, _)| name.eq_ignore_ascii_case(operand));
+            let unknown = || ((*operand).to_owned(), "there is no exit of this name".to_owned());
+            draft.token_exit = Some(found.ok_or_else(unknown)?.0);
+        }
         "BADFILEID" => draft.bad_file_id = user()?,
         "MAILORIGINID" => draft.mail_origin = user()?,
         "IDLETIMEOUT" => draft.idle_minutes = number(LEAST_IDLE_MINUTES, GREATEST_IDLE_MINUTES)?,
@@ -146,16 +166,36 @@ fn take(draft: &mut Draft, words: &[&str]) -> Result<(), (String, String)> {
     Ok(())
 }
 
+/// `Capability token {ON|OFF} [userid]`
+fn capability(draft: &mut Draft, keyword: &str, operands: &[&str]) -> Result<(), (String, String)> {
+    let (token, state, user) = match operands {
+        [token, state] => (token, state, None),
+        [token, state, user] => (token, state, Some(user)),
+        _ => return Err((keyword.into(), "takes a capability, ON or OFF, and perhaps a user id".into())),
+    };
+    let on = match state.to_ascii_uppercase().as_str() {
+        "ON" => true,
+        "OFF" => false,
+        _ => return Err(((*state).into(), "ON or OFF is needed".into())),
+    };
+    let user = match user {
+        Some(user) => Some(UserId::new(user).map_err(|e| ((*user).to_string(), e.to_string()))?),
+        None => None,
+    };
+    draft.tokens.set(token, on, user).map_err(|e| ((*token).into(), e.to_string()))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::session::capability::Token;
 
     #[test]
     fn statements_defaults_and_errors() {
         let config = read("; x\nFilePoolID imappool:\nBADFILEID postmstr ; bad\n".lines()).unwrap();
         assert_eq!((config.file_pool.as_str(), config.mail_origin.as_str()), ("IMAPPOOL", "SMTP"));
         assert_eq!(config.idle_timeout, Duration::from_secs(1800));
-        let errors = read("FilePoolID A B\nIdleTimeout 29\nFrob 1\n".lines()).unwrap_err();
+        let errors = read("FilePoolID A B\nIdleTimeout 29\nFrob 1\nTokenExit NONE\n".lines()).unwrap_err();
         let shown: Vec<String> = errors.iter().map(ToString::to_string).collect();
         assert_eq!(
             shown,
@@ -163,9 +203,31 @@ mod tests {
                 "IMAP CONFIG record 1: FilePoolID: takes exactly one operand",
                 "IMAP CONFIG record 2: 29: a number from 30 to 10080 is needed",
                 "IMAP CONFIG record 3: Frob: unknown statement",
+                "IMAP CONFIG record 4: NONE: there is no exit of this name",
                 "IMAP CONFIG record 0: FilePoolID: required statement",
                 "IMAP CONFIG record 0: BadFileID: required statement",
             ]
         );
+    }
+
+    #[test]
+    fn capabilities_on_and_off() {
+        let base = "FilePoolID A\nBadFileID B\n";
+        let text = format!("{base}capability move off\nCAPABILITY Move On JOE ; he needs it\n");
+        let tokens = read(text.lines()).unwrap().tokens;
+        let joe = UserId::new("JOE").unwrap();
+        assert!(tokens.off(None).has(Token::Move) && !tokens.off(Some(joe)).has(Token::Move));
+        let wrong = "Capability\nCapability FROB OFF\nCapability MOVE MAYBE\nCapability IMAP4rev1 OFF\n\
+                     Capability ID OFF JOE\nCapability MOVE OFF NOT+GOOD+AT+ALL\n";
+        let errors = read(format!("{base}{wrong}").lines()).unwrap_err();
+        let shown: Vec<String> =
+            errors.iter().map(|e| format!("{} {}: {}", e.record, e.token, e.reason)).collect();
+        assert_eq!(shown[0], "3 Capability: takes a capability, ON or OFF, and perhaps a user id");
+        assert_eq!(shown[1], "4 FROB: unknown capability");
+        assert_eq!(shown[2], "5 MAYBE: ON or OFF is needed");
+        assert_eq!(shown[3], "6 IMAP4rev1: this capability cannot be switched off");
+        assert_eq!(shown[4], "7 ID: this capability is shown before login and cannot be set for one user");
+        assert!(shown[5].starts_with("8 NOT+GOOD+AT+ALL: "), "{}", shown[5]);
+        assert_eq!(shown.len(), 6);
     }
 }

@@ -12,6 +12,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use cms::cp::Guest;
+use cms::cp::directory::DirectoryImage;
 use cms::cp::name::UserId;
 use cms::cp::system::PasswordVerdict;
 use cms::network::HostNetwork;
@@ -20,6 +21,7 @@ use cms::{Cms, names, vmipc};
 use futures::future::BoxFuture;
 use tokio_util::sync::CancellationToken;
 
+use crate::auth::bearer::{EXITS, TokenExit};
 use crate::auth::{Authenticator, LoginError, PasswordCheck};
 use crate::mailstore::{MailStore, sfs::SfsBackend};
 use crate::session::{About, Server};
@@ -79,6 +81,10 @@ impl PasswordCheck for CpPasswords {
             }
         })
     }
+
+    fn directory(&self) -> Option<Arc<DirectoryImage>> {
+        self.guest.password_directory()
+    }
 }
 
 /// Ends the client tasks when the machine is reset: they are not the machine's own tasks.
@@ -105,7 +111,8 @@ impl Main {
         let one = |text: String| vec![text];
         let config = read_config(cms).await?;
         let listed: Listed = Arc::default();
-        let service = build_service(cms, &network, &config, &listed, random)
+        let exit = read_token_exit(cms, &config).await?;
+        let service = build_service(cms, &network, &config, &listed, random, exit)
             .map_err(|e| one(format!("DTCIMP1003E {e}")))?;
         let admin = Arc::new(Administration {
             guest: cms.guest.clone(),
@@ -178,12 +185,29 @@ async fn read_config(cms: &Arc<Cms>) -> Result<ImapConfig, Vec<String>> {
         .map_err(|errors| errors.iter().map(|e| format!("DTCIMP1008E {e}")).collect())
 }
 
+/// The exit of TokenExit, with the records of its file.
+async fn read_token_exit(
+    cms: &Arc<Cms>,
+    config: &ImapConfig,
+) -> Result<Option<Arc<dyn TokenExit>>, Vec<String>> {
+    let Some((name, make)) = EXITS.iter().find(|(name, _)| Some(*name) == config.token_exit) else {
+        return Ok(None);
+    };
+    let records = cms.read_text("IMP", name, "TOKENS", None).await.map_err(|m| vec![m.to_string()])?;
+    let clock = cms.guest.cp().clock.clone();
+    let exit = make(&records, Arc::new(move || clock.now().as_second()));
+    let wrong =
+        |errors: Vec<String>| errors.iter().map(|e| format!("DTCIMP1009E {name} TOKENS {e}")).collect();
+    exit.map(Some).map_err(wrong)
+}
+
 fn build_service(
     cms: &Arc<Cms>,
     network: &Arc<HostNetwork>,
     config: &ImapConfig,
     listed: &Listed,
     random: fn(&mut [u8]) -> std::io::Result<()>,
+    token_exit: Option<Arc<dyn TokenExit>>,
 ) -> Result<Arc<Service>, String> {
     let mut key = [0u8; 32];
     random(&mut key).map_err(|e| format!("no randomness: {e}"))?;
@@ -192,11 +216,14 @@ fn build_service(
     let store = Arc::new(MailStore::new(backend, Arc::new(move || clock.now().as_second())));
     let start = Instant::now();
     let passwords = Arc::new(CpPasswords { guest: cms.guest.clone() });
-    let auth = Authenticator::new(passwords, network.domain.clone(), key, Arc::new(move || start.elapsed()));
+    let mut auth =
+        Authenticator::new(passwords, network.domain.clone(), key, Arc::new(move || start.elapsed()));
+    auth.token_exit = token_exit;
     let cpus = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
     let tls = network.tls();
     let mut server = Server::new(network.domain.clone(), store, auth, cpus);
     server.starttls = tls.is_some();
+    server.tokens = config.tokens.clone();
     let listed = listed.clone();
     server.administrators = Arc::new(move |user| is_listed(&listed.read(), user));
     server.about = About { comment: config.comment.clone(), admin: config.admin.clone() };

@@ -1,4 +1,5 @@
-//! `FETCH` and `UID FETCH` (RFC 3501 section 6.4.5), with CHANGEDSINCE and VANISHED (RFC 7162).
+//! `FETCH` and `UID FETCH` (RFC 3501 section 6.4.5), with CHANGEDSINCE and VANISHED (RFC 7162), PARTIAL (RFC
+//! 9394 section 3.3).
 
 use bytes::Bytes;
 use nom::Parser;
@@ -7,11 +8,12 @@ use nom::bytes::complete::tag_no_case;
 use nom::character::complete::char;
 use nom::combinator::{map, opt};
 use nom::multi::separated_list1;
-use nom::sequence::{delimited, preceded, terminated};
+use nom::sequence::{delimited, preceded};
 
 use super::section::{part, partial, section};
 use super::{Input, Parsed, prim};
 use crate::syntax::ast::{ChangedSince, Command, FetchItem};
+use crate::syntax::partial_range::PartialRange;
 
 /// Most items in one command.
 const MAX_ITEMS: usize = 200;
@@ -35,7 +37,8 @@ pub fn uid_fetch<'a>(_: &'a Bytes, input: Input<'a>) -> Parsed<'a, Command> {
 fn arguments(input: Input<'_>, uid: bool) -> Parsed<'_, Command> {
     let (rest, set) = preceded(prim::sp, prim::sequence_set).parse(input)?;
     let (rest, mut items) = preceded(prim::sp, items).parse(rest)?;
-    let (rest, since) = opt(preceded(prim::sp, since)).parse(rest)?;
+    let (rest, modifiers) = opt(preceded(prim::sp, modifiers)).parse(rest)?;
+    let Modifiers { since, partial } = modifiers.unwrap_or_default();
     let (rest, _) = prim::trailing_space(rest)?;
     if items.len() > MAX_ITEMS {
         return prim::fail(input);
@@ -44,25 +47,54 @@ fn arguments(input: Input<'_>, uid: bool) -> Parsed<'_, Command> {
     if uid && !items.contains(&FetchItem::Uid) {
         items.insert(0, FetchItem::Uid);
     }
-    if since.is_some_and(|s| s.vanished) && !uid {
+    if (since.is_some_and(|s| s.vanished) || partial.is_some()) && !uid {
         return prim::fail(input);
     }
     if since.is_some() && !items.contains(&FetchItem::ModSeq) {
         items.push(FetchItem::ModSeq);
     }
-    Ok((rest, Command::Fetch { set, items, since, uid }))
+    Ok((rest, Command::Fetch { set, items, since, partial, uid }))
 }
 
-/// `(CHANGEDSINCE n)`, with VANISHED before or after.
-fn since(input: Input<'_>) -> Parsed<'_, ChangedSince> {
-    let changed = || preceded((tag_no_case("CHANGEDSINCE"), prim::sp), prim::mod_sequence);
-    let found = |vanished| move |modseq| ChangedSince { modseq, vanished };
-    let both = alt((
-        map(terminated(changed(), (prim::sp, tag_no_case("VANISHED"))), found(true)),
-        map(preceded((tag_no_case("VANISHED"), prim::sp), changed()), found(true)),
-        map(changed(), found(false)),
-    ));
-    delimited(char('('), both, char(')')).parse(input)
+/// What stands behind the items.
+#[derive(Default)]
+struct Modifiers {
+    since: Option<ChangedSince>,
+    partial: Option<PartialRange>,
+}
+
+/// `(CHANGEDSINCE n VANISHED PARTIAL n:m)`, each at most once and in any order; VANISHED needs CHANGEDSINCE.
+fn modifiers(input: Input<'_>) -> Parsed<'_, Modifiers> {
+    let (mut rest, _) = char('(').parse(input)?;
+    let (mut modseq, mut vanished, mut partial) = (None, false, None);
+    loop {
+        let (after, word) = prim::atom(rest)?;
+        rest = match word.to_ascii_uppercase().as_slice() {
+            b"CHANGEDSINCE" if modseq.is_none() => {
+                let (after, n) = preceded(prim::sp, prim::mod_sequence).parse(after)?;
+                modseq = Some(n);
+                after
+            }
+            b"PARTIAL" if partial.is_none() => {
+                let (after, range) = preceded(prim::sp, prim::partial_range).parse(after)?;
+                partial = Some(range);
+                after
+            }
+            b"VANISHED" if !vanished => {
+                vanished = true;
+                after
+            }
+            _ => return prim::fail(rest),
+        };
+        match rest.split_first() {
+            Some((b' ', after)) => rest = after,
+            Some((b')', after)) if modseq.is_some() || !vanished => {
+                let since = modseq.map(|modseq| ChangedSince { modseq, vanished });
+                return Ok((after, Modifiers { since, partial }));
+            }
+            _ => return prim::fail(rest),
+        }
+    }
 }
 
 fn items(input: Input<'_>) -> Parsed<'_, Vec<FetchItem>> {

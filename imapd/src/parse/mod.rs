@@ -7,10 +7,13 @@ pub mod prim;
 
 mod append;
 mod authenticate;
+mod compress;
 mod copy;
 mod enable;
+mod esearch;
 mod fetch;
 mod id;
+mod language;
 mod list;
 mod login;
 mod mailbox;
@@ -24,6 +27,7 @@ mod sort;
 mod status;
 mod store;
 mod uid_expunge;
+mod uidbatches;
 
 use bytes::Bytes;
 use nom::IResult;
@@ -33,10 +37,13 @@ use crate::syntax::ast::Command;
 
 pub use append::append;
 pub use authenticate::authenticate;
+pub use compress::compress;
 pub use copy::{copy, move_, uid_copy, uid_move};
 pub use enable::enable;
+pub use esearch::esearch;
 pub use fetch::{fetch, uid_fetch};
 pub use id::id;
+pub use language::language;
 pub use list::{list, lsub};
 pub use login::login;
 pub use mailbox::{create, delete, rename, subscribe, unsubscribe};
@@ -49,6 +56,7 @@ pub use sort::{sort, thread, uid_sort, uid_thread};
 pub use status::status;
 pub use store::{store, uid_store};
 pub use uid_expunge::uid_expunge;
+pub use uidbatches::uidbatches;
 
 /// The input of a parser: what is left of the command.
 pub type Input<'a> = &'a [u8];
@@ -153,6 +161,8 @@ bare! {
     starttls => StartTls;
     /// `NAMESPACE` (RFC 2342)
     namespace => Namespace;
+    /// `UNAUTHENTICATE` (RFC 8437)
+    unauthenticate => Unauthenticate;
     /// `IDLE` (RFC 2177)
     idle => Idle;
     /// `CHECK`

@@ -15,6 +15,7 @@ use crate::mailstore::ModSeq;
 use crate::syntax::ast::MailboxArg;
 use crate::syntax::date::{InternalDate, month};
 use crate::syntax::flag::{FlagList, Keyword, SystemFlags};
+use crate::syntax::partial_range::PartialRange;
 use crate::syntax::seqset::{SeqNumber, SequenceSet};
 
 /// Longest tag taken, so that an answer cannot be made large by its own tag.
@@ -130,6 +131,16 @@ pub fn nz_number(input: Input<'_>) -> Parsed<'_, u32> {
 /// `mailbox`
 pub fn mailbox(input: Input<'_>) -> Parsed<'_, MailboxArg> {
     map(astring, MailboxArg).parse(input)
+}
+
+/// `partial-range` (RFC 9394 section 4)
+pub fn partial_range(input: Input<'_>) -> Parsed<'_, PartialRange> {
+    let end = |sign| preceded(lit(sign), nz_number);
+    let (rest, sign) = opt(char('-')).parse(input)?;
+    let (backwards, sign) = (sign.is_some(), if sign.is_some() { "-" } else { "" });
+    let (rest, from) = nz_number(rest)?;
+    let (rest, to) = preceded(char(':'), end(sign)).parse(rest)?;
+    Ok((rest, PartialRange { from, to, backwards }))
 }
 
 /// `seq-number`

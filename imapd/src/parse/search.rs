@@ -53,19 +53,28 @@ pub(super) fn returns(input: Input<'_>) -> Parsed<'_, SearchReturn> {
     let mut first = true;
     loop {
         if let Some(after) = rest.strip_prefix(b")") {
+            // All of them and a page of them are not asked for at once (RFC 9394 section 3.1).
+            if out.all && out.partial.is_some() {
+                return prim::fail(rest);
+            }
             out.all |= out == SearchReturn::default();
             return Ok((after, out));
         }
         if !std::mem::take(&mut first) {
             (rest, _) = prim::sp(rest)?;
         }
-        let (after, word) = prim::atom(rest)?;
+        let (mut after, word) = prim::atom(rest)?;
         match word.to_ascii_uppercase().as_slice() {
             b"MIN" => out.min = true,
             b"MAX" => out.max = true,
             b"ALL" => out.all = true,
             b"COUNT" => out.count = true,
             b"SAVE" => out.save = true,
+            b"PARTIAL" if out.partial.is_none() => {
+                let (behind, range) = preceded(prim::sp, prim::partial_range).parse(after)?;
+                out.partial = Some(range);
+                after = behind;
+            }
             _ => return prim::fail(rest),
         }
         rest = after;

@@ -5,6 +5,7 @@ use proptest::prelude::*;
 
 use super::command;
 use crate::mailstore::ModSeq;
+use crate::syntax::ast::Carrier;
 use crate::syntax::ast::{
     AppendMessage, ChangedSince, Command, FetchItem, FlagChange, MailboxArg, Resync, SelectArgs, StatusItem,
     StoreArgs,
@@ -347,7 +348,7 @@ proptest! {
             format!("{}{}", if *reverse { "REVERSE " } else { "" }, SortField::TABLE[*f].0.to_ascii_lowercase())
         }).collect();
         let bit = |n: u8| bits.is_some_and(|b| b & n != 0);
-        let returns = bits.map(|b| SearchReturn { min: bit(1), max: bit(2), all: b == 0 || bit(4), count: bit(8), save: bit(16) });
+        let returns = bits.map(|b| SearchReturn { min: bit(1), max: bit(2), all: b == 0 || bit(4), count: bit(8), save: bit(16), partial: None });
         let options = bits.map(|_| {
             let named = [(1, "MIN"), (2, "max"), (4, "ALL"), (8, "COUNT"), (16, "SAVE")];
             let on: Vec<&str> = named.iter().filter(|(n, _)| bit(*n)).map(|(_, w)| *w).collect();
@@ -384,7 +385,7 @@ proptest! {
                 items.push(FetchItem::ModSeq);
             }
         }
-        prop_assert_eq!(parse(&sent), Command::Fetch { set, items, since, uid: false });
+        prop_assert_eq!(parse(&sent), Command::Fetch { set, items, since, partial: None, uid: false });
     }
 
     #[test]
@@ -415,19 +416,19 @@ proptest! {
             InternalDate::from_parts(d, h, m, 7, z).unwrap()
         });
         enc_string(&mut sent, &message, 1 + form % 2);
-        let first = AppendMessage { flags, date: when, octets: Bytes::from(message) };
+        let first = AppendMessage { flags, date: when, octets: Bytes::from(message), carrier: Carrier::Literal };
         let mut messages = vec![first];
         for more in more {
             sent.extend_from_slice(b" ");
             enc_string(&mut sent, &more, 1 + form % 2);
-            messages.push(AppendMessage { flags: FlagList::default(), date: None, octets: Bytes::from(more) });
+            messages.push(AppendMessage { flags: FlagList::default(), date: None, octets: Bytes::from(more), carrier: Carrier::Literal });
         }
         prop_assert_eq!(parse(&sent), Command::Append { mailbox: arg(&mailbox), messages });
         let mut sent = b"t UID REPLACE 7 ".to_vec();
         enc_string(&mut sent, mailbox.to_wire().as_bytes(), form);
         sent.extend_from_slice(b" ~{3}\r\na\0b");
         let seven = SequenceSet(vec![(SeqNumber::Number(7), SeqNumber::Number(7))]);
-        let by = AppendMessage { flags: FlagList::default(), date: None, octets: Bytes::from_static(b"a\0b") };
+        let by = AppendMessage { flags: FlagList::default(), date: None, octets: Bytes::from_static(b"a\0b"), carrier: Carrier::Literal8 };
         prop_assert_eq!(parse(&sent), Command::Replace { message: seven, mailbox: arg(&mailbox), by, uid: true });
     }
 
@@ -499,6 +500,7 @@ fn macros_and_short_forms() {
             set: SequenceSet(vec![(SeqNumber::Number(1), SeqNumber::Number(1))]),
             items: vec![FetchItem::Flags, FetchItem::InternalDate, FetchItem::Rfc822Size],
             since: None,
+            partial: None,
             uid: false
         }
     );

@@ -1,5 +1,7 @@
 //! What a client has switched on, by ENABLE or by using it (RFC 5161, RFC 7162 section 3.1).
 
+use super::view::write_number;
+use crate::mailstore::Uid;
 use crate::syntax::mailbox_name::NameForm;
 
 /// Extensions that change what a session is told.
@@ -11,11 +13,29 @@ pub struct Enabled {
     pub qresync: bool,
     /// IMAP4rev2 (RFC 9051): names in UTF-8, no `\Recent`, ESEARCH for SEARCH.
     pub rev2: bool,
+    /// UTF8=ACCEPT (RFC 9755): names in UTF-8, and SEARCH without CHARSET.
+    pub utf8: bool,
+    /// UIDONLY (RFC 9586): messages have UIDs and no numbers.
+    pub uid_only: bool,
 }
 
 impl Enabled {
+    /// Whether expunged messages are told by VANISHED.
+    pub fn vanishes(self) -> bool {
+        self.qresync || self.uid_only
+    }
+
+    /// Appends the beginning of a FETCH response, up to where its items stand.
+    pub fn write_fetch(self, out: &mut Vec<u8>, number: u32, uid: Uid) {
+        let (shown, word): (u32, &[u8]) =
+            if self.uid_only { (uid.0, b" UIDFETCH (") } else { (number, b" FETCH (") };
+        out.extend_from_slice(b"* ");
+        write_number(out, shown.into());
+        out.extend_from_slice(word);
+    }
+
     /// How names of mailboxes are written.
     pub fn name_form(self) -> NameForm {
-        if self.rev2 { NameForm::Utf8 } else { NameForm::Utf7 }
+        if self.rev2 || self.utf8 { NameForm::Utf8 } else { NameForm::Utf7 }
     }
 }

@@ -5,12 +5,16 @@
 //! Untagged updates go out after a command and before its tagged answer, EXPUNGE only where the table allows it.
 
 pub mod capability;
+pub mod channel;
 pub mod enabled;
+pub mod gate;
 pub mod out;
+pub mod progress;
 pub mod registry;
 pub mod reply;
 pub mod server;
 pub mod table;
+pub mod token_settings;
 pub mod view;
 
 use std::io;
@@ -19,16 +23,20 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
+use crate::auth::exchange::Exchange;
 use crate::command;
 use crate::mailstore::{SessionId, UserStore};
 use crate::parse::{self, TaggedCommand};
 use crate::transport::Slot;
-use crate::wire::{Limits, Mode, Refusal};
+use crate::wire::{LITERAL_MINUS, Limits, Mode, Refusal};
 
+use capability::{Token, TokenSet};
+use channel::Channel;
 pub use enabled::Enabled;
 pub use out::{Drain, Out};
 pub use reply::{Failure, Reply, Status};
 pub use server::{About, Server};
+pub use token_settings::TokenSettings;
 pub use view::View;
 
 /// What the transport must do next.
@@ -38,6 +46,8 @@ pub enum Step {
     Go,
     /// Do the TLS handshake, then read on.
     StartTls,
+    /// Compress both directions, then read on.
+    Compress,
     /// Send what there is and close.
     Close,
 }
@@ -49,6 +59,7 @@ enum Waiting {
     /// A SASL response.
     Authenticate {
         tag: Bytes,
+        exchange: Exchange,
     },
     /// DONE.
     Idle {
@@ -64,11 +75,17 @@ pub struct Session {
     pub peer: IpAddr,
     /// Whether the connection is encrypted.
     pub tls: bool,
+    /// What encryption tells; kept apart, for most connections have nothing of it.
+    channel: Option<Box<Channel>>,
     pub(crate) server: Arc<Server>,
     pub(crate) user: Option<Arc<UserStore>>,
     pub(crate) view: Option<View>,
     pub(crate) enabled: Enabled,
+    /// Tokens that are off for this user, or before login.
+    off: TokenSet,
     pub(crate) failed_logins: u32,
+    /// Whether the connection is compressed.
+    pub(crate) compressed: bool,
     pub(crate) user_slot: Option<Slot>,
     waiting: Waiting,
     bad_commands: u32,
@@ -80,19 +97,43 @@ impl Session {
 
     /// A session that has just connected.
     pub fn new(server: Arc<Server>, peer: IpAddr, tls: bool) -> Self {
+        let off = server.tokens.off(None);
         Self {
             id: server.next_session(),
             peer,
             tls,
+            channel: None,
             server,
             user: None,
             view: None,
             enabled: Enabled::default(),
+            off,
             failed_logins: 0,
+            compressed: false,
             user_slot: None,
             waiting: Waiting::Nothing,
             bad_commands: 0,
         }
+    }
+
+    /// Takes what encryption tells of the client; the connection is encrypted from now on.
+    pub fn set_channel(&mut self, channel: Channel) {
+        self.tls = true;
+        self.channel = (channel != Channel::default()).then(|| Box::new(channel));
+    }
+
+    pub(crate) fn channel(&self) -> &Channel {
+        static NONE: Channel = Channel { exporter: None, names: Vec::new() };
+        self.channel.as_deref().unwrap_or(&NONE)
+    }
+
+    /// Forgets the user and all that came with him.
+    pub(crate) fn leave(&mut self) {
+        self.view = None;
+        self.user = None;
+        self.user_slot = None;
+        self.enabled = Enabled::default();
+        self.off = self.server.tokens.off(None);
     }
 
     /// The greeting.
@@ -115,7 +156,24 @@ impl Session {
 
     /// What the client may send.
     pub fn limits(&self) -> Limits {
-        if self.user.is_some() { Limits::AUTHENTICATED } else { Limits::NOT_AUTHENTICATED }
+        let mut limits = if self.user.is_some() { Limits::AUTHENTICATED } else { Limits::NOT_AUTHENTICATED };
+        if !self.offers(Token::LiteralPlus) {
+            let most = if self.offers(Token::LiteralMinus) { LITERAL_MINUS } else { 0 };
+            limits.non_synchronising = limits.non_synchronising.min(most);
+        }
+        limits
+    }
+
+    /// Whether a token is not switched off.
+    pub fn offers(&self, token: Token) -> bool {
+        !self.off.has(token)
+    }
+
+    /// Takes the user who has logged in.
+    pub(crate) fn enter(&mut self, user: Arc<UserStore>, slot: Slot) {
+        self.off = self.server.tokens.off(Some(user.id()));
+        self.user = Some(user);
+        self.user_slot = Some(slot);
     }
 
     /// Whether the client waits in IDLE.
@@ -154,7 +212,11 @@ impl Session {
             _ if self.user.is_some() => Reply::bad_code("TOOBIG", why.to_string()),
             _ => Reply::bad(why.to_string()),
         };
-        reply.write(out, tag.map(|t| &**t));
+        // A line that is too long ends what it should have answered.
+        match std::mem::replace(&mut self.waiting, Waiting::Nothing) {
+            Waiting::Nothing => reply.write(out, tag.map(|t| &**t)),
+            Waiting::Authenticate { tag, .. } | Waiting::Idle { tag } => reply.write(out, Some(&tag)),
+        }
         self.count_bad(out)
     }
 
@@ -175,6 +237,19 @@ impl Session {
         if row.states & self.state() == 0 {
             let text = format!("{} is not allowed {}", row.name, table::state_name(self.state()));
             Reply::bad(text).write(out.buf, Some(&tag));
+            return Ok(self.count_bad(out.buf));
+        }
+        if !self.off.is_empty()
+            && let Some(token) = gate::needs(&command).first_common(self.off)
+        {
+            let name = token.row().name;
+            Reply::bad(format!("{}: unknown here, {name} is not offered", row.name))
+                .write(out.buf, Some(&tag));
+            return Ok(self.count_bad(out.buf));
+        }
+        if self.enabled.uid_only && gate::uses_numbers(row, &command) {
+            let reply = Reply::bad_code("UIDREQUIRED", "Message numbers mean nothing after ENABLE UIDONLY");
+            reply.write(out.buf, Some(&tag));
             return Ok(self.count_bad(out.buf));
         }
         tracing::debug!(target: "imapd::codeflow", session = self.id.0, command = row.name);
@@ -212,12 +287,15 @@ impl Session {
     pub async fn line(&mut self, line: Bytes, out: &mut Out<'_>) -> io::Result<Step> {
         match std::mem::replace(&mut self.waiting, Waiting::Nothing) {
             Waiting::Nothing => Ok(Step::Go),
-            Waiting::Authenticate { tag } => {
-                let reply = match command::authenticate::answer(self, &line).await {
+            Waiting::Authenticate { tag, exchange } => {
+                let reply = match command::authenticate::answer(self, exchange, &tag, &line, out).await {
                     Ok(reply) => reply,
                     Err(Failure::Io(e)) => return Err(e),
                     Err(Failure::Store(e)) => Reply::from_store(&e),
                 };
+                if reply.status == Status::Wait {
+                    return Ok(Step::Go);
+                }
                 self.finish(&tag, &reply, true, out)
             }
             Waiting::Idle { tag } => {
@@ -246,8 +324,8 @@ impl Session {
         }
     }
 
-    pub(crate) fn wait_for_response(&mut self, tag: &Bytes) {
-        self.waiting = Waiting::Authenticate { tag: tag.clone() };
+    pub(crate) fn wait_for_response(&mut self, tag: &Bytes, exchange: Exchange) {
+        self.waiting = Waiting::Authenticate { tag: tag.clone(), exchange };
     }
 
     pub(crate) fn wait_for_done(&mut self, tag: &Bytes) {

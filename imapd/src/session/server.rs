@@ -2,10 +2,12 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
 
 use tokio::sync::Semaphore;
 
 use super::registry::Sessions;
+use super::token_settings::TokenSettings;
 use crate::auth::Authenticator;
 use crate::mailstore::{MailStore, SessionId};
 use crate::transport::ConnectionLimits;
@@ -32,6 +34,10 @@ pub struct Server {
     pub starttls: bool,
     /// Whether passwords may come in the clear.
     pub clear_passwords: bool,
+    /// Which tokens are on and off.
+    pub tokens: TokenSettings,
+    /// How often a client is told how far a long command is: RFC 9585 section 3 wants no more than every ten seconds.
+    pub progress_every: Duration,
     /// Who may administer: set quotas, look at those of others.
     pub administrators: Arc<dyn Fn(UserId) -> bool + Send + Sync>,
     /// What `/shared/comment` and `/shared/admin` of the server say (RFC 5464 section 6.2.1).
@@ -59,6 +65,8 @@ impl Server {
             auth,
             starttls: false,
             clear_passwords: true,
+            tokens: TokenSettings::default(),
+            progress_every: Duration::from_secs(10),
             administrators: Arc::new(|_| false),
             about: About::default(),
             sessions: Arc::default(),

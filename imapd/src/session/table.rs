@@ -60,6 +60,9 @@ rows! {
     "AUTHENTICATE", false, NOT_AUTHENTICATED, CHANGES_STATE, "RFC 3501 section 6.2.2", authenticate;
     "LOGIN", false, NOT_AUTHENTICATED, CHANGES_STATE, "RFC 3501 section 6.2.3", login;
     "ENABLE", false, AUTHENTICATED, CHANGES_STATE, "RFC 5161", enable;
+    "COMPRESS", false, IN, CHANGES_STATE, "RFC 4978", compress;
+    "UNAUTHENTICATE", false, IN, CHANGES_STATE, "RFC 8437", unauthenticate;
+    "LANGUAGE", false, ANY, PIPELINE, "RFC 5255 section 3.2", language;
     "SELECT", false, IN, CHANGES_STATE, "RFC 3501 section 6.3.1", select;
     "EXAMINE", false, IN, CHANGES_STATE, "RFC 3501 section 6.3.2", examine;
     "CREATE", false, IN, CHANGES_STATE, "RFC 3501 section 6.3.3", create;
@@ -87,12 +90,14 @@ rows! {
     "EXPUNGE", true, SELECTED, CHANGES_MAILBOX, "RFC 4315 section 2.1", uid_expunge;
     "SEARCH", false, SELECTED, SEQ, "RFC 3501 section 6.4.4", search;
     "SEARCH", true, SELECTED, PIPELINE, "RFC 3501 section 6.4.8", uid_search;
+    "ESEARCH", false, IN, PIPELINE | NO_EXPUNGE, "RFC 7377", esearch;
     "SORT", false, SELECTED, SEQ, "RFC 5256 section 3", sort;
     "SORT", true, SELECTED, PIPELINE, "RFC 5256 section 3", uid_sort;
     "THREAD", false, SELECTED, SEQ, "RFC 5256 section 3", thread;
     "THREAD", true, SELECTED, PIPELINE, "RFC 5256 section 3", uid_thread;
     "FETCH", false, SELECTED, SEQ, "RFC 3501 section 6.4.5", fetch;
     "FETCH", true, SELECTED, PIPELINE, "RFC 3501 section 6.4.8", uid_fetch;
+    "UIDBATCHES", false, SELECTED, PIPELINE, "RFC 10022", uidbatches;
     "STORE", false, SELECTED, SEQ | CHANGES_MAILBOX, "RFC 3501 section 6.4.6", store;
     "STORE", true, SELECTED, PIPELINE | CHANGES_MAILBOX, "RFC 3501 section 6.4.8", uid_store;
     "COPY", false, SELECTED, USES_SEQUENCE_NUMBERS | CHANGES_MAILBOX, "RFC 3501 section 6.4.7", copy;

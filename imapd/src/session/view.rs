@@ -181,7 +181,8 @@ impl View {
         for uid in flagged {
             let uid = Uid(uid);
             if let (Some(number), Some(record)) = (self.number_of(uid), state.columns.get(uid)) {
-                out.extend_from_slice(format!("* {number} FETCH (UID {uid} FLAGS ").as_bytes());
+                enabled.write_fetch(out, number, uid);
+                out.extend_from_slice(format!("UID {uid} FLAGS ").as_bytes());
                 write_flags(out, &record, &state, self.is_recent(uid));
                 if enabled.condstore {
                     out.push(b' ');
@@ -227,7 +228,7 @@ impl View {
             return;
         }
         let ghosts = std::mem::take(&mut self.ghosts);
-        if enabled.qresync {
+        if enabled.vanishes() {
             let gone = NumberSet::from_sorted(ghosts.iter().copied());
             out.extend_from_slice(format!("* VANISHED {gone}\r\n").as_bytes());
         } else {
@@ -288,13 +289,6 @@ pub fn write_number(out: &mut Vec<u8>, mut number: u64) {
         }
     }
     out.extend_from_slice(&digits[at..]);
-}
-
-/// Appends the beginning of a FETCH response.
-pub fn write_fetch(out: &mut Vec<u8>, number: u32) {
-    out.extend_from_slice(b"* ");
-    write_number(out, number.into());
-    out.extend_from_slice(b" FETCH (");
 }
 
 /// Appends the flags of a message in parentheses.

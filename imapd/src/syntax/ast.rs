@@ -6,6 +6,7 @@ use crate::mailstore::ModSeq;
 
 use super::date::InternalDate;
 use super::flag::FlagList;
+use super::partial_range::PartialRange;
 use super::search_key::{SearchKey, SearchReturn};
 use super::section::Section;
 use super::seqset::SequenceSet;
@@ -26,24 +27,67 @@ pub enum Command {
     StartTls,
     Id,
     Enable(Vec<Vec<u8>>),
-    Login { user: Vec<u8>, password: Vec<u8> },
-    Authenticate { mechanism: Vec<u8>, initial: Option<Vec<u8>> },
-    Select { mailbox: MailboxArg, args: SelectArgs },
-    Create { mailbox: MailboxArg, uses: Vec<Vec<u8>> },
+    Login {
+        user: Vec<u8>,
+        password: Vec<u8>,
+    },
+    Authenticate {
+        mechanism: Vec<u8>,
+        initial: Option<Vec<u8>>,
+    },
+    Unauthenticate,
+    Language(Vec<Vec<u8>>),
+    Compress(Vec<u8>),
+    Select {
+        mailbox: MailboxArg,
+        args: SelectArgs,
+    },
+    Create {
+        mailbox: MailboxArg,
+        uses: Vec<Vec<u8>>,
+    },
     Delete(MailboxArg),
     Rename(MailboxArg, MailboxArg),
     Subscribe(MailboxArg),
     Unsubscribe(MailboxArg),
     List(ListArgs),
-    Lsub { reference: Vec<u8>, pattern: Vec<u8> },
-    Status { mailbox: MailboxArg, items: Vec<StatusItem> },
-    Append { mailbox: MailboxArg, messages: Vec<AppendMessage> },
-    Replace { message: SequenceSet, mailbox: MailboxArg, by: AppendMessage, uid: bool },
-    GetMetadata { mailbox: MailboxArg, options: MetadataOptions, entries: Vec<String> },
-    SetMetadata { mailbox: MailboxArg, values: Vec<(String, Option<Bytes>)> },
-    GetQuota { root: Vec<u8> },
-    GetQuotaRoot { mailbox: MailboxArg },
-    SetQuota { root: Vec<u8>, limits: Vec<(QuotaResource, u64)> },
+    Lsub {
+        reference: Vec<u8>,
+        pattern: Vec<u8>,
+    },
+    Status {
+        mailbox: MailboxArg,
+        items: Vec<StatusItem>,
+    },
+    Append {
+        mailbox: MailboxArg,
+        messages: Vec<AppendMessage>,
+    },
+    Replace {
+        message: SequenceSet,
+        mailbox: MailboxArg,
+        by: AppendMessage,
+        uid: bool,
+    },
+    GetMetadata {
+        mailbox: MailboxArg,
+        options: MetadataOptions,
+        entries: Vec<String>,
+    },
+    SetMetadata {
+        mailbox: MailboxArg,
+        values: Vec<(String, Option<Bytes>)>,
+    },
+    GetQuota {
+        root: Vec<u8>,
+    },
+    GetQuotaRoot {
+        mailbox: MailboxArg,
+    },
+    SetQuota {
+        root: Vec<u8>,
+        limits: Vec<(QuotaResource, u64)>,
+    },
     Namespace,
     Idle,
     Check,
@@ -51,13 +95,79 @@ pub enum Command {
     Unselect,
     Expunge,
     UidExpunge(SequenceSet),
-    Search { returns: Option<SearchReturn>, charset: Option<Vec<u8>>, key: SearchKey, uid: bool },
-    Sort { returns: Option<SearchReturn>, keys: Vec<SortKey>, charset: Vec<u8>, key: SearchKey, uid: bool },
-    Thread { algorithm: ThreadAlgorithm, charset: Vec<u8>, key: SearchKey, uid: bool },
-    Fetch { set: SequenceSet, items: Vec<FetchItem>, since: Option<ChangedSince>, uid: bool },
-    Store { set: SequenceSet, args: StoreArgs, uid: bool },
-    Copy { set: SequenceSet, mailbox: MailboxArg, uid: bool },
-    Move { set: SequenceSet, mailbox: MailboxArg, uid: bool },
+    Search {
+        returns: Option<SearchReturn>,
+        charset: Option<Vec<u8>>,
+        key: SearchKey,
+        uid: bool,
+    },
+    Esearch {
+        sources: Vec<SearchSource>,
+        returns: SearchReturn,
+        charset: Option<Vec<u8>>,
+        key: SearchKey,
+    },
+    Sort {
+        returns: Option<SearchReturn>,
+        keys: Vec<SortKey>,
+        charset: Vec<u8>,
+        key: SearchKey,
+        uid: bool,
+    },
+    Thread {
+        algorithm: ThreadAlgorithm,
+        charset: Vec<u8>,
+        key: SearchKey,
+        uid: bool,
+    },
+    Fetch {
+        set: SequenceSet,
+        items: Vec<FetchItem>,
+        since: Option<ChangedSince>,
+        partial: Option<PartialRange>,
+        uid: bool,
+    },
+    UidBatches {
+        size: u32,
+        range: Option<(u32, u32)>,
+    },
+    Store {
+        set: SequenceSet,
+        args: StoreArgs,
+        uid: bool,
+    },
+    Copy {
+        set: SequenceSet,
+        mailbox: MailboxArg,
+        uid: bool,
+    },
+    Move {
+        set: SequenceSet,
+        mailbox: MailboxArg,
+        uid: bool,
+    },
+}
+
+/// Where ESEARCH looks (RFC 7377 section 2.2).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum SearchSource {
+    /// The selected mailbox.
+    Selected,
+    /// Where mail arrives.
+    Inboxes,
+    /// All mailboxes of the user.
+    Personal,
+    /// Those he has subscribed to.
+    Subscribed,
+    /// These.
+    Mailboxes(Vec<MailboxArg>),
+    /// These and what is below them.
+    Subtree {
+        /// The uppermost.
+        roots: Vec<MailboxArg>,
+        /// Whether only one level below is meant.
+        one_level: bool,
+    },
 }
 
 /// What SELECT and EXAMINE ask for, the mailbox apart.
@@ -102,6 +212,20 @@ pub struct AppendMessage {
     pub date: Option<InternalDate>,
     /// Its octets.
     pub octets: Bytes,
+    /// How they came.
+    pub carrier: Carrier,
+}
+
+/// How a message comes with APPEND.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Carrier {
+    /// A literal.
+    #[default]
+    Literal,
+    /// A binary literal (RFC 3516 section 4.4).
+    Literal8,
+    /// A binary literal within `UTF8 (...)` (RFC 6855 section 4).
+    Utf8,
 }
 
 /// What STORE asks for, its messages apart.

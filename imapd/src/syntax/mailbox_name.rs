@@ -1,13 +1,15 @@
 //! Mailbox names: validated once, Unicode inside, modified UTF-7 or UTF-8 on the wire.
 //!
 //! `INBOX` in any case is the one name that folds; all others compare exactly. The hierarchy separator is `/`. A name
-//! has no empty level, no control character, no wildcard, and fits [`MailboxName::MAX_OCTETS`] so that it fits its
+//! is in Normalization Form C, has no empty level, no control character, no wildcard, and fits [`MailboxName::MAX_OCTETS`] so that it fits its
 //! records in MAILBOX INDEX.
 
+use std::borrow::Cow;
 use std::fmt;
 use std::sync::Arc;
 
 use thiserror::Error;
+use unicode_normalization::{UnicodeNormalization, is_nfc};
 
 use super::{quote, utf7};
 
@@ -38,6 +40,11 @@ pub enum MailboxNameError {
     /// Not UTF-8.
     #[error("mailbox name is not UTF-8")]
     Utf8(#[from] std::str::Utf8Error),
+}
+
+/// The text in Normalization Form C, as names are kept (RFC 9051 section 5.1, RFC 5198).
+pub fn nfc(text: &str) -> Cow<'_, str> {
+    if text.is_ascii() || is_nfc(text) { Cow::Borrowed(text) } else { Cow::Owned(text.nfc().collect()) }
 }
 
 /// How a session writes names.
@@ -82,7 +89,8 @@ impl MailboxName {
     /// # Errors
     /// [`MailboxNameError`] says which rule it breaks.
     pub fn new(text: &str) -> Result<Self, MailboxNameError> {
-        let text = text.strip_suffix(SEPARATOR).unwrap_or(text);
+        let text = nfc(text.strip_suffix(SEPARATOR).unwrap_or(text));
+        let text = &*text;
         if text.is_empty() {
             return Err(MailboxNameError::Empty);
         }
@@ -249,6 +257,13 @@ mod tests {
         assert_eq!(MailboxName::new("/b"), Err(MailboxNameError::EmptyLevel));
         assert_eq!(MailboxName::new("a*"), Err(MailboxNameError::BadCharacter));
         assert_eq!(MailboxName::new(""), Err(MailboxNameError::Empty));
+    }
+
+    #[test]
+    fn names_are_composed() {
+        assert_eq!(MailboxName::new("Entwu\u{308}rfe").unwrap(), MailboxName::new("Entw\u{fc}rfe").unwrap());
+        let decomposed = "u\u{308}".repeat(400);
+        assert_eq!(MailboxName::new(&decomposed).unwrap().as_str().len(), MailboxName::MAX_OCTETS);
     }
 
     #[test]

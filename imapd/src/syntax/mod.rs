@@ -7,6 +7,7 @@ pub mod ast;
 pub mod date;
 pub mod flag;
 pub mod mailbox_name;
+pub mod partial_range;
 pub mod quote;
 pub mod search_key;
 pub mod section;

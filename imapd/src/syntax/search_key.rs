@@ -5,6 +5,7 @@ use jiff::civil::Date;
 use crate::mailstore::ModSeq;
 
 use super::flag::{Keyword, SystemFlags};
+use super::partial_range::PartialRange;
 use super::seqset::SequenceSet;
 
 /// Which date a key looks at and how it compares.
@@ -80,12 +81,14 @@ pub struct SearchReturn {
     pub count: bool,
     /// Keep them as `$`.
     pub save: bool,
+    /// A page of the matches (RFC 9394).
+    pub partial: Option<PartialRange>,
 }
 
 impl SearchReturn {
     /// Whether anything is to be shown: SAVE alone shows nothing.
     pub fn shows(self) -> bool {
-        self.min || self.max || self.all || self.count || !self.save
+        self.min || self.max || self.all || self.count || self.partial.is_some() || !self.save
     }
 }
 
@@ -102,6 +105,17 @@ impl SearchKey {
             Self::And(keys) => keys.iter().any(Self::uses_modseq),
             Self::Or(a, b) => a.uses_modseq() || b.uses_modseq(),
             Self::Not(a) => a.uses_modseq(),
+            _ => false,
+        }
+    }
+
+    /// Whether `$` appears.
+    pub fn uses_saved(&self) -> bool {
+        match self {
+            Self::Sequence(set) | Self::Uid(set) => set.is_saved(),
+            Self::And(keys) => keys.iter().any(Self::uses_saved),
+            Self::Or(a, b) => a.uses_saved() || b.uses_saved(),
+            Self::Not(a) => a.uses_saved(),
             _ => false,
         }
     }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 use futures::future::BoxFuture;
 use tokio::io::{AsyncReadExt, AsyncWriteExt, Interest, ReadBuf};
 use tokio::net::TcpStream;
@@ -14,8 +14,10 @@ use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::{Instant, timeout};
 use tokio_rustls::server::TlsStream;
 
+use super::deflate::Deflate;
 use super::listener::Service;
 use super::trace;
+use crate::session::channel::Channel;
 use crate::session::{Drain, Out, Server, Session, Step};
 use crate::wire::{Frame, Framer, Mode};
 
@@ -23,6 +25,12 @@ use crate::wire::{Frame, Framer, Mode};
 const SEND: usize = 64 * 1024;
 /// Octets read at once.
 const READ: usize = 16 * 1024;
+
+/// Octets of deflated output that are sent at once.
+const DEFLATED: usize = 16 * 1024;
+
+/// Time after which a compressed connection without a word gives its compressor back.
+const QUIET: Duration = Duration::from_secs(10);
 
 /// Literals up to this size need no share of the memory for large ones.
 const LARGE_LITERAL: usize = 256 * 1024;
@@ -38,13 +46,54 @@ pub(super) enum Stream {
 /// A stream and how patient it is.
 struct Wire {
     stream: Stream,
+    /// When the connection is compressed.
+    deflate: Option<Box<Deflate>>,
     stall: Duration,
     sent: u64,
     received: u64,
 }
 
 impl Wire {
+    /// Sends; what compression holds back goes with [`Wire::finish`].
     async fn send(&mut self, octets: &[u8]) -> io::Result<()> {
+        let Some(mut deflate) = self.deflate.take() else { return self.send_raw(octets).await };
+        let mut rest = octets;
+        let mut out = Vec::with_capacity(DEFLATED);
+        while !rest.is_empty() {
+            let taken = deflate.deflate(rest, &mut out)?;
+            rest = &rest[taken..];
+            if out.len() == out.capacity() || rest.is_empty() {
+                self.send_raw(&out).await?;
+                out.clear();
+            }
+        }
+        self.deflate = Some(deflate);
+        Ok(())
+    }
+
+    /// Sends what compression holds back: the client has to see the end of a batch of responses.
+    async fn finish(&mut self) -> io::Result<()> {
+        let Some(mut deflate) = self.deflate.take() else { return Ok(()) };
+        let mut out = Vec::with_capacity(DEFLATED);
+        loop {
+            let done = deflate.flush(&mut out)?;
+            self.send_raw(&out).await?;
+            out.clear();
+            if done {
+                break;
+            }
+        }
+        self.deflate = Some(deflate);
+        Ok(())
+    }
+
+    /// Sends a batch of responses to its end.
+    async fn say(&mut self, octets: &[u8]) -> io::Result<()> {
+        self.send(octets).await?;
+        self.finish().await
+    }
+
+    async fn send_raw(&mut self, octets: &[u8]) -> io::Result<()> {
         if octets.is_empty() {
             return Ok(());
         }
@@ -70,27 +119,52 @@ impl Wire {
         timeout(self.stall, write).await.map_err(|_| io::ErrorKind::TimedOut)?
     }
 
-    /// Reads what there is into the framer; waits without a buffer while there is nothing.
+    /// Reads what there is into the framer; waits without a buffer while there is nothing. 0 is the end.
     async fn read(&mut self, framer: &mut Framer) -> io::Result<usize> {
-        let n = match &mut self.stream {
-            Stream::Plain(s) => loop {
+        // What comes of a literal is taken in few pieces; its memory is accounted for.
+        let room = framer.under_way().then(|| framer.wants().clamp(READ, LARGE_LITERAL));
+        let n = match &mut self.deflate {
+            None => self.stream.read(framer.buffer(), room).await?,
+            Some(deflate) => loop {
+                // One piece at a time, so that the framer's limits hold for what was inflated.
+                if deflate.has_more() && deflate.inflate(framer.buffer())? > 0 {
+                    return Ok(1);
+                }
+                let n = self.stream.read(&mut deflate.raw, room.map(|_| READ)).await?;
+                if n == 0 {
+                    break 0;
+                }
+                self.received += n as u64;
+            },
+        };
+        self.received += n as u64;
+        Ok(n)
+    }
+}
+
+impl Stream {
+    /// Reads what there is into `buffer`, which gets this `room` when more of what is there already is expected.
+    async fn read(&mut self, buffer: &mut BytesMut, room: Option<usize>) -> io::Result<usize> {
+        match self {
+            Self::Plain(s) => loop {
                 s.ready(Interest::READABLE).await?;
-                // What comes of a literal is taken in few pieces; its memory is accounted for.
-                let room = framer.wants().clamp(READ, LARGE_LITERAL);
-                framer.buffer().reserve(room);
-                match s.try_read_buf(framer.buffer()) {
-                    Ok(n) => break n,
-                    Err(e) if e.kind() == io::ErrorKind::WouldBlock => framer.release(),
+                buffer.reserve(room.unwrap_or(READ));
+                match s.try_read_buf(buffer) {
+                    Ok(n) => return Ok(n),
+                    Err(e) if e.kind() == io::ErrorKind::WouldBlock => {
+                        if buffer.is_empty() {
+                            *buffer = BytesMut::new();
+                        }
+                    }
                     Err(e) => return Err(e),
                 }
             },
-            Stream::Gone => return Err(io::ErrorKind::NotConnected.into()),
-            Stream::Tls(s) if framer.under_way() => {
-                let room = framer.wants().clamp(READ, LARGE_LITERAL);
-                framer.buffer().reserve(room);
-                s.read_buf(framer.buffer()).await?
+            Self::Gone => Err(io::ErrorKind::NotConnected.into()),
+            Self::Tls(s) if room.is_some() => {
+                buffer.reserve(room.unwrap_or(READ));
+                s.read_buf(buffer).await
             }
-            Stream::Tls(s) => {
+            Self::Tls(s) => {
                 // TLS keeps what it has decrypted, so asking with no buffer tells nothing: a small one waits.
                 let mut first = [0u8; 256];
                 let mut buf = ReadBuf::new(&mut first);
@@ -98,13 +172,10 @@ impl Wire {
                     tokio::io::AsyncRead::poll_read(std::pin::Pin::new(&mut **s), cx, &mut buf)
                 })
                 .await?;
-                let n = buf.filled().len();
-                framer.feed(buf.filled());
-                n
+                buffer.extend_from_slice(buf.filled());
+                Ok(buf.filled().len())
             }
-        };
-        self.received += n as u64;
-        Ok(n)
+        }
     }
 }
 
@@ -133,6 +204,9 @@ impl Drain for Wire {
             let result = self.send(buf).await;
             buf.clear();
             result?;
+            if more.is_empty() {
+                return self.finish().await;
+            }
             self.send(&more).await
         })
     }
@@ -153,8 +227,11 @@ pub(super) async fn serve(service: Arc<Service>, stream: TcpStream, peer: IpAddr
         Stream::Plain(stream)
     };
     let tls = matches!(stream, Stream::Tls(_));
-    let mut wire = Wire { stream, stall, sent: 0, received: 0 };
+    let mut wire = Wire { stream, deflate: None, stall, sent: 0, received: 0 };
     let mut session = Session::new(service.server.clone(), peer, tls);
+    if let Some(channel) = channel(&wire.stream) {
+        session.set_channel(channel);
+    }
     let mut greeting = Vec::new();
     session.greeting(&mut greeting);
     let result = match wire.send(&greeting).await {
@@ -192,8 +269,9 @@ async fn talk(service: &Arc<Service>, session: &mut Session, wire: &mut Wire) ->
     let mut registered = server.sessions.register(session.id, session.peer, server.store.now());
     let mut known_user = None;
     let mut room = Room::default();
-    let started = Instant::now();
-    let mut heard = started;
+    // Since when the client has not been logged in.
+    let mut nobody_since = Instant::now();
+    let mut heard = nobody_since;
     loop {
         while let Some(frame) = framer.next_frame(session.mode(), &session.limits()) {
             match handle(session, wire, frame).await? {
@@ -204,6 +282,7 @@ async fn talk(service: &Arc<Service>, session: &mut Session, wire: &mut Wire) ->
                     framer.discard();
                     start_tls(service, session, wire).await?;
                 }
+                Step::Compress => wire.deflate = Some(Box::new(Deflate::new(framer.take_ahead()))),
             }
         }
         framer.release();
@@ -212,6 +291,9 @@ async fn talk(service: &Arc<Service>, session: &mut Session, wire: &mut Wire) ->
         }
         let user = session.user().map(|u| u.id());
         if user != known_user {
+            if user.is_none() {
+                nobody_since = Instant::now();
+            }
             known_user = user;
             registered.set_user(user);
         }
@@ -224,30 +306,41 @@ async fn talk(service: &Arc<Service>, session: &mut Session, wire: &mut Wire) ->
         } else if session.is_authenticated() {
             heard + service.timeouts.idle
         } else {
-            started + service.timeouts.login
+            nobody_since + service.timeouts.login
         };
         tokio::select! {
             biased;
             () = service.stop.cancelled() => {
-                wire.send(b"* BYE IMAPMAIN is shutting down\r\n").await?;
+                wire.say(b"* BYE IMAPMAIN is shutting down\r\n").await?;
                 return Ok("shutdown");
             }
             got = wire.read(&mut framer) => {
-                if got? == 0 {
-                    return Ok("disconnected");
+                match got {
+                    Ok(0) => return Ok("disconnected"),
+                    Ok(_) => {}
+                    Err(e) if e.kind() == io::ErrorKind::InvalidData && wire.deflate.is_some() => {
+                        wire.say(b"* BYE [CLIENTBUG] What was sent is not deflated\r\n").await?;
+                        return Ok("not deflated");
+                    }
+                    Err(e) => return Err(e),
                 }
                 heard = Instant::now();
             }
             () = session.changed(), if session.is_idling() => {
                 let mut update = Vec::new();
                 session.idle_update(&mut update);
-                wire.send(&update).await?;
+                wire.say(&update).await?;
             }
             text = registered.alert() => {
-                wire.send(format!("* OK [ALERT] {text}\r\n").as_bytes()).await?;
+                wire.say(format!("* OK [ALERT] {text}\r\n").as_bytes()).await?;
+            }
+            () = tokio::time::sleep(QUIET), if wire.deflate.as_ref().is_some_and(|d| d.can_rest()) => {
+                if let Some(deflate) = &mut wire.deflate {
+                    deflate.rest();
+                }
             }
             () = tokio::time::sleep_until(limit) => {
-                wire.send(b"* BYE [UNAVAILABLE] Autologout; idle for too long\r\n").await?;
+                wire.say(b"* BYE [UNAVAILABLE] Autologout; idle for too long\r\n").await?;
                 return Ok("timeout");
             }
         }
@@ -322,7 +415,7 @@ async fn handle(session: &mut Session, wire: &mut Wire, frame: Frame) -> io::Res
             tracing::trace!(target: "imapd::socketio", session = session.id.0, "S: {}", trace::shown(line, false));
         }
     }
-    wire.send(&buf).await?;
+    wire.say(&buf).await?;
     Ok(step)
 }
 
@@ -335,6 +428,18 @@ async fn start_tls(service: &Arc<Service>, session: &mut Session, wire: &mut Wir
         .await
         .map_err(|_| io::Error::from(io::ErrorKind::TimedOut))??;
     wire.stream = Stream::Tls(Box::new(stream));
-    session.tls = true;
+    session.set_channel(channel(&wire.stream).unwrap_or_default());
     Ok(())
+}
+
+/// What encryption tells of the client (RFC 9266 section 2 for the exporter).
+fn channel(stream: &Stream) -> Option<Channel> {
+    let Stream::Tls(stream) = stream else { return None };
+    let (_, tls) = stream.get_ref();
+    let exporter = (tls.protocol_version() == Some(rustls::ProtocolVersion::TLSv1_3))
+        .then(|| tls.export_keying_material([0; 32], b"EXPORTER-Channel-Binding", Some(b"")).ok())
+        .flatten();
+    let certificate = tls.peer_certificates().and_then(<[_]>::first);
+    let names = certificate.map(|c| crate::auth::certificate::names(c)).unwrap_or_default();
+    Some(Channel { exporter, names })
 }

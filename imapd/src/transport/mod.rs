@@ -4,6 +4,7 @@
 //! when the socket has some. The future of a running command is boxed, so that the task itself stays small.
 
 pub mod connection;
+mod deflate;
 pub mod limits;
 pub mod listener;
 pub mod trace;

@@ -166,6 +166,11 @@ impl Framer {
         n
     }
 
+    /// Hands over what was read ahead: what follows COMPRESS is compressed.
+    pub fn take_ahead(&mut self) -> BytesMut {
+        std::mem::take(self).buf
+    }
+
     /// Gives the buffer's memory back when nothing is held.
     pub fn release(&mut self) {
         if self.is_idle() {

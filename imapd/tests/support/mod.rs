@@ -5,9 +5,11 @@ pub mod memory;
 pub mod sfs_pool;
 
 use std::net::SocketAddr;
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
+use cp::directory::password::{Salts, Verifier};
+use cp::directory::{DirectoryEntry, DirectoryImage, Password};
 use futures::FutureExt;
 use futures::future::BoxFuture;
 use imapd::auth::{Authenticator, LoginError, PasswordCheck};
@@ -25,6 +27,16 @@ impl PasswordCheck for Secret {
         let good = password.eq_ignore_ascii_case(b"SECRET");
         async move { Ok(good) }.boxed()
     }
+
+    fn directory(&self) -> Option<Arc<DirectoryImage>> {
+        static DIRECTORY: LazyLock<Arc<DirectoryImage>> = LazyLock::new(|| {
+            let salts = Salts { argon2: [1; 16], scram_sha1: [2; 16], scram_sha256: [3; 16] };
+            let verifier = Verifier::derive("secret", &salts).unwrap();
+            let entry = |name| DirectoryEntry::new(user(name), Password::Hashed(Box::new(verifier.clone())));
+            Arc::new(DirectoryImage::new(["ALICE", "BOB"].map(entry)))
+        });
+        Some(DIRECTORY.clone())
+    }
 }
 
 /// What a test server is made of.
@@ -39,6 +51,15 @@ pub fn user(name: &str) -> UserId {
 }
 
 pub async fn start(backend: Arc<dyn Backend>, timeouts: Timeouts, limits: ConnectionLimits) -> Running {
+    start_with(backend, timeouts, limits, |_| {}).await
+}
+
+pub async fn start_with(
+    backend: Arc<dyn Backend>,
+    timeouts: Timeouts,
+    limits: ConnectionLimits,
+    configure: impl FnOnce(&mut Server),
+) -> Running {
     // A clock that stands still: UIDVALIDITY must grow all the same.
     let store = Arc::new(MailStore::new(backend, Arc::new(|| 1_000_000_000)));
     for name in ["ALICE", "BOB"] {
@@ -53,6 +74,7 @@ pub async fn start(backend: Arc<dyn Backend>, timeouts: Timeouts, limits: Connec
     );
     let mut server = Server::new("vm.localhost".into(), store.clone(), auth, 2);
     server.limits = Arc::new(limits);
+    configure(&mut server);
     server.administrators = Arc::new(|user| user.as_str() == "BOB");
     server.about.comment = Some("A system for tests".into());
     let service = Service::new(Arc::new(server), timeouts, None);
@@ -64,6 +86,22 @@ pub async fn start(backend: Arc<dyn Backend>, timeouts: Timeouts, limits: Connec
 
 pub async fn start_plain(backend: Arc<dyn Backend>) -> Running {
     start(backend, Timeouts::default(), ConnectionLimits::default()).await
+}
+
+/// A server as these statements of IMAP CONFIG want it.
+#[allow(dead_code)]
+pub async fn start_configured(
+    backend: Arc<dyn Backend>,
+    statements: &str,
+    progress_every: Option<Duration>,
+) -> Running {
+    let text = format!("FilePoolID P\nBadFileID B\n{statements}");
+    let config = imapd::machine::config::read(text.lines()).unwrap();
+    let configure = |server: &mut Server| {
+        server.tokens = config.tokens.clone();
+        server.progress_every = progress_every.unwrap_or(server.progress_every);
+    };
+    start_with(backend, Timeouts::default(), ConnectionLimits::default(), configure).await
 }
 
 #[allow(dead_code)]

@@ -377,3 +377,77 @@ say(b"d logout"); until(b"* BYE")
 "#;
     script(&running, text, &[]);
 }
+
+/// Python knows the challenge mechanisms by its own cryptography: CRAM-MD5 and SCRAM against the keys in the CP directory, and
+/// a client certificate against the authority of `endicott.toml`.
+#[test]
+fn python_with_challenges_and_certificates() {
+    let system = System::generate(USERS);
+    let folder = system.path();
+    let openssl = |arguments: &str| {
+        ok(Command::new("openssl").current_dir(&folder).args(arguments.split_whitespace()));
+    };
+    if !installed("openssl") {
+        return;
+    }
+    openssl("req -x509 -newkey rsa:2048 -nodes -keyout ca.key -out ca.pem -subj /CN=People -days 30");
+    openssl("req -newkey rsa:2048 -nodes -keyout me.key -out me.csr -subj /CN=vmuser2");
+    write(&folder.join("me.ext"), "subjectAltName=email:vmuser2@vm.localhost\n");
+    openssl(
+        "x509 -req -in me.csr -CA ca.pem -CAkey ca.key -CAcreateserial -out me.pem -days 30 -extfile me.ext",
+    );
+    let mut config = std::fs::read_to_string(folder.join("endicott.toml")).unwrap();
+    config.push_str("[tls]\nclient_ca = \"ca.pem\"\n");
+    system.write_config(&config);
+    let running = system.start();
+    let text = include_str!("../../scripts/python/challenges.py");
+    script(&running, text, &[&folder.display().to_string()]);
+}
+
+/// Python's zlib speaks COMPRESS=DEFLATE with us, over TLS.
+#[test]
+fn python_compressed() {
+    let system = System::generate(USERS);
+    let running = system.start();
+    let text = r#"
+import zlib
+class Squeezed:
+    """imaplib's file and socket over a connection that has been compressed."""
+    def __init__(self, c):
+        self.file, self.sock = c.file, c.sock
+        self.out, self.into, self.held = zlib.compressobj(9, zlib.DEFLATED, -15), zlib.decompressobj(-15), b""
+    def fill(self):
+        octets = self.sock.recv(65536)
+        assert octets, "the server has closed the connection"
+        self.held += self.into.decompress(octets)
+    def read(self, size):
+        while len(self.held) < size:
+            self.fill()
+        got, self.held = self.held[:size], self.held[size:]
+        return got
+    def readline(self):
+        while b"\n" not in self.held:
+            self.fill()
+        return self.read(self.held.index(b"\n") + 1)
+    def sendall(self, octets):
+        self.sock.sendall(self.out.compress(octets) + self.out.flush(zlib.Z_SYNC_FLUSH))
+imaplib.Commands["COMPRESS"] = ("AUTH", "SELECTED")
+tls = ssl._create_unverified_context()
+for connect in [lambda: imaplib.IMAP4("127.0.0.1", int(imap), timeout=60),
+                lambda: imaplib.IMAP4_SSL("127.0.0.1", int(imaps), ssl_context=tls, timeout=60)]:
+    c = connect()
+    c.login("VMUSER1", "SECRET1")
+    typ, data = c._simple_command("COMPRESS", "DEFLATE")
+    assert typ == "OK", data
+    squeezed = Squeezed(c)
+    c.read, c.readline, c.send = squeezed.read, squeezed.readline, squeezed.sendall
+    body = b"Subject: s\r\n\r\n" + b"".join(b"line %d\r\n" % i for i in range(50000))
+    assert c.append("INBOX", None, None, body)[0] == "OK"
+    n = count(c)
+    typ, data = c.fetch(str(n), "(BODY.PEEK[])")
+    assert data[0][1] == body
+    for i in range(200):
+        assert c.noop()[0] == "OK"
+"#;
+    script(&running, text, &[]);
+}

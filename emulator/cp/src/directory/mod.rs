@@ -9,6 +9,7 @@ use std::sync::Arc;
 use crate::name::UserId;
 
 mod builder;
+pub mod challenge;
 pub mod entry;
 mod grammar;
 mod md5;

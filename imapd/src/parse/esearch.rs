@@ -1,0 +1,54 @@
+//! `ESEARCH [IN (source ...)] [RETURN (option ...)] [CHARSET x] key ...` (RFC 7377 section 2).
+
+use bytes::Bytes;
+use nom::Parser;
+use nom::branch::alt;
+use nom::bytes::complete::tag_no_case;
+use nom::character::complete::char;
+use nom::combinator::{map, opt};
+use nom::multi::separated_list1;
+use nom::sequence::{delimited, preceded, terminated};
+
+use super::search::{criteria, returns};
+use super::{Input, Parsed, prim};
+use crate::syntax::ast::{Command, MailboxArg, SearchSource};
+use crate::syntax::search_key::SearchReturn;
+
+/// Parses the arguments. Without sources the selected mailbox is searched; no scope option is defined, so none is taken.
+///
+/// # Errors
+/// Where the grammar is broken.
+pub fn esearch<'a>(_: &'a Bytes, input: Input<'a>) -> Parsed<'a, Command> {
+    let list = delimited(char('('), separated_list1(prim::sp, source), char(')'));
+    let (rest, sources) = opt(preceded((prim::sp, tag_no_case("IN"), prim::sp), list)).parse(input)?;
+    let (rest, _) = prim::sp(rest)?;
+    let (rest, asked) = opt(terminated(returns, prim::sp)).parse(rest)?;
+    let (rest, charset) =
+        opt(delimited((tag_no_case("CHARSET"), prim::sp), prim::astring, prim::sp)).parse(rest)?;
+    let (rest, key) = criteria(rest)?;
+    let sources = sources.unwrap_or_else(|| vec![SearchSource::Selected]);
+    let returns = asked.unwrap_or(SearchReturn { all: true, ..SearchReturn::default() });
+    Ok((rest, Command::Esearch { sources, returns, charset, key }))
+}
+
+/// One source (RFC 5465 section 8, RFC 7377 section 2.2).
+fn source(input: Input<'_>) -> Parsed<'_, SearchSource> {
+    let (rest, word) = prim::atom(input)?;
+    match word.to_ascii_lowercase().as_slice() {
+        b"selected" => Ok((rest, SearchSource::Selected)),
+        b"inboxes" => Ok((rest, SearchSource::Inboxes)),
+        b"personal" => Ok((rest, SearchSource::Personal)),
+        b"subscribed" => Ok((rest, SearchSource::Subscribed)),
+        b"mailboxes" => map(mailboxes, SearchSource::Mailboxes).parse(rest),
+        b"subtree" => map(mailboxes, |roots| SearchSource::Subtree { roots, one_level: false }).parse(rest),
+        b"subtree-one" => {
+            map(mailboxes, |roots| SearchSource::Subtree { roots, one_level: true }).parse(rest)
+        }
+        _ => prim::fail(input),
+    }
+}
+
+fn mailboxes(input: Input<'_>) -> Parsed<'_, Vec<MailboxArg>> {
+    let many = delimited(char('('), separated_list1(prim::sp, prim::mailbox), char(')'));
+    preceded(prim::sp, alt((many, map(prim::mailbox, |one| vec![one])))).parse(input)
+}

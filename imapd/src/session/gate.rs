@@ -1,0 +1,214 @@
+//! What a command needs of the capability table: a command or an argument that belongs to a token that is switched off
+//! is answered as if it were unknown.
+
+use super::capability::{Token, TokenSet};
+use super::table::{CommandRow, USES_SEQUENCE_NUMBERS};
+use crate::syntax::ast::{Carrier, Command, FetchItem, ListArgs, StatusItem};
+use crate::syntax::search_key::{SearchKey, SearchReturn};
+use crate::syntax::seqset::SequenceSet;
+use crate::syntax::sort_key::{SortField, ThreadAlgorithm};
+
+/// The tokens that a command and its arguments belong to.
+pub fn needs(command: &Command) -> TokenSet {
+    let mut needs = Needs(TokenSet::default());
+    needs.command(command);
+    needs.0
+}
+
+/// Whether a command names messages by number (RFC 9586 section 3.1); `$` names none.
+pub fn uses_numbers(row: &CommandRow, command: &Command) -> bool {
+    match command {
+        _ if row.flags & USES_SEQUENCE_NUMBERS != 0 => true,
+        Command::Select { args, .. } => args.resync.as_ref().is_some_and(|r| r.matched.is_some()),
+        Command::Search { key, .. }
+        | Command::Esearch { key, .. }
+        | Command::Sort { key, .. }
+        | Command::Thread { key, .. } => names_numbers(key),
+        _ => false,
+    }
+}
+
+/// As deep as the parser lets a key be.
+fn names_numbers(key: &SearchKey) -> bool {
+    match key {
+        SearchKey::Sequence(set) => !set.is_saved(),
+        SearchKey::And(keys) => keys.iter().any(names_numbers),
+        SearchKey::Or(a, b) => names_numbers(a) || names_numbers(b),
+        SearchKey::Not(a) => names_numbers(a),
+        _ => false,
+    }
+}
+
+struct Needs(TokenSet);
+
+impl Needs {
+    fn add(&mut self, token: Token) {
+        self.0 = self.0.with(token);
+    }
+
+    fn add_if(&mut self, condition: bool, token: Token) {
+        if condition {
+            self.add(token);
+        }
+    }
+
+    fn command(&mut self, command: &Command) {
+        match command {
+            Command::Id => self.add(Token::Id),
+            Command::Enable(_) => self.add(Token::Enable),
+            Command::StartTls => self.add(Token::StartTls),
+            Command::Authenticate { initial, .. } => self.add_if(initial.is_some(), Token::SaslIr),
+            Command::Unauthenticate => self.add(Token::Unauthenticate),
+            Command::Language(_) => self.add(Token::Language),
+            Command::UidBatches { .. } => self.add(Token::UidBatches),
+            Command::GetMetadata { .. } | Command::SetMetadata { .. } => self.add(Token::Metadata),
+            Command::GetQuota { .. } | Command::GetQuotaRoot { .. } => self.add(Token::Quota),
+            Command::SetQuota { .. } => self.add(Token::QuotaSet),
+            Command::Compress(_) => self.add(Token::CompressDeflate),
+            Command::Idle => self.add(Token::Idle),
+            Command::Namespace => self.add(Token::Namespace),
+            Command::Unselect => self.add(Token::Unselect),
+            Command::Select { args, .. } => {
+                self.add_if(args.condstore, Token::Condstore);
+                self.add_if(args.resync.is_some(), Token::Qresync);
+            }
+            Command::Create { uses, .. } => self.add_if(!uses.is_empty(), Token::CreateSpecialUse),
+            Command::List(args) => self.list(args),
+            Command::Status { items, .. } => self.status(items),
+            Command::Append { messages, .. } => {
+                self.add_if(messages.len() > 1, Token::MultiAppend);
+                messages.iter().for_each(|m| self.carrier(m.carrier));
+            }
+            Command::Replace { message, by, .. } => {
+                self.add(Token::Replace);
+                self.carrier(by.carrier);
+                self.set(message);
+            }
+            Command::UidExpunge(set) => {
+                self.add(Token::UidPlus);
+                self.set(set);
+            }
+            Command::Copy { set, .. } => self.set(set),
+            Command::Move { set, .. } => {
+                self.add(Token::Move);
+                self.set(set);
+            }
+            Command::Store { set, args, .. } => {
+                self.set(set);
+                self.add_if(args.unchanged_since.is_some(), Token::Condstore);
+            }
+            Command::Fetch { set, items, since, partial, .. } => {
+                self.add_if(partial.is_some(), Token::Partial);
+                self.set(set);
+                self.add_if(since.is_some(), Token::Condstore);
+                self.add_if(since.is_some_and(|s| s.vanished), Token::Qresync);
+                items.iter().for_each(|item| self.fetch(item));
+            }
+            Command::Esearch { .. }
+            | Command::Search { .. }
+            | Command::Sort { .. }
+            | Command::Thread { .. } => self.searching(command),
+            _ => {}
+        }
+    }
+
+    fn carrier(&mut self, carrier: Carrier) {
+        match carrier {
+            Carrier::Literal => {}
+            Carrier::Literal8 => self.add(Token::Binary),
+            Carrier::Utf8 => self.add(Token::Utf8Accept),
+        }
+    }
+
+    fn searching(&mut self, command: &Command) {
+        match command {
+            Command::Search { returns, key, .. } => {
+                self.returns(*returns, Token::Esearch);
+                self.key(key);
+            }
+            Command::Esearch { returns, key, .. } => {
+                self.add(Token::MultiSearch);
+                self.returns(Some(*returns), Token::MultiSearch);
+                self.key(key);
+            }
+            Command::Sort { returns, keys, key, .. } => {
+                self.add(Token::Sort);
+                let display = |f: SortField| matches!(f, SortField::DisplayFrom | SortField::DisplayTo);
+                self.add_if(keys.iter().any(|k| display(k.field)), Token::SortDisplay);
+                self.returns(*returns, Token::Esort);
+                self.key(key);
+            }
+            Command::Thread { algorithm, key, .. } => {
+                self.add(match algorithm {
+                    ThreadAlgorithm::OrderedSubject => Token::ThreadOrderedSubject,
+                    ThreadAlgorithm::References => Token::ThreadReferences,
+                });
+                self.key(key);
+            }
+            _ => {}
+        }
+    }
+
+    fn list(&mut self, args: &ListArgs) {
+        self.add_if(args.extended, Token::ListExtended);
+        self.add_if(args.select.special_use, Token::SpecialUse);
+        self.add_if(!args.returns.metadata.is_empty(), Token::ListMetadata);
+        if let Some(items) = &args.returns.status {
+            self.add(Token::ListStatus);
+            self.status(items);
+        }
+    }
+
+    fn status(&mut self, items: &[StatusItem]) {
+        for item in items {
+            match item {
+                StatusItem::DeletedStorage => self.add(Token::QuotaStorage),
+                StatusItem::Size => self.add(Token::StatusSize),
+                StatusItem::Deleted => self.add(Token::Imap4rev2),
+                StatusItem::AppendLimit => self.add(Token::AppendLimit),
+                StatusItem::HighestModSeq => self.add(Token::Condstore),
+                StatusItem::MailboxId => self.add(Token::ObjectId),
+                _ => {}
+            }
+        }
+    }
+
+    fn fetch(&mut self, item: &FetchItem) {
+        match item {
+            FetchItem::ModSeq => self.add(Token::Condstore),
+            FetchItem::Binary { .. } | FetchItem::BinarySize { .. } => self.add(Token::Binary),
+            FetchItem::EmailId | FetchItem::ThreadId => self.add(Token::ObjectId),
+            FetchItem::SaveDate => self.add(Token::SaveDate),
+            FetchItem::Preview { .. } => self.add(Token::Preview),
+            _ => {}
+        }
+    }
+
+    fn set(&mut self, set: &SequenceSet) {
+        self.add_if(set.is_saved(), Token::SearchRes);
+    }
+
+    fn returns(&mut self, returns: Option<SearchReturn>, token: Token) {
+        self.add_if(returns.is_some(), token);
+        self.add_if(returns.is_some_and(|r| r.save), Token::SearchRes);
+        self.add_if(returns.is_some_and(|r| r.partial.is_some()), Token::Partial);
+    }
+
+    /// As deep as the parser lets a key be.
+    fn key(&mut self, key: &SearchKey) {
+        match key {
+            SearchKey::And(keys) => keys.iter().for_each(|k| self.key(k)),
+            SearchKey::Or(a, b) => {
+                self.key(a);
+                self.key(b);
+            }
+            SearchKey::Not(a) => self.key(a),
+            SearchKey::Sequence(set) | SearchKey::Uid(set) => self.set(set),
+            SearchKey::Older(_) | SearchKey::Younger(_) => self.add(Token::Within),
+            SearchKey::ModSeq(_) => self.add(Token::Condstore),
+            SearchKey::Saved(..) => self.add(Token::SaveDate),
+            SearchKey::EmailId(_) | SearchKey::ThreadId(_) => self.add(Token::ObjectId),
+            _ => {}
+        }
+    }
+}
