@@ -399,6 +399,7 @@ async fn switch(
 fn report_lines(report: &FilePoolReport) -> Vec<String> {
     let administrators: Vec<&str> = report.administrators.iter().map(UserId::as_str).collect();
     let connected: Vec<String> = report.connected.iter().map(|(u, n)| format!("{u}-{n}")).collect();
+    let storage = &report.storage;
     let mut lines = vec![
         format!("File pool identifier          {}", report.id),
         format!("State                         {}", report.offline.as_deref().unwrap_or("Online")),
@@ -409,7 +410,10 @@ fn report_lines(report: &FilePoolReport) -> Vec<String> {
         format!("Locks held                    {}", report.locks),
         format!("Connections                   {}  {}", report.connections, connected.join(" ")),
         format!("Administrators                {}", administrators.join(" ")),
-        format!("Storage                       {:?}", report.storage),
+        format!(
+            "Octets alive of those in use  Log {} of {}, volume {} of {}",
+            storage.log_live, storage.log_total, storage.volume_live, storage.volume_total
+        ),
     ];
     lines.extend(group_lines(&report.groups, report.group_threshold));
     lines

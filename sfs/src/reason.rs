@@ -1,7 +1,6 @@
 //! Return codes and reason codes of the CSL routines: one table.
 //!
-//! The numbers of the original's reason-code chapter are not known to us, so every number here is ours; the column is there for
-//! the day one is found to be exact. Programs compare the symbol, never the number. Numbers are stable: a code keeps its number
+//! The original's reason-code chapter is not known to us. Numbers that programs written for it test for are exact; the rest is ours. Programs compare the symbol, never the number. Numbers are stable: a code keeps its number
 //! for ever and no number is used twice.
 
 use std::fmt;
@@ -77,7 +76,7 @@ macro_rules! reasons {
 
 reasons! {
     None = 0, Exact, "nothing to report";
-    FileNotFound = 90_100, Ours, "file does not exist or you are not authorized for it";
+    FileNotFound = 44_000, Exact, "file does not exist or you are not authorized for it";
     DirectoryNotFound = 90_110, Ours, "directory does not exist or you are not authorized for it";
     SpaceNotFound = 90_120, Ours, "file space does not exist or you are not authorized for it";
     NotAuthorized = 90_130, Ours, "not authorized for the operation";

@@ -7,7 +7,7 @@ use common::system::{System, WU, get, put, reason, user};
 use common::{Bed, fid, top};
 use sfs::csl::*;
 use sfs::pool::{DirPath, PoolError};
-use sfs::server::MAX_ACCESSED_DIRS;
+use sfs::server::{MAX_ACCESSED_DIRS, MAX_ACCESSED_FILES};
 use sfs::types::DateReference;
 
 const COMMIT: CommitOption = CommitOption::Commit;
@@ -145,4 +145,32 @@ async fn accessed_directories_and_their_files_are_bounded() {
     assert!(unit.access_dir(top("JOE"), 0).unwrap().is_none());
     let gone = unit.open_accessed(&state, fid("F9 FILE"), DateReference::Old);
     assert!(matches!(gone, Err(PoolError::NoFile)));
+}
+
+#[tokio::test]
+async fn the_files_of_accessed_directories_are_bounded_together() {
+    let system = System::new().await;
+    let (joe, imap) = (system.csl("JOE"), system.csl("IMAP"));
+    imap.modify_user(user("JOE"), "MAIL".parse().unwrap(), 1_000_000).await.unwrap();
+    let (large, small) = (group(&joe, ".LARGE").await, group(&joe, ".SMALL").await);
+    let unit = system.servers[0].pool().begin();
+    let fill = |level: &str, count: usize| {
+        let levels = [level.to_owned()];
+        for n in 0..count {
+            common::put(&unit, DirPath { levels: &levels, ..top("JOE") }, &format!("F{n} FILE"), &["x"])
+                .unwrap();
+        }
+    };
+    fill("LARGE", MAX_ACCESSED_FILES - 1);
+    fill("SMALL", 1);
+    unit.commit().await.unwrap();
+    assert!(joe.access_directory(&large).await.unwrap());
+    assert!(joe.access_directory(&small).await.unwrap());
+    joe.release_directory(&small).await.unwrap();
+    fill("SMALL", 2);
+    unit.commit().await.unwrap();
+    assert_eq!(reason(joe.access_directory(&small).await), ReasonCode::LimitExceeded);
+    assert!(system.csl("ANN").access_directory(&small).await.unwrap(), "another connection has its own");
+    joe.release_directory(&large).await.unwrap();
+    assert!(joe.access_directory(&small).await.unwrap());
 }

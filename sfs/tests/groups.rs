@@ -139,12 +139,18 @@ async fn a_disabled_file_space_is_read_or_left_to_one() {
     assert_eq!(get(&joe, "A FILE .", WU).await.unwrap(), &b"\0\x01a"[..]);
     assert_eq!(reason(put(&joe, "A FILE .", &["b"], WU).await), ReasonCode::Disabled);
     assert_eq!(reason(put(&admin, "A FILE JOE.", &["b"], WU).await), ReasonCode::Disabled);
+    let object: SfsObject = joe.fileid("A FILE .").unwrap().into();
+    let public = [Grantee::Public];
+    let granted = joe.dmsgrant(&object, &public, Rights::READ, CommitOption::Commit, WU).await;
+    assert_eq!(reason(granted), ReasonCode::Disabled);
+    let made = joe.dmscrdir(&joe.dirname(".NEW").unwrap(), CommitOption::Commit, WU).await;
+    assert_eq!(reason(made), ReasonCode::Disabled);
     put(&ann, "A FILE .", &["ann"], WU).await.unwrap();
     ann.dmscomm(WU).await.unwrap();
     assert_eq!(reason(admin.dmsdeusr(user("JOE"), mail).await), ReasonCode::Disabled);
     // It stays so over a restart.
     let system = system.restart(|| u32::MAX).await;
-    let (joe, admin) = (system.csl("JOE"), system.csl("IMAP"));
+    let (joe, ann, admin) = (system.csl("JOE"), system.csl("ANN"), system.csl("IMAP"));
     assert_eq!(reason(put(&joe, "A FILE .", &["b"], WU).await), ReasonCode::Disabled);
     let all = admin.filepool_disabled(mail).await.unwrap();
     assert_eq!((all.len(), &all[0].0, all[0].1.by), (1, &PoolPart::Space("JOE".into()), user("IMAP")));
@@ -154,6 +160,16 @@ async fn a_disabled_file_space_is_read_or_left_to_one() {
     joe.dmscomm(WU).await.unwrap();
     admin.dmsdisfs(user("JOE"), mail, DisableMode::Exclusive).await.unwrap();
     assert_eq!(reason(get(&joe, "A FILE .", WU).await), ReasonCode::Disabled);
+    let top = joe.dirname(".").unwrap();
+    let listed = joe.dmsopdir(&top, DirIntent::File(FilePattern::ALL), WU).await;
+    assert_eq!(reason(listed), ReasonCode::Disabled);
+    // Others are told the same, whatever they may do otherwise.
+    assert_eq!(reason(get(&ann, "A FILE JOE.", WU).await), ReasonCode::Disabled);
+    assert_eq!(reason(ann.dmsexidi(&top, WU).await), ReasonCode::Disabled);
+    assert_eq!(reason(ann.dmsgetdk(&object, WU).await), ReasonCode::Disabled);
+    assert_eq!(reason(ann.dmsexifi(&ann.fileid("NO FILE JOE.").unwrap(), WU).await), ReasonCode::Disabled);
+    let locked = joe.dmscrloc(&object, LockType::Share, LockDuration::Session, WU).await;
+    assert_eq!(reason(locked), ReasonCode::Disabled);
     put(&admin, "A FILE JOE.", &["admin"], WU).await.unwrap();
     admin.dmscomm(WU).await.unwrap();
     admin.dmsenafs(user("JOE"), mail).await.unwrap();

@@ -113,6 +113,31 @@ async fn what_is_rolled_back_is_given_back() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_unit_that_stays_uncommitted_keeps_only_what_it_spilled() {
+    let bed = Bed::with(roomy()).await;
+    let count = (3 * SPILL_AT as usize) / RECORD;
+    let (unit, other) = (bed.pool.begin(), bed.pool.begin());
+    let token = open(&other, top("JOE"), "OLD FILE", Intent::New, Attributes::variable()).unwrap();
+    write(&other, token, 0, 2 * count);
+    other.commit().await.unwrap();
+    let token = open(&unit, top("JOE"), "BIG FILE", Intent::New, Attributes::variable()).unwrap();
+    write(&unit, token, 0, count);
+    other.erase_file(top("JOE"), fid("OLD FILE")).unwrap();
+    other.commit().await.unwrap();
+    let before = bed.pool.storage().await.unwrap().volume_total;
+    for _ in 0..3 {
+        let pool = bed.pool.clone();
+        tokio::task::spawn_blocking(move || pool.tidy()).await.unwrap().unwrap();
+        bed.pool.checkpoint().await.unwrap();
+    }
+    let after = bed.pool.storage().await.unwrap().volume_total;
+    assert!(after + SPILL_AT < before, "{before} octets before, {after} after");
+    unit.commit().await.unwrap();
+    assert_eq!(read(&bed.pool.begin(), "BIG FILE"), image(0..count));
+    bed.sound();
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_prepared_unit_keeps_what_it_spilled_over_a_crash() {
     let bed = Bed::with(roomy()).await;
     let unit = bed.pool.begin();

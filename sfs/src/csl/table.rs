@@ -45,7 +45,8 @@ pub struct Parameter {
 pub struct Routine {
     /// Its name.
     pub name: &'static str,
-    /// Whether the order of parameters is the original's, or ours because it is not known.
+    /// Whether the order of the required parameters is the original's (from its descriptions, or from programs written for it), or
+    /// ours because it is not known. That of the optional ones is exact where the description says so.
     pub order: Origin,
     /// Parameters that must be given.
     pub required: &'static [Parameter],
@@ -108,7 +109,7 @@ routines! {
     DMSCATTR Ours (fileid fileid In, options options In) [workunitid int In, wuerror buffer Out, requestid int InOut];
     DMSCHECK Ours (requestid int In, option options In) [wuerror buffer Out];
     DMSCLDBK Ours (token c8 In, options options In) [date c10 Out, time c8 Out, wuerror buffer Out, requestid int InOut];
-    DMSCLDIR Ours (token c8 In) [wuerror buffer Out, requestid int InOut];
+    DMSCLDIR Exact (token c8 In, options options In) [wuerror buffer Out, requestid int InOut];
     DMSCLOSE Exact (token c8 In, options options In) [date c10 Out, time c8 Out, wuerror buffer Out, requestid int InOut];
     DMSCOMM Exact () [workunitid int In, wuerror buffer Out];
     DMSCRALI Ours (base fileid In, alias fileid In, options options In) [workunitid int In, wuerror buffer Out, requestid int InOut];
@@ -125,15 +126,15 @@ routines! {
     DMSENASG Ours (storage_group int In, filepoolid c8 In) [wuerror buffer Out];
     DMSENUSR Ours (userids buffer In, filepoolid c8 In, blocks int In) [storage_group int In, wuerror buffer Out];
     DMSERASE Exact (fileid fileid In, options options In) [workunitid int In, wuerror buffer Out, requestid int InOut];
-    DMSEXIDI Ours (dirname dirname In) [workunitid int In, wuerror buffer Out];
+    DMSEXIDI Exact (dirname dirname In, options options In) [workunitid int In, wuerror buffer Out];
     DMSEXIFI Exact (fileid fileid In, options options In) [workunitid int In, wuerror buffer Out];
     DMSEXIST Ours (object fileid In) [workunitid int In, wuerror buffer Out];
-    DMSFILEC Ours (source fileid In, target fileid In, options options In) [workunitid int In, wuerror buffer Out];
+    DMSFILEC Exact (source fileid In, target fileid In, options options In) [workunitid int In, wuerror buffer Out];
     DMSGETDA Ours (token c8 In, dirname dirname Out) [dir_attr c1 Out, wuerror buffer Out];
     DMSGETDD Ours (token c8 In, dirname dirname Out) [dir_attr c1 Out, wuerror buffer Out, requestid int InOut];
     DMSGETDF Exact (token c8 In, fileid c16 Out, fm_no c1 Out)
         [rd_auth c1 Out, wr_auth c1 Out, extern_protect c1 Out, status c1 Out, recform c1 Out, rec_len int Out, num_blks int Out, num_recs int Out, date c10 Out, time c8 Out, owner_userid c8 Out, wuerror buffer Out, dir_attr c1 Out, migrated c1 Out, unique_id c16 Out, out_fm c1 Out, requestid int InOut, date_format options In];
-    DMSGETDI Ours (token c8 In, buffer buffer Out) [wuerror buffer Out, requestid int InOut];
+    DMSGETDI Exact (token c8 In, buffer buffer Out, number int In) [wuerror buffer Out, requestid int InOut];
     DMSGETDK Ours (token c8 In, userid c8 Out, kind c1 Out, duration c1 Out) [wuerror buffer Out];
     DMSGETDL Ours (token c8 In, fileid c16 Out, status c1 Out, base fileid Out) [wuerror buffer Out];
     DMSGETDT Ours (token c8 In, userid c8 Out, authority int Out) [wuerror buffer Out];
@@ -144,7 +145,7 @@ routines! {
         [blksize int Out, lrecl int InOut, numrecs int Out, recform c1 Out, fm_no c1 Out, workunitid int In, wuerror buffer Out, userdata buffer In, create_date c10 Out, create_time c8 Out, requestid int InOut];
     DMSOPDIR Exact (dirspec fileid In, intent options In, token c8 Out)
         [workunitid int In, wuerror buffer Out, userdata buffer In, requestid int InOut, buffersize int In, number int In];
-    DMSOPEN Ours (fileid fileid In, options options In, token c8 Out)
+    DMSOPEN Exact (fileid fileid In, options options In, token c8 Out)
         [lrecl int InOut, numrecs int Out, recform c1 Out, fm_no c1 Out, workunitid int In, wuerror buffer Out, userdata buffer In, create_date c10 Out, create_time c8 Out, requestid int InOut];
     DMSPOINT Ours (token c8 In, read_ptr int In, write_ptr int In) [wuerror buffer Out];
     DMSPOPWU Ours () [workunitid int Out];
@@ -157,9 +158,9 @@ routines! {
     DMSQSFSL Exact (filepoolid buffer In, server_level int Out) [wuerror buffer Out];
     DMSQUSG Ours (filepoolid c8 In, storage_group int In, buffer buffer Out) [wuerror buffer Out];
     DMSRDDBK Ours (token c8 In, block int In, buffer buffer Out) [wuerror buffer Out, requestid int InOut];
-    DMSREAD Ours (token c8 In, num_recs int InOut, rec_len int In, buffer buffer Out, bytes_read int Out) [wuerror buffer Out, requestid int InOut];
+    DMSREAD Exact (token c8 In, num_recs int InOut, rec_len int In, buffer buffer Out, bytes_read int Out) [wuerror buffer Out, requestid int InOut];
     DMSRELOC Ours (object fileid In, dirname dirname In, options options In) [workunitid int In, wuerror buffer Out];
-    DMSRENAM Ours (old fileid In, new fileid In, options options In) [workunitid int In, wuerror buffer Out];
+    DMSRENAM Exact (old fileid In, new fileid In, options options In) [workunitid int In, wuerror buffer Out];
     DMSRETWU Exact (workunitid int In) [];
     DMSREVOK Ours (object fileid In, userids buffer In, options options In) [workunitid int In, wuerror buffer Out, requestid int InOut];
     DMSROLLB Ours () [workunitid int In, wuerror buffer Out];

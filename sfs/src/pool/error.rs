@@ -104,13 +104,13 @@ pub enum PoolError {
     #[error("storage group not found")]
     NoGroup,
     /// The file pool has a minidisk with that device number.
-    #[error("minidisk exists already")]
+    #[error("the file pool has a minidisk of that device number")]
     MinidiskExists,
     /// The storage group or file space is disabled.
-    #[error("disabled")]
+    #[error("storage group or file space is disabled")]
     Disabled,
     /// The storage group or file space is not disabled.
-    #[error("not disabled")]
+    #[error("storage group or file space is not disabled")]
     NotDisabled,
     /// A write to the pool's disks failed; it refuses work until it has been restarted and recovered. Whether a commit
     /// that was under way is kept shows then.

@@ -105,12 +105,11 @@ fn remove_dead_segments(inner: &Inner) -> Result<(), PoolError> {
     });
     let dead = checked.map_err(log_error)??;
     let mut candidates = inner.dead_candidates.lock();
-    let oldest_open = inner.writers.oldest();
     candidates.retain(|seq, _| dead.contains(seq));
     let mut remove = Vec::new();
     for seq in dead {
         match candidates.get(&seq) {
-            Some(since) if oldest_open.is_none_or(|o| o > *since) => remove.push(seq),
+            Some(since) if inner.writers.leave_alone(seq, *since) => remove.push(seq),
             Some(_) => {}
             None => {
                 candidates.insert(seq, inner.writers.now());

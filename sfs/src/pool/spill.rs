@@ -78,7 +78,7 @@ impl WorkUnit {
     /// [`PoolError::StorageFull`], [`PoolError::Offline`]: everything stays in memory as it is.
     pub fn spill(&self) -> Result<(), PoolError> {
         let inner = &self.inner;
-        let (serial, frozen, writing) = {
+        let (serial, frozen) = {
             let mut state = self.state.lock();
             if state.busy {
                 return Ok(());
@@ -89,8 +89,11 @@ impl WorkUnit {
                 state.spill_at = state.memory + SPILL_AT;
                 return Ok(());
             }
-            (state.locks.unit(), frozen, inner.writers.enter())
+            (state.locks.unit(), frozen)
         };
+        // What is written now and later goes to the newest segment or behind it.
+        let newest = inner.store.volume.segments().ok().and_then(|all| all.last().map(|(seq, _)| *seq));
+        let writing = inner.writers.enter_from(newest.unwrap_or(0));
         let extents: Vec<_> = frozen.iter().map(|data| (inner.new_number(), data.clone())).collect();
         let addrs = append_blocking(inner, &extents)?;
         let mut places = Vec::with_capacity(extents.len());

@@ -132,6 +132,7 @@ impl WorkUnit {
     pub fn dir_status(&self, dir: DirPath<'_>) -> Result<DirStatus, PoolError> {
         self.with(|state, snapshot| match dir.levels.split_last() {
             None => {
+                state.gate.check(dir.space, false)?;
                 let rec = state.space(snapshot, dir.space)?.ok_or(PoolError::NoSpace)?;
                 let control = state.control(snapshot, rec.top)?;
                 Ok(DirStatus { level: String::new(), created: rec.created, unique: rec.top.0, control })

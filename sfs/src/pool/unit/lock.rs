@@ -37,7 +37,7 @@ impl Pool {
         lock: LockInfo,
     ) -> Result<(), PoolError> {
         let LockInfo { user, kind, duration, .. } = lock;
-        let own = self.begin();
+        let own = self.begin_for(user);
         let (number, key) = own.with(|state, snapshot| {
             let (number, found, name) = state.object_number(snapshot, dir, id)?;
             Ok((number, WorkUnit::lock_keys(&found, name)))

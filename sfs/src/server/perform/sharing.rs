@@ -48,7 +48,9 @@ impl Session {
         Some(match call {
             Call::Grants { object } => at.unit.grants(path(object.dir()), object.id()).map(Answer::Grants),
             Call::Locks { object } => {
-                self.shared.pool.locks_on(path(object.dir()), object.id()).map(Answer::Locks)
+                let there = at.unit.find_dir(path(object.dir()));
+                let locks = there.and_then(|()| self.shared.pool.locks_on(path(object.dir()), object.id()));
+                locks.map(Answer::Locks)
             }
             _ => return None,
         })
