@@ -198,15 +198,20 @@ impl SfsBackend {
     ) -> Result<(), CslError> {
         let options = OpenOptions::fixed(lrecl as u32);
         let opened = self.csl.dmsopen(file, Intent::Write, &options, unit).await?;
+        let mut at = opened.status.records + 1;
         let records = records.0;
         let slots: Vec<u32> = records.keys().copied().collect();
         for run in slots.chunk_by(|a, b| a + 1 == *b) {
-            self.csl.dmspoint(opened.token, None, Some(run[0])).await?;
+            if run[0] != at {
+                self.csl.dmspoint(opened.token, None, Some(run[0])).await?;
+            }
+            at = run[run.len() - 1] + 1;
             let mut image = Vec::with_capacity(run.len() * lrecl);
             run.iter().for_each(|s| image.extend_from_slice(&records[s]));
             self.write_fixed(opened.token, image, lrecl).await?;
         }
-        self.csl.dmsclose(opened.token, CommitOption::NoCommit).await.map(drop)
+        // The commit closes it: each index file is written once in a work unit.
+        Ok(())
     }
 
     async fn write_fixed(&self, token: Token, image: Vec<u8>, lrecl: usize) -> Result<(), CslError> {
