@@ -68,22 +68,8 @@ impl SfsBackend {
                 op @ (Op::PutSummary { .. } | Op::CopySummaries { .. } | Op::DropSummaries { .. }) => {
                     summaries.gather(op);
                 }
-                Op::PutHeader(header) => {
-                    let [first, second] = mailbox_index::header(&header);
-                    mailboxes.0.insert(1, Bytes::copy_from_slice(&first));
-                    mailboxes.0.insert(2, Bytes::copy_from_slice(&second));
-                }
-                Op::PutRow(row) => {
-                    let (record, continuation) = mailbox_index::mailbox(&row);
-                    mailboxes.0.insert(row.slot, Bytes::copy_from_slice(&record));
-                    if let Some(continuation) = continuation {
-                        mailboxes.0.insert(row.name_slot, Bytes::copy_from_slice(&continuation));
-                    }
-                }
-                Op::DropRow { slot, name_slot, .. } => {
-                    for slot in [slot, name_slot].into_iter().filter(|s| *s != 0) {
-                        mailboxes.0.insert(slot, Bytes::from_static(&[0; mailbox_index::LRECL]));
-                    }
+                op @ (Op::PutHeader(_) | Op::PutRow(_) | Op::DropRow { .. }) => {
+                    gather_mailboxes(op, &mut mailboxes);
                 }
                 Op::CreateDir { dir } => {
                     self.csl.dmscrdir(&self.dir(user, &dir)?, CommitOption::NoCommit, unit).await?;
@@ -222,5 +208,31 @@ impl SfsBackend {
             self.csl.dmswrite(token, count, part, CommitOption::NoCommit).await?;
         }
         Ok(())
+    }
+}
+
+/// Takes a step that is about MAILBOX INDEX.
+fn gather_mailboxes(op: Op, mailboxes: &mut Records) {
+    let mut put = |slot: u32, record: &[u8]| {
+        mailboxes.0.insert(slot, Bytes::copy_from_slice(record));
+    };
+    match op {
+        Op::PutHeader(header) => {
+            let [first, second] = mailbox_index::header(&header);
+            put(1, &first);
+            put(2, &second);
+        }
+        Op::PutRow(row) => {
+            let (record, continuation) = mailbox_index::mailbox(&row);
+            put(row.slot, &record);
+            if let Some(continuation) = continuation {
+                put(row.name_slot, &continuation);
+            }
+        }
+        Op::DropRow { slot, name_slot, .. } => {
+            let slots = [slot, name_slot].into_iter().filter(|s| *s != 0);
+            slots.for_each(|slot| put(slot, &[0; mailbox_index::LRECL]));
+        }
+        _ => {}
     }
 }
