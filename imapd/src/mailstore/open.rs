@@ -2,7 +2,7 @@
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 
 use bytes::Bytes;
 use parking_lot::{Mutex, RwLock, RwLockReadGuard};
@@ -239,6 +239,8 @@ pub struct OpenMailbox {
     heads: Mutex<Kept<Arc<Head>>>,
     summaries: Mutex<Kept<Summary>>,
     pub(super) places: Mutex<Places>,
+    /// Summaries made from messages could not be kept.
+    pub(super) keeps_none: AtomicBool,
     pub(super) texts: Texts,
     pub(super) orders: Orders,
 }
@@ -300,6 +302,7 @@ impl OpenMailbox {
             heads: Mutex::default(),
             summaries: Mutex::default(),
             places: Mutex::new(places),
+            keeps_none: AtomicBool::new(false),
             texts: Texts::default(),
             orders: Orders::default(),
         }
@@ -474,5 +477,26 @@ impl OpenMailbox {
 impl std::fmt::Debug for OpenMailbox {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("OpenMailbox").field("user", &self.user.id()).field("id", &self.id).finish()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_kept_at_and_past_its_bound() {
+        let mut kept = Kept::default();
+        for uid in 1..=4 {
+            assert_eq!(kept.keep(Uid(uid), uid, 25, 100), 25);
+        }
+        assert!((1..=4).all(|uid| kept.get(Uid(uid)) == Some(uid)));
+        // Another one of the same message takes its place; one more puts the oldest out.
+        assert_eq!(kept.keep(Uid(2), 7, 25, 100), 0);
+        assert_eq!(kept.keep(Uid(5), 5, 26, 100), -24);
+        let all: Vec<Option<u32>> = (1..=5).map(|uid| kept.get(Uid(uid))).collect();
+        assert_eq!(all, [None, None, Some(3), Some(4), Some(5)]);
+        assert_eq!(kept.clear(), 76);
+        assert_eq!(kept.get(Uid(5)), None);
     }
 }

@@ -21,20 +21,23 @@ pub type Order = Arc<Vec<u32>>;
 /// Orders, and threads, kept of one mailbox: those of one or two clients.
 const MOST: usize = 4;
 
-/// Orders and threads of one mailbox, the latest last.
+/// What was made of which messages, by key, the latest last.
+type Latest<K, T> = VecDeque<(K, Uids, T)>;
+
+/// Orders and threads of one mailbox.
 #[derive(Debug, Default)]
 pub(super) struct Orders {
-    orders: Mutex<VecDeque<(Vec<SortKey>, Uids, Order)>>,
+    orders: Mutex<Latest<Vec<SortKey>, Order>>,
     /// With whether they are shown as UIDs.
-    threads: Mutex<VecDeque<((ThreadAlgorithm, bool), Uids, Bytes)>>,
+    threads: Mutex<Latest<(ThreadAlgorithm, bool), Bytes>>,
 }
 
-fn find<K: PartialEq, T: Clone>(kept: &VecDeque<(K, Uids, T)>, key: &K, uids: &Uids) -> Option<T> {
+fn find<K: PartialEq, T: Clone>(kept: &Latest<K, T>, key: &K, uids: &Uids) -> Option<T> {
     let same = |(k, u, _): &&(K, Uids, T)| k == key && Arc::ptr_eq(u, uids);
     kept.iter().find(same).map(|(_, _, made)| made.clone())
 }
 
-fn keep<K: PartialEq, T>(kept: &mut VecDeque<(K, Uids, T)>, key: K, uids: &Uids, made: T) {
+fn keep<K: PartialEq, T>(kept: &mut Latest<K, T>, key: K, uids: &Uids, made: T) {
     kept.retain(|(k, _, _)| *k != key);
     if kept.len() >= MOST {
         kept.pop_front();

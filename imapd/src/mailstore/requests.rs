@@ -1,6 +1,7 @@
 //! The changes that sessions, arrival and administration ask for, each as one call.
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 use bytes::Bytes;
 
@@ -122,9 +123,15 @@ impl UserStore {
         mailbox: &Arc<OpenMailbox>,
         made: Vec<(MessageRecord, Summary)>,
     ) {
+        if mailbox.keeps_none.load(Ordering::Relaxed) {
+            return;
+        }
         let request = Request::Summarize { mailbox: mailbox.clone(), made };
+        let mailbox = mailbox.clone();
         tokio::spawn(async move {
             if let Err(e) = self.ask(request).await {
+                // Most likely there is no room: it is not tried again while the mailbox is in memory.
+                mailbox.keeps_none.store(true, Ordering::Relaxed);
                 tracing::debug!(user = %self.id(), error = %e, "summaries are not kept");
             }
         });

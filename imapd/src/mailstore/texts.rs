@@ -84,3 +84,34 @@ impl OpenMailbox {
         self.user.shed_caches(self);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn columns_at_and_past_the_limit() {
+        let texts = Texts::default();
+        let field = |n: usize| ColumnKey::field(format!("X-{n}").as_bytes());
+        let body = texts.column(&ColumnKey::Body).unwrap();
+        let columns: Vec<SharedColumn> = (1..MAX_COLUMNS).map(|n| texts.column(&field(n)).unwrap()).collect();
+        let same = (1..MAX_COLUMNS).all(|n| Arc::ptr_eq(&texts.column(&field(n)).unwrap(), &columns[n - 1]));
+        assert!(same, "each is kept");
+        texts.column(&field(MAX_COLUMNS)).unwrap();
+        assert_eq!(texts.by_key.lock().len(), MAX_COLUMNS);
+        assert!(Arc::ptr_eq(&texts.column(&ColumnKey::Body).unwrap(), &body), "the dearest stays");
+    }
+
+    #[test]
+    fn what_is_counted_is_what_is_kept() {
+        let (texts, all) = (Texts::default(), AtomicUsize::new(7));
+        let column = texts.column(&ColumnKey::Body).unwrap();
+        column.try_write().unwrap().push(crate::mailstore::Uid(1), &"x".repeat(1000));
+        texts.count(&all);
+        texts.count(&all);
+        let counted = all.load(Ordering::Relaxed) - 7;
+        assert!((1000..3000).contains(&counted), "{counted}");
+        texts.clear(&all);
+        assert_eq!(all.load(Ordering::Relaxed), 7);
+    }
+}

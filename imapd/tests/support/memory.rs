@@ -111,18 +111,8 @@ fn apply(space: &mut Space, op: Op) {
                 space.dirs.get_mut(&to_dir).expect("directory exists").notes.insert(to.0, octets);
             }
         }
-        Op::PutSummary { dir, place, email, summary } => {
-            let dir = space.dirs.get_mut(&dir).expect("directory exists");
-            put_summary(dir, place, image(&summary, email).into());
-        }
-        Op::CopySummaries { from_dir, to_dir, pairs } => {
-            for (from, to) in pairs {
-                let (_, image) = space.dirs[&from_dir].summaries[&from.first].clone();
-                put_summary(space.dirs.get_mut(&to_dir).expect("directory exists"), to, image);
-            }
-        }
-        Op::DropSummaries { dir } => {
-            space.dirs.get_mut(&dir).expect("directory exists").summaries.clear();
+        op @ (Op::PutSummary { .. } | Op::CopySummaries { .. } | Op::DropSummaries { .. }) => {
+            apply_to_summaries(space, op);
         }
         Op::RemoveNotes { dir, uids } => {
             let notes = &mut space.dirs.get_mut(&dir).expect("directory exists").notes;
@@ -154,6 +144,25 @@ fn apply(space: &mut Space, op: Op) {
         Op::PutFloor { dir, floor } => {
             space.dirs.get_mut(&dir).expect("directory exists").floor = Some(floor);
         }
+    }
+}
+
+fn apply_to_summaries(space: &mut Space, op: Op) {
+    match op {
+        Op::PutSummary { dir, place, email, summary } => {
+            let dir = space.dirs.get_mut(&dir).expect("directory exists");
+            put_summary(dir, place, image(&summary, email).into());
+        }
+        Op::CopySummaries { from_dir, to_dir, pairs } => {
+            for (from, to) in pairs {
+                let (_, image) = space.dirs[&from_dir].summaries[&from.first].clone();
+                put_summary(space.dirs.get_mut(&to_dir).expect("directory exists"), to, image);
+            }
+        }
+        Op::DropSummaries { dir } => {
+            space.dirs.get_mut(&dir).expect("directory exists").summaries.clear();
+        }
+        _ => {}
     }
 }
 

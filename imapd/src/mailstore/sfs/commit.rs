@@ -69,23 +69,9 @@ impl SfsBackend {
                 op @ (Op::PutSummary { .. } | Op::CopySummaries { .. } | Op::DropSummaries { .. }) => {
                     summaries.gather(op);
                 }
-                Op::PutHeader(header) => {
-                    let [first, second] = mailbox_index::header(&header);
-                    mailboxes.0.insert(1, Bytes::copy_from_slice(&first));
-                    mailboxes.0.insert(2, Bytes::copy_from_slice(&second));
-                }
                 Op::PutEntries(entries) => self.put_entries(&top, &entries.records(), unit).await?,
-                Op::PutRow(row) => {
-                    let (record, continuation) = mailbox_index::mailbox(&row);
-                    mailboxes.0.insert(row.slot, Bytes::copy_from_slice(&record));
-                    if let Some(continuation) = continuation {
-                        mailboxes.0.insert(row.name_slot, Bytes::copy_from_slice(&continuation));
-                    }
-                }
-                Op::DropRow { slot, name_slot, .. } => {
-                    for slot in [slot, name_slot].into_iter().filter(|s| *s != 0) {
-                        mailboxes.0.insert(slot, Bytes::from_static(&[0; mailbox_index::LRECL]));
-                    }
+                op @ (Op::PutHeader(_) | Op::PutRow(_) | Op::DropRow { .. }) => {
+                    gather_mailboxes(op, &mut mailboxes);
                 }
                 Op::CreateDir { dir } => {
                     self.csl.dmscrdir(&self.dir(user, &dir)?, CommitOption::NoCommit, unit).await?;
@@ -217,15 +203,20 @@ impl SfsBackend {
     ) -> Result<(), CslError> {
         let options = OpenOptions::fixed(lrecl as u32);
         let opened = self.csl.dmsopen(file, Intent::Write, &options, unit).await?;
+        let mut at = opened.status.records + 1;
         let records = records.0;
         let slots: Vec<u32> = records.keys().copied().collect();
         for run in slots.chunk_by(|a, b| a + 1 == *b) {
-            self.csl.dmspoint(opened.token, None, Some(run[0])).await?;
+            if run[0] != at {
+                self.csl.dmspoint(opened.token, None, Some(run[0])).await?;
+            }
+            at = run[run.len() - 1] + 1;
             let mut image = Vec::with_capacity(run.len() * lrecl);
             run.iter().for_each(|s| image.extend_from_slice(&records[s]));
             self.write_fixed(opened.token, image, lrecl).await?;
         }
-        self.csl.dmsclose(opened.token, CommitOption::NoCommit).await.map(drop)
+        // The commit closes it: each index file is written once in a work unit.
+        Ok(())
     }
 
     async fn write_fixed(&self, token: Token, image: Vec<u8>, lrecl: usize) -> Result<(), CslError> {
@@ -236,5 +227,31 @@ impl SfsBackend {
             self.csl.dmswrite(token, count, part, CommitOption::NoCommit).await?;
         }
         Ok(())
+    }
+}
+
+/// Takes a step that is about MAILBOX INDEX.
+fn gather_mailboxes(op: Op, mailboxes: &mut Records) {
+    let mut put = |slot: u32, record: &[u8]| {
+        mailboxes.0.insert(slot, Bytes::copy_from_slice(record));
+    };
+    match op {
+        Op::PutHeader(header) => {
+            let [first, second] = mailbox_index::header(&header);
+            put(1, &first);
+            put(2, &second);
+        }
+        Op::PutRow(row) => {
+            let (record, continuation) = mailbox_index::mailbox(&row);
+            put(row.slot, &record);
+            if let Some(continuation) = continuation {
+                put(row.name_slot, &continuation);
+            }
+        }
+        Op::DropRow { slot, name_slot, .. } => {
+            let slots = [slot, name_slot].into_iter().filter(|s| *s != 0);
+            slots.for_each(|slot| put(slot, &[0; mailbox_index::LRECL]));
+        }
+        _ => {}
     }
 }
