@@ -56,6 +56,9 @@ struct Wire {
 impl Wire {
     /// Sends; what compression holds back goes with [`Wire::finish`].
     async fn send(&mut self, octets: &[u8]) -> io::Result<()> {
+        if octets.is_empty() {
+            return Ok(());
+        }
         let Some(mut deflate) = self.deflate.take() else { return self.send_raw(octets).await };
         let mut rest = octets;
         let mut out = Vec::with_capacity(DEFLATED);
@@ -91,6 +94,17 @@ impl Wire {
     async fn say(&mut self, octets: &[u8]) -> io::Result<()> {
         self.send(octets).await?;
         self.finish().await
+    }
+
+    /// Whether compression has something to give back while the client is quiet.
+    fn can_rest(&self) -> bool {
+        self.deflate.as_ref().is_some_and(|d| d.can_rest())
+    }
+
+    fn rest(&mut self) {
+        if let Some(deflate) = &mut self.deflate {
+            deflate.rest();
+        }
     }
 
     async fn send_raw(&mut self, octets: &[u8]) -> io::Result<()> {
@@ -299,13 +313,11 @@ async fn talk(service: &Arc<Service>, session: &mut Session, wire: &mut Wire) ->
         if room.provide(service, &framer).await? {
             heard = Instant::now();
         }
-        let limit = if room.permit.is_some() {
+        let limit = match (&room.permit, session.is_authenticated()) {
             // Who announces much must send it, for others wait for the memory.
-            heard + service.timeouts.stall
-        } else if session.is_authenticated() {
-            heard + service.timeouts.idle
-        } else {
-            nobody_since + service.timeouts.login
+            (Some(_), _) => heard + service.timeouts.stall,
+            (None, true) => heard + service.timeouts.idle,
+            (None, false) => nobody_since + service.timeouts.login,
         };
         tokio::select! {
             biased;
@@ -314,14 +326,8 @@ async fn talk(service: &Arc<Service>, session: &mut Session, wire: &mut Wire) ->
                 return Ok("shutdown");
             }
             got = wire.read(&mut framer) => {
-                match got {
-                    Ok(0) => return Ok("disconnected"),
-                    Ok(_) => {}
-                    Err(e) if e.kind() == io::ErrorKind::InvalidData && wire.deflate.is_some() => {
-                        wire.say(b"* BYE [CLIENTBUG] What was sent is not deflated\r\n").await?;
-                        return Ok("not deflated");
-                    }
-                    Err(e) => return Err(e),
+                if let Some(end) = ended(got, wire).await? {
+                    return Ok(end);
                 }
                 heard = Instant::now();
             }
@@ -333,16 +339,25 @@ async fn talk(service: &Arc<Service>, session: &mut Session, wire: &mut Wire) ->
             text = registered.alert() => {
                 wire.say(format!("* OK [ALERT] {text}\r\n").as_bytes()).await?;
             }
-            () = tokio::time::sleep(QUIET), if wire.deflate.as_ref().is_some_and(|d| d.can_rest()) => {
-                if let Some(deflate) = &mut wire.deflate {
-                    deflate.rest();
-                }
-            }
+            () = tokio::time::sleep(QUIET), if wire.can_rest() => wire.rest(),
             () = tokio::time::sleep_until(limit) => {
                 wire.say(b"* BYE [UNAVAILABLE] Autologout; idle for too long\r\n").await?;
                 return Ok("timeout");
             }
         }
+    }
+}
+
+/// Why the session is over after a read, if it is.
+async fn ended(got: io::Result<usize>, wire: &mut Wire) -> io::Result<Option<&'static str>> {
+    match got {
+        Ok(0) => Ok(Some("disconnected")),
+        Ok(_) => Ok(None),
+        Err(e) if e.kind() == io::ErrorKind::InvalidData && wire.deflate.is_some() => {
+            wire.say(b"* BYE [CLIENTBUG] What was sent is not deflated\r\n").await?;
+            Ok(Some("not deflated"))
+        }
+        Err(e) => Err(e),
     }
 }
 
