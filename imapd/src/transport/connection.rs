@@ -29,9 +29,6 @@ const READ: usize = 16 * 1024;
 /// Octets of deflated output that are sent at once.
 const DEFLATED: usize = 16 * 1024;
 
-/// Time after which a compressed connection without a word gives its compressor back.
-const QUIET: Duration = Duration::from_secs(10);
-
 /// Literals up to this size need no share of the memory for large ones.
 const LARGE_LITERAL: usize = 256 * 1024;
 
@@ -339,7 +336,7 @@ async fn talk(service: &Arc<Service>, session: &mut Session, wire: &mut Wire) ->
             text = registered.alert() => {
                 wire.say(format!("* OK [ALERT] {text}\r\n").as_bytes()).await?;
             }
-            () = tokio::time::sleep(QUIET), if wire.can_rest() => wire.rest(),
+            () = tokio::time::sleep(service.timeouts.quiet), if wire.can_rest() => wire.rest(),
             () = tokio::time::sleep_until(limit) => {
                 wire.say(b"* BYE [UNAVAILABLE] Autologout; idle for too long\r\n").await?;
                 return Ok("timeout");
