@@ -103,6 +103,9 @@ impl Cms {
     /// # Errors
     /// The message that says what is wrong with the token.
     pub fn dir_name(&self, module: &'static str, token: &str) -> Result<DirName, DmsMessage> {
+        if let Some(dir) = self.csl.namedef_directory(token) {
+            return Ok(dir);
+        }
         let (pool, owner) = {
             let settings = self.settings.lock();
             (settings.filepool, settings.filespace)

@@ -10,13 +10,15 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use cms::Cms;
+use cms::command::filepool::{Layout, added_line, disabled_lines, group_lines, layout_of, pool_part};
 use cms::cp::name::{FilePoolId, UserId};
 use cms::program::Program;
 use cp::Cp;
 use dasd::{Dasd, HostDasd};
 use futures::future::BoxFuture;
-use sfs::pool::{Pool, PoolConfig};
-use sfs::server::{FilePoolReport, FilePoolServer};
+use sfs::pool::{Pool, PoolConfig, PoolError};
+use sfs::server::{DEFAULT_GROUPTHRESH, FilePoolReport, FilePoolServer};
+use sfs::types::DisableMode;
 
 use crate::folder::Folder;
 
@@ -100,6 +102,12 @@ impl Program for Fileserv {
     fn run(&self, cms: Arc<Cms>, args: String) -> BoxFuture<'static, i32> {
         let folder = self.folder.clone();
         Box::pin(async move {
+            let words: Vec<&str> = args.split_ascii_whitespace().collect();
+            if let [word, layout @ ..] = &words[..]
+                && word.eq_ignore_ascii_case("MINIDISK")
+            {
+                return minidisk(&cms, &folder, layout).await;
+            }
             if !args.trim().eq_ignore_ascii_case("START") {
                 cms.say(&cms::message::dms(MODULE, 14, 24, &[args.trim()]).to_string()).await;
                 return RC_CANNOT_START;
@@ -120,10 +128,11 @@ impl Program for Fileserv {
 struct Parameters {
     pool: FilePoolId,
     admins: Vec<UserId>,
+    group_threshold: u8,
 }
 
 fn read_parameters(lines: &[String]) -> Result<Parameters, String> {
-    let (mut pool, mut admins) = (None, Vec::new());
+    let (mut pool, mut admins, mut group_threshold) = (None, Vec::new(), DEFAULT_GROUPTHRESH);
     for (index, line) in lines.iter().enumerate().filter(|(_, l)| !l.starts_with('*')) {
         let mut words = line.split_ascii_whitespace();
         let Some(word) = words.next() else { continue };
@@ -138,17 +147,22 @@ fn read_parameters(lines: &[String]) -> Result<Parameters, String> {
                     admins.push(UserId::new(user).map_err(|e| at(e.to_string()))?);
                 }
             }
+            "GROUPTHRESH" => {
+                let percent = words.next().and_then(|w| w.parse().ok()).filter(|p| *p <= 99);
+                group_threshold = percent.ok_or_else(|| at("GROUPTHRESH is 0 to 99".into()))?;
+            }
             known if WITHOUT_EFFECT.contains(&known) => {}
             other => return Err(at(format!("unknown startup parameter {other}"))),
         }
     }
     let pool = pool.ok_or("DMSPARMS has no FILEPOOLID")?;
-    Ok(Parameters { pool, admins })
+    Ok(Parameters { pool, admins, group_threshold })
 }
 
 async fn start(cms: &Arc<Cms>, folder: &Folder) -> Result<(FilePoolServer, FilePoolId), String> {
     let lines = cms.read_text(MODULE, cms.userid().as_str(), "DMSPARMS", None).await;
-    let Parameters { pool: id, admins } = read_parameters(&lines.map_err(|m| m.to_string())?)?;
+    let Parameters { pool: id, admins, group_threshold } =
+        read_parameters(&lines.map_err(|m| m.to_string())?)?;
     let open = OpenPools::of(cms.guest.cp());
     let pool = match open.take(id) {
         Some(pool) if pool.offline().is_none() => pool,
@@ -162,7 +176,39 @@ async fn start(cms: &Arc<Cms>, folder: &Folder) -> Result<(FilePoolServer, FileP
     open.keep(id, pool.clone());
     let server = FilePoolServer::start(&cms.guest, id, pool, &admins)
         .map_err(|rc| format!("*IDENT refused the resource {id}: {rc} (IPRCODE {})", rc.code()))?;
+    server.set_group_threshold(group_threshold);
     Ok((server, id))
+}
+
+/// `FILESERV MINIDISK vdev GROUP n [BLOCKS n]`: adds a minidisk to the pool while its server is stopped.
+async fn minidisk(cms: &Arc<Cms>, folder: &Folder, layout: &[&str]) -> i32 {
+    let added = async {
+        let layout = layout_of(layout).map_err(|m| m.to_string())?;
+        let lines = cms.read_text(MODULE, cms.userid().as_str(), "DMSPARMS", None).await;
+        let id = read_parameters(&lines.map_err(|m| m.to_string())?)?.pool;
+        if cms.guest.cp().exchange().resources().iter().any(|(pool, _)| *pool == id) {
+            return Err(format!("file pool {id} is being served; use MINIDISK at the server's console"));
+        }
+        let open = OpenPools::of(cms.guest.cp());
+        let kept = open.take(id).filter(|pool| pool.offline().is_none());
+        let pool = match kept {
+            Some(pool) => pool,
+            None => open_pool(cms, folder, id).await?,
+        };
+        let done = pool.add_minidisk(layout.group, layout.device, layout.blocks).await;
+        pool.close().await;
+        done.map_err(|e| e.to_string())
+    };
+    match added.await {
+        Ok(minidisk) => {
+            cms.say(&added_line(&minidisk)).await;
+            0
+        }
+        Err(reason) => {
+            cms.say(&format!("DMSFSV3102E The minidisk was not added: {reason}")).await;
+            RC_CANNOT_START
+        }
+    }
 }
 
 async fn open_pool(cms: &Arc<Cms>, folder: &Folder, id: FilePoolId) -> Result<Pool, String> {
@@ -234,18 +280,19 @@ async fn backup(cms: &Arc<Cms>, server: &FilePoolServer, to: &str) -> i32 {
 async fn operator_command(cms: &Arc<Cms>, server: &FilePoolServer, words: &[&str]) -> i32 {
     match words {
         [] => 0,
+        ["QUERY" | "Q", "FILEPOOL", what] if what.len() > 3 && "STORGRP".starts_with(what) => {
+            match server.pool().storage_groups().await {
+                Ok(groups) => say_all(cms, group_lines(&groups, server.group_threshold())).await,
+                Err(error) => refused(cms, &error).await,
+            }
+        }
+        ["QUERY" | "Q", "FILEPOOL", what] if what.len() > 3 && "DISABLE".starts_with(what) => {
+            say_all(cms, disabled_lines(&server.pool().disabled())).await
+        }
         ["QUERY" | "Q", what, ..] if "FILEPOOL".starts_with(what) || "STATUS".starts_with(what) => {
             match server.report().await {
-                Ok(report) => {
-                    for line in report_lines(&report) {
-                        cms.say(&line).await;
-                    }
-                    0
-                }
-                Err(error) => {
-                    cms.say(&format!("DMSFSV1285S {error}")).await;
-                    104
-                }
+                Ok(report) => say_all(cms, report_lines(&report)).await,
+                Err(error) => refused(cms, &error).await,
             }
         }
         ["GRANT", "ADMIN", user] | ["REVOKE", "ADMIN", user] => match UserId::new(user) {
@@ -263,14 +310,20 @@ async fn operator_command(cms: &Arc<Cms>, server: &FilePoolServer, words: &[&str
                 24
             }
         },
+        ["MINIDISK", layout @ ..] => add_minidisk(cms, server, layout).await,
+        ["DISABLE" | "ENABLE", kind, name, mode @ ..] => {
+            switch(cms, server, words[0], kind, name, mode).await
+        }
         ["DISABLE"] | ["ENABLE"] => {
             server.set_disabled(words[0] == "DISABLE");
             0
         }
         ["HELP"] => {
-            cms.say("QUERY FILEPOOL   GRANT ADMIN userid   REVOKE ADMIN userid   ENABLE   DISABLE   BACKUP file   STOP")
-                .await;
-            0
+            let commands = [
+                "QUERY FILEPOOL [STORGRP|DISABLE]   GRANT ADMIN userid   REVOKE ADMIN userid   BACKUP file   STOP",
+                "MINIDISK vdev GROUP n [BLOCKS n]   DISABLE   ENABLE   {DISABLE|ENABLE} {GROUP n|FILESPACE userid} [SHARE|EXCLUSIVE]",
+            ];
+            say_all(cms, commands.map(str::to_owned).to_vec()).await
         }
         other => {
             cms.say(&format!("DMSFSV0014E Invalid function: {}; HELP lists the commands", other.join(" ")))
@@ -280,10 +333,73 @@ async fn operator_command(cms: &Arc<Cms>, server: &FilePoolServer, words: &[&str
     }
 }
 
+async fn say_all(cms: &Arc<Cms>, lines: Vec<String>) -> i32 {
+    for line in lines {
+        cms.say(&line).await;
+    }
+    0
+}
+
+async fn refused(cms: &Arc<Cms>, error: &PoolError) -> i32 {
+    cms.say(&format!("DMSFSV1285S {error}")).await;
+    104
+}
+
+/// `MINIDISK vdev GROUP n [BLOCKS n]` on the running server.
+async fn add_minidisk(cms: &Arc<Cms>, server: &FilePoolServer, layout: &[&str]) -> i32 {
+    match layout_of(layout) {
+        Ok(Layout { device, group, blocks }) => match server.pool().add_minidisk(group, device, blocks).await
+        {
+            Ok(minidisk) => say_all(cms, vec![added_line(&minidisk)]).await,
+            Err(error) => refused(cms, &error).await,
+        },
+        Err(message) => {
+            cms.say(&message.to_string()).await;
+            message.rc
+        }
+    }
+}
+
+/// `DISABLE` and `ENABLE` of a storage group or file space.
+async fn switch(
+    cms: &Arc<Cms>,
+    server: &FilePoolServer,
+    word: &str,
+    kind: &str,
+    name: &str,
+    mode: &[&str],
+) -> i32 {
+    let part = match pool_part(kind, name) {
+        Ok(part) => part,
+        Err(message) => {
+            cms.say(&message.to_string()).await;
+            return message.rc;
+        }
+    };
+    let pool = server.pool();
+    let done = match (word, mode) {
+        ("ENABLE", []) => pool.enable(&part).await,
+        ("DISABLE", [] | ["SHARE"]) => {
+            pool.disable(&pool.begin(), &part, DisableMode::Share, cms.userid()).await
+        }
+        ("DISABLE", ["EXCLUSIVE"]) => {
+            pool.disable(&pool.begin(), &part, DisableMode::Exclusive, cms.userid()).await
+        }
+        _ => {
+            cms.say(&cms::message::dms(MODULE, 29, 24, &[mode.last().unwrap_or(&word)]).to_string()).await;
+            return 24;
+        }
+    };
+    match done {
+        Ok(()) => 0,
+        Err(error) => refused(cms, &error).await,
+    }
+}
+
 fn report_lines(report: &FilePoolReport) -> Vec<String> {
     let administrators: Vec<&str> = report.administrators.iter().map(UserId::as_str).collect();
     let connected: Vec<String> = report.connected.iter().map(|(u, n)| format!("{u}-{n}")).collect();
-    vec![
+    let mut lines = vec![
         format!("File pool identifier          {}", report.id),
         format!("State                         {}", report.offline.as_deref().unwrap_or("Online")),
         format!("Enrolled users                {}", report.users),
@@ -294,7 +410,9 @@ fn report_lines(report: &FilePoolReport) -> Vec<String> {
         format!("Connections                   {}  {}", report.connections, connected.join(" ")),
         format!("Administrators                {}", administrators.join(" ")),
         format!("Storage                       {:?}", report.storage),
-    ]
+    ];
+    lines.extend(group_lines(&report.groups, report.group_threshold));
+    lines
 }
 
 #[cfg(test)]
@@ -309,7 +427,7 @@ mod tests {
         ));
         let read = read.unwrap();
         assert_eq!(read.pool.as_str(), "IMAPPOOL");
-        assert_eq!(read.admins.len(), 3);
+        assert_eq!((read.admins.len(), read.group_threshold), (3, 90));
         assert!(read_parameters(&lines("ADMIN MAINT\n")).unwrap_err().contains("FILEPOOLID"));
         assert!(read_parameters(&lines("FROB\n")).unwrap_err().contains("record 1"));
     }

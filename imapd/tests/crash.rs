@@ -8,6 +8,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use dasd::Faults;
+use imapd::mail::summary::Summary;
 use imapd::mailstore::{MailStore, NewMessage, Origin, SessionId, Uid, UserStore};
 use imapd::syntax::ast::FlagChange;
 use imapd::syntax::date::InternalDate;
@@ -60,6 +61,8 @@ async fn contents(alice: &Arc<UserStore>) -> BTreeMap<u32, (String, bool)> {
         let record = inbox.state().columns.get(Uid(uid)).unwrap();
         let octets = inbox.read(&record).await.unwrap();
         assert_eq!(octets.len() as u64, record.size);
+        // It was committed with the message.
+        assert_eq!(inbox.kept_summaries(&[record]).await.unwrap(), [Summary::new(&octets)]);
         let text = String::from_utf8(octets.to_vec()).unwrap();
         all.insert(uid, (text, record.flags.contains(SystemFlags::FLAGGED)));
     }

@@ -7,8 +7,9 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use bytes::Bytes;
+use imapd::mail::summary::Summary;
 use imapd::mailstore::{
-    Backend, MailStore, NewMessage, OpenMailbox, Origin, SessionId, StoreError, Uid, UserStore,
+    Backend, MailStore, MessageRecord, NewMessage, OpenMailbox, Origin, SessionId, StoreError, Uid, UserStore,
 };
 use imapd::syntax::ast::FlagChange;
 use imapd::syntax::date::InternalDate;
@@ -16,8 +17,9 @@ use imapd::syntax::flag::{FlagList, Keyword, SystemFlags};
 use imapd::syntax::mailbox_name::MailboxName;
 use proptest::prelude::*;
 use support::memory::Memory;
-use support::sfs_pool::MailPool;
+use support::sfs_pool::{Harm, MailPool};
 use support::user;
+use tokio::sync::Semaphore;
 
 const ME: SessionId = SessionId(1);
 
@@ -107,6 +109,9 @@ async fn compare(user: &Arc<UserStore>, model: &[ModelBox]) -> Result<(), TestCa
             let bits = m.keywords.iter().map(|k| mailbox.state().keyword_bit(&keyword(*k)).unwrap());
             prop_assert_eq!(record.keywords, bits.fold(0, |a, b| a | b));
             prop_assert_eq!(&mailbox.read(&record).await.unwrap()[..], &m.octets[..]);
+            // Beside each message is the summary that would be made of it.
+            let kept = mailbox.kept_summaries(&[record]).await.unwrap();
+            prop_assert_eq!(kept, vec![Summary::new(&m.octets)]);
         }
     }
     Ok(())
@@ -358,4 +363,58 @@ fn a_failed_commit_leaves_no_trace() {
         assert_eq!(user.append(&boxes[0], vec![message(b"x")], ME).await.unwrap(), [Uid(1)]);
         user.create(name("new")).await.unwrap();
     });
+}
+
+/// A summary that is not there, damaged, or of another message is made from the message, and kept again.
+#[test]
+fn summaries_come_back() {
+    const MAIL: &[u8] = b"Subject: one\r\nFrom: a@x\r\n\r\nbody\r\n";
+    for harm in [Harm::Erased, Harm::Damaged, Harm::Exchanged, Harm::NeverMade] {
+        block_on(async {
+            let mut pool = MailPool::generate();
+            let mut store = store_over(pool.backend());
+            prepare(&store).await;
+            let alice = store.user(user("ALICE")).await.unwrap();
+            let inbox = alice.open(&name("INBOX")).await.unwrap();
+            let mails = [MAIL.to_vec(), [b"To: b@y\r\n", MAIL].concat(), MAIL.to_ascii_uppercase()];
+            for mail in &mails {
+                alice.append(&inbox, vec![message(mail)], ME).await.unwrap();
+            }
+            let expected: Vec<_> = mails.iter().map(|m| Summary::new(m)).collect();
+            drop((alice, inbox, store));
+            pool.harm_summaries(harm).await;
+            pool = pool.power_cut();
+            store = store_over(pool.backend());
+            let alice = store.user(user("ALICE")).await.unwrap();
+            let inbox = alice.open(&name("INBOX")).await.unwrap();
+            let records = || -> Vec<_> { (0..3).map(|i| inbox.state().columns.at(i)).collect() };
+            assert_ne!(inbox.kept_summaries(&records()).await.unwrap(), expected, "{harm:?}");
+            let before = records();
+            let cpu = Arc::new(Semaphore::new(1));
+            assert_eq!(inbox.summaries(&cpu, &before).await.unwrap(), expected, "{harm:?}");
+            while inbox.kept_summaries(&records()).await.unwrap() != expected {
+                tokio::task::yield_now().await;
+            }
+            let same = |(a, b): (&MessageRecord, &MessageRecord)| {
+                assert_eq!(
+                    a,
+                    &MessageRecord { summary: a.summary, email: a.email, ..*b },
+                    "nothing else changed"
+                );
+            };
+            before.iter().zip(&records()).for_each(same);
+            // Copies have theirs, and an empty mailbox keeps nothing of what was there.
+            let target = alice.open(&name("a/\u{e9}")).await.unwrap();
+            let all = vec![Uid(1), Uid(2), Uid(3)];
+            alice.copy(&inbox, all, &target, true, ME).await.unwrap();
+            drop((alice, inbox, target, store));
+            assert!(!pool.has_summaries().await);
+            pool = pool.power_cut();
+            store = store_over(pool.backend());
+            let alice = store.user(user("ALICE")).await.unwrap();
+            let target = alice.open(&name("a/\u{e9}")).await.unwrap();
+            let records: Vec<_> = (0..3).map(|i| target.state().columns.at(i)).collect();
+            assert_eq!(target.kept_summaries(&records).await.unwrap(), expected, "{harm:?}");
+        });
+    }
 }

@@ -65,6 +65,18 @@ fn later(unit: &WorkUnit) {
     unit.grant(top, Some(id(big)), Grantee::Public, Rights::READ).unwrap();
 }
 
+// --- of version 3 ---
+async fn storage_groups(pool: &Pool) {
+    use sfs::types::{DisableMode, PoolPart, StorageGroup};
+    let group = StorageGroup::new(3).unwrap();
+    pool.add_minidisk(group, 0x312, Some(50)).await.unwrap();
+    let unit = pool.begin();
+    unit.enroll_in(group, "ANN", 10, "").unwrap();
+    unit.commit().await.unwrap();
+    let operator = "OPERATOR".parse().unwrap();
+    pool.disable(&unit, &PoolPart::Space("ANN".into()), DisableMode::Share, operator).await.unwrap();
+}
+
 #[tokio::main(flavor = "current_thread")]
 async fn main() {
     let target = std::env::args().nth(1).unwrap();
@@ -75,6 +87,7 @@ async fn main() {
     let unit = pool.begin();
     furnish(&unit);
     unit.commit().await.unwrap();
+    storage_groups(&pool).await;
     pool.checkpoint().await.unwrap();
     // Stays in the log, to be redone.
     let top = DirPath { space: "JOE", levels: &[] };

@@ -243,8 +243,9 @@ impl Minidisk {
             self.writable()?;
         }
         let unit = self.pool.begin();
-        let OpenOptions { attributes, allow_empty } = *options;
-        let opened = unit.open(&OpenRequest { dir: self.dir(), id, intent, attributes, allow_empty })?;
+        let OpenOptions { attributes, allow_empty, dates } = *options;
+        let request = OpenRequest { dir: self.dir(), id, intent, attributes, allow_empty };
+        let opened = unit.open_as(&request, dates)?;
         Ok(MinidiskFile { unit, token: opened.token, created: opened.created })
     }
 

@@ -109,6 +109,10 @@ reasons! {
     SpaceLimit = 90_510, Ours, "file space limit exceeded; the work unit was rolled back";
     SpaceThreshold = 90_520, Ours, "file space is above its warning threshold";
     PoolFull = 90_530, Ours, "storage group is full; the work unit was rolled back";
+    GroupUnknown = 90_540, Ours, "storage group does not exist or is not for this purpose";
+    MinidiskExists = 90_550, Ours, "file pool has a minidisk of that device number";
+    Disabled = 90_650, Ours, "storage group or file space is disabled";
+    NotDisabled = 90_660, Ours, "storage group or file space is not disabled";
     PoolOffline = 90_600, Ours, "file pool is offline";
     PoolUnknown = 90_610, Ours, "file pool is not available";
     PoolDisabled = 90_620, Ours, "file pool does not accept new work";
@@ -120,6 +124,8 @@ reasons! {
     WorkUnitActive = 90_820, Ours, "a work unit is active";
     WorkUnitStackEmpty = 90_830, Ours, "work unit stack holds only the first default";
     TooManyWorkUnits = 90_840, Ours, "no further work unit id is available";
+    NamedefExists = 90_290, Ours, "namedef exists already";
+    NamedefUnknown = 90_291, Ours, "namedef does not exist";
     WuerrorLength = 90_920, Ours, "wuerror area has a length below 12 or no such group";
     RequestUnknown = 90_900, Ours, "request id does not identify an asynchronous request";
     ProtocolError = 90_910, Ours, "request or answer could not be understood";
@@ -144,7 +150,7 @@ impl From<&PoolError> for ReasonCode {
             PoolError::BadDirectory => Self::DirectoryInvalid,
             PoolError::OtherSpace => Self::DifferentSpace,
             PoolError::Locked { .. } => Self::Locked,
-            PoolError::ExplicitLock => Self::ExplicitLock,
+            PoolError::ExplicitLock(..) => Self::ExplicitLock,
             PoolError::LockExists => Self::LockExists,
             PoolError::NoLock => Self::NoLock,
             PoolError::NoGrant => Self::NoAuthority,
@@ -160,7 +166,11 @@ impl From<&PoolError> for ReasonCode {
             PoolError::RecordNumber => Self::RecordNumber,
             PoolError::Limit(_) => Self::LimitExceeded,
             PoolError::SpaceLimit => Self::SpaceLimit,
-            PoolError::StorageFull => Self::PoolFull,
+            PoolError::StorageFull | PoolError::GroupFull(_) => Self::PoolFull,
+            PoolError::NoGroup => Self::GroupUnknown,
+            PoolError::MinidiskExists => Self::MinidiskExists,
+            PoolError::Disabled => Self::Disabled,
+            PoolError::NotDisabled => Self::NotDisabled,
             PoolError::Offline(_) => Self::PoolOffline,
             PoolError::Damaged(_) => Self::Damaged,
             // The server tries again in a thread that may wait.

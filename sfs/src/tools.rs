@@ -3,8 +3,7 @@
 //!
 //! A backup is a stream of frames that names everything by path, never by number, so it can be restored into any pool: the whole
 //! of it, one file space, or one file. It shows one committed state however long it takes, and disturbs nobody: while it runs,
-//! stored octets are not given back. LASTING locks and dates of reference are not in it. The layout is on the page
-//! docs/sfs-format.md.
+//! stored octets are not given back. What is disabled is not in it. The layout is on the page docs/sfs-format.md.
 //!
 //! A salvage is a backup that leaves out what cannot be read and says what that is.
 
@@ -163,6 +162,9 @@ fn write(
     for space in source.spaces()? {
         source.paths(&space, &mut paths)?;
     }
+    for minidisk in source.minidisks()? {
+        frames.put(&Item::Minidisk(minidisk))?;
+    }
     for space in source.spaces()? {
         frames.put(&Item::Space(source.space(&space)?))?;
         sum.spaces += 1;
@@ -199,6 +201,9 @@ fn write_directory(
     for (to, rights) in &dir.grants {
         frames.put(&Item::Grant { levels: levels.clone(), id: None, to: *to, rights: *rights })?;
     }
+    for lock in &dir.locks {
+        frames.put(&Item::Lock { levels: levels.clone(), id: None, lock: lock.clone() })?;
+    }
     for (id, rec) in &dir.files {
         let name = || format!("{id} {space}.{}", levels.join("."));
         let mut reader = match source.read(rec) {
@@ -229,6 +234,9 @@ fn write_directory(
         }
         for (to, rights) in source.grants(rec.object.0)? {
             frames.put(&Item::Grant { levels: levels.clone(), id: Some(*id), to, rights })?;
+        }
+        for lock in source.locks(rec.object.0)? {
+            frames.put(&Item::Lock { levels: levels.clone(), id: Some(*id), lock })?;
         }
     }
     for (id, base) in dir.aliases {

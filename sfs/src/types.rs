@@ -169,6 +169,16 @@ pub enum Intent {
     Replace,
 }
 
+/// Whether an open counts as a reference of the file. Source: DMSOPDBK.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
+pub enum DateReference {
+    /// NEWDATEREF: the date of last reference becomes today.
+    #[default]
+    New,
+    /// OLDDATEREF: it stays as it is.
+    Old,
+}
+
 /// What a created file gets.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Attributes {
@@ -354,4 +364,119 @@ pub struct SpaceStatus {
     pub used: u64,
     /// Percentage of the limit at which commits begin to warn.
     pub threshold: u8,
+    /// The storage group it is in.
+    pub group: StorageGroup,
+}
+
+/// Number of a storage group: 1 holds the catalog, 2 and up hold user data.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct StorageGroup(u16);
+
+impl StorageGroup {
+    /// The group of the catalog.
+    pub const CATALOG: StorageGroup = StorageGroup(1);
+    /// The first group of user data, in which users are enrolled when nothing is said. Source: ENROLL USER, STORGROUP.
+    pub const FIRST: StorageGroup = StorageGroup(2);
+    /// The greatest number that a storage group can have.
+    pub const MAX: u16 = 32_767;
+
+    /// `Some` for 1 to 32767.
+    pub fn new(number: u16) -> Option<Self> {
+        (1..=Self::MAX).contains(&number).then_some(Self(number))
+    }
+
+    /// The number.
+    pub fn get(self) -> u16 {
+        self.0
+    }
+}
+
+impl Default for StorageGroup {
+    fn default() -> Self {
+        Self::FIRST
+    }
+}
+
+impl fmt::Display for StorageGroup {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+/// A minidisk of a file pool.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Minidisk {
+    /// Its number in the pool, from 1: POOLDEF calls it `MDK` and five digits.
+    pub number: u16,
+    /// The group it belongs to.
+    pub group: StorageGroup,
+    /// Virtual device number.
+    pub device: u16,
+    /// Its size in 4096-byte blocks; `None`: it grows with the host's disk.
+    pub blocks: Option<u64>,
+}
+
+/// A storage group. Source: QUERY FILEPOOL STORGRP, DMSQUSG.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct GroupStatus {
+    /// Its number.
+    pub group: StorageGroup,
+    /// The size of its minidisks together in blocks; `None`: it grows with the host's disk.
+    pub blocks: Option<u64>,
+    /// Committed blocks in use.
+    pub used: u64,
+    /// Its minidisks, by number.
+    pub minidisks: Vec<Minidisk>,
+    /// File spaces enrolled in it.
+    pub file_spaces: usize,
+    /// Whether it is disabled.
+    pub disabled: Option<DisableInfo>,
+}
+
+/// How a storage group or file space is disabled. Source: DMSDISSG, DMSDISFS.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub enum DisableMode {
+    /// Everybody may read, nobody may change.
+    Share,
+    /// Only who disabled it may use it.
+    Exclusive,
+}
+
+impl DisableMode {
+    /// `SHARE` or `EXCLUSIVE`.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Share => "SHARE",
+            Self::Exclusive => "EXCLUSIVE",
+        }
+    }
+}
+
+/// That something is disabled.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DisableInfo {
+    /// How.
+    pub mode: DisableMode,
+    /// Who did it.
+    pub by: UserId,
+    /// Since when.
+    pub since: Stamp,
+}
+
+/// A part of a file pool that can be disabled.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub enum PoolPart {
+    /// A storage group of user data.
+    Group(StorageGroup),
+    /// A file space.
+    Space(String),
+}
+
+impl fmt::Display for PoolPart {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Group(group) => write!(f, "storage group {group}"),
+            Self::Space(name) => write!(f, "file space {name}"),
+        }
+    }
 }

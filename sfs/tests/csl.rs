@@ -180,6 +180,58 @@ async fn files_and_directories_are_renamed_copied_and_erased() {
     assert!(joe.dmsgetdi_all(left).await.unwrap().is_empty());
 }
 
+/// Many files in one call: all or none of them, and nobody who may not.
+#[tokio::test]
+async fn many_files_are_copied_and_erased_at_once() {
+    let system = System::new().await;
+    let joe = system.csl("JOE");
+    let commit = CommitOption::Commit;
+    let (a, b) = (joe.dirname(".A").unwrap(), joe.dirname(".B").unwrap());
+    joe.dmscrdir(&a, commit, WU).await.unwrap();
+    joe.dmscrdir(&b, commit, WU).await.unwrap();
+    let id = |name: &str| joe.fileid(name).unwrap().id;
+    let ids: Vec<_> = (0..20).map(|n| id(&format!("N{n} FILE ."))).collect();
+    for n in 0..20 {
+        put(&joe, &format!("N{n} FILE .A"), &[&format!("text {n}")], WU).await.unwrap();
+    }
+    joe.dmscomm(WU).await.unwrap();
+    let pairs: Vec<_> = (0..20).map(|n| (ids[n], ids[19 - n])).collect();
+    joe.dmsfilec_files(&a, &b, &pairs, WU).await.unwrap();
+    joe.dmscomm(WU).await.unwrap();
+    assert_eq!(get(&joe, "N3 FILE .B", WU).await.unwrap(), &b"\0\x07text 16"[..]);
+    // A name that is taken, one that is not there, one given twice.
+    let refused = |pairs: Vec<_>| {
+        let (joe, a, b) = (joe.clone(), a.clone(), b.clone());
+        async move { reason(joe.dmsfilec_files(&a, &b, &pairs, WU).await) }
+    };
+    let (new, none) = (id("NEW FILE ."), id("NONE FILE ."));
+    assert_eq!(refused(vec![(ids[0], new), (ids[1], ids[2])]).await, ReasonCode::FileExists);
+    assert_eq!(refused(vec![(ids[0], new), (none, none)]).await, ReasonCode::FileNotFound);
+    assert_eq!(refused(vec![(ids[0], new), (ids[1], new)]).await, ReasonCode::FileExists);
+    assert_eq!(reason(joe.dmserase_files(&b, &[ids[0], none], WU).await), ReasonCode::FileNotFound);
+    joe.dmscomm(WU).await.unwrap();
+    let new = joe.fileid("NEW FILE .B").unwrap();
+    assert_eq!(reason(joe.dmsexist(&new.into(), WU).await), ReasonCode::FileNotFound);
+    assert!(get(&joe, "N0 FILE .B", WU).await.is_ok());
+    // Who may not see the directory.
+    let ann = system.csl("ANN");
+    assert_eq!(reason(ann.dmserase_files(&b, &ids[..1], WU).await), ReasonCode::FileNotFound);
+    assert_eq!(reason(ann.dmsfilec_files(&a, &b, &pairs[..1], WU).await), ReasonCode::FileNotFound);
+    // A file that another unit changes is in the way of all.
+    let unit = joe.dmsgetwu().unwrap();
+    put(&joe, "N19 FILE .B", &["changed"], unit).await.unwrap();
+    assert_eq!(reason(joe.dmserase_files(&b, &ids, WU).await), ReasonCode::Locked);
+    joe.dmsrollb(WU).await.unwrap();
+    joe.dmsrollb(unit).await.unwrap();
+    // Erased and copied again in one unit; the blocks of the source stay.
+    joe.dmserase_files(&b, &ids, WU).await.unwrap();
+    joe.dmsfilec_files(&a, &b, &[(ids[5], ids[6])], WU).await.unwrap();
+    joe.dmserase_files(&a, &ids, WU).await.unwrap();
+    joe.dmscomm(WU).await.unwrap();
+    assert_eq!(get(&joe, "N6 FILE .B", WU).await.unwrap(), &b"\0\x06text 5"[..]);
+    joe.dmserase(&a.into(), EraseScope::Entire, commit, WU).await.unwrap();
+}
+
 #[tokio::test]
 async fn running_out_of_space_rolls_back_and_says_so() {
     let system = System::new().await;

@@ -6,7 +6,7 @@ mod common;
 use common::{config, fid, lines, open_pool, put, top};
 use dasd::{Dasd, FaultyDasd};
 use sfs::pool::{DirPath, Pool};
-use sfs::types::{DirControl, EntryType, Grantee, Rights};
+use sfs::types::{DirControl, DisableMode, EntryType, Grantee, PoolPart, Rights};
 
 /// The disks of a fixture; its layout is described in `examples/pool_fixture.rs`.
 fn disks(fixture: &[u8]) -> FaultyDasd {
@@ -68,12 +68,36 @@ async fn common_contents(fixture: &[u8]) -> Pool {
 
 #[tokio::test]
 async fn version_1_opens_and_is_upgraded() {
-    common_contents(include_bytes!("fixtures/pool-v1")).await;
+    first_groups(&common_contents(include_bytes!("fixtures/pool-v1")).await).await;
+}
+
+/// A pool from before storage groups has the first two, as large as the host's disk.
+async fn first_groups(pool: &Pool) {
+    let groups = pool.storage_groups().await.unwrap();
+    let seen: Vec<_> = groups.iter().map(|g| (g.group.get(), g.blocks, g.file_spaces)).collect();
+    assert_eq!(seen, [(1, None, 0), (2, None, 1)]);
+    assert_eq!(groups[1].used, pool.space_status("JOE").unwrap().used);
 }
 
 #[tokio::test]
-async fn version_2_opens() {
+async fn version_2_opens_and_is_upgraded() {
     let pool = common_contents(include_bytes!("fixtures/pool-v2")).await;
+    objects_of_version_2(&pool);
+    first_groups(&pool).await;
+}
+
+#[tokio::test]
+async fn version_3_opens() {
+    let pool = common_contents(include_bytes!("fixtures/pool-v3")).await;
+    objects_of_version_2(&pool);
+    let groups = pool.storage_groups().await.unwrap();
+    assert_eq!((groups[2].group.get(), groups[2].blocks, groups[2].file_spaces), (3, Some(50), 1));
+    let disabled = pool.disabled();
+    assert_eq!(disabled[0].0, PoolPart::Space("ANN".into()));
+    assert_eq!(disabled[0].1.mode, DisableMode::Share);
+}
+
+fn objects_of_version_2(pool: &Pool) {
     let unit = pool.begin();
     assert_eq!(unit.external(top("JOE"), fid("AN OBJECT")).unwrap(), b"elsewhere");
     assert_eq!(unit.status(top("JOE"), fid("AN ALIAS")).unwrap().entry, EntryType::Alias);

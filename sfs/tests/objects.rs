@@ -343,3 +343,119 @@ async fn who_waits_for_whom_is_shown() {
     assert_eq!(done, Checked::Done(Ok(())));
     assert!(imap.filepool_conflicts(pool_id("MAIL")).await.unwrap().is_empty());
 }
+
+#[tokio::test]
+async fn changes_of_a_norecover_file_survive_a_lost_connection() {
+    let system = System::new().await;
+    let (joe, imap) = (system.csl("JOE"), system.csl("IMAP"));
+    make(&joe, "LOG FILE .", "old").await;
+    make(&joe, "SAFE FILE .", "old").await;
+    let changes = FileChanges { recover: Some(false), ..FileChanges::default() };
+    joe.dmscattr(&joe.fileid("LOG FILE .").unwrap(), changes, COMMIT, WU).await.unwrap();
+    for purge in [true, false] {
+        let line = if purge { "purged" } else { "severed" };
+        let log = joe.fileid("LOG FILE .").unwrap();
+        let open = joe.dmsopen(&log, Intent::Write, &OpenOptions::variable(), WU).await.unwrap();
+        joe.dmswrite(open.token, 1, bytes::Bytes::from_static(line.as_bytes()), CommitOption::NoCommit)
+            .await
+            .unwrap();
+        put(&joe, "SAFE FILE .", &["lost"], WU).await.unwrap();
+        if purge {
+            joe.dmspurwu(true).await.unwrap();
+        } else {
+            assert_eq!(system.servers[0].force(Some(user("JOE"))), 1);
+        }
+        // The file is locked until what is kept is there: who waits for the lock sees it.
+        imap.set_filewait(true);
+        put(&imap, "OTHER FILE JOE.", &["x"], WU).await.unwrap();
+        let log = imap.fileid("LOG FILE JOE.").unwrap();
+        let open = imap.dmsopen(&log, Intent::Write, &OpenOptions::variable(), WU).await.unwrap();
+        imap.dmsclose(open.token, CommitOption::NoCommit).await.unwrap();
+        imap.dmsrollb(WU).await.unwrap();
+        let kept = get(&imap, "LOG FILE JOE.", WU).await.unwrap();
+        assert!(kept.ends_with(line.as_bytes()), "{kept:?}");
+        assert_eq!(get(&imap, "SAFE FILE JOE.", WU).await.unwrap(), &b"\0\x03old"[..]);
+    }
+    // The machine learns that its connection was lost, and goes on.
+    assert_eq!(reason(put(&joe, "SAFE FILE .", &["half"], WU).await), ReasonCode::ConnectionLost);
+    joe.dmsrollb(WU).await.unwrap();
+    make(&joe, "SAFE FILE .", "again").await;
+}
+
+#[tokio::test]
+async fn a_wait_for_an_explicit_lock_is_shown() {
+    let system = System::new().await;
+    let (joe, imap) = (system.csl("JOE"), system.csl("IMAP"));
+    make(&joe, "A FILE .", "a").await;
+    let file: SfsObject = joe.fileid("A FILE .").unwrap().into();
+    imap.dmscrloc(&file, LockType::Update, LockDuration::Lasting, WU).await.unwrap();
+    joe.set_filewait(true);
+    let mut waiting = joe.request(|joe| async move { put(&joe, "A FILE .", &["joe"], WU).await });
+    tokio::task::yield_now().await;
+    let conflicts = imap.filepool_conflicts(pool_id("MAIL")).await.unwrap();
+    assert_eq!(conflicts.len(), 1);
+    assert_eq!((conflicts[0].waiter, conflicts[0].holder), (user("JOE"), user("IMAP")));
+    assert_eq!((conflicts[0].holder_unit, conflicts[0].explicit), (0, Some(LockType::Update)));
+    imap.dmsdeloc(&file, None, WU).await.unwrap();
+    let done = joe.dmscheck(&mut waiting, CheckWait::Wait).await.unwrap();
+    assert_eq!(done, Checked::Done(Ok(())));
+    assert!(imap.filepool_conflicts(pool_id("MAIL")).await.unwrap().is_empty());
+}
+
+#[tokio::test]
+async fn records_rewritten_in_place_are_seen_at_once() {
+    let system = System::new().await;
+    let (joe, imap) = (system.csl("JOE"), system.csl("IMAP"));
+    let attributes = |lrecl| Attributes { recover: false, in_place: true, ..Attributes::fixed(lrecl) };
+    // Kept record by record, and as an image.
+    for (name, lrecl) in [("SMALL LOG", 4u32), ("LARGE LOG", 3000)] {
+        let (file, theirs) = (format!("{name} ."), format!("{name} JOE."));
+        let record = |letter: u8| vec![letter; lrecl as usize];
+        let id = joe.fileid(&file).unwrap();
+        let options = OpenOptions { attributes: attributes(lrecl), ..OpenOptions::default() };
+        let open = joe.dmsopen(&id, Intent::New, &options, WU).await.unwrap();
+        joe.dmswrite(open.token, 2, [record(b'a'), record(b'b')].concat().into(), CommitOption::NoCommit)
+            .await
+            .unwrap();
+        assert_eq!(
+            reason(get(&imap, &theirs, WU).await),
+            ReasonCode::FileNotFound,
+            "{name} is not there yet"
+        );
+        joe.dmsclose(open.token, COMMIT).await.unwrap();
+        let reading = imap.dmsopdbk(&imap.fileid(&theirs).unwrap(), WU).await.unwrap();
+
+        put(&joe, "OTHER FILE .", &["pending"], WU).await.unwrap();
+        let open = joe.dmsopen(&id, Intent::Write, &options, WU).await.unwrap();
+        joe.dmspoint(open.token, None, Some(1)).await.unwrap();
+        joe.dmswrite(open.token, 1, record(b'x').into(), CommitOption::NoCommit).await.unwrap();
+        assert_eq!(get(&imap, &theirs, WU).await.unwrap(), [record(b'x'), record(b'b')].concat());
+        // Only that: the rest of the unit is pending, the file is locked, an open reader keeps what it has.
+        assert_eq!(reason(get(&imap, "OTHER FILE JOE.", WU).await), ReasonCode::FileNotFound);
+        let busy = imap.dmsopen(&imap.fileid(&theirs).unwrap(), Intent::Write, &options, WU).await;
+        assert_eq!(reason(busy), ReasonCode::Locked);
+        let held = imap.dmsrddbk(reading.token, 0, 2 * lrecl as usize).await.unwrap();
+        assert_eq!(held, [record(b'a'), record(b'b')].concat());
+        imap.dmscldbk(reading.token, CommitOption::NoCommit).await.unwrap();
+        imap.dmsrollb(WU).await.unwrap();
+        // A record more is seen with the commit, and so is what is rewritten after it.
+        joe.dmspoint(open.token, None, Some(3)).await.unwrap();
+        joe.dmswrite(open.token, 1, record(b'c').into(), CommitOption::NoCommit).await.unwrap();
+        assert_eq!(get(&imap, &theirs, WU).await.unwrap().len(), 2 * lrecl as usize);
+        joe.dmsclose(open.token, CommitOption::NoCommit).await.unwrap();
+        joe.dmsrollb(WU).await.unwrap();
+        // NORECOVER: the record that was added is kept too.
+        let all = [record(b'x'), record(b'b'), record(b'c')].concat();
+        assert_eq!(get(&imap, &theirs, WU).await.unwrap(), all);
+        assert_eq!(reason(get(&imap, "OTHER FILE JOE.", WU).await), ReasonCode::FileNotFound);
+    }
+    assert_eq!(system.servers[0].pool().check(true).unwrap().problems, Vec::<String>::new());
+    assert_eq!(system.servers[0].pool().lock_count(), 0);
+    // Durable when the write returned.
+    let file = joe.fileid("SMALL LOG .").unwrap();
+    let open = joe.dmsopen(&file, Intent::Write, &OpenOptions::fixed(4), WU).await.unwrap();
+    joe.dmspoint(open.token, None, Some(2)).await.unwrap();
+    joe.dmswrite(open.token, 1, bytes::Bytes::from_static(b"zzzz"), CommitOption::NoCommit).await.unwrap();
+    let system = system.restart(|| u32::MAX).await;
+    assert_eq!(get(&system.csl("JOE"), "SMALL LOG .", WU).await.unwrap(), &b"xxxxzzzzcccc"[..]);
+}

@@ -12,7 +12,10 @@ use dasd::{Dasd, FaultyDasd};
 use jiff::Timestamp;
 use sfs::pool::{DirPath, Pool, PoolError};
 use sfs::tools::{Selection, ToolError, backup, check, restore, salvage, verify};
-use sfs::types::{Attributes, DirControl, EntryType, Grantee, Intent, Rights};
+use sfs::types::{
+    Attributes, DirControl, EntryType, Grantee, Intent, LockDuration, LockInfo, LockType, Rights, Stamp,
+    StorageGroup,
+};
 
 fn quiet(_: &str) {}
 
@@ -189,4 +192,51 @@ async fn no_damaged_backup_passes_and_none_panics() {
         bad[at] ^= 4;
         assert!(verify(&mut bad.as_slice()).is_err(), "octet {at} changed");
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn locks_dates_groups_and_erased_aliases_come_back() {
+    let bed = furnished().await;
+    let group = StorageGroup::new(3).unwrap();
+    bed.pool.add_minidisk(group, 0x312, Some(100)).await.unwrap();
+    let unit = bed.pool.begin();
+    unit.enroll_in(group, "BOB", 50, "").unwrap();
+    put(&unit, top("BOB"), "GONE FILE", &["x"]).unwrap();
+    unit.commit().await.unwrap();
+    unit.create_alias(top("BOB"), fid("GONE FILE"), top("ANN"), fid("OLD ALIAS")).unwrap();
+    unit.erase_file(top("BOB"), fid("GONE FILE")).unwrap();
+    unit.commit().await.unwrap();
+    let (joe, ann) = ("JOE".parse().unwrap(), "ANN".parse().unwrap());
+    let note = (top("JOE"), Some(fid("A NOTE")));
+    let (lasting, session) = (LockDuration::Lasting, LockDuration::Session);
+    bed.pool.create_lock(&unit, note, joe, LockType::Share, lasting).await.unwrap();
+    bed.pool.create_lock(&unit, note, ann, LockType::Share, session).await.unwrap();
+    let levels = ["MAIL".to_owned()];
+    let mail = DirPath { space: "JOE", levels: &levels };
+    bed.pool.create_lock(&unit, (mail, None), joe, LockType::Update, lasting).await.unwrap();
+    let mut out = Vec::new();
+    backup(&bed.pool, &mut out, &mut quiet).unwrap();
+
+    let later = Arc::new(ManualClock::new(Timestamp::from_second(10 * 24 * 3600).unwrap()));
+    let dasd = FaultyDasd::new();
+    let disks: Arc<dyn Dasd> = Arc::new(dasd.clone());
+    Pool::generate(&disks, &roomy(), 3).unwrap();
+    let pool = Pool::open(&disks, &roomy(), later).unwrap();
+    restore(&pool, &mut out.as_slice(), &Selection::Pool, &mut quiet).await.unwrap();
+    let locks = pool.locks_on(note.0, note.1).unwrap();
+    assert_eq!(locks, [LockInfo { user: joe, kind: LockType::Share, duration: lasting, created: Stamp(0) }]);
+    assert_eq!(pool.locks_on(mail, None).unwrap()[0].kind, LockType::Update);
+    let unit = pool.begin_for(ann);
+    let refused = open(&unit, top("JOE"), "A NOTE", Intent::Write, Attributes::variable());
+    assert!(matches!(refused, Err(PoolError::ExplicitLock(..))));
+    assert_eq!(unit.status(top("JOE"), fid("A NOTE")).unwrap().referenced, Stamp(0));
+    assert_eq!(unit.status(top("ANN"), fid("OLD ALIAS")).unwrap().entry, EntryType::Erased);
+    assert_eq!(pool.space_status("BOB").unwrap().group, group);
+    assert_eq!(pool.storage_groups().await.unwrap()[2].blocks, Some(100));
+    assert_eq!(pool.check(true).unwrap().problems, Vec::<String>::new());
+    // Into a pool without the group: the first one takes it.
+    let other = empty_pool();
+    let space = Selection::Space("BOB".into());
+    restore(&other, &mut out.as_slice(), &space, &mut quiet).await.unwrap();
+    assert_eq!(other.space_status("BOB").unwrap().group, StorageGroup::FIRST);
 }

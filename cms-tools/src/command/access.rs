@@ -42,7 +42,7 @@ async fn run(call: CmsCall<'_>) -> CmsResult {
         (false, false) => None,
     };
     let before = call.cms.modes.get(letter);
-    if place.contains('.') || place.contains(':') {
+    if place.contains('.') || place.contains(':') || call.cms.csl.namedef_directory(place).is_some() {
         let dir = call.cms.dir_name(MODULE, place)?;
         access_directory(call.cms, &dir, letter, read_only).await?;
     } else {
@@ -108,6 +108,13 @@ pub(crate) async fn access_directory(
         return Err(dms(MODULE, 1184, 28, &[&dir.to_string()]));
     }
     let read_only = read_only.unwrap_or(dir.owner != cms.userid());
+    // Accessing anew is seeing anew.
+    if let Some(before) = cms.modes.get(mode) {
+        before.store.release().await;
+    }
+    if read_only {
+        store.hold().await.map_err(|e| store_message(MODULE, &e, &dir.to_string()))?;
+    }
     cms.modes.set(Accessed { mode, place: Place::Directory(dir.clone()), store: Arc::new(store), read_only });
     Ok(())
 }

@@ -7,8 +7,8 @@ use sfs::csl::{CommitOption, CslError, EraseScope, ReasonCode, SfsObject, WorkUn
 use sfs::types::{LockDuration, LockType};
 
 use super::object::{file, object};
-use super::options::{abbreviates, split};
-use super::{CmsCall, CmsCommand, CmsResult};
+use super::options::{abbreviates, flags, split};
+use super::{CmsCall, CmsCommand, CmsResult, namedef};
 use crate::cms::Cms;
 use crate::message::{DmsMessage, dms};
 
@@ -17,8 +17,8 @@ const MODULE: &str = "CRD";
 pub(super) const ROW: CmsCommand = CmsCommand {
     name: "CREATE",
     min: 3,
-    syntax: "CREate DIRectory dirid | ALIas fn ft dirid fn ft dirid | LOCk [fn ft] dirid SHAre|UPDate|EXClusive SESsion|LASting",
-    summary: "Creates a directory, an alias or a lock in a file pool",
+    syntax: "CREate DIRectory dirid | ALIas fn ft dirid fn ft dirid | LOCk [fn ft] dirid SHAre|UPDate|EXClusive SESsion|LASting | NAMEDef {dirid|fn ft} namedef [( REPlace]",
+    summary: "Creates a directory, an alias or a lock in a file pool, or a namedef",
     run: |call| Box::pin(run(call)),
 };
 
@@ -33,6 +33,10 @@ async fn run(call: CmsCall<'_>) -> CmsResult {
         }
         [what, name, kind, place, alias_name, alias_kind, alias_place] if abbreviates(what, "ALIAS", 3) => {
             create_alias(call.cms, [name, kind, place], [alias_name, alias_kind, alias_place]).await
+        }
+        [what, ref meaning @ .., name] if abbreviates(what, "NAMEDEF", 5) && !meaning.is_empty() => {
+            let replace = !flags(MODULE, &words.options, &[("REPLACE", 3)])?.is_empty();
+            namedef::create(call.cms, meaning, name, replace)
         }
         [what, ref named @ .., lock, duration] if abbreviates(what, "LOCK", 3) && !named.is_empty() => {
             create_lock(call.cms, named, lock, duration).await
@@ -90,6 +94,12 @@ pub(super) fn csl_message(module: &'static str, error: &CslError, object: &str) 
         R::SpaceExists => dms(module, 1205, 28, &[object, &pool]),
         R::DirectoryNotEmpty => dms(module, 1144, 88, &[object]),
         R::NotAdministrator => dms(module, 1258, 76, &[]),
+        R::PoolFull => dms(module, 107, 40, &[object]),
+        R::GroupUnknown | R::MinidiskExists | R::Disabled | R::NotDisabled => {
+            dms(module, 2616, 40, &[&error.reason.to_string()])
+        }
+        R::WrongControl => dms(module, 2616, 40, &[&error.reason.to_string()]),
+        R::NamedefExists | R::NamedefUnknown => dms(module, 2616, 28, &[&error.reason.to_string()]),
         R::SpaceLimit => dms(module, 1151, 13, &[object]),
         R::Locked | R::FileOpen => dms(module, 1138, 70, &[object]),
         R::PoolUnknown | R::PoolOffline | R::PoolDisabled | R::ConnectionRefused | R::ConnectionLost => {

@@ -6,20 +6,25 @@ use super::create::csl_message;
 use super::enroll::user_and_pool;
 use super::object::object;
 use super::options::{abbreviates, flags, split};
-use super::{CmsCall, CmsCommand, CmsResult};
+use super::{CmsCall, CmsCommand, CmsResult, namedef};
 
 const MODULE: &str = "DEL";
 
 pub(super) const ROW: CmsCommand = CmsCommand {
     name: "DELETE",
     min: 3,
-    syntax: "DELete USEr userid [filepoolid:] [( NOType TYPe] | LOCk [fn ft] dirid",
+    syntax: "DELete USEr userid [filepoolid:] [( NOType TYPe] | LOCk [fn ft] dirid | NAMEDef {namedef|*}",
     summary: "Takes a user's file space out of a file pool, with all files; ends an explicit lock",
     run: |call| Box::pin(run(call)),
 };
 
 async fn run(call: CmsCall<'_>) -> CmsResult {
     let words = split(call.args);
+    if let [what, name] = words.operands[..]
+        && abbreviates(what, "NAMEDEF", 5)
+    {
+        return namedef::delete(call.cms, name);
+    }
     if let [what, named @ ..] = &words.operands[..]
         && abbreviates(what, "LOCK", 3)
     {

@@ -2,6 +2,8 @@
 
 use cp::name::{FilePoolId, UserId};
 
+use sfs::types::StorageGroup;
+
 use super::create::csl_message;
 use super::options::{abbreviates, split};
 use super::{CmsCall, CmsCommand, CmsResult};
@@ -21,7 +23,7 @@ pub(super) const ROW: CmsCommand = CmsCommand {
 async fn run(call: CmsCall<'_>) -> CmsResult {
     let words = split(call.args);
     let (user, pool) = user_and_pool(call.cms, MODULE, &words.operands)?;
-    let (mut blocks, mut show) = (0u64, false);
+    let (mut blocks, mut group, mut show) = (0u64, StorageGroup::FIRST, false);
     let mut options = words.options.iter();
     while let Some(option) = options.next() {
         if abbreviates(option, "BLOCKS", 3) {
@@ -29,17 +31,15 @@ async fn run(call: CmsCall<'_>) -> CmsResult {
             blocks = value.parse().map_err(|_| dms(MODULE, 26, 24, &[value, "BLOCKS"]))?;
         } else if abbreviates(option, "STORGROUP", 3) {
             let value = options.next().map_or("", String::as_str);
-            // There is one storage group for user data.
-            if value != "2" {
-                return Err(dms(MODULE, 26, 24, &[value, "STORGROUP"]));
-            }
+            let number = value.parse().ok().and_then(StorageGroup::new);
+            group = number.ok_or_else(|| dms(MODULE, 26, 24, &[value, "STORGROUP"]))?;
         } else if abbreviates(option, "TYPE", 3) {
             show = true;
         } else if !abbreviates(option, "NOTYPE", 3) {
             return Err(dms(MODULE, 3, 24, &[option]));
         }
     }
-    let enrolled = call.cms.csl.dmsenusr(&[user], pool, blocks).await;
+    let enrolled = call.cms.csl.dmsenusr_in(&[user], pool, blocks, group).await;
     enrolled.map_err(|e| csl_message(MODULE, &e, user.as_str()))?;
     if show {
         call.cms.say(user.as_str()).await;

@@ -14,8 +14,10 @@ pub mod access;
 mod copyfile;
 mod create;
 mod delete;
+mod dirattr;
 mod enroll;
 mod erase;
+pub mod filepool;
 mod global;
 mod grant;
 mod help;
@@ -24,6 +26,7 @@ mod imap;
 mod listdir;
 mod listfile;
 mod modify;
+mod namedef;
 mod namefind;
 mod object;
 mod options;
@@ -75,8 +78,10 @@ pub const COMMANDS: &[CmsCommand] = &[
     copyfile::ROW,
     create::ROW,
     delete::ROW,
+    dirattr::ROW,
     enroll::ROW,
     erase::ROW,
+    filepool::ROW,
     global::ROW,
     grant::GRANT,
     help::ROW,

@@ -10,6 +10,10 @@ use crate::message::{DmsMessage, dms};
 
 /// The directory that a directory id or an accessed file mode names.
 pub(super) fn directory(cms: &Cms, module: &'static str, token: &str) -> Result<DirName, DmsMessage> {
+    // A namedef comes before a file mode of the same letter.
+    if let Some(dir) = cms.csl.namedef_directory(token) {
+        return Ok(dir);
+    }
     let letter = token
         .chars()
         .next()
@@ -38,6 +42,10 @@ pub(super) fn file(cms: &Cms, module: &'static str, tokens: [&str; 3]) -> Result
 pub(super) fn object(cms: &Cms, module: &'static str, operands: &[&str]) -> Result<SfsObject, DmsMessage> {
     match *operands {
         [place] => directory(cms, module, place).map(SfsObject::Directory),
+        [namedef, place] => {
+            let id = cms.csl.namedef_file(namedef).ok_or_else(|| dms(module, 54, 24, &[]))?;
+            Ok(SfsObject::File(FileRef::new(id, directory(cms, module, place)?)))
+        }
         [name, kind, place] => file(cms, module, [name, kind, place]).map(SfsObject::File),
         _ => Err(dms(module, 54, 24, &[])),
     }

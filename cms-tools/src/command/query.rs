@@ -8,7 +8,7 @@ use sfs::csl::SpaceStatus;
 
 use super::create::csl_message;
 use super::options::abbreviates;
-use super::{CmsCall, CmsCommand, CmsResult, query_sfs};
+use super::{CmsCall, CmsCommand, CmsResult, filepool, namedef, query_sfs};
 use crate::cms::store_message;
 use crate::files::{Accessed, Place};
 use crate::message::{DmsMessage, dms};
@@ -21,7 +21,7 @@ const BLOCK: u64 = sfs::types::BLOCK;
 pub(super) const ROW: CmsCommand = CmsCommand {
     name: "QUERY",
     min: 1,
-    syntax: "Query DISK [fm|*|R/W] | ACCESSED [fm] | LIMITS [FOR userid|ALL] [filepoolid:] | ENROLL USER [FOR ..] | AUTHority [fn ft] dirid | ALIas [dirid] | LOCK [fn ft] dirid | FILEPOOL [LIst|filepoolid:|CONFlict [userid] filepoolid:] | CMSLEVEL | RDYMSG | IMPCP | IMPEX | SEARCH | ...",
+    syntax: "Query DISK [fm|*|R/W] | ACCESSED [fm] | LIMITS [FOR userid|ALL] [filepoolid:] | ENROLL USER [FOR ..] | AUTHority [fn ft] dirid | ALIas [dirid] | LOCK [fn ft] dirid | NAMEDef [namedef] | FILEPOOL [LIst|filepoolid:|CONFlict [userid] filepoolid:|STORgrp [filepoolid:]|DISAble [filepoolid:]] | CMSLEVEL | RDYMSG | IMPCP | IMPEX | SEARCH | ...",
     summary: "Shows the state of CMS; other operands are CP's",
     run: |call| Box::pin(run(call)),
 };
@@ -46,12 +46,18 @@ async fn run(call: CmsCall<'_>) -> CmsResult {
         query_sfs::authority(&call, &words(operands)).await
     } else if is("ALIAS", 3) {
         query_sfs::alias(&call, &words(operands)).await
+    } else if is("NAMEDEF", 5) {
+        namedef::query(call.cms, &words(operands)).await
     } else if is("LOCK", 4) {
         query_sfs::lock(&call, &words(operands)).await
     } else if is("FILEPOOL", 8) && operands.to_ascii_uppercase().starts_with("CONF") {
         query_sfs::conflict(&call, &words(operands)[1..]).await
+    } else if let (true, [what, rest @ ..]) = (is("FILEPOOL", 8), &words(operands)[..])
+        && (abbreviates(what, "STORGRP", 4) || abbreviates(what, "DISABLE", 4))
+    {
+        filepool::query(&call, what, rest).await
     } else if is("FILEPOOL", 8) {
-        filepool(&call, operands).await
+        identified(&call, operands).await
     } else if is("CMSLEVEL", 8) {
         call.cms.say("VM/CMS Level 15, Service Level 000").await;
         Ok(0)
@@ -180,11 +186,11 @@ async fn limits(call: &CmsCall<'_>, operands: &str, names_only: bool) -> CmsResu
 fn limits_row(user: UserId, space: &SpaceStatus) -> String {
     let percent = (space.used * 100).checked_div(space.limit).unwrap_or(0);
     let committed = format!("{}-{percent:02}%", space.used);
-    format!("{user:<8} {:<13} {:>15} {committed:>20} {:>9}%", 2, space.limit, space.threshold)
+    format!("{user:<8} {:<13} {:>15} {committed:>20} {:>9}%", space.group.get(), space.limit, space.threshold)
 }
 
 /// QUERY FILEPOOL: the pools this machine is connected to, or who has identified a pool.
-async fn filepool(call: &CmsCall<'_>, operands: &str) -> CmsResult {
+async fn identified(call: &CmsCall<'_>, operands: &str) -> CmsResult {
     let word = operands.split_ascii_whitespace().next().unwrap_or("");
     if word.is_empty() {
         let settings = call.cms.settings.lock().clone();

@@ -73,15 +73,19 @@ pub(super) async fn lock(call: &CmsCall<'_>, operands: &[&str]) -> CmsResult {
     }
     call.cms.say("Userid   Type       Duration").await;
     for lock in locks {
-        let kind = match lock.kind {
-            LockType::Share => "SHARE",
-            LockType::Update => "UPDATE",
-            LockType::Exclusive => "EXCLUSIVE",
-        };
+        let kind = lock_word(lock.kind);
         let duration = if lock.duration == LockDuration::Lasting { "LASTING" } else { "SESSION" };
         call.cms.say(&format!("{:<8} {kind:<10} {duration}", lock.user)).await;
     }
     Ok(0)
+}
+
+fn lock_word(kind: LockType) -> &'static str {
+    match kind {
+        LockType::Share => "SHARE",
+        LockType::Update => "UPDATE",
+        LockType::Exclusive => "EXCLUSIVE",
+    }
 }
 
 /// `QUERY FILEPOOL CONFLICT [user] pool:`.
@@ -95,7 +99,13 @@ pub(super) async fn conflict(call: &CmsCall<'_>, operands: &[&str]) -> CmsResult
     let found = found.map_err(|e| csl_message(MODULE, &e, pool.as_str()))?;
     call.cms.say("Requester   Holder     Wait          Lock        Lock Type").await;
     for conflict in found {
-        call.cms.say(&format!("{:<11} {:<10} Lock", conflict.waiter, conflict.holder)).await;
+        let (lock, kind) = match conflict.explicit {
+            Some(kind) => ("Explicit", lock_word(kind)),
+            None => ("Implicit", "-"),
+        };
+        let line =
+            format!("{:<11} {:<10} {:<13} {lock:<11} {kind}", conflict.waiter, conflict.holder, "Lock");
+        call.cms.say(&line).await;
     }
     Ok(0)
 }

@@ -35,6 +35,7 @@ async fn run(call: CmsCall<'_>) -> CmsResult {
         }
     };
     let released = letter.and_then(|l| modes.release(l)).ok_or_else(|| dms(MODULE, 69, 36, &[token]))?;
+    released.store.release().await;
     match &released.place {
         Place::Minidisk { vdev, .. } if !options.is_empty() => {
             Ok(call.cms.cp_command(&format!("DETACH {vdev}")).await)

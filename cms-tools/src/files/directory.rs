@@ -3,6 +3,8 @@
 //! Reading uses the default work unit's snapshot; every file that is written has a work unit of its own, which is
 //! committed by its close and rolled back when it is dropped.
 
+use std::sync::atomic::{AtomicBool, Ordering};
+
 use bytes::Bytes;
 use cp::name::DirName;
 use futures::future::BoxFuture;
@@ -22,12 +24,14 @@ const READ_RECORDS: u32 = 1 << 20;
 pub struct DirectoryStore {
     csl: Csl,
     dir: DirName,
+    /// Set as long as the state of the ACCESS is held.
+    held: AtomicBool,
 }
 
 impl DirectoryStore {
     /// The files of `dir`.
     pub fn new(csl: Csl, dir: DirName) -> Self {
-        Self { csl, dir }
+        Self { csl, dir, held: AtomicBool::new(false) }
     }
 
     /// True when the directory exists and this user may see it.
@@ -42,6 +46,17 @@ impl DirectoryStore {
                 other => Err(other),
             },
         }
+    }
+
+    /// Holds a DIRCONTROL directory as it is now, until the release.
+    ///
+    /// # Errors
+    /// [`StoreError`] of the file pool.
+    pub async fn hold(&self) -> StoreResult<()> {
+        if self.csl.access_directory(&self.dir).await.map_err(fail)? {
+            self.held.store(true, Ordering::SeqCst);
+        }
+        Ok(())
     }
 
     fn file(&self, id: FileId) -> FileRef {
@@ -74,7 +89,28 @@ fn fail(error: CslError) -> StoreError {
     from_csl(&error)
 }
 
+impl Drop for DirectoryStore {
+    fn drop(&mut self) {
+        if self.held.swap(false, Ordering::SeqCst) {
+            let (csl, dir) = (self.csl.clone(), self.dir.clone());
+            // There is nobody left to wait for it.
+            tokio::spawn(async move {
+                let _released = csl.release_directory(&dir).await;
+            });
+        }
+    }
+}
+
 impl FileStore for DirectoryStore {
+    fn release(&self) -> BoxFuture<'_, ()> {
+        Box::pin(async {
+            if self.held.swap(false, Ordering::SeqCst) {
+                // It fails when the connection that held it is gone, and so is what it held.
+                let _released = self.csl.release_directory(&self.dir).await;
+            }
+        })
+    }
+
     fn list(&self) -> BoxFuture<'_, StoreResult<Vec<FileStatus>>> {
         Box::pin(async move {
             let intent = DirIntent::File(FilePattern::ALL);
@@ -120,7 +156,7 @@ impl FileStore for DirectoryStore {
         Box::pin(async move {
             let unit = self.csl.dmsgetwu().map_err(fail)?;
             let guard = UnitGuard::new(self.csl.clone(), unit);
-            let options = OpenOptions { attributes, allow_empty: true };
+            let options = OpenOptions { attributes, allow_empty: true, ..OpenOptions::default() };
             let opened =
                 self.csl.dmsopen(&self.file(id), Intent::Replace, &options, unit).await.map_err(fail)?;
             Ok(Box::new(Writing { guard, token: opened.token, attributes }) as Box<dyn WriteFile>)

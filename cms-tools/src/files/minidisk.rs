@@ -103,7 +103,7 @@ impl FileStore for MinidiskFiles {
 
     fn create(&self, id: FileId, attributes: Attributes) -> BoxFuture<'_, StoreResult<Box<dyn WriteFile>>> {
         Box::pin(async move {
-            let options = OpenOptions { attributes, allow_empty: true };
+            let options = OpenOptions { attributes, allow_empty: true, ..OpenOptions::default() };
             let file = self.disk()?.open(id, Intent::Replace, &options).await.map_err(fail)?;
             Ok(Box::new(Writing { file, attributes }) as Box<dyn WriteFile>)
         })

@@ -67,6 +67,11 @@ pub trait FileStore: Send + Sync {
         false
     }
 
+    /// The file mode goes away: what was held for it is given back.
+    fn release(&self) -> BoxFuture<'_, ()> {
+        Box::pin(async {})
+    }
+
     /// All files, sorted by name and type.
     fn list(&self) -> BoxFuture<'_, StoreResult<Vec<FileStatus>>>;
 

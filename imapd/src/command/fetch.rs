@@ -12,10 +12,11 @@ use bytes::Bytes;
 use super::{Done, no_such_number, some_expunged, user, view};
 use crate::mail::NoteView;
 use crate::mail::section::{Resolved, part, partial, pick_fields, resolve};
+use crate::mail::summary::{Summary, keeps};
 use crate::mail::{decode, header};
 use crate::mailstore::open::State;
 use crate::mailstore::{MessageRecord, OpenMailbox, StoreError, Uid};
-use crate::session::view::{write_flags, write_modseq};
+use crate::session::view::{write_flags, write_modseq, write_number};
 use crate::session::{Failure, Out, Reply, Server, Session, View};
 use crate::syntax::ast::{ChangedSince, FetchItem, FlagChange};
 use crate::syntax::flag::{FlagList, SystemFlags};
@@ -62,20 +63,31 @@ pub async fn run(session: &mut Session, set: &SequenceSet, asked: &Asked<'_>, ou
     let seen = mark_seen(session, view, items, &selected).await?;
     let items = plan(items);
     let (mut missing, mut unknown) = (false, false);
-    for (number, uid) in selected {
-        let record = view.mailbox.state().columns.get(uid);
-        let Some(record) = record else {
-            missing = true;
-            continue;
-        };
-        let show_flags = seen.contains(&uid.0);
-        match message(session, view, number, &record, &items, show_flags, out).await {
-            Ok(shown) => unknown |= shown == Shown::UnknownEncoding,
-            // Expunged by another session while it was read.
-            Err(Failure::Store(_)) if view.mailbox.state().columns.position(uid).is_none() => missing = true,
-            Err(e) => return Err(e),
+    let mut rest = &selected[..];
+    if items.iter().all(Planned::is_in_index) {
+        for piece in std::mem::take(&mut rest).chunks(FIGURES) {
+            missing |= figures(session, view, &items, piece, &seen, out.buf);
+            out.room().await?;
         }
-        out.room().await?;
+    }
+    while !rest.is_empty() {
+        let ahead = Ahead::read(session, view, &items, &mut rest).await?;
+        for (number, uid, source) in ahead.messages {
+            let Some(source) = source else {
+                missing = true;
+                continue;
+            };
+            let show_flags = seen.contains(&uid.0);
+            match message(session, view, number, source, &items, show_flags, out).await {
+                Ok(shown) => unknown |= shown == Shown::UnknownEncoding,
+                // Expunged by another session while it was read.
+                Err(Failure::Store(_)) if view.mailbox.state().columns.position(uid).is_none() => {
+                    missing = true;
+                }
+                Err(e) => return Err(e),
+            }
+            out.room().await?;
+        }
     }
     if unknown {
         return Ok(Reply::no("UNKNOWN-CTE", "A part is in an encoding that is not known"));
@@ -127,6 +139,33 @@ enum Planned {
     Binary { label: Vec<u8>, path: Vec<u32>, partial: Option<(u32, u32)> },
     BinarySize { label: Vec<u8>, path: Vec<u32> },
     Preview { lazy: bool },
+}
+
+impl Planned {
+    /// Whether the index answers it.
+    fn is_in_index(&self) -> bool {
+        matches!(self, Self::Figure(figure)
+            if !matches!(figure, FetchItem::Envelope | FetchItem::Body | FetchItem::BodyStructure))
+    }
+
+    /// Whether a summary answers it, or makes it cheaper.
+    fn is_in_summary(&self) -> bool {
+        match self {
+            Self::Figure(FetchItem::Envelope | FetchItem::BodyStructure) => true,
+            Self::Octets { section, .. } if section.path.is_empty() => match &section.text {
+                SectionText::Header => true,
+                SectionText::HeaderFields { not, names } => !not && names.iter().all(|n| keeps(n)),
+                _ => false,
+            },
+            _ => false,
+        }
+    }
+
+    /// Whether it shows the whole message.
+    fn is_whole(&self) -> bool {
+        matches!(self, Self::Octets { section, partial: None, .. }
+            if section.path.is_empty() && section.text == SectionText::All)
+    }
 }
 
 /// What was made ready for an item that is not a figure.
@@ -188,13 +227,130 @@ fn label(word: &[u8], section: &Section, partial: Option<(u32, u32)>) -> Vec<u8>
 /// Octets from which on a message is scanned off the session's thread.
 const LARGE_MESSAGE: usize = 256 * 1024;
 
-/// The message's octets and view, read at most once a message.
+/// Messages of which figures are shown before the client is written to: some tens of kilobytes.
+const FIGURES: usize = 512;
+
+/// Shows messages of which nothing but the index is asked; whether one was not there.
+fn figures(
+    session: &Session,
+    view: &View,
+    items: &[Planned],
+    selected: &[(u32, Uid)],
+    seen: &BTreeSet<u32>,
+    out: &mut Vec<u8>,
+) -> bool {
+    let state = view.mailbox.state();
+    let mut missing = false;
+    for (number, uid) in selected {
+        let Some(record) = state.columns.get(*uid) else {
+            missing = true;
+            continue;
+        };
+        session.enabled.write_fetch(out, *number, *uid);
+        let mut shown = [false; 2];
+        for (i, item) in items.iter().enumerate() {
+            if i > 0 {
+                out.push(b' ');
+            }
+            if let Planned::Figure(figure) = item {
+                shown[0] |= *figure == FetchItem::Flags;
+                shown[1] |= *figure == FetchItem::ModSeq;
+                write_figure(out, view, &state, &record, figure, None);
+            }
+        }
+        if seen.contains(&uid.0) {
+            write_seen(session, view, &state, &record, shown, out);
+        }
+        out.extend_from_slice(b")\r\n");
+    }
+    missing
+}
+
+/// Appends what is to be told of a message whose `\Seen` is new, as far as it was not `shown`: flags, MODSEQ.
+fn write_seen(
+    session: &Session,
+    view: &View,
+    state: &State,
+    record: &MessageRecord,
+    shown: [bool; 2],
+    out: &mut Vec<u8>,
+) {
+    if !shown[0] {
+        out.push(b' ');
+        write_figure(out, view, state, record, &FetchItem::Flags, None);
+    }
+    if !shown[1] && session.enabled.condstore {
+        out.push(b' ');
+        write_modseq(out, record);
+    }
+}
+
+/// What is known of the next messages before they are shown: read together, since that costs less than one by one.
+struct Ahead<'a> {
+    messages: Vec<(u32, Uid, Option<Source<'a>>)>,
+}
+
+impl<'a> Ahead<'a> {
+    /// Most messages read ahead.
+    const MESSAGES: usize = 64;
+    /// Octets of bodies read ahead; a larger message is read when its turn comes.
+    const OCTETS: u64 = 128 * 1024;
+
+    /// Takes the next messages from `rest`.
+    async fn read(
+        session: &'a Session,
+        view: &'a View,
+        items: &[Planned],
+        rest: &mut &[(u32, Uid)],
+    ) -> Result<Self, StoreError> {
+        let summaries = items.iter().any(Planned::is_in_summary);
+        let bodies = items.iter().any(Planned::is_whole);
+        let (mut taken, mut octets) = (Vec::with_capacity(rest.len().min(Self::MESSAGES)), 0);
+        {
+            let state = view.mailbox.state();
+            for (number, uid) in rest.iter().take(Self::MESSAGES) {
+                let record = state.columns.get(*uid);
+                octets += record.filter(|_| bodies).map_or(0, |r| r.size);
+                if octets > Self::OCTETS && !taken.is_empty() {
+                    break;
+                }
+                taken.push((*number, *uid, record));
+            }
+        }
+        *rest = &rest[taken.len()..];
+        let source = |record| Source {
+            server: &session.server,
+            mailbox: &view.mailbox,
+            record,
+            whole: None,
+            view: None,
+            summary: None,
+        };
+        let mut messages: Vec<_> = taken.into_iter().map(|(n, uid, r)| (n, uid, r.map(source))).collect();
+        let mut there: Vec<&mut Source<'a>> =
+            messages.iter_mut().filter_map(|(_, _, s)| s.as_mut()).collect();
+        let records: Vec<MessageRecord> = there.iter().map(|s| s.record).collect();
+        if summaries {
+            let all = view.mailbox.summaries(&session.server.cpu, &records).await?;
+            there.iter_mut().zip(all).for_each(|(source, summary)| source.summary = summary);
+        }
+        // One message alone is read as well later.
+        if bodies && records.len() > 1 {
+            let all = view.mailbox.read_several(&records).await?;
+            there.iter_mut().zip(all).for_each(|(source, whole)| source.whole = whole);
+        }
+        Ok(Self { messages })
+    }
+}
+
+/// The message's octets, view and summary, read at most once a message.
 struct Source<'a> {
     server: &'a Server,
     mailbox: &'a OpenMailbox,
-    record: &'a MessageRecord,
+    record: MessageRecord,
     whole: Option<Bytes>,
     view: Option<Arc<NoteView>>,
+    summary: Option<Summary>,
 }
 
 impl Source<'_> {
@@ -205,7 +361,7 @@ impl Source<'_> {
         let view = match self.mailbox.cached_view(self.record.uid) {
             Some(view) => view,
             None => {
-                let octets = self.mailbox.read(self.record).await?;
+                let octets = self.whole().await?;
                 let view = if octets.len() < LARGE_MESSAGE {
                     NoteView::new(&octets)
                 } else {
@@ -214,7 +370,6 @@ impl Source<'_> {
                 };
                 let view = Arc::new(view);
                 self.mailbox.keep_view(self.record.uid, &view);
-                self.whole = Some(octets);
                 view
             }
         };
@@ -233,13 +388,13 @@ impl Source<'_> {
         if let Some(whole) = &self.whole {
             return Ok(whole.slice(range));
         }
-        self.mailbox.read_range(self.record, range.start as u64..range.end as u64, line).await
+        self.mailbox.read_range(&self.record, range.start as u64..range.end as u64, line).await
     }
 
     /// The whole message.
     async fn whole(&mut self) -> Result<Bytes, StoreError> {
         if self.whole.is_none() {
-            self.whole = Some(self.mailbox.read(self.record).await?);
+            self.whole = Some(self.mailbox.read(&self.record).await?);
         }
         Ok(self.whole.clone().unwrap_or_default())
     }
@@ -291,9 +446,12 @@ impl Source<'_> {
                 None => return Ok(None),
             },
             Planned::Preview { lazy } => Ready::Preview(self.preview(*lazy).await?),
+            Planned::Figure(FetchItem::Envelope | FetchItem::BodyStructure) if self.summary.is_some() => {
+                Ready::Octets(None)
+            }
             Planned::Figure(FetchItem::Envelope | FetchItem::Body | FetchItem::BodyStructure) => {
                 self.view().await?;
-                return Ok(Some(Ready::Octets(None)));
+                Ready::Octets(None)
             }
             Planned::Figure(_) => Ready::Octets(None),
         }))
@@ -308,6 +466,16 @@ impl Source<'_> {
         if section.path.is_empty() && section.text == SectionText::All {
             let size = usize::try_from(self.record.size).unwrap_or(usize::MAX);
             return self.octets(0..size, cut).await.map(Some);
+        }
+        if let (true, Some(summary)) = (section.path.is_empty(), self.summary.clone()) {
+            match &section.text {
+                SectionText::Header => return self.octets(0..summary.header_len(), cut).await.map(Some),
+                SectionText::HeaderFields { not: false, names } if names.iter().all(|n| keeps(n)) => {
+                    let picked = Bytes::from(pick_fields(summary.fields(), false, names));
+                    return Ok(Some(picked.slice(partial(0..picked.len(), cut))));
+                }
+                _ => {}
+            }
         }
         let view = self.view().await?;
         match resolve(&view.structure, section) {
@@ -326,20 +494,16 @@ async fn message(
     session: &Session,
     view: &View,
     number: u32,
-    record: &MessageRecord,
+    mut source: Source<'_>,
     items: &[Planned],
     show_flags: bool,
     out: &mut Out<'_>,
 ) -> Result<Shown, Failure> {
+    let record = &source.record.clone();
     // What can fail is read before the response begins, so that a response is never left half said.
-    let mut source =
-        Source { server: &session.server, mailbox: &view.mailbox, record, whole: None, view: None };
     let mut bodies = Vec::new();
     for item in items {
-        // Figures of the index are by far the most, and need no more.
-        if let Planned::Figure(figure) = item
-            && !matches!(figure, FetchItem::Envelope | FetchItem::Body | FetchItem::BodyStructure)
-        {
+        if item.is_in_index() {
             continue;
         }
         match source.ready(item).await? {
@@ -359,7 +523,7 @@ async fn message(
             Planned::Figure(figure) => {
                 flags_shown |= *figure == FetchItem::Flags;
                 modseq_shown |= *figure == FetchItem::ModSeq;
-                write_figure(out.buf, view, record, figure, source.view.as_deref());
+                write_figure(out.buf, view, &view.mailbox.state(), record, figure, Some(&source));
             }
             Planned::Octets { label, .. }
             | Planned::Binary { label, .. }
@@ -373,13 +537,9 @@ async fn message(
             }
         }
     }
-    if show_flags && !flags_shown {
-        out.buf.push(b' ');
-        write_figure(out.buf, view, record, &FetchItem::Flags, None);
-    }
-    if show_flags && !modseq_shown && session.enabled.condstore {
-        out.buf.push(b' ');
-        write_modseq(out.buf, record);
+    if show_flags {
+        let state = view.mailbox.state();
+        write_seen(session, view, &state, record, [flags_shown, modseq_shown], out.buf);
     }
     out.buf.extend_from_slice(b")\r\n");
     Ok(Shown::Whole)
@@ -408,19 +568,23 @@ async fn write_ready(ready: Option<Ready>, out: &mut Out<'_>) -> std::io::Result
 fn write_figure(
     out: &mut Vec<u8>,
     view: &View,
+    state: &State,
     record: &MessageRecord,
     item: &FetchItem,
-    note: Option<&NoteView>,
+    source: Option<&Source<'_>>,
 ) {
     match item {
         FetchItem::Flags => {
             out.extend_from_slice(b"FLAGS ");
-            write_flags(out, record, &view.mailbox.state(), view.is_recent(record.uid));
+            write_flags(out, record, state, view.is_recent(record.uid));
         }
         FetchItem::InternalDate => {
             out.extend_from_slice(format!("INTERNALDATE \"{}\"", record.date).as_bytes());
         }
-        FetchItem::Rfc822Size => out.extend_from_slice(format!("RFC822.SIZE {}", record.size).as_bytes()),
+        FetchItem::Rfc822Size => {
+            out.extend_from_slice(b"RFC822.SIZE ");
+            write_number(out, record.size);
+        }
         FetchItem::ModSeq => write_modseq(out, record),
         FetchItem::EmailId => out.extend_from_slice(format!("EMAILID ({})", record.email.shown()).as_bytes()),
         // No threads are kept, which RFC 8474 section 4 has NIL for.
@@ -428,15 +592,25 @@ fn write_figure(
         FetchItem::SaveDate => {
             out.extend_from_slice(format!("SAVEDATE \"{}\"", record.save_date()).as_bytes());
         }
-        FetchItem::Uid => out.extend_from_slice(format!("UID {}", record.uid).as_bytes()),
+        FetchItem::Uid => {
+            out.extend_from_slice(b"UID ");
+            write_number(out, record.uid.0.into());
+        }
         item => {
-            let (label, text): (&[u8], _) = match item {
-                FetchItem::Envelope => (b"ENVELOPE ", note.map(|n| &n.envelope)),
-                FetchItem::Body => (b"BODY ", note.map(|n| &n.body)),
-                _ => (b"BODYSTRUCTURE ", note.map(|n| &n.body_structure)),
+            let note = source.and_then(|s| s.view.as_deref());
+            let summary = source.and_then(|s| s.summary.as_ref());
+            let (label, text): (&[u8], Option<&[u8]>) = match item {
+                FetchItem::Envelope => {
+                    (b"ENVELOPE ", summary.map(Summary::envelope).or(note.map(|n| &*n.envelope)))
+                }
+                FetchItem::Body => (b"BODY ", note.map(|n| &*n.body)),
+                _ => {
+                    let text = summary.map(Summary::body_structure).or(note.map(|n| &*n.body_structure));
+                    (b"BODYSTRUCTURE ", text)
+                }
             };
             out.extend_from_slice(label);
-            out.extend_from_slice(text.map_or(b"NIL", |t| t));
+            out.extend_from_slice(text.unwrap_or(b"NIL"));
         }
     }
 }

@@ -29,6 +29,7 @@ pub mod noop;
 pub mod rename;
 pub mod replace;
 pub mod search;
+mod search_texts;
 pub mod select;
 pub mod setmetadata;
 pub mod setquota;

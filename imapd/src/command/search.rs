@@ -4,10 +4,11 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
-use super::{Done, view};
+use super::{Done, search_texts, view};
 use crate::mailstore::{MessageRecord, ModSeq, OpenMailbox, Uid, UidValidity};
 use crate::search::{Content, Context, Program, Row};
 use crate::session::progress::Progress;
+use crate::session::view::write_number;
 use crate::session::{Failure, Out, Reply, Session, View};
 use crate::syntax::mailbox_name::{MailboxName, NameForm};
 use crate::syntax::quote;
@@ -65,7 +66,8 @@ pub async fn run(
         out.buf.extend_from_slice(b"* SEARCH");
         for (number, uid) in hits {
             let n = if asked.uid { uid.0 } else { number };
-            out.buf.extend_from_slice(format!(" {n}").as_bytes());
+            out.buf.push(b' ');
+            write_number(out.buf, n.into());
             out.room().await?;
         }
         if let Some(modseq) = modseq {
@@ -245,20 +247,53 @@ pub(super) async fn find_in(
         Program::new(asked.key, asked.charset, &context)
     };
     let Ok(program) = program else { return Ok(Err(unknown_charset())) };
-    let program = Arc::new(program);
-    let (mut hits, unknown) = by_index(view, &program);
-    hits.extend(by_content(session, &view.mailbox, &program, unknown, asked.tag, out).await?);
+    let mut progress = Progress::new(session, asked.tag);
+    let mut texts = Vec::new();
+    program.texts(&mut texts);
+    let reads = !texts.is_empty();
+    let looking = settled(session, view, program);
+    let (program, (mut hits, unknown)) = progress.during(session, looking, out).await??;
+    if reads {
+        progress.report(session, view.len(), view.len(), out).await?;
+    }
+    hits.extend(by_content(session, &view.mailbox, &Arc::new(program), unknown, &mut progress, out).await?);
     hits.sort_unstable();
     Ok(Ok(hits))
+}
+
+/// Judges by the index, and by the text columns of the mailbox where that pays: hits, and messages that must be read.
+async fn settled(
+    session: &Session,
+    view: &View,
+    program: Program,
+) -> Result<(Program, (Hits, Vec<Candidate>)), Failure> {
+    let upto = Uid(view.uids().last().copied().unwrap_or(0));
+    let settle =
+        |program, candidates| search_texts::settle(&session.server, &view.mailbox, program, candidates, upto);
+    if program.asks_for_texts_alone() {
+        let program = settle(program, view.uids().len()).await?;
+        let judged = by_index(view, &program);
+        return Ok((program, judged));
+    }
+    let judged = by_index(view, &program);
+    if judged.1.is_empty() {
+        return Ok((program, judged));
+    }
+    let program = settle(program, judged.1.len()).await?;
+    let judged = by_index(view, &program);
+    Ok((program, judged))
 }
 
 /// Hits that the index tells, and the messages it cannot tell of.
 fn by_index(view: &View, program: &Program) -> (Vec<(u32, Uid)>, Vec<Candidate>) {
     let state = view.mailbox.state();
     let (mut hits, mut unknown) = (Vec::new(), Vec::new());
+    // Nearly always the session counts exactly the messages that are there.
+    let same = view.uids() == state.columns.uids();
     for (i, uid) in view.uids().iter().enumerate() {
         let uid = Uid(*uid);
-        let Some(record) = state.columns.get(uid) else { continue };
+        let record = if same { Some(state.columns.at(i)) } else { state.columns.get(uid) };
+        let Some(record) = record else { continue };
         let recent = view.is_recent(uid);
         let number = i as u32 + 1;
         match program.by_index(&Row { seq: number, record: &record, recent }) {
@@ -272,19 +307,32 @@ fn by_index(view: &View, program: &Program) -> (Vec<(u32, Uid)>, Vec<Candidate>)
 
 async fn by_content(
     session: &Session,
-    mailbox: &OpenMailbox,
+    mailbox: &Arc<OpenMailbox>,
     program: &Arc<Program>,
     candidates: Vec<Candidate>,
-    tag: &[u8],
+    progress: &mut Progress<'_>,
     out: &mut Out<'_>,
 ) -> Result<Vec<(u32, Uid)>, Failure> {
     let mut hits = Vec::new();
     let mut batch: Vec<(Candidate, Bytes)> = Vec::new();
     let mut octets = 0;
-    let (mut progress, goal) = (Progress::new(session, tag), candidates.len() as u32);
-    let mut rest = candidates.into_iter().peekable();
+    let goal = candidates.len() as u32;
+    let in_summary = program.asks_for_kept_fields_alone();
+    let mut summaries = Vec::new();
+    let mut rest = candidates.into_iter();
     while let Some(candidate) = rest.next() {
-        match mailbox.read(&candidate.record).await {
+        if in_summary && summaries.is_empty() {
+            let next = std::iter::once(&candidate).chain(rest.as_slice().iter().take(BATCH_MESSAGES - 1));
+            let records: Vec<MessageRecord> = next.map(|c| c.record).collect();
+            summaries = mailbox.summaries(&session.server.cpu, &records).await?;
+            summaries.reverse();
+        }
+        let known = summaries.pop().flatten().map(|summary| summary.kept_fields());
+        let read = match known {
+            Some(fields) => Ok(fields),
+            None => mailbox.read(&candidate.record).await,
+        };
+        match read {
             Ok(message) => {
                 octets += message.len();
                 batch.push((candidate, message));
@@ -293,7 +341,7 @@ async fn by_content(
             Err(_) if mailbox.state().columns.position(candidate.record.uid).is_none() => {}
             Err(e) => return Err(e.into()),
         }
-        if batch.len() >= BATCH_MESSAGES || octets >= BATCH_OCTETS || rest.peek().is_none() {
+        if batch.len() >= BATCH_MESSAGES || octets >= BATCH_OCTETS || rest.as_slice().is_empty() {
             octets = 0;
             let program = program.clone();
             let work = std::mem::take(&mut batch);

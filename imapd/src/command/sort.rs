@@ -2,12 +2,15 @@
 
 use std::sync::Arc;
 
-use super::search::{self, SearchKeys};
+use bytes::Bytes;
+
+use super::search::{self, Hits, SearchKeys};
 use super::{Done, view};
 use crate::mail::head::Head;
-use crate::mailstore::{ModSeq, StoreError, Uid};
+use crate::mailstore::{MessageRecord, ModSeq, StoreError, Uid};
 use crate::search::sort::{Sortable, sort};
 use crate::search::thread::threads;
+use crate::session::view::write_number;
 use crate::session::{Failure, Out, Reply, Session};
 use crate::syntax::search_key::SearchReturn;
 use crate::syntax::sort_key::{SortKey, ThreadAlgorithm};
@@ -29,16 +32,7 @@ pub async fn run(
         Err(e) => return Err(e),
     };
     let modseq = search::modseq_of(session, asked, &hits, None);
-    let in_index = keys.iter().all(|k| k.field.is_in_index());
-    let mut messages = gather(session, &hits, !in_index).await?;
-    messages = session
-        .server
-        .compute(move || {
-            sort(&mut messages, &keys);
-            messages
-        })
-        .await?;
-    let order: Vec<(u32, Uid)> = messages.iter().map(|m| (m.number, m.record.uid)).collect();
+    let order = ordered(session, hits, keys).await?;
     match returns {
         Some(returns) => {
             if returns.shows() {
@@ -59,6 +53,35 @@ pub async fn run(
     Ok(Reply::ok("SORT completed"))
 }
 
+/// The hits in the order of the keys.
+async fn ordered(session: &Session, hits: Hits, keys: Vec<SortKey>) -> Result<Hits, Failure> {
+    let view = view(session)?;
+    let uids = view.uids();
+    if hits.len() * FEW >= uids.len()
+        && let Some(order) = view.mailbox.known_order(&keys, uids)
+    {
+        let mut wanted = vec![false; uids.len()];
+        hits.iter().for_each(|(number, _)| wanted[*number as usize - 1] = true);
+        let shown = order.iter().filter(|i| wanted[**i as usize]);
+        return Ok(shown.map(|i| (i + 1, Uid(uids[*i as usize]))).collect());
+    }
+    let in_index = keys.iter().all(|k| k.field.is_in_index());
+    let mut messages = gather(session, &hits, !in_index).await?;
+    let sorted = move || {
+        sort(&mut messages, &keys);
+        (messages, keys)
+    };
+    let (messages, keys) = session.server.compute(sorted).await?;
+    if messages.len() == uids.len() {
+        let order = messages.iter().map(|m| m.number - 1).collect();
+        view.mailbox.keep_order(keys, uids, Arc::new(order));
+    }
+    Ok(messages.iter().map(|m| (m.number, m.record.uid)).collect())
+}
+
+/// When fewer than one in so many messages match, they are sorted by themselves.
+const FEW: usize = 4;
+
 async fn plain(
     order: &[(u32, Uid)],
     uid: bool,
@@ -68,7 +91,8 @@ async fn plain(
     out.buf.extend_from_slice(b"* SORT");
     for (number, own) in order {
         let n = if uid { own.0 } else { *number };
-        out.buf.extend_from_slice(format!(" {n}").as_bytes());
+        out.buf.push(b' ');
+        write_number(out.buf, n.into());
         out.room().await?;
     }
     if let Some(modseq) = modseq {
@@ -93,36 +117,80 @@ pub async fn thread(
         Ok(Err(reply)) => return Ok(reply),
         Err(e) => return Err(e),
     };
-    let messages = gather(session, &hits, true).await?;
     let uid = asked.uid;
-    let shown = move || threads(algorithm, &messages, |m| if uid { m.record.uid.0 } else { m.number });
-    let text = session.server.compute(shown).await?;
+    let view = view(session)?;
+    let whole = hits.len() == view.uids().len();
+    let known = if whole { view.mailbox.known_threads(algorithm, uid, view.uids()) } else { None };
+    let text: Bytes = match known {
+        Some(text) => text,
+        None => {
+            let messages = gather(session, &hits, true).await?;
+            let whole = whole && messages.len() == hits.len();
+            let shown =
+                move || threads(algorithm, &messages, |m| if uid { m.record.uid.0 } else { m.number });
+            let text: Bytes = session.server.compute(shown).await?.into();
+            if whole {
+                view.mailbox.keep_threads(algorithm, uid, view.uids(), text.clone());
+            }
+            text
+        }
+    };
     out.buf.extend_from_slice(b"* THREAD");
     if !text.is_empty() {
         out.buf.push(b' ');
-        out.octets(text.into()).await?;
+        out.octets(text).await?;
     }
     out.buf.extend_from_slice(b"\r\n");
     Ok(Reply::ok("THREAD completed"))
 }
 
+/// Messages whose headers are read together.
+const PIECE: usize = 256;
+
 /// The messages with their headers, when `heads`. One that went meanwhile is left out.
 async fn gather(session: &Session, hits: &[(u32, Uid)], heads: bool) -> Result<Vec<Sortable>, StoreError> {
     let Ok(view) = view(session) else { return Ok(Vec::new()) };
+    let mailbox = &view.mailbox;
     let none = Arc::new(Head::default());
     let mut out = Vec::with_capacity(hits.len());
-    for (number, uid) in hits {
-        let record = view.mailbox.state().columns.get(*uid);
-        let Some(record) = record else { continue };
-        let head = match heads {
-            false => none.clone(),
-            true => match view.mailbox.head(&record).await {
-                Ok(head) => head,
-                Err(_) if view.mailbox.state().columns.position(*uid).is_none() => continue,
-                Err(e) => return Err(e),
-            },
-        };
-        out.push(Sortable { number: *number, record, head });
+    // Those whose headers are not in memory, by position in `out`.
+    let mut lacking = Vec::new();
+    {
+        let state = mailbox.state();
+        for (number, uid) in hits {
+            let Some(record) = state.columns.get(*uid) else { continue };
+            let head = if heads { mailbox.cached_head(*uid) } else { None };
+            if heads && head.is_none() {
+                lacking.push(out.len());
+            }
+            out.push(Sortable { number: *number, record, head: head.unwrap_or_else(|| none.clone()) });
+        }
     }
+    let mut gone = Vec::new();
+    for piece in lacking.chunks(PIECE) {
+        let records: Vec<MessageRecord> = piece.iter().map(|i| out[*i].record).collect();
+        let summaries = mailbox.summaries(&session.server.cpu, &records).await?;
+        let heads =
+            move || summaries.iter().map(|s| s.as_ref().map(|s| Arc::new(s.head()))).collect::<Vec<_>>();
+        let heads = session.server.compute(heads).await?;
+        for (i, head) in piece.iter().zip(heads) {
+            let record = out[*i].record;
+            out[*i].head = match head {
+                Some(head) => {
+                    mailbox.keep_head(record.uid, &head);
+                    head
+                }
+                None => match mailbox.head(&record).await {
+                    Ok(head) => head,
+                    Err(_) if mailbox.state().columns.position(record.uid).is_none() => {
+                        gone.push(record.uid);
+                        continue;
+                    }
+                    Err(e) => return Err(e),
+                },
+            };
+        }
+    }
+    out.retain(|m| !gone.contains(&m.record.uid));
     Ok(out)
 }

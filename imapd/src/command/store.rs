@@ -2,8 +2,8 @@
 
 use super::{Done, no_such_number, read_only, some_expunged, user, view};
 use crate::mailstore::Uid;
-use crate::session::view::{write_flags, write_modseq};
-use crate::session::{Out, Reply, Session, View};
+use crate::session::view::{write_flags, write_modseq, write_number};
+use crate::session::{Enabled, Out, Reply, Session, View};
 use crate::syntax::ast::StoreArgs;
 use crate::syntax::seqset::{NumberSet, SequenceSet};
 
@@ -43,6 +43,9 @@ pub async fn run(
     Ok(Reply::ok_code(code, "STORE completed but for messages that were changed"))
 }
 
+/// Messages shown before the client is written to: some tens of kilobytes.
+const PIECE: usize = 512;
+
 /// Shows the messages as they are now, those refused apart.
 async fn show(
     session: &Session,
@@ -54,29 +57,42 @@ async fn show(
     out: &mut Out<'_>,
 ) -> std::io::Result<()> {
     let enabled = session.enabled;
-    for (number, uid) in selected.iter().filter(|(_, uid)| refused.binary_search(uid).is_err()) {
-        {
-            let state = view.mailbox.state();
-            let Some(record) = state.columns.get(*uid) else { continue };
-            enabled.write_fetch(out.buf, *number, *uid);
-            let mut gap: &[u8] = b"";
-            if by_uid || enabled.vanishes() {
-                out.buf.extend_from_slice(format!("UID {uid}").as_bytes());
-                gap = b" ";
-            }
-            if !silent {
-                out.buf.extend_from_slice(gap);
-                out.buf.extend_from_slice(b"FLAGS ");
-                write_flags(out.buf, &record, &state, view.is_recent(*uid));
-                gap = b" ";
-            }
-            if enabled.condstore {
-                out.buf.extend_from_slice(gap);
-                write_modseq(out.buf, &record);
-            }
-            out.buf.extend_from_slice(b")\r\n");
-        }
+    for piece in selected.chunks(PIECE) {
+        show_piece(view, enabled, piece, refused, silent, by_uid, out.buf);
         out.room().await?;
     }
     Ok(())
+}
+
+fn show_piece(
+    view: &View,
+    enabled: Enabled,
+    piece: &[(u32, Uid)],
+    refused: &[Uid],
+    silent: bool,
+    by_uid: bool,
+    out: &mut Vec<u8>,
+) {
+    let state = view.mailbox.state();
+    for (number, uid) in piece.iter().filter(|(_, uid)| refused.binary_search(uid).is_err()) {
+        let Some(record) = state.columns.get(*uid) else { continue };
+        enabled.write_fetch(out, *number, *uid);
+        let mut gap: &[u8] = b"";
+        if by_uid || enabled.vanishes() {
+            out.extend_from_slice(b"UID ");
+            write_number(out, uid.0.into());
+            gap = b" ";
+        }
+        if !silent {
+            out.extend_from_slice(gap);
+            out.extend_from_slice(b"FLAGS ");
+            write_flags(out, &record, &state, view.is_recent(*uid));
+            gap = b" ";
+        }
+        if enabled.condstore {
+            out.extend_from_slice(gap);
+            write_modseq(out, &record);
+        }
+        out.extend_from_slice(b")\r\n");
+    }
 }

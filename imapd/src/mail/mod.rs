@@ -11,12 +11,15 @@ pub mod base_subject;
 pub mod body_structure;
 pub mod decode;
 pub mod envelope;
+#[cfg(test)]
+pub(crate) mod generated;
 pub mod head;
 pub mod header;
 pub mod params;
 pub mod preview;
 pub mod scan;
 pub mod section;
+pub mod summary;
 
 use std::sync::OnceLock;
 

@@ -3,12 +3,15 @@
 use std::ops::Range;
 
 use bytes::Bytes;
+use futures::FutureExt;
 use futures::future::BoxFuture;
 
 use super::entries::Entries;
 use super::error::StoreError;
+use super::summaries::SummaryPlace;
 use super::tombstones::Tombstone;
-use super::types::{MailboxId, MailboxRow, MessageRecord, ModSeq, NoteMarks, Uid, UserHeader};
+use super::types::{EmailId, MailboxId, MailboxRow, MessageRecord, ModSeq, NoteMarks, Uid, UserHeader};
+use crate::mail::summary::Summary;
 use crate::syntax::flag::Keyword;
 use crate::vm::UserId;
 
@@ -74,14 +77,20 @@ pub enum Op {
     RemoveDir { dir: String, notes: Vec<Uid> },
     /// Writes a note.
     AddNote { dir: String, uid: Uid, octets: Bytes, marks: NoteMarks },
-    /// Makes a note from another, sharing blocks where the pool can.
-    CopyNote { from_dir: String, from: Uid, to_dir: String, to: Uid },
-    /// Erases a note.
-    RemoveNote { dir: String, uid: Uid },
-    /// Writes a record of NOTE INDEX at its slot.
-    PutRecord { dir: String, record: MessageRecord },
-    /// Frees a record of NOTE INDEX.
-    DropRecord { dir: String, slot: u32 },
+    /// Makes notes from others, pairs of source and new UID, sharing blocks where the pool can.
+    CopyNotes { from_dir: String, to_dir: String, pairs: Vec<(Uid, Uid)> },
+    /// Writes a summary at its place.
+    PutSummary { dir: String, place: SummaryPlace, email: EmailId, summary: Summary },
+    /// Writes the records of summaries at other places, possibly of another mailbox: pairs of where and where to.
+    CopySummaries { from_dir: String, to_dir: String, pairs: Vec<(SummaryPlace, SummaryPlace)> },
+    /// Forgets all summaries of a mailbox.
+    DropSummaries { dir: String },
+    /// Erases notes.
+    RemoveNotes { dir: String, uids: Vec<Uid> },
+    /// Writes records of NOTE INDEX at their slots.
+    PutRecords { dir: String, records: Vec<MessageRecord> },
+    /// Frees records of NOTE INDEX.
+    DropRecords { dir: String, slots: Vec<u32> },
     /// Writes a keyword of NOTE INDEX at a slot.
     PutKeyword { dir: String, slot: u32, bit: u8, keyword: Keyword },
     /// Writes a tombstone of NOTE INDEX at its slot.
@@ -106,6 +115,29 @@ pub trait Backend: Send + Sync + 'static {
         octets: Range<u64>,
         line: u64,
     ) -> Answer<'a, Bytes>;
+    /// Whole notes; `None` for one that cannot be read, of which [`Backend::read_note`] says why.
+    fn read_notes<'a>(
+        &'a self,
+        user: UserId,
+        dir: &'a str,
+        records: &'a [MessageRecord],
+    ) -> Answer<'a, Vec<Option<Bytes>>> {
+        async move {
+            let mut out = Vec::with_capacity(records.len());
+            for record in records {
+                out.push(self.read_note(user, dir, record, 0..record.size, 0).await.ok());
+            }
+            Ok(out)
+        }
+        .boxed()
+    }
+    /// The records at places of summaries; less than asked for, or nothing, where the file has less.
+    fn read_summaries<'a>(
+        &'a self,
+        user: UserId,
+        dir: &'a str,
+        places: &'a [SummaryPlace],
+    ) -> Answer<'a, Vec<Bytes>>;
     /// All steps or none. The next slot of a mailbox that no step names is unchanged.
     fn commit(&self, user: UserId, ops: Vec<Op>) -> Answer<'_, ()>;
     /// Makes a file space of that many 4 KB blocks; no error when there is one already.

@@ -16,10 +16,13 @@ pub mod entries;
 pub mod error;
 mod names;
 pub mod open;
+pub mod orders;
 mod requests;
 pub mod sfs;
 mod stage;
 pub mod store;
+pub mod summaries;
+pub mod texts;
 pub mod tombstones;
 pub mod types;
 pub mod user;
@@ -29,6 +32,7 @@ pub use entries::Entries;
 pub use error::StoreError;
 pub use open::OpenMailbox;
 pub use store::MailStore;
+pub use summaries::SummaryPlace;
 pub use tombstones::Tombstone;
 pub use types::{
     Attributes, EmailId, MailboxId, MailboxRow, MessageRecord, ModSeq, NewMessage, NoteMarks, Origin,

@@ -12,11 +12,15 @@ use super::backend::LoadedMailbox;
 use super::catalog::Slots;
 use super::change_log::{ChangeLog, Since};
 use super::error::StoreError;
+use super::orders::Orders;
+use super::summaries::{Places, SummaryPlace};
+use super::texts::Texts;
 use super::tombstones::Tombstones;
 use super::types::{EmailId, MailboxId, MailboxRow, MessageRecord, ModSeq, NoteMarks, Uid, UidValidity};
 use super::user::UserStore;
 use crate::mail::NoteView;
 use crate::mail::head::Head;
+use crate::mail::summary::Summary;
 use crate::syntax::date::InternalDate;
 use crate::syntax::flag::{Keyword, SystemFlags};
 
@@ -35,6 +39,7 @@ pub struct Columns {
     marks: Vec<u8>,
     email: Vec<u64>,
     slot: Vec<u32>,
+    summary: Vec<SummaryPlace>,
 }
 
 impl Columns {
@@ -62,7 +67,18 @@ impl Columns {
             marks: NoteMarks(self.marks[i]),
             email: EmailId(self.email[i]),
             slot: self.slot[i],
+            summary: self.summary[i],
         }
+    }
+
+    /// How many messages there are.
+    pub fn len(&self) -> usize {
+        self.uid.len()
+    }
+
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.uid.is_empty()
     }
 
     /// The record of a UID.
@@ -98,6 +114,7 @@ impl Columns {
         self.marks.push(r.marks.0);
         self.email.push(r.email.0);
         self.slot.push(r.slot);
+        self.summary.push(r.summary);
     }
 
     pub(super) fn update(&mut self, r: &MessageRecord) {
@@ -105,6 +122,7 @@ impl Columns {
             self.modseq[i] = r.modseq.0;
             self.flags[i] = r.flags.bits();
             self.keywords[i] = r.keywords;
+            self.summary[i] = r.summary;
         }
     }
 
@@ -130,6 +148,7 @@ impl Columns {
         pick(&mut self.marks, &keep);
         pick(&mut self.email, &keep);
         pick(&mut self.slot, &keep);
+        pick(&mut self.summary, &keep);
     }
 }
 
@@ -162,7 +181,7 @@ impl State {
 /// What was made of messages and is worth keeping, oldest out first.
 #[derive(Debug)]
 struct Kept<T> {
-    by_uid: HashMap<u32, (Arc<T>, usize)>,
+    by_uid: HashMap<u32, (T, usize)>,
     order: VecDeque<u32>,
     weight: usize,
 }
@@ -173,19 +192,19 @@ impl<T> Default for Kept<T> {
     }
 }
 
-impl<T> Kept<T> {
-    fn get(&self, uid: Uid) -> Option<Arc<T>> {
+impl<T: Clone> Kept<T> {
+    fn get(&self, uid: Uid) -> Option<T> {
         self.by_uid.get(&uid.0).map(|(kept, _)| kept.clone())
     }
 
-    /// Keeps one of `weight` octets, all together at most `most`.
-    fn keep(&mut self, uid: Uid, new: &Arc<T>, weight: usize, most: usize) {
-        if let Some((_, old)) = self.by_uid.insert(uid.0, (new.clone(), weight)) {
-            self.weight = self.weight - old + weight;
-            return;
-        }
-        self.order.push_back(uid.0);
+    /// Keeps one of `weight` octets, all together at most `most`; gives back by how much all grew.
+    fn keep(&mut self, uid: Uid, new: T, weight: usize, most: usize) -> isize {
+        let before = self.weight;
         self.weight += weight;
+        match self.by_uid.insert(uid.0, (new, weight)) {
+            Some((_, old)) => self.weight -= old,
+            None => self.order.push_back(uid.0),
+        }
         while self.weight > most
             && let Some(oldest) = self.order.pop_front()
         {
@@ -193,6 +212,12 @@ impl<T> Kept<T> {
                 self.weight -= old;
             }
         }
+        self.weight.cast_signed() - before.cast_signed()
+    }
+
+    /// Forgets all; gives back how much that was.
+    fn clear(&mut self) -> usize {
+        std::mem::take(self).weight
     }
 }
 
@@ -210,8 +235,18 @@ pub struct OpenMailbox {
     pub(super) slots: Mutex<Slots>,
     recent_from: AtomicU32,
     changed: watch::Sender<u64>,
-    views: Mutex<Kept<NoteView>>,
-    heads: Mutex<Kept<Head>>,
+    views: Mutex<Kept<Arc<NoteView>>>,
+    heads: Mutex<Kept<Arc<Head>>>,
+    summaries: Mutex<Kept<Summary>>,
+    pub(super) places: Mutex<Places>,
+    pub(super) texts: Texts,
+    pub(super) orders: Orders,
+}
+
+impl Drop for OpenMailbox {
+    fn drop(&mut self) {
+        self.clear_caches();
+    }
 }
 
 impl OpenMailbox {
@@ -221,6 +256,8 @@ impl OpenMailbox {
     const MAX_VIEW_OCTETS: usize = 16 * 1024 * 1024;
     /// Octets of headers kept for SORT and THREAD of one mailbox: about 100,000 messages.
     const MAX_HEAD_OCTETS: usize = 40 * 1024 * 1024;
+    /// Octets of summaries in memory of one mailbox: about 30,000 messages.
+    const MAX_SUMMARY_OCTETS: usize = 32 * 1024 * 1024;
     /// Octets read first to find a header: enough for nearly all.
     const FIRST_READ: u64 = 8 * 1024;
     /// Octets of a header that are looked at.
@@ -235,6 +272,7 @@ impl OpenMailbox {
             }
             columns.push(&record);
         }
+        let places = Places::new(columns.summary.iter().copied());
         let mut keywords = vec![None; Self::MAX_KEYWORDS];
         for (bit, keyword) in loaded.keywords {
             if let Some(place) = keywords.get_mut(usize::from(bit)) {
@@ -260,6 +298,10 @@ impl OpenMailbox {
             changed: watch::Sender::new(0),
             views: Mutex::default(),
             heads: Mutex::default(),
+            summaries: Mutex::default(),
+            places: Mutex::new(places),
+            texts: Texts::default(),
+            orders: Orders::default(),
         }
     }
 
@@ -314,6 +356,14 @@ impl OpenMailbox {
         self.read_range(record, 0..record.size, 0).await
     }
 
+    /// Whole messages; `None` for one that cannot be read, of which [`OpenMailbox::read`] says why.
+    ///
+    /// # Errors
+    /// What the backend says of all of them.
+    pub async fn read_several(&self, records: &[MessageRecord]) -> Result<Vec<Option<Bytes>>, StoreError> {
+        self.user.backend().read_notes(self.user.id(), &self.dir, records).await
+    }
+
     /// Some octets of a message; a line of it begins at octet `line`, which is at or before the first of them.
     ///
     /// # Errors
@@ -338,29 +388,86 @@ impl OpenMailbox {
 
     /// Keeps a view.
     pub fn keep_view(&self, uid: Uid, view: &Arc<NoteView>) {
-        self.views.lock().keep(uid, view, view.weight(), Self::MAX_VIEW_OCTETS);
+        let grown = self.views.lock().keep(uid, view.clone(), view.weight(), Self::MAX_VIEW_OCTETS);
+        self.grew(grown);
     }
 
-    /// What SORT and THREAD need of a message, from memory or from the beginning of the note.
+    /// A message from its beginning on, its whole header at least.
+    ///
+    /// # Errors
+    /// What the backend says.
+    pub async fn read_header(&self, record: &MessageRecord) -> Result<Bytes, StoreError> {
+        self.beginning(record, record.size).await
+    }
+
+    /// A message from its beginning on: its header, or `most` octets of it.
+    async fn beginning(&self, record: &MessageRecord, most: u64) -> Result<Bytes, StoreError> {
+        let mut wanted = Self::FIRST_READ;
+        loop {
+            let octets = self.read_range(record, 0..wanted, 0).await?;
+            let whole = memchr::memmem::find(&octets, b"\r\n\r\n").is_some();
+            if whole || wanted >= record.size.min(most) {
+                return Ok(octets);
+            }
+            wanted *= 16;
+        }
+    }
+
+    /// What SORT and THREAD need of a message, when it is in memory.
+    pub fn cached_head(&self, uid: Uid) -> Option<Arc<Head>> {
+        self.heads.lock().get(uid)
+    }
+
+    /// Keeps what SORT and THREAD need of a message.
+    pub fn keep_head(&self, uid: Uid, head: &Arc<Head>) {
+        let grown = self.heads.lock().keep(uid, head.clone(), head.weight(), Self::MAX_HEAD_OCTETS);
+        self.grew(grown);
+    }
+
+    /// What SORT and THREAD need of a message, from the beginning of the note.
     ///
     /// # Errors
     /// What the backend says.
     pub async fn head(&self, record: &MessageRecord) -> Result<Arc<Head>, StoreError> {
-        if let Some(head) = self.heads.lock().get(record.uid) {
-            return Ok(head);
-        }
-        let mut wanted = Self::FIRST_READ;
-        let octets = loop {
-            let octets = self.read_range(record, 0..wanted, 0).await?;
-            let whole = memchr::memmem::find(&octets, b"\r\n\r\n").is_some();
-            if whole || wanted >= record.size.min(Self::MAX_HEAD) {
-                break octets;
-            }
-            wanted *= 16;
-        };
-        let head = Arc::new(Head::new(&octets));
-        self.heads.lock().keep(record.uid, &head, head.weight(), Self::MAX_HEAD_OCTETS);
+        let head = Arc::new(Head::new(&self.beginning(record, Self::MAX_HEAD).await?));
+        self.keep_head(record.uid, &head);
         Ok(head)
+    }
+
+    /// The summaries that are in memory.
+    pub(super) fn cached_summaries(&self, records: &[MessageRecord]) -> Vec<Option<Summary>> {
+        let kept = self.summaries.lock();
+        records.iter().map(|r| kept.get(r.uid)).collect()
+    }
+
+    /// The summary of a message, when it is in memory.
+    pub(super) fn cached_summary(&self, uid: Uid) -> Option<Summary> {
+        self.summaries.lock().get(uid)
+    }
+
+    /// Keeps a summary in memory.
+    pub(super) fn keep_summary(&self, uid: Uid, summary: &Summary) {
+        let weight = summary.weight();
+        let grown = self.summaries.lock().keep(uid, summary.clone(), weight, Self::MAX_SUMMARY_OCTETS);
+        self.grew(grown);
+    }
+
+    fn grew(&self, octets: isize) {
+        self.user.cached_octets(|all| {
+            // It never falls below zero: what is subtracted was added before.
+            all.fetch_add(octets.cast_unsigned(), Ordering::Relaxed);
+        });
+        self.user.shed_caches(self);
+    }
+
+    /// Drops what is kept in memory and can be made again.
+    pub(super) fn clear_caches(&self) {
+        self.orders.clear();
+        let kept = self.views.lock().clear() + self.heads.lock().clear() + self.summaries.lock().clear();
+        self.user.cached_octets(|all| {
+            all.fetch_sub(kept, Ordering::Relaxed);
+            self.texts.clear(all);
+        });
     }
 }
 

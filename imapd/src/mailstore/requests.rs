@@ -7,8 +7,10 @@ use bytes::Bytes;
 use super::entries::Limits;
 use super::error::StoreError;
 use super::open::OpenMailbox;
-use super::types::{ModSeq, NewMessage, Origin, SessionId, Uid};
+use super::summaries;
+use super::types::{MessageRecord, ModSeq, NewMessage, Origin, SessionId, Uid};
 use super::user::{Outcome, Request, UserStore};
+use crate::mail::summary::Summary;
 use crate::syntax::ast::FlagChange;
 use crate::syntax::flag::FlagList;
 use crate::syntax::mailbox_name::MailboxName;
@@ -26,7 +28,11 @@ impl UserStore {
         messages: Vec<NewMessage>,
         by: SessionId,
     ) -> Result<Vec<Uid>, StoreError> {
-        let request = Request::Append { mailbox: mailbox.clone(), messages, origin: None, by };
+        let mut summaries = Vec::with_capacity(messages.len());
+        for message in &messages {
+            summaries.push(summaries::of_new(&message.octets).await);
+        }
+        let request = Request::Append { mailbox: mailbox.clone(), messages, summaries, origin: None, by };
         Ok(uids(self.ask(request).await?))
     }
 
@@ -36,8 +42,9 @@ impl UserStore {
     /// [`StoreError`]; nothing is added then.
     pub async fn deliver(self: &Arc<Self>, message: NewMessage, origin: Origin) -> Result<bool, StoreError> {
         let mailbox = self.open(&MailboxName::inbox()).await?;
-        let request =
-            Request::Append { mailbox, messages: vec![message], origin: Some(origin), by: SessionId::NOBODY };
+        let summaries = vec![summaries::of_new(&message.octets).await];
+        let (messages, by) = (vec![message], SessionId::NOBODY);
+        let request = Request::Append { mailbox, messages, summaries, origin: Some(origin), by };
         Ok(self.ask(request).await? != Outcome::AlreadyTaken)
     }
 
@@ -103,9 +110,24 @@ impl UserStore {
         message: NewMessage,
         by: SessionId,
     ) -> Result<Option<Uid>, StoreError> {
-        let message = Box::new(message);
-        let request = Request::Replace { from: from.clone(), uid, to: to.clone(), message, by };
+        let summary = summaries::of_new(&message.octets).await;
+        let (from, to, message) = (from.clone(), to.clone(), Box::new(message));
+        let request = Request::Replace { from, uid, to, message, summary, by };
         Ok(uids(self.ask(request).await?).first().copied())
+    }
+
+    /// Keeps summaries beside their messages. Nobody waits for it, and nothing is lost when it fails: they are made again.
+    pub(super) fn summarize(
+        self: Arc<Self>,
+        mailbox: &Arc<OpenMailbox>,
+        made: Vec<(MessageRecord, Summary)>,
+    ) {
+        let request = Request::Summarize { mailbox: mailbox.clone(), made };
+        tokio::spawn(async move {
+            if let Err(e) = self.ask(request).await {
+                tracing::debug!(user = %self.id(), error = %e, "summaries are not kept");
+            }
+        });
     }
 
     /// Copies or moves messages within this user; gives back source and new UIDs.

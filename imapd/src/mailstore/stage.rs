@@ -9,12 +9,14 @@ use std::sync::Arc;
 use super::backend::Op;
 use super::change_log::{Change, Entry};
 use super::error::StoreError;
-use super::open::OpenMailbox;
+use super::open::{Columns, OpenMailbox};
+use super::summaries::{self, Made, SummaryPlace};
 use super::tombstones::Tombstones;
 use super::types::{
     EmailId, MailboxId, MailboxRow, MessageRecord, ModSeq, NewMessage, Origin, SessionId, Uid, UserHeader,
 };
 use super::user::{Outcome, UserStore};
+use crate::mail::summary::Summary;
 use crate::syntax::ast::FlagChange;
 use crate::syntax::flag::{FlagList, Keyword, SystemFlags};
 use crate::syntax::seqset::NumberSet;
@@ -28,6 +30,10 @@ struct BoxStage {
     keywords: Vec<(u8, Keyword)>,
     taken: Vec<u32>,
     freed: Vec<u32>,
+    taken_places: Vec<SummaryPlace>,
+    freed_places: Vec<SummaryPlace>,
+    /// Summaries of messages added here, for the memory.
+    summaries: Made,
     log: Vec<Entry>,
     /// What is known of expunged messages afterwards, when that changes.
     tombstones: Option<Tombstones>,
@@ -35,13 +41,16 @@ struct BoxStage {
 
 impl BoxStage {
     fn record(&self, uid: Uid) -> Option<MessageRecord> {
+        self.record_over(&self.mailbox.state().columns, uid)
+    }
+
+    /// A message as it is now; `columns` are those of the mailbox.
+    fn record_over(&self, columns: &Columns, uid: Uid) -> Option<MessageRecord> {
         if self.removed.contains(&uid.0) {
             return None;
         }
-        if let Some(r) = self.added.get(&uid.0).or_else(|| self.changed.get(&uid.0)) {
-            return Some(*r);
-        }
-        self.mailbox.state().columns.get(uid)
+        let staged = self.added.get(&uid.0).or_else(|| self.changed.get(&uid.0));
+        staged.copied().or_else(|| columns.get(uid))
     }
 
     fn put(&mut self, record: MessageRecord) {
@@ -80,6 +89,24 @@ impl BoxStage {
         slot
     }
 
+    fn place(&mut self, pieces: u8) -> SummaryPlace {
+        let place = self.mailbox.places.lock().take(pieces);
+        self.taken_places.push(place);
+        place
+    }
+
+    /// Keeps the summary of a message: where it is, in its record.
+    fn summarize(&mut self, record: &mut MessageRecord, summary: &Summary, ops: &mut Vec<Op>) {
+        record.summary = self.place(summaries::pieces(summary));
+        ops.push(Op::PutSummary {
+            dir: self.mailbox.dir.clone(),
+            place: record.summary,
+            email: record.email,
+            summary: summary.clone(),
+        });
+        self.summaries.push((record.uid, summary.clone()));
+    }
+
     /// The bits of keywords, given out as needed; `None` when there are too many.
     fn keyword_bits(&mut self, keywords: &[Keyword], ops: &mut Vec<Op>) -> Option<u64> {
         let mut table = self.mailbox.state().keywords.clone();
@@ -116,10 +143,23 @@ impl BoxStage {
         let dir = || self.mailbox.dir.clone();
         ops.extend(added.written.into_iter().map(|tombstone| Op::PutTombstone { dir: dir(), tombstone }));
         // After what was written: a tombstone that was merged away again in the same turn is free in the end.
-        ops.extend(added.freed.iter().map(|slot| Op::DropRecord { dir: dir(), slot: *slot }));
+        if !added.freed.is_empty() {
+            ops.push(Op::DropRecords { dir: dir(), slots: added.freed.clone() });
+        }
         ops.extend(added.floor.map(|floor| Op::PutFloor { dir: dir(), floor }));
         self.freed.extend(added.freed);
         self.tombstones = Some(tombstones);
+    }
+
+    /// Removes messages with their notes.
+    fn remove_all(&mut self, records: &[MessageRecord], by: SessionId, ops: &mut Vec<Op>) {
+        if records.is_empty() {
+            return;
+        }
+        records.iter().for_each(|record| self.remove(record, by));
+        let dir = || self.mailbox.dir.clone();
+        ops.push(Op::RemoveNotes { dir: dir(), uids: records.iter().map(|r| r.uid).collect() });
+        ops.push(Op::DropRecords { dir: dir(), slots: records.iter().map(|r| r.slot).collect() });
     }
 
     fn remove(&mut self, record: &MessageRecord, by: SessionId) {
@@ -127,6 +167,7 @@ impl BoxStage {
         self.added.remove(&record.uid.0);
         self.removed.insert(record.uid.0);
         self.freed.push(record.slot);
+        self.freed_places.push(record.summary);
         self.count(record, -1);
         self.log.push(Entry::one(Change::Expunged, record.uid, by));
     }
@@ -162,6 +203,9 @@ impl<'a> Stage<'a> {
             keywords: Vec::new(),
             taken: Vec::new(),
             freed: Vec::new(),
+            taken_places: Vec::new(),
+            freed_places: Vec::new(),
+            summaries: Vec::new(),
             log: Vec::new(),
             tombstones: None,
         });
@@ -182,6 +226,7 @@ impl<'a> Stage<'a> {
         &mut self,
         mailbox: &Arc<OpenMailbox>,
         messages: &[NewMessage],
+        summaries: &[Option<Summary>],
         origin: Option<Origin>,
         by: SessionId,
     ) -> Result<Outcome, StoreError> {
@@ -207,10 +252,10 @@ impl<'a> Stage<'a> {
         stage.keyword_bits(&all, ops).ok_or(StoreError::Limit("too many keywords in the mailbox"))?;
         let modseq = stage.next_modseq();
         let mut uids = Vec::with_capacity(messages.len());
-        for message in messages {
+        for (message, summary) in messages.iter().zip(summaries) {
             let keywords = stage.keyword_bits(&message.keywords, ops).unwrap_or(0);
             let (records, marks) = user.backend().shape(&message.octets);
-            let record = MessageRecord {
+            let mut record = MessageRecord {
                 uid: stage.row.uid_next,
                 modseq,
                 flags: message.flags,
@@ -222,7 +267,11 @@ impl<'a> Stage<'a> {
                 marks,
                 email: EmailId::of(mailbox.uid_validity, stage.row.uid_next),
                 slot: stage.slot(),
+                summary: SummaryPlace::default(),
             };
+            if let Some(summary) = summary {
+                stage.summarize(&mut record, summary, ops);
+            }
             ops.push(Op::AddNote {
                 dir: mailbox.dir.clone(),
                 uid: record.uid,
@@ -259,11 +308,12 @@ impl<'a> Stage<'a> {
                 .keyword_bits(&flags.keywords, ops)
                 .ok_or(StoreError::Limit("too many keywords in the mailbox"))?
         };
+        let state = mailbox.state();
         let mut modseq = None;
         let mut present = Vec::with_capacity(uids.len());
         let mut refused = Vec::new();
         for uid in uids {
-            let Some(mut record) = stage.record(*uid) else { continue };
+            let Some(mut record) = stage.record_over(&state.columns, *uid) else { continue };
             if unchanged_since.is_some_and(|limit| record.modseq > limit) {
                 refused.push(*uid);
                 continue;
@@ -314,13 +364,8 @@ impl<'a> Stage<'a> {
         if !gone.is_empty() {
             stage.next_modseq();
         }
-        for uid in &gone {
-            if let Some(record) = stage.record(*uid) {
-                stage.remove(&record, by);
-                ops.push(Op::RemoveNote { dir: mailbox.dir.clone(), uid: *uid });
-                ops.push(Op::DropRecord { dir: mailbox.dir.clone(), slot: record.slot });
-            }
-        }
+        let records: Vec<MessageRecord> = gone.iter().filter_map(|uid| stage.record(*uid)).collect();
+        stage.remove_all(&records, by, ops);
         Ok(Outcome::Uids(gone))
     }
 
@@ -330,16 +375,15 @@ impl<'a> Stage<'a> {
         from: &Arc<OpenMailbox>,
         uid: Uid,
         to: &Arc<OpenMailbox>,
-        message: &NewMessage,
+        (message, summary): (&NewMessage, &Option<Summary>),
         by: SessionId,
     ) -> Result<Outcome, StoreError> {
         let Some(old) = self.open(from)?.0.record(uid) else { return Ok(Outcome::Uids(Vec::new())) };
-        let added = self.append(to, std::slice::from_ref(message), None, by)?;
+        let added =
+            self.append(to, std::slice::from_ref(message), std::slice::from_ref(summary), None, by)?;
         let (source, ops) = self.open(from)?;
         source.next_modseq();
-        source.remove(&old, by);
-        ops.push(Op::RemoveNote { dir: from.dir.clone(), uid });
-        ops.push(Op::DropRecord { dir: from.dir.clone(), slot: old.slot });
+        source.remove_all(&[old], by, ops);
         Ok(added)
     }
 
@@ -375,6 +419,7 @@ impl<'a> Stage<'a> {
             .keyword_bits(&names(used), ops)
             .ok_or(StoreError::Limit("too many keywords in the mailbox"))?;
         let mut pairs = Vec::with_capacity(records.len());
+        let mut places = Vec::new();
         if !records.is_empty() {
             let modseq = target.next_modseq();
             for r in &records {
@@ -385,28 +430,50 @@ impl<'a> Stage<'a> {
                     keywords,
                     saved: now,
                     slot: target.slot(),
+                    summary: if r.summary.is_none() { r.summary } else { target.place(r.summary.pieces) },
                     ..*r
                 };
-                ops.push(Op::CopyNote {
-                    from_dir: from.dir.clone(),
-                    from: r.uid,
-                    to_dir: to.dir.clone(),
-                    to: record.uid,
-                });
+                if !r.summary.is_none() {
+                    places.push((r.summary, record.summary));
+                    let known = from.cached_summary(r.uid);
+                    target.summaries.extend(known.map(|summary| (record.uid, summary)));
+                }
                 pairs.push((r.uid, record.uid));
                 add(target, record, by);
             }
+            let dirs = || (from.dir.clone(), to.dir.clone());
+            let (from_dir, to_dir) = dirs();
+            ops.push(Op::CopyNotes { from_dir, to_dir, pairs: pairs.clone() });
+            let (from_dir, to_dir) = dirs();
+            ops.push(Op::CopySummaries { from_dir, to_dir, pairs: places });
         }
         if remove {
             let (source, ops) = self.open(from)?;
             source.next_modseq();
-            for r in &records {
-                source.remove(r, by);
-                ops.push(Op::RemoveNote { dir: from.dir.clone(), uid: r.uid });
-                ops.push(Op::DropRecord { dir: from.dir.clone(), slot: r.slot });
-            }
+            source.remove_all(&records, by, ops);
         }
         Ok(Outcome::Copied(pairs))
+    }
+
+    /// Keeps summaries of messages that have none, or a damaged one. To clients nothing has changed.
+    pub(super) fn summarize(
+        &mut self,
+        mailbox: &Arc<OpenMailbox>,
+        made: &[(MessageRecord, Summary)],
+    ) -> Result<Outcome, StoreError> {
+        let (stage, ops) = self.open(mailbox)?;
+        for (seen, summary) in made {
+            let Some(mut record) = stage.record(seen.uid) else { continue };
+            let former = record.summary;
+            // Another session may have been faster.
+            if former != seen.summary {
+                continue;
+            }
+            stage.summarize(&mut record, summary, ops);
+            stage.freed_places.push(former);
+            stage.put(record);
+        }
+        Ok(Outcome::Done)
     }
 
     /// The steps of the work unit: one write a record, whatever was done to it.
@@ -414,9 +481,15 @@ impl<'a> Stage<'a> {
         let mut ops = std::mem::take(&mut self.ops);
         for stage in self.boxes.values_mut() {
             stage.bury(&mut ops);
+            if stage.row.messages == 0 && stage.freed_places.iter().any(|p| !p.is_none()) {
+                // What is left of the messages is of no use any more.
+                ops.push(Op::DropSummaries { dir: stage.mailbox.dir.clone() });
+            }
             let dir = &stage.mailbox.dir;
-            for record in stage.changed.values().chain(stage.added.values()) {
-                ops.push(Op::PutRecord { dir: dir.clone(), record: *record });
+            let records: Vec<MessageRecord> =
+                stage.changed.values().chain(stage.added.values()).copied().collect();
+            if !records.is_empty() {
+                ops.push(Op::PutRecords { dir: dir.clone(), records });
             }
             if self.user.catalog().row(stage.mailbox.id) == Some(&stage.row) {
                 continue;
@@ -463,6 +536,12 @@ impl<'a> Stage<'a> {
             let mut slots = stage.mailbox.slots.lock();
             stage.freed.into_iter().for_each(|s| slots.give(s));
             drop(slots);
+            let mut places = stage.mailbox.places.lock();
+            stage.freed_places.into_iter().for_each(|p| places.give(p));
+            drop(places);
+            for (uid, summary) in &stage.summaries {
+                stage.mailbox.keep_summary(*uid, summary);
+            }
             stage.mailbox.wake();
         }
     }
@@ -472,6 +551,8 @@ impl<'a> Stage<'a> {
         for stage in self.boxes.into_values() {
             let mut slots = stage.mailbox.slots.lock();
             stage.taken.into_iter().for_each(|s| slots.give(s));
+            let mut places = stage.mailbox.places.lock();
+            stage.taken_places.into_iter().for_each(|p| places.give(p));
         }
     }
 }

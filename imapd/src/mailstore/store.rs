@@ -1,6 +1,7 @@
 //! The way in: users by name, enrolment, and what is kept in memory between sessions.
 
 use std::collections::{HashMap, VecDeque};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Weak};
 
 use parking_lot::Mutex;
@@ -16,12 +17,17 @@ use crate::vm::UserId;
 /// Seconds since 1970 UTC; passed in so that tests own the time.
 pub type Clock = Arc<dyn Fn() -> i64 + Send + Sync>;
 
+/// Octets that all mailboxes together keep in memory beside their indexes: summaries, views, texts that were searched.
+pub const MAX_CACHED: usize = 384 * 1024 * 1024;
+
 /// What all users share.
 pub(super) struct Shared {
     pub(super) backend: Arc<dyn Backend>,
     pub(super) clock: Clock,
     /// Mailboxes opened lately, held so that the next SELECT finds them in memory.
     warm: Mutex<VecDeque<Arc<OpenMailbox>>>,
+    /// Octets that all mailboxes keep in memory beside their indexes.
+    pub(super) cached_octets: AtomicUsize,
 }
 
 impl Shared {
@@ -37,6 +43,21 @@ impl Shared {
         // Dropped outside the lock: an index of a large mailbox takes its time.
         drop(cold);
     }
+
+    pub(super) fn shed_caches(&self, but: &OpenMailbox) {
+        let over = || self.cached_octets.load(Ordering::Relaxed) > MAX_CACHED;
+        if !over() {
+            return;
+        }
+        let warm: Vec<Arc<OpenMailbox>> = self.warm.lock().iter().cloned().collect();
+        let others = warm.iter().filter(|m| !std::ptr::eq(&raw const ***m, but));
+        for mailbox in others.take_while(|_| over()) {
+            mailbox.clear_caches();
+        }
+        if over() {
+            but.clear_caches();
+        }
+    }
 }
 
 type Slot = Arc<tokio::sync::Mutex<Weak<UserStore>>>;
@@ -50,7 +71,15 @@ pub struct MailStore {
 impl MailStore {
     /// A mail store over a backend.
     pub fn new(backend: Arc<dyn Backend>, clock: Clock) -> Self {
-        Self { shared: Arc::new(Shared { backend, clock, warm: Mutex::default() }), users: Mutex::default() }
+        Self {
+            shared: Arc::new(Shared {
+                backend,
+                clock,
+                warm: Mutex::default(),
+                cached_octets: AtomicUsize::new(0),
+            }),
+            users: Mutex::default(),
+        }
     }
 
     /// Seconds since 1970 UTC.

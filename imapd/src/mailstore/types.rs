@@ -2,6 +2,7 @@
 
 use bytes::Bytes;
 
+use super::summaries::SummaryPlace;
 use crate::syntax::date::InternalDate;
 use crate::syntax::flag::{Keyword, SystemFlags};
 use crate::syntax::mailbox_name::MailboxName;
@@ -114,6 +115,8 @@ pub struct MessageRecord {
     pub email: EmailId,
     /// Record number in NOTE INDEX.
     pub slot: u32,
+    /// Where its summary is kept.
+    pub summary: SummaryPlace,
 }
 
 impl MessageRecord {

@@ -5,7 +5,7 @@
 //! run alone. When a batch fails, its requests are tried one by one, so that one over the limit fails no other.
 
 use std::collections::{HashMap, VecDeque};
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Weak};
 
 use bytes::Bytes;
@@ -19,7 +19,8 @@ use super::error::StoreError;
 use super::open::OpenMailbox;
 use super::stage::Stage;
 use super::store::Shared;
-use super::types::{Attributes, MailboxId, ModSeq, NewMessage, Origin, SessionId, Uid};
+use super::types::{Attributes, MailboxId, MessageRecord, ModSeq, NewMessage, Origin, SessionId, Uid};
+use crate::mail::summary::Summary;
 use crate::syntax::ast::FlagChange;
 use crate::syntax::flag::FlagList;
 use crate::syntax::mailbox_name::MailboxName;
@@ -31,6 +32,7 @@ pub(super) enum Request {
     Append {
         mailbox: Arc<OpenMailbox>,
         messages: Vec<NewMessage>,
+        summaries: Vec<Option<Summary>>,
         origin: Option<Origin>,
         by: SessionId,
     },
@@ -59,7 +61,13 @@ pub(super) enum Request {
         uid: Uid,
         to: Arc<OpenMailbox>,
         message: Box<NewMessage>,
+        summary: Option<Summary>,
         by: SessionId,
+    },
+    /// Keeps summaries that were made from the messages.
+    Summarize {
+        mailbox: Arc<OpenMailbox>,
+        made: Vec<(MessageRecord, Summary)>,
     },
     Create {
         name: MailboxName,
@@ -193,6 +201,16 @@ impl UserStore {
     /// What the backend says.
     pub async fn set_space(&self, blocks: u64) -> Result<(), StoreError> {
         self.backend().set_space(self.id, blocks).await
+    }
+
+    /// Changes the count of octets that all mailboxes keep in memory beside their indexes.
+    pub(super) fn cached_octets(&self, change: impl FnOnce(&AtomicUsize)) {
+        change(&self.shared.cached_octets);
+    }
+
+    /// Drops what other mailboxes keep in memory while all together keep too much, and what `but` does if that is not enough.
+    pub(super) fn shed_caches(&self, but: &OpenMailbox) {
+        self.shared.shed_caches(but);
     }
 
     /// The names as committed. Never held across an await.
@@ -332,15 +350,16 @@ impl UserStore {
         let mut outcomes = Vec::with_capacity(requests.len());
         for request in requests {
             outcomes.push(match request {
-                Request::Append { mailbox, messages, origin, by } => {
-                    stage.append(mailbox, messages, *origin, *by)
+                Request::Append { mailbox, messages, summaries, origin, by } => {
+                    stage.append(mailbox, messages, summaries, *origin, *by)
                 }
+                Request::Summarize { mailbox, made } => stage.summarize(mailbox, made),
                 Request::Store { mailbox, uids, change, flags, unchanged_since, by } => {
                     stage.store(mailbox, uids, *change, flags, *unchanged_since, *by)
                 }
                 Request::Expunge { mailbox, only, by } => stage.expunge(mailbox, only.as_ref(), *by),
-                Request::Replace { from, uid, to, message, by } => {
-                    stage.replace(from, *uid, to, message, *by)
+                Request::Replace { from, uid, to, message, summary, by } => {
+                    stage.replace(from, *uid, to, (message, summary), *by)
                 }
                 Request::Copy { from, uids, to, remove, by } => stage.copy(from, uids, to, *remove, *by),
                 _ => Ok(Outcome::Done),

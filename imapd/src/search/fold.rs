@@ -30,6 +30,16 @@ impl Needle {
         self.folded.is_empty()
     }
 
+    /// Octets of the folded needle.
+    pub fn len(&self) -> usize {
+        self.folded.len()
+    }
+
+    /// Where it first stands in text that is folded already.
+    pub fn find(&self, folded: &[u8]) -> Option<usize> {
+        self.finder.find(folded)
+    }
+
     /// Whether `text` contains it.
     pub fn is_in(&self, text: &str) -> bool {
         self.is_empty() || self.finder.find(fold(text).as_bytes()).is_some()

@@ -4,6 +4,9 @@
 //! decide are read and decoded. Text is compared as a substring after case folding (i;unicode-casemap, RFC 5051, with
 //! an ASCII fast path), over decoded text.
 
+pub mod column;
+#[cfg(test)]
+mod column_tests;
 pub mod fold;
 pub mod program;
 pub mod sort;

@@ -1,10 +1,14 @@
 //! A search key made ready: sets resolved, text decoded and folded.
 
+use std::sync::Arc;
+
 use jiff::civil::Date;
 use thiserror::Error;
 
+use super::column::ColumnKey;
 use super::fold::Needle;
 use crate::mail::scan::{Structure, scan};
+use crate::mail::summary::keeps;
 use crate::mail::{decode, header};
 use crate::mailstore::{EmailId, MessageRecord, ModSeq};
 use crate::syntax::date::header_date;
@@ -102,11 +106,11 @@ pub enum Program {
     /// Less than.
     Smaller(u32),
     /// Field and text.
-    Header(Vec<u8>, Needle),
+    Header(Vec<u8>, Arc<Needle>),
     /// Body text.
-    Body(Needle),
+    Body(Arc<Needle>),
     /// Header or body text.
-    Text(Needle),
+    Text(Arc<Needle>),
 }
 
 impl Program {
@@ -118,7 +122,7 @@ impl Program {
         if charset.is_some_and(|c| !decode::knows_charset(c)) {
             return Err(ProgramError::UnknownCharset);
         }
-        let needle = |text: &[u8]| Needle::new(&decode::charset_text(charset, text));
+        let needle = |text: &[u8]| Arc::new(Needle::new(&decode::charset_text(charset, text)));
         // Depth is bounded by the parser (SearchKey::MAX_DEPTH), so recursion is.
         let again = |k: &SearchKey| Self::new(k, charset, context);
         Ok(match key {
@@ -148,6 +152,76 @@ impl Program {
             SearchKey::Body(text) => Self::Body(needle(text)),
             SearchKey::Text(text) => Self::Text(needle(text)),
         })
+    }
+
+    /// Whether only texts are asked for, so that the index decides nothing beforehand.
+    pub fn asks_for_texts_alone(&self) -> bool {
+        match self {
+            Self::And(keys) => keys.iter().all(Self::asks_for_texts_alone),
+            Self::Or(a, b) => a.asks_for_texts_alone() && b.asks_for_texts_alone(),
+            Self::Not(a) => a.asks_for_texts_alone(),
+            Self::Constant(answer) => *answer,
+            Self::Header(..) => true,
+            Self::Body(n) | Self::Text(n) => !n.is_empty(),
+            _ => false,
+        }
+    }
+
+    /// Whether all that is asked for beside the index is in the fields that summaries keep, so that these judge as the
+    /// message would.
+    pub fn asks_for_kept_fields_alone(&self) -> bool {
+        match self {
+            Self::And(keys) => keys.iter().all(Self::asks_for_kept_fields_alone),
+            Self::Or(a, b) => a.asks_for_kept_fields_alone() && b.asks_for_kept_fields_alone(),
+            Self::Not(a) => a.asks_for_kept_fields_alone(),
+            Self::Header(name, _) => keeps(name),
+            Self::Body(n) | Self::Text(n) => n.is_empty(),
+            // Date is kept.
+            _ => true,
+        }
+    }
+
+    /// The columns in which a key's text is to be looked for; none for keys of other kinds and for those that the index
+    /// answers.
+    fn columns(&self) -> Option<(Vec<ColumnKey>, &Arc<Needle>)> {
+        match self {
+            Self::Header(name, needle) => Some((vec![ColumnKey::field(name)], needle)),
+            Self::Body(needle) if !needle.is_empty() => Some((vec![ColumnKey::Body], needle)),
+            Self::Text(needle) if !needle.is_empty() => {
+                Some((vec![ColumnKey::Header, ColumnKey::Body], needle))
+            }
+            _ => None,
+        }
+    }
+
+    /// What is to be looked for in columns, in the order in which [`Program::settle`] takes the answers.
+    pub fn texts(&self, out: &mut Vec<(Vec<ColumnKey>, Arc<Needle>)>) {
+        match self {
+            Self::And(keys) => keys.iter().for_each(|k| k.texts(out)),
+            Self::Or(a, b) => {
+                a.texts(out);
+                b.texts(out);
+            }
+            Self::Not(a) => a.texts(out),
+            key => out.extend(key.columns().map(|(columns, needle)| (columns, needle.clone()))),
+        }
+    }
+
+    /// The program with the keys of [`Program::texts`] answered, as far as they are, by the UIDs that match.
+    #[must_use]
+    pub fn settle(self, answers: &mut impl Iterator<Item = Option<NumberSet>>) -> Self {
+        match self {
+            Self::And(keys) => Self::And(keys.into_iter().map(|k| k.settle(answers)).collect()),
+            Self::Or(a, b) => {
+                let a = a.settle(answers);
+                Self::Or(Box::new(a), Box::new(b.settle(answers)))
+            }
+            Self::Not(a) => Self::Not(Box::new(a.settle(answers))),
+            key => match key.columns().and_then(|_| answers.next()) {
+                Some(Some(uids)) => Self::Uid(uids),
+                _ => key,
+            },
+        }
     }
 
     /// Judges by the index alone; `None` when the message must be read.
@@ -201,9 +275,10 @@ impl Program {
             Self::Header(name, needle) => header::fields(content.header())
                 .filter(|f| f.is(name))
                 .any(|f| needle.is_empty() || needle.is_in(&decode::header_text(f.value))),
-            Self::Body(needle) => {
+            Self::Body(needle) if !needle.is_empty() => {
                 decode::body_texts(content.message, &content.structure, |text| needle.is_in(text))
             }
+            Self::Text(needle) | Self::Body(needle) if needle.is_empty() => true,
             Self::Text(needle) => {
                 header::fields(content.header()).any(|f| {
                     let name = decode::charset_text(None, f.name);

@@ -1,5 +1,6 @@
 //! What a client has switched on, by ENABLE or by using it (RFC 5161, RFC 7162 section 3.1).
 
+use super::view::write_number;
 use crate::mailstore::Uid;
 use crate::syntax::mailbox_name::NameForm;
 
@@ -26,11 +27,11 @@ impl Enabled {
 
     /// Appends the beginning of a FETCH response, up to where its items stand.
     pub fn write_fetch(self, out: &mut Vec<u8>, number: u32, uid: Uid) {
-        let head = match self.uid_only {
-            false => format!("* {number} FETCH ("),
-            true => format!("* {uid} UIDFETCH ("),
-        };
-        out.extend_from_slice(head.as_bytes());
+        let (n, word): (u32, &[u8]) =
+            if self.uid_only { (uid.0, b" UIDFETCH (") } else { (number, b" FETCH (") };
+        out.extend_from_slice(b"* ");
+        write_number(out, n.into());
+        out.extend_from_slice(word);
     }
 
     /// How names of mailboxes are written.

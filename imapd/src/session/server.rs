@@ -89,9 +89,20 @@ impl Server {
         &self,
         work: impl FnOnce() -> T + Send + 'static,
     ) -> Result<T, crate::mailstore::StoreError> {
-        let _turn = self.cpu.clone().acquire_owned().await;
-        tokio::task::spawn_blocking(work)
-            .await
-            .map_err(|e| crate::mailstore::StoreError::Damaged(format!("computation failed: {e}")))
+        compute(&self.cpu, work).await
     }
+}
+
+/// [`Server::compute`] for what has only its semaphore.
+///
+/// # Errors
+/// When the computation panicked, which is a defect.
+pub(crate) async fn compute<T: Send + 'static>(
+    cpu: &Arc<Semaphore>,
+    work: impl FnOnce() -> T + Send + 'static,
+) -> Result<T, crate::mailstore::StoreError> {
+    let _turn = cpu.clone().acquire_owned().await;
+    tokio::task::spawn_blocking(work)
+        .await
+        .map_err(|e| crate::mailstore::StoreError::Damaged(format!("computation failed: {e}")))
 }

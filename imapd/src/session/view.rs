@@ -276,6 +276,21 @@ impl View {
     }
 }
 
+/// Appends a number.
+pub fn write_number(out: &mut Vec<u8>, mut number: u64) {
+    let mut digits = [0; 20];
+    let mut at = digits.len();
+    loop {
+        at -= 1;
+        digits[at] = b'0' + (number % 10) as u8;
+        number /= 10;
+        if number == 0 {
+            break;
+        }
+    }
+    out.extend_from_slice(&digits[at..]);
+}
+
 /// Appends the flags of a message in parentheses.
 pub fn write_flags(out: &mut Vec<u8>, record: &MessageRecord, state: &State, recent: bool) {
     out.push(b'(');
@@ -308,7 +323,9 @@ pub fn write_flags(out: &mut Vec<u8>, record: &MessageRecord, state: &State, rec
 
 /// Appends the MODSEQ item.
 pub fn write_modseq(out: &mut Vec<u8>, record: &MessageRecord) {
-    out.extend_from_slice(format!("MODSEQ ({})", record.modseq).as_bytes());
+    out.extend_from_slice(b"MODSEQ (");
+    write_number(out, record.modseq.0);
+    out.push(b')');
 }
 
 /// All flags of the mailbox, without parentheses.

@@ -132,15 +132,17 @@ impl Wire {
 
     /// Reads what there is into the framer; waits without a buffer while there is nothing. 0 is the end.
     async fn read(&mut self, framer: &mut Framer) -> io::Result<usize> {
+        // What comes of a literal is taken in few pieces; its memory is accounted for.
+        let room = framer.wants().clamp(READ, LARGE_LITERAL);
         let under_way = framer.under_way();
         let n = match &mut self.deflate {
-            None => self.stream.read(framer.buffer(), under_way).await?,
+            None => self.stream.read(framer.buffer(), under_way, room).await?,
             Some(deflate) => loop {
                 // One piece at a time, so that the framer's limits hold for what was inflated.
                 if deflate.has_more() && deflate.inflate(framer.buffer())? > 0 {
                     return Ok(1);
                 }
-                let n = self.stream.read(&mut deflate.raw, under_way).await?;
+                let n = self.stream.read(&mut deflate.raw, under_way, READ).await?;
                 if n == 0 {
                     break 0;
                 }
@@ -153,12 +155,12 @@ impl Wire {
 }
 
 impl Stream {
-    /// Reads what there is into `buffer`, which is `under_way` when more is expected soon.
-    async fn read(&mut self, buffer: &mut BytesMut, under_way: bool) -> io::Result<usize> {
+    /// Reads what there is into `buffer`, which is `under_way` when more is expected soon, at most `room` octets.
+    async fn read(&mut self, buffer: &mut BytesMut, under_way: bool, room: usize) -> io::Result<usize> {
         match self {
             Self::Plain(s) => loop {
                 s.ready(Interest::READABLE).await?;
-                buffer.reserve(READ);
+                buffer.reserve(room);
                 match s.try_read_buf(buffer) {
                     Ok(n) => return Ok(n),
                     Err(e) if e.kind() == io::ErrorKind::WouldBlock => {
@@ -171,7 +173,7 @@ impl Stream {
             },
             Self::Gone => Err(io::ErrorKind::NotConnected.into()),
             Self::Tls(s) if under_way => {
-                buffer.reserve(READ);
+                buffer.reserve(room);
                 s.read_buf(buffer).await
             }
             Self::Tls(s) => {

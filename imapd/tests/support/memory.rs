@@ -6,9 +6,10 @@ use std::ops::Range;
 use bytes::Bytes;
 use futures::FutureExt;
 use imapd::mailstore::backend::{Answer, SpaceFigures};
+use imapd::mailstore::summaries::image;
 use imapd::mailstore::{
     Backend, Entries, LoadedMailbox, LoadedUser, MailboxRow, MessageRecord, ModSeq, NoteMarks, Op,
-    StoreError, Tombstone, UserHeader,
+    StoreError, SummaryPlace, Tombstone, UserHeader,
 };
 use imapd::syntax::flag::Keyword;
 use imapd::vm::UserId;
@@ -21,6 +22,7 @@ struct Dir {
     keywords: BTreeMap<u32, (u8, Keyword)>,
     tombstones: BTreeMap<u32, Tombstone>,
     floor: Option<ModSeq>,
+    summaries: BTreeMap<u32, (SummaryPlace, Bytes)>,
 }
 
 #[derive(Default, Clone)]
@@ -103,23 +105,43 @@ fn apply(space: &mut Space, op: Op) {
             let old = space.dirs.get_mut(&dir).expect("directory exists").notes.insert(uid.0, octets);
             assert!(old.is_none(), "UID used twice");
         }
-        Op::CopyNote { from_dir, from, to_dir, to } => {
-            let octets = space.dirs[&from_dir].notes[&from.0].clone();
-            space.dirs.get_mut(&to_dir).expect("directory exists").notes.insert(to.0, octets);
-        }
-        Op::RemoveNote { dir, uid } => {
-            space.dirs.get_mut(&dir).expect("directory exists").notes.remove(&uid.0).expect("note exists");
-        }
-        Op::PutRecord { dir, record } => {
-            let records = &mut space.dirs.get_mut(&dir).expect("directory exists").records;
-            if let Some(old) = records.insert(record.slot, record) {
-                assert_eq!(old.uid, record.uid, "slot used twice");
+        Op::CopyNotes { from_dir, to_dir, pairs } => {
+            for (from, to) in pairs {
+                let octets = space.dirs[&from_dir].notes[&from.0].clone();
+                space.dirs.get_mut(&to_dir).expect("directory exists").notes.insert(to.0, octets);
             }
         }
-        Op::DropRecord { dir, slot } => {
+        Op::PutSummary { dir, place, email, summary } => {
             let dir = space.dirs.get_mut(&dir).expect("directory exists");
-            dir.records.remove(&slot);
-            dir.tombstones.remove(&slot);
+            put_summary(dir, place, image(&summary, email).into());
+        }
+        Op::CopySummaries { from_dir, to_dir, pairs } => {
+            for (from, to) in pairs {
+                let (_, image) = space.dirs[&from_dir].summaries[&from.first].clone();
+                put_summary(space.dirs.get_mut(&to_dir).expect("directory exists"), to, image);
+            }
+        }
+        Op::DropSummaries { dir } => {
+            space.dirs.get_mut(&dir).expect("directory exists").summaries.clear();
+        }
+        Op::RemoveNotes { dir, uids } => {
+            let notes = &mut space.dirs.get_mut(&dir).expect("directory exists").notes;
+            uids.iter().for_each(|uid| drop(notes.remove(&uid.0).expect("note exists")));
+        }
+        Op::PutRecords { dir, records: new } => {
+            let records = &mut space.dirs.get_mut(&dir).expect("directory exists").records;
+            for record in new {
+                if let Some(old) = records.insert(record.slot, record) {
+                    assert_eq!(old.uid, record.uid, "slot used twice");
+                }
+            }
+        }
+        Op::DropRecords { dir, slots } => {
+            let dir = space.dirs.get_mut(&dir).expect("directory exists");
+            for slot in slots {
+                dir.records.remove(&slot);
+                dir.tombstones.remove(&slot);
+            }
         }
         Op::PutKeyword { dir, slot, bit, keyword } => {
             space.dirs.get_mut(&dir).expect("directory exists").keywords.insert(slot, (bit, keyword));
@@ -133,6 +155,16 @@ fn apply(space: &mut Space, op: Op) {
             space.dirs.get_mut(&dir).expect("directory exists").floor = Some(floor);
         }
     }
+}
+
+/// Replaces whatever overlaps: places that nobody names are given out again.
+fn put_summary(dir: &mut Dir, place: SummaryPlace, image: Bytes) {
+    for r in dir.records.values().filter(|r| !r.summary.is_none() && r.summary != place) {
+        // Those that lose it in the same work unit get their new record later.
+        assert!(r.summary.end() <= place.first || place.end() <= r.summary.first, "place used twice");
+    }
+    dir.summaries.retain(|_, (p, _)| p.end() <= place.first || place.end() <= p.first);
+    dir.summaries.insert(place.first, (place, image));
 }
 
 fn free(used: impl Iterator<Item = u32> + Clone, first: u32) -> (Vec<u32>, u32) {
@@ -192,6 +224,20 @@ impl Backend for Memory {
         let note = spaces.get(&user).and_then(|s| s.dirs.get(dir)).and_then(|d| d.notes.get(&record.uid.0));
         let cut = note.map(|n| n.slice(octets.start as usize..octets.end as usize));
         self.now(cut.ok_or_else(|| StoreError::Damaged("no note".into())))
+    }
+
+    fn read_summaries<'a>(
+        &'a self,
+        user: UserId,
+        dir: &'a str,
+        places: &'a [SummaryPlace],
+    ) -> Answer<'a, Vec<Bytes>> {
+        let spaces = self.spaces.lock();
+        let dir = spaces.get(&user).and_then(|s| s.dirs.get(dir));
+        let image = |p: &SummaryPlace| {
+            dir.and_then(|d| d.summaries.get(&p.first)).map_or_else(Bytes::new, |(_, image)| image.clone())
+        };
+        self.now(Ok(places.iter().map(image).collect()))
     }
 
     fn commit(&self, user: UserId, ops: Vec<Op>) -> Answer<'_, ()> {

@@ -14,7 +14,7 @@ use dasd::{BLOCK, Dasd, FaultyDasd, LogConfig, VolumeConfig};
 use imapd::mailstore::sfs::SfsBackend;
 use imapd::vm::UserId;
 use jiff::Timestamp;
-use sfs::csl::{CommitOption, Csl, FileId, FileRef, Intent, OpenOptions};
+use sfs::csl::{CommitOption, Csl, EraseScope, FileId, FileRef, Intent, OpenOptions, SfsObject};
 use sfs::pool::{Pool, PoolConfig};
 use sfs::server::FilePoolServer;
 
@@ -29,6 +29,19 @@ fn config() -> PoolConfig {
         background: false,
         ..PoolConfig::default()
     }
+}
+
+/// What happens to the summaries of a mailbox.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Harm {
+    /// Their file is erased.
+    Erased,
+    /// An octet of each is another one.
+    Damaged,
+    /// Each stands where another should.
+    Exchanged,
+    /// They were never made, as before there were any.
+    NeverMade,
 }
 
 /// A file pool server and the IMAP machine.
@@ -78,28 +91,72 @@ impl MailPool {
 
     /// Makes the NOTE INDEX of ALICE's INBOX what format 160 wrote: no tombstones, no EMAILIDs.
     pub async fn former_note_index(&self) {
-        const LRECL: usize = 128;
+        self.change_records("INDEX", 128, |image| {
+            for (i, record) in image.chunks_exact_mut(128).enumerate() {
+                match (i, record[0]) {
+                    (0, _) => {
+                        record[2..].fill(0);
+                        record[2..4].copy_from_slice(&160u16.to_le_bytes());
+                    }
+                    (_, 0xD4) => record[56..64].fill(0),
+                    (_, 0xE3) => record.fill(0),
+                    _ => {}
+                }
+            }
+        })
+        .await;
+    }
+
+    /// Does something to the summaries of ALICE's INBOX, which take one record each.
+    pub async fn harm_summaries(&self, harm: Harm) {
+        match harm {
+            Harm::Erased => {
+                let csl = Csl::for_guest(&guest(&self.cp, "IMAP"));
+                let file = SfsObject::File(note_file("SUMMARY"));
+                let unit = csl.dmsgetwu().unwrap();
+                csl.dmserase(&file, EraseScope::Entire, CommitOption::Commit, unit).await.unwrap();
+                csl.dmsretwu(unit).await.unwrap();
+            }
+            Harm::Damaged => {
+                self.change_records("SUMMARY", 512, |image| {
+                    image.chunks_exact_mut(512).for_each(|record| record[60] ^= 1);
+                })
+                .await;
+            }
+            Harm::Exchanged => self.change_records("SUMMARY", 512, |image| image.rotate_left(512)).await,
+            Harm::NeverMade => {
+                self.change_records("INDEX", 128, |image| {
+                    for record in image.chunks_exact_mut(128).filter(|r| r[0] == 0xD4) {
+                        record[25] = 0;
+                        record[64..].fill(0);
+                    }
+                })
+                .await;
+            }
+        }
+    }
+
+    /// Whether ALICE's INBOX has a file of summaries.
+    pub async fn has_summaries(&self) -> bool {
         let csl = Csl::for_guest(&guest(&self.cp, "IMAP"));
-        let dir = DirName::top(FilePoolId::new("MAIL").unwrap(), user("ALICE")).child("INBOX").unwrap();
-        let id = FileId::new(FileName::new("NOTE").unwrap(), FileType::new("INDEX").unwrap());
-        let file = FileRef { id, dir };
+        let unit = csl.dmsgetwu().unwrap();
+        let opened =
+            csl.dmsopen(&note_file("SUMMARY"), Intent::Read, &OpenOptions::default(), unit).await.is_ok();
+        csl.dmsretwu(unit).await.unwrap();
+        opened
+    }
+
+    /// Changes the records of a file `NOTE` of ALICE's INBOX.
+    async fn change_records(&self, kind: &str, lrecl: usize, change: impl FnOnce(&mut [u8])) {
+        let csl = Csl::for_guest(&guest(&self.cp, "IMAP"));
+        let file = note_file(kind);
         let unit = csl.dmsgetwu().unwrap();
         let opened = csl.dmsopen(&file, Intent::Read, &OpenOptions::default(), unit).await.unwrap();
         let count = opened.status.records;
         let mut image = csl.dmsread(opened.token, count, 1 << 20).await.unwrap().data.to_vec();
         csl.dmscomm(unit).await.unwrap();
-        for (i, record) in image.chunks_exact_mut(LRECL).enumerate() {
-            match (i, record[0]) {
-                (0, _) => {
-                    record[2..].fill(0);
-                    record[2..4].copy_from_slice(&160u16.to_le_bytes());
-                }
-                (_, 0xD4) => record[56..64].fill(0),
-                (_, 0xE3) => record.fill(0),
-                _ => {}
-            }
-        }
-        let options = OpenOptions::fixed(LRECL as u32);
+        change(&mut image);
+        let options = OpenOptions::fixed(lrecl as u32);
         let opened = csl.dmsopen(&file, Intent::Write, &options, unit).await.unwrap();
         csl.dmspoint(opened.token, None, Some(1)).await.unwrap();
         csl.dmswrite(opened.token, count, image.into(), CommitOption::NoCommit).await.unwrap();
@@ -114,6 +171,11 @@ impl MailPool {
         drop(self);
         Self::ipl(dasd)
     }
+}
+
+fn note_file(kind: &str) -> FileRef {
+    let dir = DirName::top(FilePoolId::new("MAIL").unwrap(), user("ALICE")).child("INBOX").unwrap();
+    FileRef { id: FileId::new(FileName::new("NOTE").unwrap(), FileType::new(kind).unwrap()), dir }
 }
 
 fn guest(cp: &Arc<Cp>, name: &str) -> Guest {

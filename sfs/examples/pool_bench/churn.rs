@@ -9,7 +9,7 @@ use sfs::types::{Attributes, Intent};
 use super::open;
 
 /// Files that live at any time.
-const FILES: u64 = 2_000;
+const FILES: u64 = 10_000;
 /// Octets of each.
 const LENGTH: usize = 40 << 10;
 

@@ -1,6 +1,6 @@
 //! DMSENUSR - Enroll User: gives users file spaces. For administrators.
 
-use super::{CommitOption, Csl, CslError, ReasonCode, SpaceStatus, WorkUnitId};
+use super::{CommitOption, Csl, CslError, ReasonCode, SpaceStatus, StorageGroup, WorkUnitId};
 use crate::server::protocol::{Answer, Call};
 use cp::name::{FilePoolId, UserId};
 
@@ -19,9 +19,23 @@ impl Csl {
         filepoolid: FilePoolId,
         blocks: u64,
     ) -> Result<(), CslError> {
+        self.dmsenusr_in(userids, filepoolid, blocks, StorageGroup::FIRST).await
+    }
+
+    /// [`Self::dmsenusr`] in a storage group other than 2.
+    ///
+    /// # Errors
+    /// As [`Self::dmsenusr`], and `GroupUnknown`, `Disabled`.
+    pub async fn dmsenusr_in(
+        &self,
+        userids: &[UserId],
+        filepoolid: FilePoolId,
+        blocks: u64,
+        group: StorageGroup,
+    ) -> Result<(), CslError> {
         // A work unit of its own: enrolment commits, and must not commit what the caller has pending.
         let unit = self.dmsgetwu()?;
-        let call = Call::Enroll { users: userids.to_vec(), blocks };
+        let call = Call::Enroll { users: userids.to_vec(), blocks, group };
         let done = self.do_call(filepoolid, unit, CommitOption::Commit, call).await;
         let returned = self.dmsretwu(unit).await;
         done?;

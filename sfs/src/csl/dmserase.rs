@@ -1,6 +1,8 @@
 //! DMSERASE - Erase: a file, a directory, or only a file's data.
 
-use super::{CommitInfo, CommitOption, Csl, CslError, ReasonCode, SfsObject, WorkUnitId};
+use cp::name::DirName;
+
+use super::{CommitInfo, CommitOption, Csl, CslError, FileId, ReasonCode, SfsObject, WorkUnitId};
 use crate::server::protocol::Call;
 
 /// ENTIRE or DATAONLY.
@@ -34,5 +36,22 @@ impl Csl {
             (SfsObject::Directory(_), EraseScope::DataOnly) => return Err(ReasonCode::WrongIntent.into()),
         };
         self.do_call(object.pool(), workunitid, commit, call).await
+    }
+
+    /// DMSERASE of many base files of one directory in one call. Ours: the original has one name a call.
+    ///
+    /// # Errors
+    /// Those of DMSERASE; nothing is erased then, unless more than [`super::MAX_NAMES`] were named.
+    pub async fn dmserase_files(
+        &self,
+        dir: &DirName,
+        ids: &[FileId],
+        workunitid: WorkUnitId,
+    ) -> Result<(), CslError> {
+        for ids in ids.chunks(super::MAX_NAMES) {
+            let call = Call::EraseFiles { dir: dir.clone(), ids: ids.to_vec() };
+            self.do_call(dir.pool, workunitid, CommitOption::NoCommit, call).await?;
+        }
+        Ok(())
     }
 }

@@ -1,6 +1,8 @@
 //! DMSFILEC - File Copy: within a file pool, without moving the data.
 
-use super::{CommitInfo, CommitOption, Csl, CslError, FileRef, ReasonCode, WorkUnitId};
+use cp::name::DirName;
+
+use super::{CommitInfo, CommitOption, Csl, CslError, FileId, FileRef, ReasonCode, WorkUnitId};
 use crate::server::protocol::Call;
 
 impl Csl {
@@ -23,5 +25,28 @@ impl Csl {
         }
         let call = Call::CopyFile { source: source.clone(), target: target.clone(), replace };
         self.do_call(source.dir.pool, workunitid, commit, call).await
+    }
+
+    /// DMSFILEC of many files of one directory to free names of another, in one call: pairs of source and target. Ours: the
+    /// original has one pair a call.
+    ///
+    /// # Errors
+    /// Those of DMSFILEC, and `FileNotFound` for an alias; nothing is copied then, unless more than [`super::MAX_NAMES`] were
+    /// named.
+    pub async fn dmsfilec_files(
+        &self,
+        from: &DirName,
+        to: &DirName,
+        pairs: &[(FileId, FileId)],
+        workunitid: WorkUnitId,
+    ) -> Result<(), CslError> {
+        if from.pool != to.pool {
+            return Err(ReasonCode::DifferentSpace.into());
+        }
+        for pairs in pairs.chunks(super::MAX_NAMES) {
+            let call = Call::CopyFiles { from: from.clone(), to: to.clone(), pairs: pairs.to_vec() };
+            self.do_call(from.pool, workunitid, CommitOption::NoCommit, call).await?;
+        }
+        Ok(())
     }
 }

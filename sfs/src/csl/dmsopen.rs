@@ -4,6 +4,7 @@ use super::{Attributes, Csl, CslError, FileRef, FileStatus, Intent, Token, WorkU
 use crate::csl::CommitOption;
 use crate::reason::ReasonCode;
 use crate::server::protocol::{Answer, Call};
+pub use crate::types::DateReference;
 
 /// Options of DMSOPEN and DMSOPDBK.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -12,11 +13,13 @@ pub struct OpenOptions {
     pub attributes: Attributes,
     /// ALLOWEMPTY: keep the file when it is closed without a record.
     pub allow_empty: bool,
+    /// NEWDATEREF or OLDDATEREF.
+    pub dates: DateReference,
 }
 
 impl Default for OpenOptions {
     fn default() -> Self {
-        Self { attributes: Attributes::variable(), allow_empty: false }
+        Self { attributes: Attributes::variable(), allow_empty: false, dates: DateReference::New }
     }
 }
 
@@ -35,6 +38,12 @@ impl OpenOptions {
     #[must_use]
     pub fn allow_empty(self) -> Self {
         Self { allow_empty: true, ..self }
+    }
+
+    /// With OLDDATEREF: the open does not count as a reference of the file.
+    #[must_use]
+    pub fn old_dateref(self) -> Self {
+        Self { dates: DateReference::Old, ..self }
     }
 }
 
@@ -62,8 +71,8 @@ impl Csl {
         options: &OpenOptions,
         workunitid: WorkUnitId,
     ) -> Result<OpenedFile, CslError> {
-        let OpenOptions { attributes, allow_empty } = *options;
-        let call = Call::Open { file: fileid.clone(), intent, attributes, allow_empty };
+        let OpenOptions { attributes, allow_empty, dates } = *options;
+        let call = Call::Open { file: fileid.clone(), intent, attributes, allow_empty, dates };
         let pool = fileid.dir.pool;
         // Fixed here, since the default may change before the answer comes.
         let unit = self.inner.units.lock().resolve(workunitid)?;

@@ -34,6 +34,7 @@ impl Csl {
             if let Err(error) = purge {
                 tracing::debug!(%pool, %error, "purge of work units");
             }
+            *self.inner.last_link.lock() = None;
             if let Some((link, _)) = self.inner.links.lock().await.remove(&pool) {
                 link.sever();
             }

@@ -7,6 +7,7 @@
 //!
 //! A work unit may change several pools; its commit is all-or-nothing over them (see `dmscomm`).
 
+mod access;
 mod dmscattr;
 mod dmscheck;
 mod dmscldbk;
@@ -21,6 +22,10 @@ mod dmscrob;
 mod dmsdeloc;
 mod dmsdeusr;
 mod dmsdirat;
+mod dmsdisfs;
+mod dmsdissg;
+mod dmsenafs;
+mod dmsenasg;
 mod dmsenusr;
 mod dmserase;
 mod dmsexidi;
@@ -28,10 +33,13 @@ mod dmsexifi;
 mod dmsexist;
 mod dmsfilec;
 mod dmsgetda;
+mod dmsgetdd;
+mod dmsgetdf;
 mod dmsgetdi;
 mod dmsgetdk;
 mod dmsgetdl;
 mod dmsgetdt;
+mod dmsgetdx;
 mod dmsgetwu;
 mod dmsgrant;
 mod dmsopdbk;
@@ -46,6 +54,7 @@ mod dmsqlima;
 mod dmsqlimu;
 mod dmsqobj;
 mod dmsqsfsl;
+mod dmsqusg;
 mod dmsrddbk;
 mod dmsread;
 mod dmsreloc;
@@ -57,6 +66,7 @@ mod dmstrunc;
 mod dmsvaldt;
 mod dmswrite;
 mod link;
+mod namedef;
 pub mod table;
 mod units;
 mod wuerror;
@@ -74,23 +84,30 @@ pub use crate::pool::{FileChanges, ReadOut};
 pub use crate::reason::{ReasonCode, ReturnCode};
 pub use crate::server::{Conflict, DirRecord};
 pub use crate::types::{
-    Attributes, DirControl, DirStatus, EntryType, FileId, FileStatus, Grantee, Intent, LockDuration,
-    LockInfo, LockType, ModeNumber, RecordFormat, Rights, SpaceStatus, Stamp,
+    Attributes, DirControl, DirStatus, DisableInfo, DisableMode, EntryType, FileId, FileStatus, Grantee,
+    GroupStatus, Intent, LockDuration, LockInfo, LockType, Minidisk, ModeNumber, PoolPart, RecordFormat,
+    Rights, SpaceStatus, Stamp, StorageGroup,
 };
 pub use dmscheck::{CheckWait, Checked, PendingRequest, RequestId};
 pub use dmsclose::Closed;
 pub use dmsenusr::Enrolled;
 pub use dmserase::EraseScope;
 pub use dmsexist::Existing;
+pub use dmsgetdf::FileRecord;
 pub use dmsgetdl::AliasRecord;
 pub use dmsopdir::DirIntent;
-pub use dmsopen::{OpenOptions, OpenedFile};
+pub use dmsopen::{DateReference, OpenOptions, OpenedFile};
+pub use dmsqusg::StorageGroups;
 pub use link::{GuestConnector, PoolConnector, PoolLink};
+pub use namedef::{MAX_NAMEDEF_LENGTH, MAX_NAMEDEFS, Namedef};
 pub use units::WorkUnitId;
 pub use wuerror::{FPERROR_LENGTH, FpError, MAX_WARNINGS, WUERROR_PREFIX, WuError, dmswuerr, encode_wuerror};
 
 use crate::server::protocol::{Answer, Call, Failure, Reply, Request};
 use units::Units;
+
+/// Names in one message to the server when a call names many: far below what a control buffer holds.
+pub const MAX_NAMES: usize = 4096;
 
 /// COMMIT or NOCOMMIT: whether the routine commits the work unit once it has done its work.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
@@ -173,6 +190,7 @@ struct Settings {
     filewait: bool,
     default_pool: Option<FilePoolId>,
     default_space: UserId,
+    namedefs: std::collections::BTreeMap<String, Namedef>,
 }
 
 /// A connection with its number.
@@ -182,10 +200,13 @@ struct Inner {
     user: UserId,
     connector: Arc<dyn PoolConnector>,
     links: tokio::sync::Mutex<HashMap<FilePoolId, Connection>>,
+    /// The connection used last: nearly every call goes to the same pool.
+    last_link: Mutex<Option<(FilePoolId, Connection)>>,
     next_connection: std::sync::atomic::AtomicU64,
     units: Mutex<Units>,
     settings: Mutex<Settings>,
     directories: Mutex<dmsgetdi::Buffers>,
+    opened_directories: Mutex<HashMap<Token, dmsopdir::OpenedDirectory>>,
     next_request: std::sync::atomic::AtomicU32,
 }
 
@@ -204,16 +225,23 @@ impl std::fmt::Debug for Csl {
 impl Csl {
     /// For the user `user`, whose connections `connector` makes.
     pub fn new(user: UserId, connector: Arc<dyn PoolConnector>) -> Self {
-        let settings = Settings { filewait: false, default_pool: None, default_space: user };
+        let settings = Settings {
+            filewait: false,
+            default_pool: None,
+            default_space: user,
+            namedefs: Default::default(),
+        };
         Self {
             inner: Arc::new(Inner {
                 user,
                 connector,
                 links: tokio::sync::Mutex::default(),
+                last_link: Mutex::default(),
                 next_connection: std::sync::atomic::AtomicU64::new(1),
                 units: Mutex::new(Units::new()),
                 settings: Mutex::new(settings),
                 directories: Mutex::default(),
+                opened_directories: Mutex::default(),
                 next_request: std::sync::atomic::AtomicU32::new(2),
             }),
         }
@@ -254,19 +282,35 @@ impl Csl {
         self.inner.settings.lock().default_space
     }
 
-    /// Parses a directory name, completing it from the defaults.
+    /// Parses a directory name, completing it from the defaults, or takes a namedef's directory.
     ///
     /// # Errors
     /// [`ReasonCode::NameInvalid`].
     pub fn dirname(&self, text: &str) -> Result<DirName, CslError> {
+        if let Some(dir) = self.namedef_directory(text.trim()) {
+            return Ok(dir);
+        }
         Ok(DirName::parse(text, self.default_pool(), self.default_space())?)
     }
 
-    /// Parses `fn ft dirname`, completing it from the defaults.
+    /// Parses `fn ft dirname`, completing it from the defaults; a namedef may stand for `fn ft` and another for the directory.
     ///
     /// # Errors
     /// [`ReasonCode::NameInvalid`].
     pub fn fileid(&self, text: &str) -> Result<FileRef, CslError> {
+        match text.split_ascii_whitespace().collect::<Vec<_>>()[..] {
+            [file, dir] => {
+                let id = self.namedef_file(file).ok_or(ReasonCode::NameInvalid)?;
+                return Ok(FileRef::new(id, self.dirname(dir)?));
+            }
+            [name, kind, dir] => {
+                if let Some(dir) = self.namedef_directory(dir) {
+                    let (name, kind) = (cp::name::FileName::new(name)?, cp::name::FileType::new(kind)?);
+                    return Ok(FileRef::new(FileId { name, kind }, dir));
+                }
+            }
+            _ => {}
+        }
         Ok(FileRef::parse(text, self.default_pool(), self.default_space())?)
     }
 
@@ -278,14 +322,23 @@ impl Csl {
     }
 
     async fn link(&self, pool: FilePoolId) -> Result<Connection, ReasonCode> {
-        let mut links = self.inner.links.lock().await;
-        if let Some(connection) = links.get(&pool).filter(|(link, _)| !link.is_severed()) {
-            return Ok(connection.clone());
+        let last = self.inner.last_link.lock().clone();
+        if let Some((_, connection)) = last.filter(|(p, (link, _))| *p == pool && !link.is_severed()) {
+            return Ok(connection);
         }
-        let link = self.inner.connector.connect(pool).await?;
-        let number = self.inner.next_connection.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
-        links.insert(pool, (link.clone(), number));
-        Ok((link, number))
+        let mut links = self.inner.links.lock().await;
+        let known = links.get(&pool).filter(|(link, _)| !link.is_severed()).cloned();
+        let connection = match known {
+            Some(connection) => connection,
+            None => {
+                let link = self.inner.connector.connect(pool).await?;
+                let number = self.inner.next_connection.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+                links.insert(pool, (link.clone(), number));
+                (link, number)
+            }
+        };
+        *self.inner.last_link.lock() = Some((pool, connection.clone()));
+        Ok(connection)
     }
 
     /// Sends one call to a pool's server on behalf of a work unit.

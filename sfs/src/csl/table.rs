@@ -119,17 +119,25 @@ routines! {
     DMSDELOC Ours (object fileid In) [userid c8 In, workunitid int In, wuerror buffer Out];
     DMSDEUSR Ours (userid c8 In, filepoolid c8 In) [wuerror buffer Out];
     DMSDIRAT Ours (dirname dirname In, options options In) [workunitid int In, wuerror buffer Out];
-    DMSENUSR Ours (userids buffer In, filepoolid c8 In, blocks int In) [wuerror buffer Out];
+    DMSDISFS Ours (userid c8 In, filepoolid c8 In, options options In) [wuerror buffer Out];
+    DMSDISSG Ours (storage_group int In, filepoolid c8 In, options options In) [wuerror buffer Out];
+    DMSENAFS Ours (userid c8 In, filepoolid c8 In) [wuerror buffer Out];
+    DMSENASG Ours (storage_group int In, filepoolid c8 In) [wuerror buffer Out];
+    DMSENUSR Ours (userids buffer In, filepoolid c8 In, blocks int In) [storage_group int In, wuerror buffer Out];
     DMSERASE Exact (fileid fileid In, options options In) [workunitid int In, wuerror buffer Out, requestid int InOut];
     DMSEXIDI Ours (dirname dirname In) [workunitid int In, wuerror buffer Out];
     DMSEXIFI Exact (fileid fileid In, options options In) [workunitid int In, wuerror buffer Out];
     DMSEXIST Ours (object fileid In) [workunitid int In, wuerror buffer Out];
     DMSFILEC Ours (source fileid In, target fileid In, options options In) [workunitid int In, wuerror buffer Out];
     DMSGETDA Ours (token c8 In, dirname dirname Out) [dir_attr c1 Out, wuerror buffer Out];
+    DMSGETDD Ours (token c8 In, dirname dirname Out) [dir_attr c1 Out, wuerror buffer Out, requestid int InOut];
+    DMSGETDF Exact (token c8 In, fileid c16 Out, fm_no c1 Out)
+        [rd_auth c1 Out, wr_auth c1 Out, extern_protect c1 Out, status c1 Out, recform c1 Out, rec_len int Out, num_blks int Out, num_recs int Out, date c10 Out, time c8 Out, owner_userid c8 Out, wuerror buffer Out, dir_attr c1 Out, migrated c1 Out, unique_id c16 Out, out_fm c1 Out, requestid int InOut, date_format options In];
     DMSGETDI Ours (token c8 In, buffer buffer Out) [wuerror buffer Out, requestid int InOut];
     DMSGETDK Ours (token c8 In, userid c8 Out, kind c1 Out, duration c1 Out) [wuerror buffer Out];
     DMSGETDL Ours (token c8 In, fileid c16 Out, status c1 Out, base fileid Out) [wuerror buffer Out];
     DMSGETDT Ours (token c8 In, userid c8 Out, authority int Out) [wuerror buffer Out];
+    DMSGETDX Ours (token c8 In, fileid c16 Out, create_date c10 Out, create_time c8 Out, date_ref c10 Out) [recover c1 Out, overwrite c1 Out, wuerror buffer Out, requestid int InOut];
     DMSGETWU Exact (workunitid int Out) [];
     DMSGRANT Ours (object fileid In, userids buffer In, options options In) [workunitid int In, wuerror buffer Out, requestid int InOut];
     DMSOPDBK Exact (fileid fileid In, options options In, token c8 Out)
@@ -147,6 +155,7 @@ routines! {
     DMSQLIMU Ours (userid c8 In, filepoolid c8 In, limit int Out, used int Out, threshold int Out) [wuerror buffer Out];
     DMSQOBJ Ours (fileid fileid In, data buffer Out) [workunitid int In, wuerror buffer Out];
     DMSQSFSL Exact (filepoolid buffer In, server_level int Out) [wuerror buffer Out];
+    DMSQUSG Ours (filepoolid c8 In, storage_group int In, buffer buffer Out) [wuerror buffer Out];
     DMSRDDBK Ours (token c8 In, block int In, buffer buffer Out) [wuerror buffer Out, requestid int InOut];
     DMSREAD Ours (token c8 In, num_recs int InOut, rec_len int In, buffer buffer Out, bytes_read int Out) [wuerror buffer Out, requestid int InOut];
     DMSRELOC Ours (object fileid In, dirname dirname In, options options In) [workunitid int In, wuerror buffer Out];

@@ -21,12 +21,14 @@ use super::catalog::{
     SpaceRec, Storage, named_key, record_key,
 };
 use super::error::PoolError;
+use super::group::{GroupCharge, Groups};
 use super::lock::LockSet;
 use super::op::Op;
 use super::row;
 use super::snapshot::Snapshot;
 use super::store::Store;
 use super::writers::Writing;
+use crate::types::StorageGroup;
 
 /// A commit on its way through the log.
 #[derive(Debug)]
@@ -45,6 +47,8 @@ pub(crate) struct Commit {
     pub(crate) locks: Option<LockSet>,
     /// Keeps the volume segments it has written to.
     pub(crate) writing: Option<Writing>,
+    /// What it adds to storage groups; found out when it is admitted.
+    pub(crate) groups: GroupCharge,
 }
 
 /// What a commit that went through has to say.
@@ -66,6 +70,7 @@ struct Figures {
     limit: u64,
     used: u64,
     threshold: u8,
+    group: StorageGroup,
 }
 
 /// Octets of living bodies by storage and segment.
@@ -80,6 +85,8 @@ pub(crate) struct Applier {
     pub(crate) rule: CheckpointRule,
     reserve: Arc<Reserve>,
     spaces: HashMap<String, Figures>,
+    /// Read with the first commit.
+    groups: Option<Groups>,
     live: Live,
     changed: HashSet<(Storage, u64)>,
     applied: LogAddr,
@@ -119,6 +126,7 @@ impl Applier {
             rule,
             reserve,
             spaces: HashMap::new(),
+            groups: None,
             live,
             changed: HashSet::new(),
             applied,
@@ -134,13 +142,29 @@ impl Applier {
             return Some(*figures);
         }
         let rec = self.snapshot.load().space(name).ok().flatten()?;
-        let figures = Figures { limit: rec.limit, used: rec.used, threshold: rec.threshold };
+        let figures =
+            Figures { limit: rec.limit, used: rec.used, threshold: rec.threshold, group: rec.group };
         self.spaces.insert(name.to_owned(), figures);
         Some(figures)
     }
 
-    /// Adds the charges of a commit, or refuses it if a file space would pass its limit.
-    fn charge(&mut self, commit: &Commit) -> Result<(), PoolError> {
+    /// Figures of the storage groups.
+    pub(crate) fn groups(&mut self) -> Result<&mut Groups, PoolError> {
+        let groups = match self.groups.take() {
+            Some(groups) => groups,
+            None => Groups::load(&self.snapshot.load())?,
+        };
+        Ok(self.groups.insert(groups))
+    }
+
+    /// Blocks of the catalog's disk.
+    pub(crate) fn catalog_blocks(&self) -> Result<u64, PoolError> {
+        let len = self.reserve.catalog_len(super::CATALOG);
+        len.map(|len| len.div_ceil(crate::types::BLOCK)).map_err(|e| PoolError::Damaged(e.to_string().into()))
+    }
+
+    /// Adds the charges of a commit, or refuses it if a file space would pass its limit, or a storage group its size.
+    fn charge(&mut self, commit: &mut Commit) -> Result<(), PoolError> {
         for (name, delta) in &commit.charges {
             let Some(figures) = self.figures(name) else { continue };
             let after = figures.used.saturating_add_signed(*delta);
@@ -149,6 +173,10 @@ impl Applier {
                 return Err(PoolError::SpaceLimit);
             }
         }
+        let charge =
+            GroupCharge::of(&commit.charges, &commit.ops, |name| self.figures(name).map(|f| f.group));
+        self.groups()?.take(&charge)?;
+        commit.groups = charge;
         self.add_charges(commit, 1);
         Ok(())
     }
@@ -229,6 +257,12 @@ impl Applier {
                 _ => {}
             }
         }
+    }
+
+    fn count_groups(&mut self, batch: &[(LogAddr, Commit)]) -> Result<(), PoolError> {
+        let snapshot = self.snapshot.load_full();
+        let Some(groups) = &mut self.groups else { return Ok(()) };
+        batch.iter().try_for_each(|(_, commit)| groups.applied(&commit.groups, &commit.ops, &snapshot))
     }
 
     /// Makes everything applied so far durable in the catalog.
@@ -325,6 +359,9 @@ impl LogOwner for Applier {
             let why: Arc<str> = error.to_string().into();
             return batch.iter().map(|_| Err(PoolError::Offline(why.clone()))).collect();
         }
+        if let Err(error) = self.count_groups(&batch) {
+            self.fail(&error);
+        }
         let outcomes = batch.iter().map(|(_, c)| Ok(self.committed(c))).collect();
         drop(batch); // releases the locks, now that what they protected is visible
         outcomes
@@ -333,6 +370,9 @@ impl LogOwner for Applier {
     fn withdrawn(&mut self, entries: Vec<Commit>, _why: &LogError) {
         for commit in &entries {
             self.add_charges(commit, -1);
+            if let Some(groups) = &mut self.groups {
+                groups.give_back(&commit.groups);
+            }
         }
     }
 

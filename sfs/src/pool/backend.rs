@@ -39,6 +39,11 @@ impl Reserve {
         self.low.load(Ordering::Relaxed)
     }
 
+    /// Length in octets of the disk `name` beside the reserve.
+    pub(crate) fn catalog_len(&self, name: &str) -> io::Result<u64> {
+        self.dasd.open(name)?.len()
+    }
+
     /// Makes the reserve anew; true when it is whole.
     pub(crate) fn restore(&self) -> bool {
         if !self.is_low() {

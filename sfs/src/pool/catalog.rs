@@ -17,7 +17,7 @@
 use redb::TableDefinition;
 
 use super::codec::{Malformed, Reader, Writer};
-use crate::types::{EntryType, FileId, FileStatus, ModeNumber, RecordFormat, Stamp};
+use crate::types::{EntryType, FileId, FileStatus, ModeNumber, RecordFormat, Stamp, StorageGroup};
 
 pub(crate) const META: TableDefinition<'static, &str, u64> = TableDefinition::new("meta");
 pub(crate) const SPACE: TableDefinition<'static, &str, &[u8]> = TableDefinition::new("space");
@@ -37,10 +37,12 @@ pub(crate) const META_REDO: &str = "redo";
 /// `meta`: the next number for a directory, file or body.
 pub(crate) const META_NEXT: &str = "next";
 /// Version of the catalog that this program writes.
-pub(crate) const CATALOG_VERSION: u64 = 2;
+pub(crate) const CATALOG_VERSION: u64 = 3;
 const RECORD_VERSION: u8 = 1;
 /// Version of file records: 2 brought object number, date of reference, RECOVER and INPLACE.
 const FILE_VERSION: u8 = 2;
+/// Version of file space records: 2 brought the storage group.
+const SPACE_VERSION: u8 = 2;
 
 /// Octets covered by one checksum of a body: a partial read verifies at most this much more than it returns.
 pub(crate) const CRC_CHUNK: usize = 64 << 10;
@@ -137,32 +139,41 @@ pub(crate) struct SpaceRec {
     pub(crate) created: Stamp,
     /// Free text: the label of a minidisk.
     pub(crate) label: String,
+    pub(crate) group: StorageGroup,
 }
 
 impl SpaceRec {
     pub(crate) fn encode(&self) -> Vec<u8> {
         let mut w = Writer::default();
-        w.u8(RECORD_VERSION);
+        w.u8(SPACE_VERSION);
         w.u64(self.top.0);
         w.u64(self.limit);
         w.u64(self.used);
         w.u8(self.threshold);
         w.i64(self.created.0);
         w.bytes(self.label.as_bytes());
+        w.raw(&self.group.get().to_le_bytes());
         w.out
     }
 
     pub(crate) fn decode(bytes: &[u8]) -> Result<Self, Malformed> {
         let mut r = Reader::new("file space record", bytes);
-        check_version(&mut r)?;
-        let rec = Self {
+        let version = r.u8()?;
+        if !(RECORD_VERSION..=SPACE_VERSION).contains(&version) {
+            return Err(r.malformed());
+        }
+        let mut rec = Self {
             top: DirId(r.u64()?),
             limit: r.u64()?,
             used: r.u64()?,
             threshold: r.u8()?,
             created: Stamp(r.i64()?),
             label: String::from_utf8(r.bytes()?.to_vec()).map_err(|_| r.malformed())?,
+            group: StorageGroup::FIRST,
         };
+        if version >= SPACE_VERSION {
+            rec.group = StorageGroup::new(u16::from_le_bytes(r.array()?)).ok_or(r.malformed())?;
+        }
         r.end()?;
         Ok(rec)
     }
@@ -381,7 +392,8 @@ mod tests {
 
         #[test]
         fn records_read_back(a: u64, b: u64, n: u32, len in 0u32..300_000, stamp: i64, keyed: bool, label in "[A-Z0-9]{0,6}") {
-            let space = SpaceRec { top: DirId(a), limit: b, used: a, threshold: 90, created: Stamp(stamp), label };
+            let space = SpaceRec { top: DirId(a), limit: b, used: a, threshold: 90, created: Stamp(stamp), label,
+                group: StorageGroup::new(keyed as u16 + 2).unwrap() };
             prop_assert_eq!(SpaceRec::decode(&space.encode()).unwrap(), space);
             let file = FileRec {
                 file: FileNo(a), object: ObjectNo(b), recover: keyed, in_place: !keyed, referenced: Stamp(stamp),

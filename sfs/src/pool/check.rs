@@ -60,8 +60,12 @@ impl Pool {
             refs: HashMap::new(),
             seen: HashSet::new(),
         };
+        let groups: HashSet<_> = super::group::minidisks(&snapshot)?.iter().map(|m| m.group).collect();
         for (name, rec) in snapshot.spaces()? {
             walk.found.spaces += 1;
+            if !groups.contains(&rec.group) {
+                walk.found.problem(|| format!("{name}: storage group {} has no minidisk", rec.group));
+            }
             let blocks = walk.directory(&name, rec.top)?;
             if blocks != rec.used {
                 let used = rec.used;

@@ -14,14 +14,17 @@ use dasd::LogError;
 use super::Inner;
 use super::apply::{Commit, Committed};
 use super::catalog::{BodyId, BodyRec, DirId, FileNo, FileRec, ObjectNo, Slice, Storage, checksums};
-use super::draft::{Content, Keyed, Overlay};
+use super::draft::{Content, FileChange, Keyed, Overlay};
 use super::error::PoolError;
+use super::group::GroupCharge;
 use super::image::{Image, Source};
 use super::lock::LockSet;
 use super::op::{self, Op, OpExtent};
 use super::row;
+use super::spill::SPILL_AT;
 use super::store::Store;
 use super::unit::WorkUnit;
+use super::writers::Writing;
 use crate::types::{Grantee, Rights};
 
 /// Largest body that rides in the log entry, in octets. Beyond it, writing by the unit itself is faster than sharing the log
@@ -46,6 +49,8 @@ pub(super) struct Plan {
     pub(super) gone: Vec<u64>,
     /// Files that are new objects, with their directories.
     fresh: Vec<(DirId, ObjectNo)>,
+    /// Keeps what was spilled.
+    pub(super) writing: Option<Writing>,
 }
 
 impl WorkUnit {
@@ -79,7 +84,7 @@ impl WorkUnit {
             }
             let mut state = self.state.lock();
             let fresh = self.inner.new_locks();
-            state.pending = 0;
+            (state.pending, state.memory, state.spill_at) = (0, 0, SPILL_AT);
             if state.overlay.is_empty() {
                 state.locks = fresh;
                 return Ok(None);
@@ -100,10 +105,7 @@ impl WorkUnit {
                 return;
             }
             let overlay = &mut state.overlay;
-            overlay.files.retain(|_, change| {
-                let was = change.base.as_ref().is_some_and(|b| !b.recover);
-                was && change.now.as_ref().is_some_and(|d| !d.rec.recover)
-            });
+            overlay.files.retain(|_, change| change.outlives_rollback());
             let keep = !overlay.files.is_empty();
             if keep {
                 overlay.spaces.clear();
@@ -120,6 +122,12 @@ impl WorkUnit {
         self.rollback();
     }
 
+    /// Whether something is pending that [`Self::rollback_recoverable`] would keep.
+    pub fn outlives_rollback(&self) -> bool {
+        let state = self.state.lock();
+        !state.busy && state.overlay.files.values().any(FileChange::outlives_rollback)
+    }
+
     /// Forgets all changes, closes all files, and ends the unit's locks. Never fails.
     pub fn rollback(&self) {
         let mut state = self.state.lock();
@@ -129,13 +137,13 @@ impl WorkUnit {
         }
         state.overlay = Overlay::default();
         state.files.clear();
-        state.pending = 0;
+        (state.pending, state.memory, state.spill_at) = (0, 0, SPILL_AT);
         state.locks = self.inner.new_locks();
     }
 }
 
 /// Makes the unit usable again, also when the commit is abandoned half way.
-pub(super) struct Free<'a>(&'a WorkUnit);
+pub(super) struct Free<'a>(pub(super) &'a WorkUnit);
 
 impl Drop for Free<'_> {
     fn drop(&mut self) {
@@ -196,10 +204,17 @@ pub(super) fn plan(inner: &Inner, overlay: Overlay) -> Result<Plan, PoolError> {
             None => {}
         }
         if delta != 0 {
-            *plan.charges.entry(change.space.to_string()).or_default() += delta;
+            match plan.charges.get_mut(&*change.space) {
+                Some(charge) => *charge += delta,
+                None => drop(plan.charges.insert(change.space.to_string(), delta)),
+            }
         }
     }
     plan_grants(inner, &mut plan)?;
+    if let Some(spilled) = overlay.spilled {
+        plan.ops.extend(spilled.ops(|id| plan.refs.get(&id).is_some_and(|refs| *refs > 0)));
+        plan.writing = Some(spilled.writing);
+    }
     plan.ops.extend(overlay.drops.into_iter().map(|prefix| Op::DropRows { prefix }));
     plan.ops.extend(overlay.rows.into_iter().map(|(key, value)| Op::Row { key, value }));
     plan.gone = overlay.gone;
@@ -285,19 +300,23 @@ fn plan_image(inner: &Inner, plan: &mut Plan, image: &Image) -> Vec<Slice> {
                     _ => slices.push(Slice { body: body.id, offset: *offset, len: len as u32 }),
                 }
             }
-            Source::Fresh(buf) => {
-                let small = buf.len() <= MAX_INLINE_BODY;
-                for data in buf.chunks(body_piece(inner)) {
-                    let body = plan_body(inner, plan, Bytes::copy_from_slice(data), small);
-                    slices.push(Slice { body, offset: 0, len: data.len() as u32 });
-                }
-            }
+            Source::Fresh(buf) => plan_fresh(inner, plan, buf, &mut slices),
+            Source::Frozen(data) => plan_fresh(inner, plan, data, &mut slices),
         }
     }
     for slice in &slices {
         *plan.refs.entry(slice.body).or_default() += 1;
     }
     slices
+}
+
+/// Octets that are stored with this commit.
+fn plan_fresh(inner: &Inner, plan: &mut Plan, octets: &[u8], slices: &mut Vec<Slice>) {
+    let small = octets.len() <= MAX_INLINE_BODY;
+    for data in octets.chunks(body_piece(inner)) {
+        let body = plan_body(inner, plan, Bytes::copy_from_slice(data), small);
+        slices.push(Slice { body, offset: 0, len: data.len() as u32 });
+    }
 }
 
 fn plan_body(inner: &Inner, plan: &mut Plan, data: Bytes, small: bool) -> BodyId {
@@ -317,7 +336,7 @@ fn plan_body(inner: &Inner, plan: &mut Plan, data: Bytes, small: bool) -> BodyId
 }
 
 /// Length of the bodies that a longer stretch is cut into, on this pool's volume.
-fn body_piece(inner: &Inner) -> usize {
+pub(super) fn body_piece(inner: &Inner) -> usize {
     BODY_PIECE.min(inner.store.volume.max_extent() as usize)
 }
 
@@ -326,9 +345,10 @@ fn inline_total(inner: &Inner) -> usize {
 }
 
 /// Writes what goes to the volume and builds the log entry.
-async fn finish(inner: &Arc<Inner>, mut plan: Plan, locks: LockSet) -> Result<Commit, PoolError> {
+pub(super) async fn finish(inner: &Arc<Inner>, mut plan: Plan, locks: LockSet) -> Result<Commit, PoolError> {
     let charges = std::mem::take(&mut plan.charges).into_iter().collect();
-    let writing = Some(inner.writers.enter());
+    // The mark of what was spilled began earlier and keeps all of it.
+    let writing = Some(plan.writing.take().unwrap_or_else(|| inner.writers.enter()));
     let gives_back = !plan.ops.iter().any(|op| matches!(op, Op::PutBody { .. } | Op::PutRecord { .. }));
     plan.write_large(inner).await?;
     let encoded = op::encode_ops(&plan.ops);
@@ -346,12 +366,22 @@ async fn finish(inner: &Arc<Inner>, mut plan: Plan, locks: LockSet) -> Result<Co
             charges,
             locks: Some(locks),
             writing,
+            groups: GroupCharge::default(),
         });
     }
     // Inline bodies have no place in an indirect entry: they go to the volume too.
     move_inline_out(inner, &mut plan.ops, &plan.inline).await?;
     let payload = bodiless_payload(inner, &plan.ops).await?;
-    Ok(Commit { ops: plan.ops, payload, bodies_at: 0, gives_back, charges, locks: Some(locks), writing })
+    Ok(Commit {
+        ops: plan.ops,
+        payload,
+        bodies_at: 0,
+        gives_back,
+        charges,
+        locks: Some(locks),
+        writing,
+        groups: GroupCharge::default(),
+    })
 }
 
 impl Plan {
@@ -430,14 +460,20 @@ async fn move_inline_out(inner: &Arc<Inner>, ops: &mut [Op], inline: &[Bytes]) -
 
 /// Appends to the volume without blocking the caller's task.
 async fn append(inner: &Arc<Inner>, extents: Vec<(u64, Bytes)>) -> Result<Vec<dasd::VolAddr>, PoolError> {
-    let volume = inner.store.volume.clone();
-    let done = tokio::task::spawn_blocking(move || volume.append(&extents)).await;
-    match done {
-        Ok(Ok(addrs)) => Ok(addrs),
-        Ok(Err(error)) if error.kind() == std::io::ErrorKind::StorageFull => Err(PoolError::StorageFull),
-        Ok(Err(error)) => Err(PoolError::Offline(error.to_string().into())),
-        Err(error) => Err(PoolError::Offline(error.to_string().into())),
-    }
+    let inner = inner.clone();
+    let done = tokio::task::spawn_blocking(move || append_blocking(&inner, &extents)).await;
+    done.unwrap_or_else(|error| Err(PoolError::Offline(error.to_string().into())))
+}
+
+/// Appends to the volume, durably.
+pub(super) fn append_blocking(
+    inner: &Inner,
+    extents: &[(u64, Bytes)],
+) -> Result<Vec<dasd::VolAddr>, PoolError> {
+    inner.store.volume.append(extents).map_err(|error| match error.kind() {
+        std::io::ErrorKind::StorageFull => PoolError::StorageFull,
+        _ => PoolError::Offline(error.to_string().into()),
+    })
 }
 
 /// The changes of an indirect log entry.

@@ -10,6 +10,7 @@ use super::error::PoolError;
 use super::image::Image;
 use super::row::RowKey;
 use super::snapshot::Snapshot;
+use super::spill::Spilled;
 use super::store::Store;
 
 /// Greatest record length of a RECFM F file whose records are kept one by one in the catalog, so that replacing one is one
@@ -92,6 +93,14 @@ pub(crate) struct FileChange {
     pub(crate) now: Option<Draft>,
 }
 
+impl FileChange {
+    /// A NORECOVER file keeps its changes over a rollback if it was one before.
+    pub(crate) fn outlives_rollback(&self) -> bool {
+        let was = self.base.as_ref().is_some_and(|b| !b.recover);
+        was && self.now.as_ref().is_some_and(|d| !d.rec.recover)
+    }
+}
+
 /// All that a work unit has changed.
 #[derive(Debug, Default)]
 pub(crate) struct Overlay {
@@ -103,6 +112,8 @@ pub(crate) struct Overlay {
     pub(crate) drops: Vec<RowKey>,
     /// Objects and directories that go away.
     pub(crate) gone: Vec<u64>,
+    /// Bodies that are on the volume already.
+    pub(crate) spilled: Option<Spilled>,
 }
 
 impl Overlay {

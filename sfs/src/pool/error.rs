@@ -2,9 +2,12 @@
 
 use std::sync::Arc;
 
+use cp::name::UserId;
 use thiserror::Error;
 
 use super::codec::Malformed;
+use super::lock::LockHolder;
+use crate::types::{LockType, StorageGroup};
 
 /// Why a request to a file pool failed. A failed request leaves the work unit as it was, unless the variant says that the
 /// work unit was rolled back.
@@ -44,8 +47,8 @@ pub enum PoolError {
         holder: u64,
     },
     /// An explicit lock is in the way.
-    #[error("locked explicitly")]
-    ExplicitLock,
+    #[error("locked explicitly by {0}")]
+    ExplicitLock(UserId, LockType),
     /// The user has a lock on the object already.
     #[error("lock exists already")]
     LockExists,
@@ -94,6 +97,21 @@ pub enum PoolError {
     /// The disks of the pool are full. The work unit was rolled back.
     #[error("file pool is out of space")]
     StorageFull,
+    /// The storage group of the file space would be over the size of its minidisks. The work unit was rolled back.
+    #[error("storage group {0} is full")]
+    GroupFull(StorageGroup),
+    /// There is no such storage group, or it is not one for this purpose.
+    #[error("storage group not found")]
+    NoGroup,
+    /// The file pool has a minidisk with that device number.
+    #[error("minidisk exists already")]
+    MinidiskExists,
+    /// The storage group or file space is disabled.
+    #[error("disabled")]
+    Disabled,
+    /// The storage group or file space is not disabled.
+    #[error("not disabled")]
+    NotDisabled,
     /// A write to the pool's disks failed; it refuses work until it has been restarted and recovered. Whether a commit
     /// that was under way is kept shows then.
     #[error("file pool is offline: {0}")]
@@ -112,7 +130,18 @@ pub enum PoolError {
 impl PoolError {
     /// Whether the work unit was rolled back.
     pub fn rolled_back(&self) -> bool {
-        matches!(self, Self::SpaceLimit | Self::StorageFull | Self::Offline(_))
+        matches!(self, Self::SpaceLimit | Self::StorageFull | Self::GroupFull(_) | Self::Offline(_))
+    }
+}
+
+impl PoolError {
+    /// Whose lock is in the way, if that is the reason.
+    pub fn holder(&self) -> Option<LockHolder> {
+        match self {
+            Self::Locked { holder } => Some(LockHolder::Unit(*holder)),
+            Self::ExplicitLock(user, kind) => Some(LockHolder::Explicit(*user, *kind)),
+            _ => None,
+        }
     }
 }
 

@@ -60,9 +60,9 @@ impl ExplicitLocks {
             // Nobody writes or erases what somebody shares, the holder included.
             (LockType::Share, _) => true,
         };
-        match held.get(&number).is_some_and(|locks| locks.iter().any(hinders)) {
-            true => Err(PoolError::ExplicitLock),
-            false => Ok(()),
+        match held.get(&number).and_then(|locks| locks.iter().find(|lock| hinders(lock))) {
+            Some(lock) => Err(PoolError::ExplicitLock(lock.user, lock.kind)),
+            None => Ok(()),
         }
     }
 
@@ -76,8 +76,8 @@ impl ExplicitLocks {
         let shares = |l: &LockInfo| l.kind == LockType::Share && lock.kind == LockType::Share;
         let result = if locks.iter().any(|l| l.user == lock.user) {
             Err(PoolError::LockExists)
-        } else if locks.iter().any(|l| !shares(l)) {
-            Err(PoolError::ExplicitLock)
+        } else if let Some(other) = locks.iter().find(|l| !shares(l)) {
+            Err(PoolError::ExplicitLock(other.user, other.kind))
         } else if locks.len() >= MAX_LOCKS_PER_OBJECT {
             Err(PoolError::Limit("locks on one object"))
         } else {

@@ -18,6 +18,8 @@ pub(crate) enum Source {
     Stored { body: Arc<OpenBody>, offset: u32 },
     /// Written by this work unit.
     Fresh(BytesMut),
+    /// Written by this work unit, and on its way to the volume.
+    Frozen(Bytes),
 }
 
 #[derive(Debug, Clone)]
@@ -70,6 +72,51 @@ impl Image {
         }
     }
 
+    /// Octets that are in memory.
+    pub(crate) fn in_memory(&self) -> u64 {
+        let fresh = self.stretches().filter(|(source, _)| !matches!(source, Source::Stored { .. }));
+        fresh.map(|(_, len)| len).sum()
+    }
+
+    /// Makes fresh stretches of at least `least` octets unchangeable, in pieces of at most `most`, and adds them to `frozen`.
+    pub(crate) fn freeze(&mut self, least: usize, most: usize, frozen: &mut Vec<Bytes>) {
+        if !self.pieces.iter().any(|p| matches!(&p.source, Source::Fresh(buf) if buf.len() >= least)) {
+            return;
+        }
+        let mut start = 0;
+        for piece in std::mem::take(&mut self.pieces) {
+            let end = piece.end;
+            match piece.source {
+                Source::Fresh(buf) if buf.len() >= least => {
+                    let data = buf.freeze();
+                    for from in (0..data.len()).step_by(most.max(1)) {
+                        let part = data.slice(from..data.len().min(from + most));
+                        frozen.push(part.clone());
+                        let end = start + (from + part.len()) as u64;
+                        self.pieces.push(Piece { end, source: Source::Frozen(part) });
+                    }
+                }
+                source => self.pieces.push(Piece { end, source }),
+            }
+            start = end;
+        }
+    }
+
+    /// Exchanges frozen octets, or what is left of them, for the bodies that hold them now.
+    pub(crate) fn exchange(&mut self, places: &[(Bytes, Arc<OpenBody>)]) {
+        for piece in &mut self.pieces {
+            let Source::Frozen(data) = &piece.source else { continue };
+            let at = data.as_ptr() as usize;
+            let found = places.iter().find_map(|(whole, body)| {
+                let offset = at.checked_sub(whole.as_ptr() as usize)?;
+                (offset + data.len() <= whole.len()).then(|| (body.clone(), offset as u32))
+            });
+            if let Some((body, offset)) = found {
+                piece.source = Source::Stored { body, offset };
+            }
+        }
+    }
+
     /// Cuts the image to `len` octets.
     pub(crate) fn truncate(&mut self, len: u64) {
         let keep = self.pieces.partition_point(|p| p.end < len);
@@ -81,8 +128,10 @@ impl Image {
         let start = keep.checked_sub(1).map_or(0, |i| self.pieces[i].end);
         if let Some(last) = self.pieces.get_mut(keep) {
             last.end = last.end.min(len);
-            if let Source::Fresh(buf) = &mut last.source {
-                buf.truncate((last.end - start) as usize);
+            match &mut last.source {
+                Source::Fresh(buf) => buf.truncate((last.end - start) as usize),
+                Source::Frozen(data) => data.truncate((last.end - start) as usize),
+                Source::Stored { .. } => {}
             }
         }
     }
@@ -129,6 +178,7 @@ impl Image {
                     Source::Stored { body: body.clone(), offset: offset + skip as u32 }
                 }
                 Source::Fresh(buf) => Source::Fresh(BytesMut::from(&buf[skip as usize..])),
+                Source::Frozen(data) => Source::Frozen(data.slice(skip as usize..)),
             };
             out.push(Piece { end: len, source });
         }
@@ -180,6 +230,7 @@ impl Image {
         let upto = (end.min(piece.end) - start) as usize;
         match &piece.source {
             Source::Fresh(buf) => Ok(Bytes::copy_from_slice(&buf[within..upto])),
+            Source::Frozen(data) => Ok(data.slice(within..upto)),
             Source::Stored { body, offset } => {
                 let from = *offset as usize + within;
                 let to = *offset as usize + upto;

@@ -11,12 +11,14 @@ use std::collections::hash_map::Entry;
 use std::hash::{BuildHasher, RandomState};
 use std::sync::Arc;
 
+use cp::name::UserId;
 use parking_lot::Mutex;
 use smallvec::SmallVec;
 use tokio::sync::Notify;
 
 use super::catalog::{DirId, Name16};
 use super::error::PoolError;
+use crate::types::LockType;
 
 /// What a lock is on.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -29,6 +31,15 @@ pub(crate) enum LockKey {
     Writer(DirId),
     /// The authorities on an object or directory.
     Authority(u64),
+}
+
+/// Whom a work unit waits for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum LockHolder {
+    /// Another work unit, by its serial number: an implicit lock.
+    Unit(u64),
+    /// A user: an explicit lock of that type.
+    Explicit(UserId, LockType),
 }
 
 /// How a lock is held.
@@ -53,7 +64,7 @@ pub(crate) struct LockTable {
     shards: [Mutex<HashMap<LockKey, Held>>; SHARDS],
     released: Notify,
     // Who waits for whom; a unit waits for one other at a time.
-    waiting: Mutex<HashMap<u64, u64>>,
+    waiting: Mutex<HashMap<u64, LockHolder>>,
 }
 
 impl Default for LockTable {
@@ -80,13 +91,22 @@ impl LockTable {
         held.units.iter().copied().find(|u| *u != unit)
     }
 
+    /// A unit other than `unit` that works in a file space of those meant.
+    pub(crate) fn space_holder(&self, unit: u64, meant: impl Fn(&str) -> bool) -> Option<u64> {
+        self.shards.iter().find_map(|shard| {
+            let shard = shard.lock();
+            let held = shard.iter().filter(|(key, _)| matches!(key, LockKey::Space(name) if meant(name)));
+            held.flat_map(|(_, held)| &held.units).copied().find(|holder| *holder != unit)
+        })
+    }
+
     /// Wakes those who wait, to try again: an explicit lock is gone.
     pub(crate) fn wake(&self) {
         self.released.notify_waiters();
     }
 
-    /// Who waits for whom, as numbers of units.
-    pub(crate) fn waits(&self) -> Vec<(u64, u64)> {
+    /// Who waits for whom.
+    pub(crate) fn waits(&self) -> Vec<(u64, LockHolder)> {
         self.waiting.lock().iter().map(|(a, b)| (*a, *b)).collect()
     }
 
@@ -99,7 +119,7 @@ impl LockTable {
     ///
     /// # Errors
     /// [`PoolError::Deadlock`] when `holder` itself waits, directly or not, for `unit`.
-    pub(crate) async fn wait(&self, unit: u64, holder: u64) -> Result<(), PoolError> {
+    pub(crate) async fn wait(&self, unit: u64, holder: LockHolder) -> Result<(), PoolError> {
         let released = self.released.notified();
         tokio::pin!(released);
         // Registered before the caller's failed attempt could have become stale: a release between that attempt and here
@@ -108,8 +128,11 @@ impl LockTable {
         {
             let mut waiting = self.waiting.lock();
             let mut at = holder;
-            while let Some(next) = waiting.get(&at) {
-                if *next == unit {
+            // Where a user stands at the end, no unit is waited for.
+            while let LockHolder::Unit(number) = at
+                && let Some(next) = waiting.get(&number)
+            {
+                if *next == LockHolder::Unit(unit) {
                     return Err(PoolError::Deadlock);
                 }
                 at = *next;
@@ -237,11 +260,11 @@ mod tests {
         let table = Arc::new(LockTable::default());
         let waits = {
             let table = table.clone();
-            tokio::spawn(async move { table.wait(1, 2).await })
+            tokio::spawn(async move { table.wait(1, LockHolder::Unit(2)).await })
         };
         tokio::task::yield_now().await;
-        assert!(matches!(table.wait(2, 1).await, Err(PoolError::Deadlock)));
+        assert!(matches!(table.wait(2, LockHolder::Unit(1)).await, Err(PoolError::Deadlock)));
         waits.await.unwrap().unwrap();
-        assert!(table.wait(2, 3).await.is_ok());
+        assert!(table.wait(2, LockHolder::Unit(3)).await.is_ok());
     }
 }

@@ -13,7 +13,7 @@
 //! - a number for a directory, file, object, body or commit over several pools is never used twice;
 //! - a prepared work unit holds its locks, over restarts, until it is resolved.
 //!
-//! Authorities are kept here and decided on in the server. Not here: file pool commands, storage groups one by one.
+//! Authorities are kept here and decided on in the server. Not here: file pool commands.
 
 mod apply;
 mod backend;
@@ -21,20 +21,24 @@ pub(crate) mod catalog;
 mod check;
 pub(crate) mod codec;
 mod commit;
+mod disable;
 mod draft;
 mod error;
 mod explicit;
 mod file;
+mod group;
 mod image;
+mod inplace;
 mod lock;
 mod mover;
 mod op;
 mod prepare;
 mod redo;
 mod references;
-mod row;
+pub(crate) mod row;
 mod snapshot;
 mod source;
+mod spill;
 mod store;
 mod unit;
 mod writers;
@@ -54,20 +58,24 @@ pub use check::Findings;
 pub use commit::MAX_INLINE_BODY;
 pub use error::PoolError;
 pub use explicit::MAX_LOCKS_PER_OBJECT;
+pub use group::{FIRST_MINIDISKS, MAX_MINIDISKS};
 pub(crate) use redo::Damage;
+pub use references::MAX_REFERENCES_WAITING;
 pub use row::GlobalUnit;
+pub use spill::SPILL_AT;
 pub use unit::{
-    Access, DirPath, FileChanges, MAX_CHANGES, MAX_EXTERNAL, MAX_LEVELS, MAX_OPEN, MAX_PENDING,
+    Access, AccessedDir, DirPath, FileChanges, MAX_CHANGES, MAX_EXTERNAL, MAX_LEVELS, MAX_OPEN, MAX_PENDING,
     MAX_THRESHOLD, OpenRequest, Opened, ReadOut, Token, Waiting, WorkUnit,
 };
 
-use crate::types::{SpaceStatus, Stamp};
+use crate::types::{Minidisk, SpaceStatus, Stamp};
 use apply::{Applier, CheckpointRule};
 use backend::{DiskBackend, Reserve};
 use catalog::{
     BODY, CATALOG_VERSION, DIR, ENTRY, LIVE, META, META_NEXT, META_REDO, META_VERSION, RECORD, ROW, SPACE,
 };
 use explicit::ExplicitLocks;
+pub use lock::LockHolder;
 use lock::{LockSet, LockTable};
 use snapshot::Snapshot;
 pub(crate) use source::BackupSource;
@@ -132,6 +140,7 @@ pub(crate) struct Inner {
     pub(crate) cached: Store,
     pub(crate) locks: Arc<LockTable>,
     pub(crate) explicit: ExplicitLocks,
+    pub(crate) disables: Arc<disable::Disables>,
     pub(crate) prepared: prepare::PreparedUnits,
     /// Days of reference not yet noted in the catalog.
     pub(crate) referenced: parking_lot::Mutex<references::References>,
@@ -209,6 +218,19 @@ impl Pool {
     /// # Errors
     /// [`PoolOpenError`], in particular when there is a pool already.
     pub fn generate(dasd: &Arc<dyn Dasd>, config: &PoolConfig, ring_id: u64) -> Result<(), PoolOpenError> {
+        Self::generate_with(dasd, config, ring_id, &FIRST_MINIDISKS)
+    }
+
+    /// [`Self::generate`] with these minidisks, the layout of a POOLDEF.
+    ///
+    /// # Errors
+    /// As [`Self::generate`].
+    pub fn generate_with(
+        dasd: &Arc<dyn Dasd>,
+        config: &PoolConfig,
+        ring_id: u64,
+        minidisks: &[Minidisk],
+    ) -> Result<(), PoolOpenError> {
         dasd::format(dasd.clone(), &config.log, ring_id)?;
         let disk = dasd.create(CATALOG)?;
         let reserve = Arc::new(Reserve::new(dasd.clone(), config.reserve_bytes));
@@ -222,7 +244,7 @@ impl Pool {
             txn.open_table(RECORD).map_err(redb_open)?;
             txn.open_table(BODY).map_err(redb_open)?;
             txn.open_table(LIVE).map_err(redb_open)?;
-            txn.open_table(ROW).map_err(redb_open)?;
+            define_minidisks(&txn, minidisks)?;
             let mut meta = txn.open_table(META).map_err(redb_open)?;
             for (name, value) in
                 [(META_VERSION, CATALOG_VERSION), (META_REDO, LogAddr::START.0), (META_NEXT, 1)]
@@ -283,6 +305,7 @@ impl Pool {
         redo::redo(&mut found, &mut applier, &store, &next)?;
         let redo::Found { recovered, said, .. } = found;
         let explicit = ExplicitLocks::load(&snapshot.load())?;
+        let disables = Arc::new(disable::Disables::load(&snapshot.load())?);
         let log = recovered.start(applier)?;
         let pool = Self {
             inner: Arc::new(Inner {
@@ -292,6 +315,7 @@ impl Pool {
                 store,
                 locks: Arc::new(LockTable::default()),
                 explicit,
+                disables,
                 prepared: prepare::PreparedUnits::default(),
                 referenced: parking_lot::Mutex::default(),
                 clock,
@@ -324,7 +348,7 @@ impl Pool {
     ///
     /// # Errors
     /// [`PoolError::Deadlock`] when the wait would never end.
-    pub async fn wait_for_lock(&self, unit: &WorkUnit, holder: u64) -> Result<(), PoolError> {
+    pub async fn wait_for_lock(&self, unit: &WorkUnit, holder: LockHolder) -> Result<(), PoolError> {
         self.inner.locks.wait(unit.serial(), holder).await
     }
 
@@ -334,7 +358,7 @@ impl Pool {
     /// [`PoolError::NoSpace`]; damage.
     pub fn space_status(&self, name: &str) -> Result<SpaceStatus, PoolError> {
         let rec = self.inner.current().space(name)?.ok_or(PoolError::NoSpace)?;
-        Ok(SpaceStatus { limit: rec.limit, used: rec.used, threshold: rec.threshold })
+        Ok(SpaceStatus { limit: rec.limit, used: rec.used, threshold: rec.threshold, group: rec.group })
     }
 
     /// All file spaces with their committed figures, by name.
@@ -343,8 +367,12 @@ impl Pool {
     /// Damage.
     pub fn spaces(&self) -> Result<Vec<(String, SpaceStatus)>, PoolError> {
         let all = self.inner.current().spaces()?;
-        let status =
-            |r: &catalog::SpaceRec| SpaceStatus { limit: r.limit, used: r.used, threshold: r.threshold };
+        let status = |r: &catalog::SpaceRec| SpaceStatus {
+            limit: r.limit,
+            used: r.used,
+            threshold: r.threshold,
+            group: r.group,
+        };
         Ok(all.iter().map(|(name, rec)| (name.clone(), status(rec))).collect())
     }
 
@@ -412,18 +440,27 @@ impl Pool {
 }
 
 /// Brings an older catalog to the version of this program: version 2 brought the `row` table and file records of version 2,
-/// which are written as files change.
+/// which are written as files change; version 3 brought storage groups, of which older pools have the first two.
 fn upgrade(db: &Database) -> Result<(), PoolOpenError> {
     let found = {
         let txn = db.begin_read().map_err(redb_open)?;
         let meta = txn.open_table(META).map_err(redb_open)?;
         meta.get(META_VERSION).map_err(redb_open)?.map_or(0, |v| v.value())
     };
-    if found != 1 {
+    if found != 1 && found != 2 {
         return Ok(());
     }
     let txn = db.begin_write().map_err(redb_open)?;
-    txn.open_table(ROW).map_err(redb_open)?;
+    define_minidisks(&txn, &FIRST_MINIDISKS)?;
     txn.open_table(META).map_err(redb_open)?.insert(META_VERSION, CATALOG_VERSION).map_err(redb_open)?;
     txn.commit().map_err(redb_open)
+}
+
+/// Makes the `row` table, if it is not there, with rows for minidisks.
+fn define_minidisks(txn: &redb::WriteTransaction, minidisks: &[Minidisk]) -> Result<(), PoolOpenError> {
+    let mut rows = txn.open_table(ROW).map_err(redb_open)?;
+    for (key, value) in minidisks.iter().map(row::minidisk) {
+        rows.insert(key.as_slice(), value.as_slice()).map_err(redb_open)?;
+    }
+    Ok(())
 }

@@ -15,6 +15,7 @@ use super::apply::Commit;
 use super::catalog::{BodyId, BodyRec, Storage};
 use super::commit::log_error;
 use super::error::PoolError;
+use super::group::GroupCharge;
 use super::op::{self, Op};
 use super::{Inner, Pool};
 
@@ -200,6 +201,7 @@ fn relocate_batch(inner: &Inner, batch: &mut Vec<(BodyId, BodyRec, Bytes)>) -> R
         charges: Vec::new(),
         locks: None,
         writing,
+        groups: GroupCharge::default(),
     };
     inner.log.submit_blocking(commit).map_err(log_error)??;
     Ok(n)

@@ -17,6 +17,7 @@ use cp::name::FilePoolId;
 use super::apply::{Commit, Committed};
 use super::commit::{self, log_error};
 use super::error::PoolError;
+use super::group::GroupCharge;
 use super::lock::{LockKey, LockMode, LockSet};
 use super::op::{self, Op};
 use super::row::{self, GlobalUnit, PreparedRow};
@@ -54,7 +55,7 @@ impl WorkUnit {
         let Some((overlay, locks, _free)) = self.take_changes()? else { return Ok(()) };
         let inner = &self.inner;
         let mut plan = commit::plan(inner, overlay)?;
-        let writing = inner.writers.enter();
+        let writing = plan.writing.take().unwrap_or_else(|| inner.writers.enter());
         plan.all_to_volume(inner).await?;
         let record = PreparedRow {
             locks: locks.keys(),
@@ -93,7 +94,16 @@ async fn log_ops(
     gives_back: bool,
 ) -> Result<Committed, PoolError> {
     let payload = commit::bodiless_payload(inner, &ops).await?;
-    let commit = Commit { ops, payload, bodies_at: 0, gives_back, charges, locks, writing: None };
+    let commit = Commit {
+        ops,
+        payload,
+        bodies_at: 0,
+        gives_back,
+        charges,
+        locks,
+        writing: None,
+        groups: GroupCharge::default(),
+    };
     inner.log.submit(commit).await.map_err(log_error)?
 }
 

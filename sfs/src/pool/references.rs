@@ -10,11 +10,12 @@ use super::apply::Commit;
 use super::catalog::{DirId, FileNo, FileRec, Name16};
 use super::commit::log_error;
 use super::error::PoolError;
+use super::group::GroupCharge;
 use super::op::{self, Op};
 use crate::types::Stamp;
 
 /// Files whose day waits in memory. Beyond it days are not noted until the next write: a bound, not a promise.
-const MAX_WAITING: usize = 50_000;
+pub const MAX_REFERENCES_WAITING: usize = 50_000;
 const DAY: i64 = 24 * 3600 * 1_000_000;
 
 /// Files referenced, with the day.
@@ -32,7 +33,7 @@ pub(crate) fn note(inner: &Inner, key: (DirId, Name16), rec: &FileRec) {
         return;
     }
     let mut waiting = inner.referenced.lock();
-    if waiting.len() < MAX_WAITING || waiting.contains_key(&key) {
+    if waiting.len() < MAX_REFERENCES_WAITING || waiting.contains_key(&key) {
         waiting.insert(key, (rec.file, today));
     }
 }
@@ -57,6 +58,7 @@ pub(crate) fn flush(inner: &Inner) -> Result<(), PoolError> {
             charges: Vec::new(),
             locks: None,
             writing: None,
+            groups: GroupCharge::default(),
         };
         inner.log.submit_blocking(commit).map_err(log_error)??;
     }

@@ -9,6 +9,8 @@
 //! | 5 prepared | coordinator's pool, number | changes of a prepared work unit and who prepared them |
 //! | 6 decided | number | pools that have not been told yet that the work unit is committed |
 //! | 7 DIRCONTROL | directory number | nothing: the row says it |
+//! | 8 minidisk | storage group, number | device number, size |
+//! | 9 disabled | 1 and storage group, or 2 and file space | how, by whom, since when |
 //!
 //! Every row that is not empty begins with its version. Whether an alias is ERASED or REVOKED is not stored: it is erased when
 //! its base has no object row, and revoked when its owner has no authority on the base.
@@ -19,7 +21,9 @@ use super::catalog::{DirId, Name16, ObjectNo, named_key};
 use super::codec::{Malformed, Reader, Writer};
 use super::lock::{LockKey, LockMode};
 use super::prepare::KeptLock;
-use crate::types::{Grantee, LockType, Rights, Stamp};
+use crate::types::{
+    DisableInfo, DisableMode, Grantee, LockType, Minidisk, PoolPart, Rights, Stamp, StorageGroup,
+};
 
 const VERSION: u8 = 1;
 const SPECIAL: u8 = 1;
@@ -29,6 +33,8 @@ const LOCK: u8 = 4;
 const PREPARED: u8 = 5;
 const DECIDED: u8 = 6;
 const CONTROL: u8 = 7;
+const MINIDISK: u8 = 8;
+const DISABLED: u8 = 9;
 
 /// A key of the `row` table.
 pub(crate) type RowKey = Vec<u8>;
@@ -294,6 +300,83 @@ pub(crate) fn read_pools(bytes: &[u8]) -> Result<Vec<FilePoolId>, Malformed> {
     Ok(pools)
 }
 
+/// What all minidisks begin with.
+pub(crate) fn all_minidisks() -> RowKey {
+    vec![MINIDISK]
+}
+
+pub(crate) fn is_minidisk(key: &[u8]) -> bool {
+    key.first() == Some(&MINIDISK)
+}
+
+/// Key and row of a minidisk; size 0 stands for one that grows.
+pub(crate) fn minidisk(minidisk: &Minidisk) -> (RowKey, Vec<u8>) {
+    let mut w = Writer::default();
+    w.u8(VERSION);
+    w.raw(&minidisk.device.to_le_bytes());
+    w.u64(minidisk.blocks.unwrap_or(0));
+    (key(MINIDISK, &[&minidisk.group.get().to_be_bytes(), &minidisk.number.to_be_bytes()]), w.out)
+}
+
+pub(crate) fn read_minidisk(key: &[u8], bytes: &[u8]) -> Result<Minidisk, Malformed> {
+    let bad = Malformed("minidisk key");
+    let short = |at: usize| key.get(at..at + 2).and_then(|b| b.try_into().ok()).map(u16::from_be_bytes);
+    let group = short(1).and_then(StorageGroup::new).ok_or(bad)?;
+    let number = short(3).filter(|_| key.len() == 5).ok_or(bad)?;
+    let mut r = versioned("minidisk", bytes)?;
+    let device = u16::from_le_bytes(r.array()?);
+    let blocks = Some(r.u64()?).filter(|blocks| *blocks > 0);
+    r.end()?;
+    Ok(Minidisk { number, group, device, blocks })
+}
+
+/// What everything disabled begins with.
+pub(crate) fn all_disabled() -> RowKey {
+    vec![DISABLED]
+}
+
+pub(crate) fn disabled_key(part: &PoolPart) -> RowKey {
+    match part {
+        PoolPart::Group(group) => key(DISABLED, &[&[1], &group.get().to_be_bytes()]),
+        PoolPart::Space(name) => key(DISABLED, &[&[2], name.as_bytes()]),
+    }
+}
+
+pub(crate) fn disabled_part(key: &[u8]) -> Result<PoolPart, Malformed> {
+    let bad = Malformed("disabled key");
+    match (key.get(1), key.get(2..)) {
+        (Some(1), Some(&[high, low])) => {
+            Ok(PoolPart::Group(StorageGroup::new(u16::from_be_bytes([high, low])).ok_or(bad)?))
+        }
+        (Some(2), Some(name)) => Ok(PoolPart::Space(std::str::from_utf8(name).map_err(|_| bad)?.to_owned())),
+        _ => Err(bad),
+    }
+}
+
+pub(crate) fn disabled_row(info: &DisableInfo) -> Vec<u8> {
+    let mut w = Writer::default();
+    w.u8(VERSION);
+    w.u8(match info.mode {
+        DisableMode::Share => 1,
+        DisableMode::Exclusive => 2,
+    });
+    w.raw(&user8(info.by.as_str()));
+    w.i64(info.since.0);
+    w.out
+}
+
+pub(crate) fn read_disabled(bytes: &[u8]) -> Result<DisableInfo, Malformed> {
+    let mut r = versioned("disabled", bytes)?;
+    let mode = match r.u8()? {
+        1 => DisableMode::Share,
+        2 => DisableMode::Exclusive,
+        _ => return Err(r.malformed()),
+    };
+    let info = DisableInfo { mode, by: read_user(&r.array::<8>()?)?, since: Stamp(r.i64()?) };
+    r.end()?;
+    Ok(info)
+}
+
 pub(crate) fn is_prepared(key: &[u8]) -> bool {
     key.first() == Some(&PREPARED)
 }
@@ -416,6 +499,13 @@ pub(crate) fn meaning(key: &[u8], value: &[u8]) -> Result<Meaning, Malformed> {
         CONTROL if value.is_empty() => {
             number()?;
         }
+        MINIDISK => {
+            read_minidisk(key, value)?;
+        }
+        DISABLED => {
+            disabled_part(key)?;
+            read_disabled(value)?;
+        }
         _ => return Err(bad),
     }
     Ok(Meaning::Other)
@@ -452,6 +542,16 @@ mod tests {
             ];
             let prepared = PreparedRow { locks, gone: vec![number], ops: data };
             prop_assert_eq!(PreparedRow::decode(&prepared.encode()).unwrap(), prepared);
+            let disk = Minidisk {
+                number: bits.into(), group: StorageGroup::FIRST, device: 0x310, blocks: Some(number).filter(|n| *n > 0),
+            };
+            let (key, value) = minidisk(&disk);
+            prop_assert_eq!(read_minidisk(&key, &value).unwrap(), disk);
+            let info = DisableInfo { mode: DisableMode::Exclusive, by: joe, since: Stamp(stamp) };
+            prop_assert_eq!(read_disabled(&disabled_row(&info)).unwrap(), info);
+            for part in [PoolPart::Group(StorageGroup::FIRST), PoolPart::Space("JOE".into())] {
+                prop_assert_eq!(disabled_part(&disabled_key(&part)).unwrap(), part);
+            }
             let global = GlobalUnit { coordinator: pools[0], number };
             prop_assert_eq!(prepared_of(&prepared_key(global)).unwrap(), global);
         }
@@ -462,7 +562,8 @@ mod tests {
             row.extend_from_slice(&bytes);
             let _ = (SpecialRec::decode(&row), Place::decode(&row), read_rights(&row), read_lock(&row), read_pools(&row));
             let _ = PreparedRow::decode(&row);
-            let _ = (grantee(&bytes), lock_of(&bytes), prepared_of(&bytes));
+            let _ = (grantee(&bytes), lock_of(&bytes), prepared_of(&bytes), disabled_part(&bytes));
+            let _ = (read_minidisk(&bytes, &row), read_disabled(&row));
         }
     }
 }

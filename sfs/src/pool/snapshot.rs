@@ -1,6 +1,6 @@
 //! A committed state of the catalog, as readers see it. Reading blocks nobody and is blocked by nobody.
 
-use redb::{Database, ReadOnlyTable, ReadableDatabase, ReadableTable};
+use redb::{Database, ReadOnlyTable, ReadableDatabase, ReadableTable, ReadableTableMetadata};
 
 use super::catalog::{
     BODY, BodyId, BodyRec, DIR, DirId, DirRec, ENTRY, FileNo, FileRec, Name16, RECORD, ROW, SPACE, SpaceRec,
@@ -20,6 +20,8 @@ pub(crate) struct Snapshot {
     record: Rows,
     body: ReadOnlyTable<u64, &'static [u8]>,
     row: Rows,
+    /// Whether there are rows at all. A pool of mail has none, and every change of a file asks for some.
+    has_rows: bool,
 }
 
 impl std::fmt::Debug for Snapshot {
@@ -32,13 +34,16 @@ impl Snapshot {
     /// The state last committed.
     pub(crate) fn new(db: &Database) -> Result<Self, PoolError> {
         let txn = db.begin_read()?;
+        let row = txn.open_table(ROW)?;
+        let has_rows = row.len()? > 0;
         Ok(Self {
             space: txn.open_table(SPACE)?,
             dir: txn.open_table(DIR)?,
             entry: txn.open_table(ENTRY)?,
             record: txn.open_table(RECORD)?,
             body: txn.open_table(BODY)?,
-            row: txn.open_table(ROW)?,
+            row,
+            has_rows,
         })
     }
 
@@ -125,11 +130,17 @@ impl Snapshot {
 
     /// A row of the `row` table.
     pub(crate) fn row(&self, key: &[u8]) -> Result<Option<Vec<u8>>, PoolError> {
+        if !self.has_rows {
+            return Ok(None);
+        }
         Ok(self.row.get(key)?.map(|v| v.value().to_vec()))
     }
 
     /// The rows whose keys begin with `prefix`, in order.
     pub(crate) fn rows(&self, prefix: &[u8]) -> Result<Vec<(RowKey, Vec<u8>)>, PoolError> {
+        if !self.has_rows {
+            return Ok(Vec::new());
+        }
         let high = row::behind(prefix);
         let mut all = Vec::new();
         for row in self.row.range(prefix..high.as_slice())? {
@@ -141,7 +152,6 @@ impl Snapshot {
 
     /// Number of files in the pool.
     pub(crate) fn file_count(&self) -> Result<u64, PoolError> {
-        use redb::ReadableTableMetadata;
         Ok(self.entry.len()?)
     }
 }

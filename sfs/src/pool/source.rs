@@ -15,7 +15,7 @@ use super::row::{self, Place, Special, SpecialRec};
 use super::snapshot::Snapshot;
 use super::store::Store;
 use crate::tools::{BasePath, SpaceItem};
-use crate::types::{DirControl, FileId, Grantee, Rights};
+use crate::types::{DirControl, FileId, Grantee, LockDuration, LockInfo, Minidisk, Rights};
 
 /// Octets read at once.
 const PIECE: usize = 1 << 20;
@@ -39,6 +39,7 @@ impl Drop for Hold {
 pub(crate) struct SourceDir {
     pub(crate) control: DirControl,
     pub(crate) grants: Vec<(Grantee, Rights)>,
+    pub(crate) locks: Vec<LockInfo>,
     pub(crate) files: Vec<(FileId, FileRec)>,
     /// With their bases; `None`: erased.
     pub(crate) aliases: Vec<(FileId, Option<BasePath>)>,
@@ -62,8 +63,8 @@ impl BackupSource {
 
     pub(crate) fn space(&self, name: &str) -> Result<SpaceItem, PoolError> {
         let rec = self.snapshot.space(name)?.ok_or(PoolError::NoSpace)?;
-        let (limit, threshold, label) = (rec.limit, rec.threshold, rec.label);
-        Ok(SpaceItem { name: name.to_owned(), limit, threshold, label })
+        let (limit, threshold, label, group) = (rec.limit, rec.threshold, rec.label, rec.group);
+        Ok(SpaceItem { name: name.to_owned(), limit, threshold, label, group })
     }
 
     /// Adds the paths of a file space's directories by their numbers.
@@ -88,6 +89,20 @@ impl BackupSource {
     pub(crate) fn grants(&self, number: u64) -> Result<Vec<(Grantee, Rights)>, PoolError> {
         let rows = self.snapshot.rows(&row::grant_prefix(number))?;
         rows.iter().map(|(key, value)| Ok((row::grantee(key)?, row::read_rights(value)?))).collect()
+    }
+
+    pub(crate) fn minidisks(&self) -> Result<Vec<Minidisk>, PoolError> {
+        super::group::minidisks(&self.snapshot)
+    }
+
+    /// The LASTING locks on an object or directory.
+    pub(crate) fn locks(&self, number: u64) -> Result<Vec<LockInfo>, PoolError> {
+        let rows = self.snapshot.rows(&row::lock_prefix(number))?;
+        let lock = |(key, value): &(Vec<u8>, Vec<u8>)| {
+            let (kind, created) = row::read_lock(value)?;
+            Ok(LockInfo { user: row::lock_of(key)?.1, kind, duration: LockDuration::Lasting, created })
+        };
+        rows.iter().map(lock).collect()
     }
 
     pub(crate) fn directory(
@@ -124,7 +139,15 @@ impl BackupSource {
             }
         }
         let below = self.snapshot.dirs(dir)?.into_iter().map(|(level, _)| level).collect();
-        Ok(SourceDir { control, grants: self.grants(dir.0)?, files, aliases, externals, below })
+        Ok(SourceDir {
+            control,
+            grants: self.grants(dir.0)?,
+            locks: self.locks(dir.0)?,
+            files,
+            aliases,
+            externals,
+            below,
+        })
     }
 
     /// Begins reading the image of a file.

@@ -6,10 +6,12 @@
 //! Names of directories and files are here; file spaces in [`space`], opens in [`open`], the end of a unit in
 //! [`super::commit`].
 
+mod accessed;
 mod entry;
 mod grant;
 mod lock;
 mod open;
+mod several;
 mod space;
 mod state;
 
@@ -20,12 +22,14 @@ use cp::name::UserId;
 use parking_lot::Mutex;
 
 pub use super::file::ReadOut;
+pub use accessed::AccessedDir;
 pub use entry::{FileChanges, MAX_EXTERNAL};
 pub use grant::Access;
 pub use open::{OpenRequest, Opened, Token, Waiting};
 
 use super::Inner;
 use super::catalog::{DirId, DirRec, FileNo, Name16, ObjectNo, file_id, file_key, level_key};
+use super::disable::Gate;
 use super::draft::Overlay;
 use super::error::PoolError;
 use super::explicit::Purpose;
@@ -33,8 +37,9 @@ use super::lock::{LockKey, LockMode};
 use super::references;
 use super::row::{self, Place, SpecialRec};
 use super::snapshot::Snapshot;
+use super::spill::SPILL_AT;
 use crate::types::{DirControl, DirStatus, FileId, FileStatus};
-pub(crate) use state::State;
+pub(crate) use state::{State, load_committed};
 
 /// Greatest depth of directories below a top directory. Source: the SFS directory naming rules.
 pub const MAX_LEVELS: usize = cp::name::DirName::MAX_LEVELS;
@@ -46,8 +51,8 @@ pub const MAX_THRESHOLD: u8 = 99;
 pub const MAX_OPEN: usize = 4096;
 /// Files and directories that one work unit may change: the same kind of bound.
 pub const MAX_CHANGES: usize = 1_000_000;
-/// Octets that one work unit may have written and not committed: they are kept in memory. Well above the largest message a mail
-/// system takes.
+/// Octets that one work unit may have written and not committed; what is above a bound waits on the volume (see
+/// [`super::spill`]). Well above the largest message a mail system takes.
 pub const MAX_PENDING: u64 = 1 << 30;
 /// Tries to read a file whose storage is recycled while it is being opened. Each needs a commit of the mover in between.
 pub(crate) const OPEN_TRIES: usize = 16;
@@ -81,8 +86,11 @@ impl WorkUnit {
             locks,
             files: HashMap::new(),
             pending: 0,
+            memory: 0,
+            spill_at: SPILL_AT,
             busy: false,
             user,
+            gate: Gate { disables: inner.disables.clone(), snapshot: inner.snapshot.clone(), user },
         };
         Self { inner, state: Mutex::new(state) }
     }

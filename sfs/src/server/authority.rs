@@ -26,6 +26,8 @@ pub(super) fn needs_unit(call: &Call) -> bool {
             | Call::FileStatus { .. }
             | Call::RenameFile { .. }
             | Call::CopyFile { .. }
+            | Call::EraseFiles { .. }
+            | Call::CopyFiles { .. }
             | Call::CreateDir { .. }
             | Call::CreateFile { .. }
             | Call::CreateAlias { .. }
@@ -43,6 +45,7 @@ pub(super) fn needs_unit(call: &Call) -> bool {
             | Call::EraseDir { .. }
             | Call::DirStatus { .. }
             | Call::OpenDir { .. }
+            | Call::Access { .. }
             | Call::RenameDir { .. }
     )
 }
@@ -57,9 +60,15 @@ fn is_admin(shared: &Shared, user: UserId) -> bool {
 /// The failure to be returned to him.
 pub(super) fn check_user(shared: &Shared, user: UserId, call: &Call) -> Result<(), Failure> {
     let (allowed, reason) = match call {
-        Call::Enroll { .. } | Call::DeleteUser { .. } | Call::SetLimit { .. } | Call::ListUsers => {
-            (false, ReasonCode::NotAdministrator)
-        }
+        Call::Enroll { .. }
+        | Call::DeleteUser { .. }
+        | Call::SetLimit { .. }
+        | Call::ListUsers
+        | Call::Groups { .. }
+        | Call::AddMinidisk { .. }
+        | Call::Disable { .. }
+        | Call::Enable { .. }
+        | Call::Disabled => (false, ReasonCode::NotAdministrator),
         Call::QueryLimits { user: owner } | Call::SetThreshold { user: owner, .. } => {
             (*owner == user, ReasonCode::NotAuthorized)
         }
@@ -155,6 +164,14 @@ pub(super) fn check(shared: &Shared, user: UserId, unit: &WorkUnit, call: &Call)
         Call::EraseFile { file, data_only: false } => {
             on_file(asker, file, |a| a.exists && a.dir_write && (a.alias || a.write))
         }
+        Call::EraseFiles { dir, ids } => ids.iter().try_for_each(|id| {
+            let file = FileRef::new(*id, dir.clone());
+            on_file(asker, &file, |a| a.exists && a.dir_write && (a.alias || a.write))
+        }),
+        Call::CopyFiles { from, to, pairs } => pairs.iter().try_for_each(|(source, target)| {
+            on_file(asker, &FileRef::new(*source, from.clone()), |a| a.read)?;
+            on_file(asker, &FileRef::new(*target, to.clone()), write_or_create)
+        }),
         Call::FileStatus { file } => on_file(asker, file, |a| a.exists && (a.read || a.dir_read)),
         Call::RenameFile { old, new } => {
             on_file(asker, old, |a| a.exists && a.dir_write && (a.alias || a.write))?;
@@ -192,7 +209,9 @@ pub(super) fn check(shared: &Shared, user: UserId, unit: &WorkUnit, call: &Call)
                 (false, _) => on_object(asker, object, |_| false, |_| false),
             }
         }
-        Call::DirStatus { dir } | Call::OpenDir { dir, .. } => on_dir(asker, dir, |a| a.dir_read),
+        Call::DirStatus { dir } | Call::OpenDir { dir, .. } | Call::Access { dir } => {
+            on_dir(asker, dir, |a| a.dir_read)
+        }
         Call::CreateDir { dir, .. } | Call::EraseDir { dir } | Call::ChangeDir { dir, .. } => {
             owns(asker, dir)
         }

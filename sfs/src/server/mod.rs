@@ -5,12 +5,14 @@
 //! unit of the session is rolled back.
 
 mod authority;
+mod ending;
 mod handler;
+mod perform;
 pub(crate) mod protocol;
 mod resync;
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering};
 use std::sync::{Arc, Weak};
 
 use cp::Guest;
@@ -18,12 +20,14 @@ use cp::iucv::{ConnectRequest, IpRcode, IucvService, PathBack, PathHandler, Reso
 use cp::name::{FilePoolId, UserId};
 use parking_lot::{Mutex, RwLock};
 
+pub use perform::{MAX_ACCESSED_DIRS, MAX_ACCESSED_FILES, MAX_OPEN_DIRS};
 pub use protocol::{Conflict, DirRecord};
 
 /// What DMSQSFSL returns: the level of VM/ESA Version 2 Release 4.
 pub(crate) const SERVER_LEVEL: u32 = 40;
 
-use crate::pool::{Pool, PoolError, StorageFigures};
+use crate::pool::{LockHolder, Pool, PoolError, StorageFigures};
+use crate::types::GroupStatus;
 use handler::Session;
 
 /// What sessions and operator commands share.
@@ -32,10 +36,14 @@ pub(crate) struct Shared {
     pub(crate) pool: Pool,
     pub(crate) admins: RwLock<BTreeSet<UserId>>,
     pub(crate) disabled: AtomicBool,
+    group_threshold: AtomicU8,
     pub(crate) sessions: Mutex<BTreeMap<u64, Connected>>,
     pub(crate) resync: resync::Resync,
     next_session: AtomicU64,
 }
+
+/// GROUPTHRESH when DMSPARMS does not say: percent of a storage group above which it is reported as nearly full.
+pub const DEFAULT_GROUPTHRESH: u8 = 90;
 
 /// A connection as the server's own commands see it.
 pub(crate) struct Connected {
@@ -45,6 +53,10 @@ pub(crate) struct Connected {
 }
 
 impl Shared {
+    fn group_threshold(&self) -> u8 {
+        self.group_threshold.load(Ordering::Relaxed)
+    }
+
     /// Who waits for whom.
     fn conflicts(&self) -> Vec<Conflict> {
         let sessions: Vec<_> = {
@@ -55,16 +67,18 @@ impl Shared {
         for (user, session) in sessions {
             units.extend(session.serials().into_iter().map(|(serial, number)| (serial, (user, number))));
         }
-        let waits = self.pool.waits().into_iter();
-        let named = waits.filter_map(|(waiter, holder)| Some((units.get(&waiter)?, units.get(&holder)?)));
-        named
-            .map(|((waiter, waiter_unit), (holder, holder_unit))| Conflict {
-                waiter: *waiter,
-                waiter_unit: *waiter_unit,
-                holder: *holder,
-                holder_unit: *holder_unit,
-            })
-            .collect()
+        let named = |(waiter, holder): (u64, LockHolder)| {
+            let (waiter, waiter_unit) = *units.get(&waiter)?;
+            let (holder, holder_unit, explicit) = match holder {
+                LockHolder::Unit(serial) => {
+                    let (user, unit) = *units.get(&serial)?;
+                    (user, unit, None)
+                }
+                LockHolder::Explicit(user, kind) => (user, 0, Some(kind)),
+            };
+            Some(Conflict { waiter, waiter_unit, holder, holder_unit, explicit })
+        };
+        self.pool.waits().into_iter().filter_map(named).collect()
     }
 }
 
@@ -104,6 +118,10 @@ pub struct FilePoolReport {
     pub explicit_locks: usize,
     /// What the disks hold.
     pub storage: StorageFigures,
+    /// Storage groups, none when the pool refuses work.
+    pub groups: Vec<GroupStatus>,
+    /// GROUPTHRESH: percent of a storage group above which it is nearly full.
+    pub group_threshold: u8,
     /// Administrators.
     pub administrators: Vec<UserId>,
     /// Why the pool refuses work, if it does.
@@ -134,6 +152,7 @@ impl FilePoolServer {
             pool,
             admins: RwLock::new(admins.iter().copied().collect()),
             disabled: AtomicBool::new(false),
+            group_threshold: AtomicU8::new(DEFAULT_GROUPTHRESH),
             sessions: Mutex::default(),
             resync: resync::Resync::default(),
             next_session: AtomicU64::new(1),
@@ -169,6 +188,16 @@ impl FilePoolServer {
     /// DISABLE and ENABLE: whether new connections are refused.
     pub fn set_disabled(&self, disabled: bool) {
         self.shared.disabled.store(disabled, Ordering::Relaxed);
+    }
+
+    /// GROUPTHRESH of DMSPARMS, in percent.
+    pub fn set_group_threshold(&self, percent: u8) {
+        self.shared.group_threshold.store(percent, Ordering::Relaxed);
+    }
+
+    /// GROUPTHRESH, in percent.
+    pub fn group_threshold(&self) -> u8 {
+        self.shared.group_threshold()
     }
 
     /// FORCE: severs the connections of `user`, or with `None` of everybody; their work is rolled back. Returns how many there
@@ -214,9 +243,9 @@ impl FilePoolServer {
             *connected.entry(session.user).or_default() += 1;
         }
         let offline = shared.pool.offline();
-        let storage = match offline {
-            None => shared.pool.storage().await?,
-            Some(_) => StorageFigures::default(),
+        let (storage, groups) = match offline {
+            None => (shared.pool.storage().await?, shared.pool.storage_groups().await?),
+            Some(_) => (StorageFigures::default(), Vec::new()),
         };
         Ok(FilePoolReport {
             id: shared.id,
@@ -229,6 +258,8 @@ impl FilePoolServer {
             locks: shared.pool.lock_count(),
             explicit_locks: shared.pool.explicit_lock_count(),
             storage,
+            groups,
+            group_threshold: shared.group_threshold(),
             administrators: shared.admins.read().iter().copied().collect(),
             offline: offline.map(|why| why.to_string()),
         })

@@ -11,8 +11,9 @@ use crate::names::{FilePattern, FileRef, SfsObject};
 use crate::pool::{FileChanges, GlobalUnit};
 use crate::reason::{ReasonCode, ReturnCode};
 use crate::types::{
-    Attributes, DirControl, DirStatus, FileStatus, Grantee, Intent, LockDuration, LockInfo, LockType, Rights,
-    SpaceStatus,
+    Attributes, DateReference, DirControl, DirStatus, DisableInfo, DisableMode, FileId, FileStatus, Grantee,
+    GroupStatus, Intent, LockDuration, LockInfo, LockType, Minidisk, PoolPart, Rights, SpaceStatus,
+    StorageGroup,
 };
 
 /// Message class of a request.
@@ -39,6 +40,7 @@ pub(crate) enum Call {
         intent: Intent,
         attributes: Attributes,
         allow_empty: bool,
+        dates: DateReference,
     },
     Read {
         token: u64,
@@ -148,6 +150,16 @@ pub(crate) enum Call {
         target: FileRef,
         replace: bool,
     },
+    /// Many files of one directory.
+    EraseFiles {
+        dir: DirName,
+        ids: Vec<FileId>,
+    },
+    CopyFiles {
+        from: DirName,
+        to: DirName,
+        pairs: Vec<(FileId, FileId)>,
+    },
     FileStatus {
         file: FileRef,
     },
@@ -165,9 +177,18 @@ pub(crate) enum Call {
     CloseDir {
         token: u64,
     },
+    /// ACCESS of a directory, read-only; the answer is whether it is a DIRCONTROL one.
+    Access {
+        dir: DirName,
+    },
+    /// RELEASE of what was accessed so.
+    Release {
+        dir: DirName,
+    },
     Enroll {
         users: Vec<UserId>,
         blocks: u64,
+        group: StorageGroup,
     },
     DeleteUser {
         user: UserId,
@@ -180,6 +201,24 @@ pub(crate) enum Call {
         user: UserId,
     },
     ListUsers,
+    /// The figures of one storage group of user data, or of all.
+    Groups {
+        group: Option<StorageGroup>,
+    },
+    AddMinidisk {
+        group: StorageGroup,
+        device: u16,
+        blocks: Option<u64>,
+    },
+    Disable {
+        part: PoolPart,
+        mode: DisableMode,
+    },
+    Enable {
+        part: PoolPart,
+    },
+    /// What is disabled.
+    Disabled,
     /// A number for a commit over several pools that this one is to decide.
     NewGlobal,
     Prepare {
@@ -231,6 +270,8 @@ impl Call {
             | Self::RenameFile { .. }
             | Self::RenameDir { .. }
             | Self::CopyFile { .. }
+            | Self::EraseFiles { .. }
+            | Self::CopyFiles { .. }
             | Self::Enroll { .. }
             | Self::DeleteUser { .. }
             | Self::SetLimit { .. } => true,
@@ -284,7 +325,10 @@ pub(crate) enum Answer {
     },
     File(FileStatus),
     Directory(DirStatus),
-    Token(u64),
+    OpenedDir {
+        token: u64,
+        control: DirControl,
+    },
     Records {
         records: Vec<DirRecord>,
         more: bool,
@@ -301,6 +345,12 @@ pub(crate) enum Answer {
     Data(Vec<u8>),
     Conflicts(Vec<Conflict>),
     Level(u32),
+    Groups {
+        groups: Vec<GroupStatus>,
+        threshold: u8,
+    },
+    Minidisk(Minidisk),
+    Disabled(Vec<(PoolPart, DisableInfo)>),
     Number(u64),
 }
 
@@ -313,8 +363,10 @@ pub struct Conflict {
     pub waiter_unit: u32,
     /// Who holds the lock.
     pub holder: UserId,
-    /// On which of his work units.
+    /// On which of his work units; 0 for an explicit lock.
     pub holder_unit: u32,
+    /// The type of an explicit lock; `None`: the lock is implicit.
+    pub explicit: Option<LockType>,
 }
 
 /// A call that was not done.

@@ -6,6 +6,8 @@
 //! | frames, the last one of kind 8 | | | length of the item | 4 |
 //! | | | | CRC32C of kind and item | 4 |
 //! | | | | item | |
+//!
+//! Kinds 1 and 3 are those of earlier versions, without storage group and without date of reference: they are read, not written.
 
 use std::io::{ErrorKind, Read, Write};
 
@@ -14,8 +16,10 @@ use cp::name::{FileName, FileType, UserId};
 
 use super::ToolError;
 use crate::pool::codec::{Malformed, Reader, Writer};
+use crate::pool::row;
 use crate::types::{
-    DirControl, EntryType, FileId, FileStatus, Grantee, ModeNumber, RecordFormat, Rights, Stamp,
+    DirControl, EntryType, FileId, FileStatus, Grantee, LockDuration, LockInfo, Minidisk, ModeNumber,
+    RecordFormat, Rights, Stamp, StorageGroup,
 };
 
 const MAGIC: [u8; 8] = *b"SFSBKUP\x01";
@@ -29,6 +33,7 @@ pub(crate) struct SpaceItem {
     pub(crate) limit: u64,
     pub(crate) threshold: u8,
     pub(crate) label: String,
+    pub(crate) group: StorageGroup,
 }
 
 /// A file without its data.
@@ -67,6 +72,14 @@ pub(super) enum Item {
         to: Grantee,
         rights: Rights,
     },
+    /// A LASTING lock.
+    Lock {
+        levels: Vec<String>,
+        id: Option<FileId>,
+        lock: LockInfo,
+    },
+    /// A minidisk of the pool; before all file spaces.
+    Minidisk(Minidisk),
     /// The end, with the number of files.
     End(u64),
 }
@@ -108,7 +121,8 @@ impl Item {
                 w.u64(space.limit);
                 w.u8(space.threshold);
                 put_text(&mut w, &space.label);
-                1
+                w.raw(&space.group.get().to_le_bytes());
+                9
             }
             Self::Directory { levels, control } => {
                 put_levels(&mut w, levels);
@@ -118,7 +132,8 @@ impl Item {
             Self::File(file) => {
                 put_levels(&mut w, &file.levels);
                 put_status(&mut w, &file.status);
-                3
+                w.i64(file.status.referenced.0);
+                10
             }
             Self::Data(data) => {
                 w.raw(data);
@@ -154,6 +169,22 @@ impl Item {
                 w.u8(rights.bits());
                 7
             }
+            Self::Lock { levels, id, lock } => {
+                put_levels(&mut w, levels);
+                w.u8(u8::from(id.is_some()));
+                if let Some(id) = id {
+                    put_id(&mut w, *id);
+                }
+                put_text(&mut w, lock.user.as_str());
+                w.bytes(&row::lock_row(lock.kind, lock.created));
+                11
+            }
+            Self::Minidisk(minidisk) => {
+                let (key, value) = row::minidisk(minidisk);
+                w.bytes(&key);
+                w.bytes(&value);
+                12
+            }
             Self::End(files) => {
                 w.u64(*files);
                 8
@@ -168,12 +199,29 @@ impl Item {
         }
         let mut r = Reader::new("item of a backup", item);
         let decoded = match kind {
-            1 => Self::Space(SpaceItem {
-                name: text(&mut r)?,
-                limit: r.u64()?,
-                threshold: r.u8()?,
-                label: text(&mut r)?,
-            }),
+            1 => Self::Space(space(&mut r)?),
+            9 => {
+                let group = space(&mut r)?;
+                let number = u16::from_le_bytes(r.array()?);
+                Self::Space(SpaceItem { group: StorageGroup::new(number).ok_or(r.malformed())?, ..group })
+            }
+            10 => {
+                let mut file = FileItem { levels: levels(&mut r)?, status: status(&mut r)? };
+                file.status.referenced = Stamp(r.i64()?);
+                Self::File(file)
+            }
+            11 => {
+                let levels = levels(&mut r)?;
+                let file = if r.u8()? == 0 { None } else { Some(id(&mut r)?) };
+                let user = UserId::new(&text(&mut r)?).map_err(|_| r.malformed())?;
+                let (kind, created) = row::read_lock(r.bytes()?)?;
+                let lock = LockInfo { user, kind, duration: LockDuration::Lasting, created };
+                Self::Lock { levels, id: file, lock }
+            }
+            12 => {
+                let key = r.bytes()?;
+                Self::Minidisk(row::read_minidisk(key, r.bytes()?)?)
+            }
             2 => {
                 let levels = levels(&mut r)?;
                 let control = if r.u8()? == 0 { DirControl::File } else { DirControl::Directory };
@@ -205,6 +253,11 @@ impl Item {
         r.end()?;
         Ok(decoded)
     }
+}
+
+fn space(r: &mut Reader<'_>) -> Result<SpaceItem, Malformed> {
+    let (name, limit, threshold) = (text(r)?, r.u64()?, r.u8()?);
+    Ok(SpaceItem { name, limit, threshold, label: text(r)?, group: StorageGroup::FIRST })
 }
 
 fn put_status(w: &mut Writer, s: &FileStatus) {
@@ -329,5 +382,39 @@ pub(super) fn each(
             Item::End(_) => return Ok(()),
             item => f(item)?,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn items_of_earlier_versions_are_read() {
+        let group = StorageGroup::new(7).unwrap();
+        let space = SpaceItem { name: "JOE".into(), limit: 5, threshold: 90, label: String::new(), group };
+        let (kind, bytes) = Item::Space(space.clone()).encode();
+        let decode = |kind, bytes: &[u8]| Item::decode(kind, &Bytes::copy_from_slice(bytes)).unwrap();
+        assert_eq!(decode(kind, &bytes), Item::Space(space.clone()));
+        let first = SpaceItem { group: StorageGroup::FIRST, ..space };
+        assert_eq!(decode(1, &bytes[..bytes.len() - 2]), Item::Space(first));
+        let mut w = Writer::default();
+        put_levels(&mut w, &[]);
+        let id = FileId::new("A".parse().unwrap(), "FILE".parse().unwrap());
+        put_text(&mut w, id.name.as_str());
+        put_text(&mut w, id.kind.as_str());
+        w.u8(0);
+        w.u8(1);
+        w.u32(80);
+        w.u32(2);
+        w.u64(160);
+        w.i64(3);
+        w.i64(4);
+        let Item::File(old) = decode(3, &w.out) else { panic!("no file") };
+        assert_eq!(old.status.referenced, Stamp(4));
+        w.i64(2);
+        let Item::File(new) = decode(10, &w.out) else { panic!("no file") };
+        assert_eq!(new.status.referenced, Stamp(2));
+        assert_eq!(Item::File(new).encode(), (10, w.out));
     }
 }

@@ -9,7 +9,7 @@ use bytes::{Bytes, BytesMut};
 use super::frame::{BasePath, FileItem, Item, Items, SpaceItem};
 use super::{Progress, Selection, Summary, ToolError};
 use crate::pool::{DirPath, FileChanges, OpenRequest, Pool, PoolError, Token, WorkUnit};
-use crate::types::{Attributes, FileId, Intent, RecordFormat};
+use crate::types::{Attributes, FileId, Intent, LockInfo, Minidisk, RecordFormat};
 
 /// Octets written between two commits.
 const COMMIT_BYTES: usize = 64 << 20;
@@ -27,12 +27,14 @@ pub async fn restore(
     progress: Progress<'_>,
 ) -> Result<Summary, ToolError> {
     let mut job = Job {
+        pool,
         unit: pool.begin(),
         selection,
         space: String::new(),
         within: false,
         file: None,
         aliases: Vec::new(),
+        locks: Vec::new(),
         since: (0, 0),
         sum: Summary::default(),
     };
@@ -46,6 +48,7 @@ pub async fn restore(
     job.close_file()?;
     job.commit().await?;
     job.make_aliases(progress).await?;
+    job.make_locks(progress).await?;
     let found = match selection {
         Selection::Pool => true,
         Selection::Space(_) => job.sum.spaces > 0,
@@ -73,7 +76,15 @@ struct Alias {
     base: BasePath,
 }
 
+struct Lock {
+    space: String,
+    levels: Vec<String>,
+    id: Option<FileId>,
+    lock: LockInfo,
+}
+
 struct Job<'a> {
+    pool: &'a Pool,
     unit: WorkUnit,
     selection: &'a Selection,
     space: String,
@@ -81,6 +92,7 @@ struct Job<'a> {
     within: bool,
     file: Option<Writing>,
     aliases: Vec<Alias>,
+    locks: Vec<Lock>,
     /// Octets and files since the last commit.
     since: (usize, u64),
     sum: Summary,
@@ -113,9 +125,35 @@ impl Job<'_> {
             Item::Alias { levels, id, base: Some(base) } if whole => {
                 self.aliases.push(Alias { space: self.space.clone(), levels, id, base });
             }
+            Item::Alias { levels, id, base: None } if whole => {
+                self.unit.create_erased_alias(dir(&self.space, &levels), id)?;
+            }
+            Item::Lock { levels, id, lock } if whole => {
+                self.locks.push(Lock { space: self.space.clone(), levels, id, lock });
+            }
+            Item::Minidisk(minidisk) if *self.selection == Selection::Pool => self.define(minidisk).await?,
             _ => {}
         }
         Ok(())
+    }
+
+    /// A minidisk of the pool that was backed up; one that the pool has already stays as it is.
+    async fn define(&self, minidisk: Minidisk) -> Result<(), ToolError> {
+        match self.pool.add_minidisk(minidisk.group, minidisk.device, minidisk.blocks).await {
+            Ok(_) | Err(PoolError::MinidiskExists) => Ok(()),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// Enrols the file space in the storage group that it was in, or, in a pool without it, in the first one.
+    fn enroll(&self, space: &SpaceItem, progress: Progress<'_>) -> Result<(), ToolError> {
+        match self.unit.enroll_in(space.group, &space.name, space.limit, &space.label) {
+            Err(PoolError::NoGroup) => {
+                progress(&format!("{}: no storage group {}; enrolled in group 2", space.name, space.group));
+                Ok(self.unit.enroll(&space.name, space.limit, &space.label)?)
+            }
+            done => Ok(done?),
+        }
     }
 
     async fn begin_space(&mut self, space: SpaceItem, progress: Progress<'_>) -> Result<(), ToolError> {
@@ -124,7 +162,7 @@ impl Job<'_> {
             Selection::Pool => true,
             Selection::Space(name) | Selection::File(name, ..) => *name == space.name,
         };
-        self.space = space.name;
+        self.space.clone_from(&space.name);
         if !self.within || matches!(self.selection, Selection::File(..)) {
             return Ok(());
         }
@@ -135,7 +173,7 @@ impl Job<'_> {
                 Err(error) => return Err(error.into()),
             }
         }
-        self.unit.enroll(&self.space, space.limit, &space.label)?;
+        self.enroll(&space, progress)?;
         self.unit.set_threshold(&self.space, space.threshold.min(crate::pool::MAX_THRESHOLD))?;
         self.sum.spaces += 1;
         progress(&self.space);
@@ -184,6 +222,9 @@ impl Job<'_> {
             let alone = records == 1 && file.item.status.recfm == RecordFormat::Variable;
             let image = if alone { records_image.slice(2..) } else { records_image };
             self.unit.write(file.token, &image, records)?;
+            if self.unit.wants_spill() {
+                self.unit.spill()?;
+            }
         }
         self.sum.bytes += data.len() as u64;
         self.since.0 += data.len();
@@ -208,7 +249,8 @@ impl Job<'_> {
             updated: Some(status.updated),
             ..FileChanges::default()
         };
-        Ok(self.unit.change_attributes(dir(&self.space, &levels), status.id, &dates)?)
+        self.unit.change_attributes(dir(&self.space, &levels), status.id, &dates)?;
+        Ok(self.unit.set_referenced(dir(&self.space, &levels), status.id, status.referenced)?)
     }
 
     async fn commit(&mut self) -> Result<(), ToolError> {
@@ -228,6 +270,20 @@ impl Job<'_> {
             }
         }
         self.commit().await
+    }
+}
+
+impl Job<'_> {
+    /// Behind everything else: a lock keeps the restore itself out.
+    async fn make_locks(&mut self, progress: Progress<'_>) -> Result<(), ToolError> {
+        for Lock { space, levels, id, lock } in std::mem::take(&mut self.locks) {
+            let user = lock.user;
+            let made = self.pool.put_lock(&self.unit, (dir(&space, &levels), id), lock).await;
+            if let Err(error) = made {
+                progress(&format!("lock of {user} in {space}: {error}; left out"));
+            }
+        }
+        Ok(())
     }
 }
 

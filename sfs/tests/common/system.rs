@@ -37,6 +37,8 @@ pub struct System {
     pub cp: Arc<Cp>,
     pub servers: Vec<FilePoolServer>,
     pub dasd: Vec<FaultyDasd>,
+    /// Shows 1970-01-01 at first.
+    pub clock: Arc<ManualClock>,
 }
 
 impl System {
@@ -70,7 +72,7 @@ impl System {
         let cp_config = CpConfig { system_id: "TESTVM".into(), operator: user("OPERATOR") };
         let clock = Arc::new(ManualClock::new(Timestamp::UNIX_EPOCH));
         let cp = Cp::new(cp_config, clock.clone(), DirectoryImage::new(entries));
-        let mut system = Self { cp, servers: Vec::new(), dasd: Vec::new() };
+        let mut system = Self { cp, servers: Vec::new(), dasd: Vec::new(), clock: clock.clone() };
         for (index, (machine, pool)) in [("IMAPSF", "MAIL"), ("VMSERVU", "USERS")].into_iter().enumerate() {
             let dasd = old.get(index).cloned().unwrap_or_default();
             let disks: Arc<dyn Dasd> = Arc::new(dasd.clone());

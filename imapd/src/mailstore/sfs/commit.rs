@@ -10,7 +10,8 @@ use cms::csl::{
     WorkUnitId,
 };
 
-use super::{SfsBackend, mailbox_index, note, note_file, note_index, store_error};
+use super::summary_file::SummarySteps;
+use super::{SfsBackend, mailbox_index, note, note_file, note_id, note_index, store_error};
 use crate::mailstore::backend::Op;
 use crate::mailstore::error::StoreError;
 use crate::mailstore::types::{ModSeq, NoteMarks, Uid};
@@ -20,7 +21,7 @@ use crate::vm::UserId;
 const CALL: usize = 4 * 1024 * 1024;
 
 /// Why a step failed.
-enum StepError {
+pub(super) enum StepError {
     Csl(CslError),
     Store(StoreError),
 }
@@ -39,7 +40,7 @@ impl From<StoreError> for StepError {
 
 /// Records to be written to one file, by number.
 #[derive(Default)]
-struct Records(BTreeMap<u32, Vec<u8>>);
+pub(super) struct Records(pub(super) BTreeMap<u32, Bytes>);
 
 impl SfsBackend {
     pub(super) async fn commit_ops(&self, user: UserId, ops: Vec<Op>) -> Result<(), StoreError> {
@@ -59,27 +60,31 @@ impl SfsBackend {
         let top = self.top(user);
         let mut mailboxes = Records::default();
         let mut notes: BTreeMap<String, Records> = BTreeMap::new();
+        let mut summaries = SummarySteps::default();
         for op in ops {
             let mut put = |dir: String, slot: u32, record: note_index::Record| {
-                notes.entry(dir).or_default().0.insert(slot, record.to_vec());
+                notes.entry(dir).or_default().0.insert(slot, Bytes::copy_from_slice(&record));
             };
             match op {
+                op @ (Op::PutSummary { .. } | Op::CopySummaries { .. } | Op::DropSummaries { .. }) => {
+                    summaries.gather(op);
+                }
                 Op::PutHeader(header) => {
                     let [first, second] = mailbox_index::header(&header);
-                    mailboxes.0.insert(1, first.to_vec());
-                    mailboxes.0.insert(2, second.to_vec());
+                    mailboxes.0.insert(1, Bytes::copy_from_slice(&first));
+                    mailboxes.0.insert(2, Bytes::copy_from_slice(&second));
                 }
                 Op::PutEntries(entries) => self.put_entries(&top, &entries.records(), unit).await?,
                 Op::PutRow(row) => {
                     let (record, continuation) = mailbox_index::mailbox(&row);
-                    mailboxes.0.insert(row.slot, record.to_vec());
+                    mailboxes.0.insert(row.slot, Bytes::copy_from_slice(&record));
                     if let Some(continuation) = continuation {
-                        mailboxes.0.insert(row.name_slot, continuation.to_vec());
+                        mailboxes.0.insert(row.name_slot, Bytes::copy_from_slice(&continuation));
                     }
                 }
                 Op::DropRow { slot, name_slot, .. } => {
                     for slot in [slot, name_slot].into_iter().filter(|s| *s != 0) {
-                        mailboxes.0.insert(slot, vec![0; mailbox_index::LRECL]);
+                        mailboxes.0.insert(slot, Bytes::from_static(&[0; mailbox_index::LRECL]));
                     }
                 }
                 Op::CreateDir { dir } => {
@@ -88,19 +93,31 @@ impl SfsBackend {
                 }
                 Op::RemoveDir { dir, notes: uids } => {
                     notes.remove(&dir);
+                    summaries.forget(&dir);
                     self.remove_dir(self.dir(user, &dir)?, uids, unit).await?;
                 }
                 Op::AddNote { dir, uid, octets, marks } => {
                     self.add_note(note(&self.dir(user, &dir)?, uid)?, &octets, marks, unit).await?;
                 }
-                Op::CopyNote { from_dir, from, to_dir, to } => {
-                    let source = note(&self.dir(user, &from_dir)?, from)?;
-                    let target = note(&self.dir(user, &to_dir)?, to)?;
-                    self.csl.dmsfilec(&source, &target, false, CommitOption::NoCommit, unit).await?;
+                Op::CopyNotes { from_dir, to_dir, pairs } => {
+                    let (from, to) = (self.dir(user, &from_dir)?, self.dir(user, &to_dir)?);
+                    self.copy_notes(from, to, pairs, unit).await?;
                 }
-                Op::RemoveNote { dir, uid } => self.erase(note(&self.dir(user, &dir)?, uid)?, unit).await?,
-                Op::PutRecord { dir, record } => put(dir, record.slot, note_index::message(&record)),
-                Op::DropRecord { dir, slot } => put(dir, slot, [0; note_index::LRECL]),
+                Op::RemoveNotes { dir, uids } => {
+                    self.remove_notes(&self.dir(user, &dir)?, uids, unit).await?;
+                }
+                Op::PutRecords { dir, records } => {
+                    let mut image = Vec::with_capacity(records.len() * note_index::LRECL);
+                    records.iter().for_each(|r| image.extend_from_slice(&note_index::message(r)));
+                    let image = Bytes::from(image);
+                    let pieces = image.chunks(note_index::LRECL).map(|piece| image.slice_ref(piece));
+                    notes.entry(dir).or_default().0.extend(records.iter().map(|r| r.slot).zip(pieces));
+                }
+                Op::DropRecords { dir, slots } => {
+                    let none = Bytes::from_static(&[0; note_index::LRECL]);
+                    let records = slots.into_iter().map(|slot| (slot, none.clone()));
+                    notes.entry(dir).or_default().0.extend(records);
+                }
                 Op::PutKeyword { dir, slot, bit, keyword } => {
                     put(dir, slot, note_index::keyword(bit, &keyword));
                 }
@@ -110,6 +127,7 @@ impl SfsBackend {
                 Op::PutFloor { dir, floor } => put(dir, 1, note_index::header(floor)),
             }
         }
+        self.put_summaries(user, summaries, unit).await?;
         for (dir, records) in notes {
             let file = super::note_index_file(&self.dir(user, &dir)?)?;
             self.put_records(&file, records, note_index::LRECL, unit).await?;
@@ -138,17 +156,33 @@ impl SfsBackend {
         Ok(())
     }
 
+    async fn copy_notes(
+        &self,
+        from: DirName,
+        to: DirName,
+        pairs: Vec<(Uid, Uid)>,
+        unit: WorkUnitId,
+    ) -> Result<(), StepError> {
+        let pairs = pairs.into_iter().map(|(from, to)| Ok((note_id(from)?, note_id(to)?)));
+        let pairs = pairs.collect::<Result<Vec<_>, StoreError>>()?;
+        Ok(self.csl.dmsfilec_files(&from, &to, &pairs, unit).await?)
+    }
+
+    async fn remove_notes(&self, dir: &DirName, uids: Vec<Uid>, unit: WorkUnitId) -> Result<(), StepError> {
+        let ids = uids.into_iter().map(note_id).collect::<Result<Vec<_>, _>>()?;
+        Ok(self.csl.dmserase_files(dir, &ids, unit).await?)
+    }
+
     async fn remove_dir(&self, dir: DirName, notes: Vec<Uid>, unit: WorkUnitId) -> Result<(), StepError> {
-        for uid in notes {
-            self.erase(note(&dir, uid)?, unit).await?;
-        }
+        self.remove_notes(&dir, notes, unit).await?;
         self.erase(super::note_index_file(&dir)?, unit).await?;
+        self.erase_summaries(&dir, unit).await?;
         let dir = SfsObject::Directory(dir);
         self.csl.dmserase(&dir, EraseScope::Entire, CommitOption::NoCommit, unit).await?;
         Ok(())
     }
 
-    async fn erase(&self, file: FileRef, unit: WorkUnitId) -> Result<(), CslError> {
+    pub(super) async fn erase(&self, file: FileRef, unit: WorkUnitId) -> Result<(), CslError> {
         let file = SfsObject::File(file);
         self.csl.dmserase(&file, EraseScope::Entire, CommitOption::NoCommit, unit).await.map(drop)
     }
@@ -173,8 +207,8 @@ impl SfsBackend {
         self.csl.dmsclose(opened.token, CommitOption::NoCommit).await.map(drop)
     }
 
-    /// Writes records by number. Numbers past the end that no record is for become free records.
-    async fn put_records(
+    /// Writes records by number. Numbers past the end that no record is for read as zeros, which is a free record.
+    pub(super) async fn put_records(
         &self,
         file: &FileRef,
         records: Records,
@@ -183,31 +217,23 @@ impl SfsBackend {
     ) -> Result<(), CslError> {
         let options = OpenOptions::fixed(lrecl as u32);
         let opened = self.csl.dmsopen(file, Intent::Write, &options, unit).await?;
-        let have = opened.status.records;
-        let mut records = records.0;
-        // The write position is behind the last record now, so those to be added come first.
-        let added = records.split_off(&(have + 1));
-        if let Some(last) = added.keys().next_back().copied() {
-            let mut image = vec![0; (last - have) as usize * lrecl];
-            for (slot, record) in &added {
-                let at = (slot - have - 1) as usize * lrecl;
-                image[at..at + lrecl].copy_from_slice(record);
-            }
-            self.write_fixed(opened.token, &image, lrecl).await?;
-        }
+        let records = records.0;
         let slots: Vec<u32> = records.keys().copied().collect();
         for run in slots.chunk_by(|a, b| a + 1 == *b) {
             self.csl.dmspoint(opened.token, None, Some(run[0])).await?;
-            let image: Vec<u8> = run.iter().flat_map(|s| records[s].iter().copied()).collect();
-            self.write_fixed(opened.token, &image, lrecl).await?;
+            let mut image = Vec::with_capacity(run.len() * lrecl);
+            run.iter().for_each(|s| image.extend_from_slice(&records[s]));
+            self.write_fixed(opened.token, image, lrecl).await?;
         }
         self.csl.dmsclose(opened.token, CommitOption::NoCommit).await.map(drop)
     }
 
-    async fn write_fixed(&self, token: Token, image: &[u8], lrecl: usize) -> Result<(), CslError> {
-        for part in image.chunks(CALL / lrecl * lrecl) {
+    async fn write_fixed(&self, token: Token, image: Vec<u8>, lrecl: usize) -> Result<(), CslError> {
+        let mut rest = Bytes::from(image);
+        while !rest.is_empty() {
+            let part = rest.split_to(rest.len().min(CALL / lrecl * lrecl));
             let count = (part.len() / lrecl) as u32;
-            self.csl.dmswrite(token, count, Bytes::copy_from_slice(part), CommitOption::NoCommit).await?;
+            self.csl.dmswrite(token, count, part, CommitOption::NoCommit).await?;
         }
         Ok(())
     }

@@ -5,6 +5,7 @@
 //! | `MAILBOX INDEX` | the user's top directory | [`mailbox_index`]: RECFM F, one record a mailbox, replaced in place |
 //! | `MAILBOX ENTRIES` | the same, when there are any | [`super::entries`]: RECFM V, one record an entry, replaced as a whole |
 //! | `NOTE INDEX` | each mailbox's directory | [`note_index`]: RECFM F, one record a message, replaced in place |
+//! | `NOTE SUMMARY` | each mailbox's directory | [`super::summaries`]: RECFM F, runs of records, one run a message; made again when absent or damaged |
 //! | `<UID> NOTE` | each mailbox's directory | [`note_file`]: RECFM V, one record a line; the UID as 8 hexadecimal digits |
 //!
 //! INBOX is the directory `INBOX`; other mailboxes have generated directory names, since IMAP names exceed what SFS
@@ -15,6 +16,7 @@ pub mod mailbox_index;
 pub mod note_file;
 pub mod note_index;
 mod read;
+mod summary_file;
 
 use bytes::Bytes;
 use cms::cp::name::{DirName, FileName, FilePoolId, FileType};
@@ -23,6 +25,7 @@ use futures::FutureExt;
 
 use super::backend::{Answer, Backend, LoadedMailbox, LoadedUser, Op, SpaceFigures};
 use super::error::StoreError;
+use super::summaries::SummaryPlace;
 use super::types::{MessageRecord, NoteMarks, Uid};
 use crate::vm::UserId;
 
@@ -48,6 +51,13 @@ impl SfsBackend {
         self.top(user).child(level).map_err(|e| StoreError::Damaged(e.to_string()))
     }
 
+    /// Ends a work unit that has only read, whatever came of it.
+    async fn done_reading(&self, unit: WorkUnitId) {
+        if let Err(e) = self.csl.dmsretwu(unit).await {
+            tracing::debug!(error = %e, "work unit id not given back");
+        }
+    }
+
     /// Ends a work unit: commits it when all went well, undoes it otherwise. The id is given back either way.
     async fn end<T>(&self, unit: WorkUnitId, result: Result<T, CslError>) -> Result<T, StoreError> {
         let result = match result {
@@ -66,10 +76,13 @@ impl SfsBackend {
     }
 }
 
-fn file(dir: &DirName, name: &str, kind: &str) -> Result<FileRef, StoreError> {
+fn file_id(name: &str, kind: &str) -> Result<FileId, StoreError> {
     let bad = |e: cms::cp::name::NameError| StoreError::Damaged(e.to_string());
-    let id = FileId::new(FileName::new(name).map_err(bad)?, FileType::new(kind).map_err(bad)?);
-    Ok(FileRef { id, dir: dir.clone() })
+    Ok(FileId::new(FileName::new(name).map_err(bad)?, FileType::new(kind).map_err(bad)?))
+}
+
+fn file(dir: &DirName, name: &str, kind: &str) -> Result<FileRef, StoreError> {
+    Ok(FileRef { id: file_id(name, kind)?, dir: dir.clone() })
 }
 
 fn mailbox_index_file(top: &DirName) -> Result<FileRef, StoreError> {
@@ -84,8 +97,16 @@ fn note_index_file(dir: &DirName) -> Result<FileRef, StoreError> {
     file(dir, "NOTE", "INDEX")
 }
 
+fn summary_file(dir: &DirName) -> Result<FileRef, StoreError> {
+    file(dir, "NOTE", "SUMMARY")
+}
+
+fn note_id(uid: Uid) -> Result<FileId, StoreError> {
+    file_id(&format!("{:08X}", uid.0), "NOTE")
+}
+
 fn note(dir: &DirName, uid: Uid) -> Result<FileRef, StoreError> {
-    file(dir, &format!("{:08X}", uid.0), "NOTE")
+    Ok(FileRef { id: note_id(uid)?, dir: dir.clone() })
 }
 
 /// What an error of CSL means to the mail store.
@@ -124,6 +145,24 @@ impl Backend for SfsBackend {
         line: u64,
     ) -> Answer<'a, Bytes> {
         self.read_octets(user, dir, record, octets, line).boxed()
+    }
+
+    fn read_notes<'a>(
+        &'a self,
+        user: UserId,
+        dir: &'a str,
+        records: &'a [MessageRecord],
+    ) -> Answer<'a, Vec<Option<Bytes>>> {
+        self.read_several(user, dir, records).boxed()
+    }
+
+    fn read_summaries<'a>(
+        &'a self,
+        user: UserId,
+        dir: &'a str,
+        places: &'a [SummaryPlace],
+    ) -> Answer<'a, Vec<Bytes>> {
+        self.read_runs(user, dir, places).boxed()
     }
 
     fn commit(&self, user: UserId, ops: Vec<Op>) -> Answer<'_, ()> {

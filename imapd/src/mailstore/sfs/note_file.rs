@@ -60,6 +60,9 @@ pub fn shape(octets: &[u8]) -> (u32, NoteMarks) {
 
 /// The records of a message, in pieces of the image of about `most` octets: how many, and their image.
 pub fn images(octets: &[u8], marks: NoteMarks, most: usize) -> Vec<(u32, Vec<u8>)> {
+    if !marks.has(NoteMarks::PIECES) && octets.len() + HALFWORD <= most {
+        return whole_image(octets).into_iter().collect();
+    }
     let mut out: Vec<(u32, Vec<u8>)> = Vec::new();
     let mut put = |record: &[u8]| {
         if out.last().is_none_or(|(_, image)| image.len() + record.len() + HALFWORD > most) {
@@ -79,6 +82,24 @@ pub fn images(octets: &[u8], marks: NoteMarks, most: usize) -> Vec<(u32, Vec<u8>
     out
 }
 
+/// The one image of a message whose lines are records: everything moves by one halfword, and each line's length takes the
+/// place of the CRLF before it.
+fn whole_image(octets: &[u8]) -> Option<(u32, Vec<u8>)> {
+    let mut image = Vec::with_capacity(octets.len() + HALFWORD);
+    image.extend_from_slice(&[0; HALFWORD]);
+    image.extend(octets.iter().map(|b| LATIN1_TO_EBCDIC[usize::from(*b)]));
+    let mut count = 0;
+    let mut at = 0;
+    for line in lines(octets) {
+        // Lines are at most PIECE long, which is what a halfword holds.
+        image[at..at + HALFWORD].copy_from_slice(&(line.len() as u16).to_be_bytes());
+        at += HALFWORD + line.len();
+        count += 1;
+    }
+    image.truncate(at);
+    (count > 0).then_some((count, image))
+}
+
 /// Which octets of the image to read for octets of the message, and how many octets of the message come before them in
 /// what [`octets`] makes of them.
 pub fn image_range(wanted: &Range<u64>, line: u64, size: u64, marks: NoteMarks) -> (Range<u64>, u64) {
@@ -96,7 +117,9 @@ pub fn image_range(wanted: &Range<u64>, line: u64, size: u64, marks: NoteMarks) 
 
 /// The octets of the message that a piece of the image, which begins with a halfword, stands for; at most `most`.
 pub fn octets(image: &[u8], marks: NoteMarks, most: usize) -> Vec<u8> {
-    let pieces = marks.has(NoteMarks::PIECES);
+    if !marks.has(NoteMarks::PIECES) {
+        return octets_of_lines(image, most);
+    }
     let mut out = Vec::with_capacity(most + 2);
     let mut at = 0;
     while out.len() < most && at + HALFWORD <= image.len() {
@@ -104,10 +127,28 @@ pub fn octets(image: &[u8], marks: NoteMarks, most: usize) -> Vec<u8> {
         at += HALFWORD;
         let end = (at + len).min(image.len());
         out.extend(image[at..end].iter().map(|b| EBCDIC_TO_LATIN1[usize::from(*b)]));
-        if !pieces && at + len <= image.len() {
-            out.extend_from_slice(b"\r\n");
-        }
         at += len;
+    }
+    out.truncate(most);
+    out
+}
+
+/// The same where lines are records: everything moves back by one halfword, and CRLF stands where the next length was.
+fn octets_of_lines(image: &[u8], most: usize) -> Vec<u8> {
+    let Some(text) = image.get(HALFWORD..) else { return Vec::new() };
+    let text = &text[..text.len().min(most)];
+    let mut out = Vec::with_capacity(text.len() + 2);
+    out.extend(text.iter().map(|b| EBCDIC_TO_LATIN1[usize::from(*b)]));
+    let mut at = 0;
+    while let Some(head) = image.get(at..at + HALFWORD) {
+        // Where this line ends in the message, and the next length begins in the image less one halfword.
+        let end = at + usize::from(u16::from_be_bytes([head[0], head[1]]));
+        if end + HALFWORD > image.len() || end >= most {
+            break;
+        }
+        out.resize(out.len().max(end + 2), 0);
+        out[end..end + 2].copy_from_slice(b"\r\n");
+        at = end + HALFWORD;
     }
     out.truncate(most);
     out

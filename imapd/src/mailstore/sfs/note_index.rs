@@ -11,13 +11,16 @@
 //! | 4-7 | 0 | UID | keyword, US-ASCII as EBCDIC, 124 octets |
 //! | 8-15 | | MODSEQ | |
 //! | 16-23 | | keyword bits | |
-//! | 24-27 | | system flags | |
+//! | 24 | | system flags | |
+//! | 25 | | records of the summary, 0 without one | |
+//! | 26-27 | | 0 | |
 //! | 28-31 | | records of the note | |
 //! | 32-39 | | INTERNALDATE, seconds since 1970 UTC | |
 //! | 40-47 | | save date, the same | |
 //! | 48-55 | | octets on the wire | |
 //! | 56-63 | | EMAILID, 0 in records of before there was one | |
-//! | 64-127 | | 0, reserved | |
+//! | 64-67 | | first record of the summary in NOTE SUMMARY | |
+//! | 68-127 | | 0, reserved | |
 //!
 //! | octets | `H` from format 161 on | `T` tombstone, from format 161 on |
 //! |---|---|---|
@@ -33,6 +36,7 @@
 
 use crate::mailstore::backend::LoadedMailbox;
 use crate::mailstore::error::StoreError;
+use crate::mailstore::summaries::SummaryPlace;
 use crate::mailstore::tombstones::Tombstone;
 use crate::mailstore::types::{EmailId, MessageRecord, ModSeq, NoteMarks, Uid};
 use crate::syntax::date::InternalDate;
@@ -79,11 +83,13 @@ pub fn message(m: &MessageRecord) -> Record {
     r[8..16].copy_from_slice(&m.modseq.0.to_le_bytes());
     r[16..24].copy_from_slice(&m.keywords.to_le_bytes());
     r[24] = m.flags.bits();
+    r[25] = m.summary.pieces;
     r[28..32].copy_from_slice(&m.records.to_le_bytes());
     r[32..40].copy_from_slice(&m.date.seconds.to_le_bytes());
     r[40..48].copy_from_slice(&m.saved.to_le_bytes());
     r[48..56].copy_from_slice(&m.size.to_le_bytes());
     r[56..64].copy_from_slice(&m.email.0.to_le_bytes());
+    r[64..68].copy_from_slice(&m.summary.first.to_le_bytes());
     r
 }
 
@@ -162,6 +168,7 @@ pub fn load(image: &[u8]) -> Result<LoadedMailbox, StoreError> {
                 marks: NoteMarks(r[1]),
                 email: EmailId(u64::from_le_bytes(field(r, 56))),
                 slot: number,
+                summary: SummaryPlace { first: u32::from_le_bytes(field(r, 64)), pieces: r[25] },
             }),
             (_, KEYWORD) => {
                 let len = usize::from(u16::from_le_bytes(field(r, 2)));
@@ -207,7 +214,7 @@ mod tests {
             let record = MessageRecord {
                 uid: Uid(uid), modseq: ModSeq(modseq), flags: SystemFlags::from_bits(flags), keywords,
                 date: InternalDate { seconds, zone_minutes }, saved, size, records, marks: NoteMarks(marks),
-                email: EmailId(size ^ modseq), slot: 4,
+                email: EmailId(size ^ modseq), slot: 4, summary: SummaryPlace { first: records, pieces: marks },
             };
             let word = Keyword::new(word.as_bytes()).unwrap();
             let image = [first, keyword(63, &word), [0; LRECL], message(&record), tombstone(&grave)].concat();

@@ -93,7 +93,8 @@ impl SfsBackend {
         let (range, skip) = note_file::image_range(&octets, line, record.size, record.marks);
         let unit = self.csl.dmsgetwu().map_err(|e| store_error(&e))?;
         let read = self.image(&file, range, unit).await;
-        let image = self.end(unit, read).await?;
+        self.done_reading(unit).await;
+        let image = read.map_err(|e| store_error(&e))?;
         let short = || StoreError::Damaged(format!("{file:?} is shorter than NOTE INDEX says"));
         let skip = usize::try_from(skip).map_err(|_| short())?;
         let len = usize::try_from(octets.end - octets.start).map_err(|_| short())?;
@@ -102,6 +103,29 @@ impl SfsBackend {
             return Err(short());
         }
         Ok(Bytes::from(text).slice(skip..))
+    }
+
+    /// Whole notes, read in one work unit.
+    pub(super) async fn read_several(
+        &self,
+        user: UserId,
+        dir: &str,
+        records: &[MessageRecord],
+    ) -> Result<Vec<Option<Bytes>>, StoreError> {
+        let dir = self.dir(user, dir)?;
+        let unit = self.csl.dmsgetwu().map_err(|e| store_error(&e))?;
+        let mut out = Vec::with_capacity(records.len());
+        for record in records {
+            let (range, _) = note_file::image_range(&(0..record.size), 0, record.size, record.marks);
+            let image = match note(&dir, record.uid) {
+                Ok(file) => self.image(&file, range, unit).await.ok(),
+                Err(_) => None,
+            };
+            let text = image.map(|i| note_file::octets(&i, record.marks, record.size as usize));
+            out.push(text.filter(|t| t.len() as u64 == record.size).map(Bytes::from));
+        }
+        self.done_reading(unit).await;
+        Ok(out)
     }
 
     /// Octets of a file's image.

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::*;
 use crate::mail::head::Head;
-use crate::mailstore::{EmailId, MessageRecord, ModSeq, NoteMarks, Uid};
+use crate::mailstore::{EmailId, MessageRecord, ModSeq, NoteMarks, SummaryPlace, Uid};
 use crate::syntax::date::InternalDate;
 use crate::syntax::flag::SystemFlags;
 use proptest::prelude::*;
@@ -31,6 +31,7 @@ fn message(number: u32, subject: &str, id: &str, references: &str) -> Sortable {
         marks: NoteMarks(0),
         email: EmailId(0),
         slot: 0,
+        summary: SummaryPlace::default(),
     };
     Sortable { number, record, head: Arc::new(Head::new(header.as_bytes())) }
 }

@@ -3,7 +3,7 @@
 use super::state::FoundDir;
 use super::{DirPath, State, WorkUnit};
 use crate::pool::Inner;
-use crate::pool::catalog::{DirId, Name16, file_id, file_key};
+use crate::pool::catalog::{DirId, Name16, ObjectNo, file_id, file_key};
 use crate::pool::error::PoolError;
 use crate::pool::explicit::Purpose;
 use crate::pool::lock::{LockKey, LockMode};
@@ -139,6 +139,48 @@ impl WorkUnit {
         })
     }
 
+    /// Creates an alias whose base is erased, as a backup knows it.
+    ///
+    /// # Errors
+    /// [`PoolError::FileExists`], [`PoolError::WrongControl`], [`PoolError::Locked`].
+    pub(crate) fn create_erased_alias(&self, dir: DirPath<'_>, alias: FileId) -> Result<(), PoolError> {
+        self.with(|state, snapshot| {
+            let found = state.resolve(snapshot, dir)?;
+            let name = file_key(alias);
+            state.file_control(snapshot, found.id)?;
+            state.change_special(&self.inner, &found, name)?;
+            if state.occupied(&self.inner.current(), (found.id, name))? {
+                return Err(PoolError::FileExists);
+            }
+            // A number that no object has or will have.
+            let nobody = ObjectNo(self.inner.new_number());
+            // Changes nothing, and tells recovery that the number is used up.
+            state.overlay.rows.insert(row::decided_key(nobody.0), None);
+            let special = SpecialRec { created: self.inner.now(), what: Special::Alias(nobody) };
+            state.overlay.rows.insert(row::special_key(found.id, name), Some(special.encode()));
+            Ok(())
+        })
+    }
+
+    /// Sets the date of last reference of a file.
+    ///
+    /// # Errors
+    /// As [`Self::change_attributes`].
+    pub(crate) fn set_referenced(
+        &self,
+        dir: DirPath<'_>,
+        id: FileId,
+        referenced: Stamp,
+    ) -> Result<(), PoolError> {
+        self.with(|state, snapshot| {
+            let found = state.resolve(snapshot, dir)?;
+            state.change_file(&self.inner, &found, file_key(id), Purpose::Write)?;
+            let draft = state.overlay.files.get_mut(&(found.id, file_key(id))).and_then(|c| c.now.as_mut());
+            draft.ok_or(PoolError::NoFile)?.rec.referenced = referenced;
+            Ok(())
+        })
+    }
+
     /// Where the base file of an alias is: file space, directory levels, name. `None` when it is erased.
     ///
     /// # Errors
@@ -240,6 +282,7 @@ impl WorkUnit {
         self.with(|state, snapshot| {
             let found = state.resolve(snapshot, dir)?;
             state.locks.take(LockKey::Space(found.space.clone()), LockMode::Shared)?;
+            state.gate.check(&found.space, true)?;
             state.locks.take(LockKey::Directory(found.id), LockMode::Exclusive)?;
             let snapshot = &self.inner.current();
             self.inner.explicit.check(found.id.0, state.user, Purpose::Erase)?;

@@ -6,6 +6,7 @@ use super::grant::Access;
 use super::{DirPath, WorkUnit};
 use crate::pool::Pool;
 use crate::pool::error::PoolError;
+use crate::pool::lock::LockHolder;
 use crate::pool::row;
 use crate::types::{FileId, LockDuration, LockInfo, LockType};
 
@@ -24,12 +25,23 @@ impl Pool {
         kind: LockType,
         duration: LockDuration,
     ) -> Result<(), PoolError> {
-        let own = self.begin_for(user);
+        let lock = LockInfo { user, kind, duration, created: self.inner.now() };
+        self.put_lock(unit, (dir, id), lock).await
+    }
+
+    /// Puts a lock there as it is: [`Self::create_lock`], and the restoring of a LASTING lock.
+    pub(crate) async fn put_lock(
+        &self,
+        unit: &WorkUnit,
+        (dir, id): (DirPath<'_>, Option<FileId>),
+        lock: LockInfo,
+    ) -> Result<(), PoolError> {
+        let LockInfo { user, kind, duration, .. } = lock;
+        let own = self.begin();
         let (number, key) = own.with(|state, snapshot| {
             let (number, found, name) = state.object_number(snapshot, dir, id)?;
             Ok((number, WorkUnit::lock_keys(&found, name)))
         })?;
-        let lock = LockInfo { user, kind, duration, created: self.inner.now() };
         self.inner.explicit.add(number, lock.clone())?;
         // Changes hold the directory shared and the file exclusively: whatever another unit holds is in the way, but for a
         // shared lock, which lets others go on changing nothing.
@@ -109,8 +121,8 @@ impl Pool {
         self.inner.explicit.count()
     }
 
-    /// Who waits for whom, as serial numbers of work units. Source: QUERY FILEPOOL CONFLICT.
-    pub fn waits(&self) -> Vec<(u64, u64)> {
+    /// Which work units wait, by serial number, and for whom. Source: QUERY FILEPOOL CONFLICT.
+    pub fn waits(&self) -> Vec<(u64, LockHolder)> {
         self.inner.locks.waits()
     }
 }

@@ -13,7 +13,9 @@ use crate::pool::explicit::Purpose;
 use crate::pool::file::{self, Cursor, Env, ReadOut};
 use crate::pool::references;
 use crate::pool::snapshot::Snapshot;
-use crate::types::{Attributes, FileId, FileStatus, Intent, MAX_LRECL_F, ModeNumber, RecordFormat};
+use crate::types::{
+    Attributes, DateReference, FileId, FileStatus, Intent, MAX_LRECL_F, ModeNumber, RecordFormat,
+};
 
 /// Identifies an open. Never used twice while the process runs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -70,6 +72,32 @@ pub(crate) struct OpenFile {
     seen: Option<(FileRec, Content)>,
 }
 
+impl OpenFile {
+    pub(super) fn reader(key: (DirId, Name16), id: FileId, seen: (FileRec, Content)) -> Self {
+        let cursor = Cursor::new(seen.0.records);
+        Self { key, id, writes: false, drop_empty: false, changed: false, cursor, seen: Some(seen) }
+    }
+}
+
+impl State {
+    /// Keeps an open file of a reader.
+    pub(super) fn add_open(&mut self, file: OpenFile) -> Result<Opened, PoolError> {
+        self.room_for_open()?;
+        let (rec, _) = view(&self.overlay, &file)?;
+        let status = rec.status(file.id);
+        let token = Token(NEXT_TOKEN.fetch_add(1, Ordering::Relaxed));
+        self.files.insert(token.0, file);
+        Ok(Opened { token, status, created: false })
+    }
+
+    fn room_for_open(&self) -> Result<(), PoolError> {
+        if self.files.len() >= MAX_OPEN {
+            return Err(PoolError::Limit("open files in one work unit"));
+        }
+        Ok(())
+    }
+}
+
 impl WorkUnit {
     /// Opens a file.
     ///
@@ -77,10 +105,16 @@ impl WorkUnit {
     /// [`PoolError::NoFile`], [`PoolError::FileExists`] (NEW), [`PoolError::Locked`], [`PoolError::FileOpen`] when this unit
     /// has it open for writing already, [`PoolError::RecordLength`] for attributes that no file can have.
     pub fn open(&self, request: &OpenRequest<'_>) -> Result<Opened, PoolError> {
+        self.open_as(request, DateReference::New)
+    }
+
+    /// [`Self::open`], which counts as a reference of the file or not.
+    ///
+    /// # Errors
+    /// As [`Self::open`].
+    pub fn open_as(&self, request: &OpenRequest<'_>, dates: DateReference) -> Result<Opened, PoolError> {
         self.with(|state, snapshot| {
-            if state.files.len() >= MAX_OPEN {
-                return Err(PoolError::Limit("open files in one work unit"));
-            }
+            state.room_for_open()?;
             let found = state.resolve(snapshot, request.dir)?;
             let name = file_key(request.id);
             if request.intent == Intent::New && state.occupied(snapshot, (found.id, name))? {
@@ -90,7 +124,7 @@ impl WorkUnit {
             let key = target.key();
             let exists = state.exists(snapshot, key)?;
             let (mut file, created) = match request.intent {
-                Intent::Read => (self.open_reader(state, target.dir.id, key)?, false),
+                Intent::Read => (self.open_reader(state, target.dir.id, key, dates)?, false),
                 _ => {
                     if state.files.values().any(|f| f.key == key && f.writes) {
                         return Err(PoolError::FileOpen);
@@ -108,19 +142,21 @@ impl WorkUnit {
                     if target.alias.is_some_and(|object| now != Some(object)) {
                         return Err(PoolError::NoFile);
                     }
-                    self.open_writer(state, key, request)?
+                    self.open_writer(state, key, request, dates)?
                 }
             };
             file.id = request.id;
-            let (rec, _) = view(&state.overlay, &file)?;
-            let status = rec.status(request.id);
-            let token = Token(NEXT_TOKEN.fetch_add(1, Ordering::Relaxed));
-            state.files.insert(token.0, file);
-            Ok(Opened { token, status, created })
+            Ok(Opened { created, ..state.add_open(file)? })
         })
     }
 
-    fn open_reader(&self, state: &State, dir: DirId, key: (DirId, Name16)) -> Result<OpenFile, PoolError> {
+    fn open_reader(
+        &self,
+        state: &State,
+        dir: DirId,
+        key: (DirId, Name16),
+        dates: DateReference,
+    ) -> Result<OpenFile, PoolError> {
         self.inner.explicit.check(dir.0, state.user, Purpose::Read)?;
         let seen = match state.overlay.files.get(&key) {
             Some(change) => {
@@ -134,10 +170,10 @@ impl WorkUnit {
             None => load_committed(&self.inner, key, true)?.ok_or(PoolError::NoFile)?,
         };
         self.inner.explicit.check(seen.0.object.0, state.user, Purpose::Read)?;
-        references::note(&self.inner, key, &seen.0);
-        let cursor = Cursor::new(seen.0.records);
-        let id = file_id(&key.1)?;
-        Ok(OpenFile { key, id, writes: false, drop_empty: false, changed: false, cursor, seen: Some(seen) })
+        if dates == DateReference::New {
+            references::note(&self.inner, key, &seen.0);
+        }
+        Ok(OpenFile::reader(key, file_id(&key.1)?, seen))
     }
 
     /// The name is locked and in the overlay.
@@ -146,6 +182,7 @@ impl WorkUnit {
         state: &mut State,
         key: (DirId, Name16),
         request: &OpenRequest<'_>,
+        dates: DateReference,
     ) -> Result<(OpenFile, bool), PoolError> {
         let change = state.overlay.files.get_mut(&key).ok_or(PoolError::NoFile)?;
         let fresh = match request.intent {
@@ -165,7 +202,10 @@ impl WorkUnit {
                 object,
                 recover: attributes.recover,
                 in_place: attributes.in_place,
-                referenced: references::day(now),
+                referenced: match (dates, &change.now) {
+                    (DateReference::Old, Some(replaced)) => replaced.rec.referenced,
+                    _ => references::day(now),
+                },
                 recfm: attributes.recfm,
                 keyed,
                 mode: attributes.mode,
@@ -177,6 +217,9 @@ impl WorkUnit {
                 slices: Vec::new(),
             };
             change.now = Some(Draft { rec, content: Content::empty(keyed) });
+        }
+        if let (false, DateReference::New, Some(draft)) = (fresh, dates, change.now.as_mut()) {
+            draft.rec.referenced = draft.rec.referenced.max(references::day(self.inner.now()));
         }
         let records = change.now.as_ref().map_or(0, |d| d.rec.records);
         let file = OpenFile {
@@ -282,6 +325,8 @@ impl WorkUnit {
                 return Err(PoolError::Limit("octets written in one work unit"));
             }
             state.pending = pending;
+            // What replaces other octets is counted as if it did not; a spill counts afresh.
+            state.memory += data.len() as u64;
         }
         self.on_writer(token, |env, rec, content, cursor| file::write(env, rec, content, cursor, data, count))
     }

@@ -6,7 +6,9 @@ use super::state::FoundDir;
 use super::{DEFAULT_THRESHOLD, MAX_THRESHOLD, WorkUnit};
 use crate::pool::catalog::{DirId, SpaceRec};
 use crate::pool::error::PoolError;
+use crate::pool::group::minidisks;
 use crate::pool::lock::{LockKey, LockMode};
+use crate::types::StorageGroup;
 
 impl WorkUnit {
     /// Enrols a file space with a limit in blocks.
@@ -14,14 +16,36 @@ impl WorkUnit {
     /// # Errors
     /// [`PoolError::SpaceExists`], [`PoolError::Locked`].
     pub fn enroll(&self, name: &str, limit: u64, label: &str) -> Result<(), PoolError> {
+        self.enroll_in(StorageGroup::FIRST, name, limit, label)
+    }
+
+    /// [`Self::enroll`] in a storage group.
+    ///
+    /// # Errors
+    /// As [`Self::enroll`]; [`PoolError::NoGroup`] when the group has no minidisk or holds the catalog,
+    /// [`PoolError::Disabled`].
+    pub fn enroll_in(
+        &self,
+        group: StorageGroup,
+        name: &str,
+        limit: u64,
+        label: &str,
+    ) -> Result<(), PoolError> {
         self.with(|state, snapshot| {
             // Looked at before the lock too: work in the file space is no reason to call an enrolled user locked.
             if state.space(snapshot, name)?.is_some() {
                 return Err(PoolError::SpaceExists);
             }
+            let there = minidisks(snapshot)?.iter().any(|m| m.group == group);
+            if !there || group == StorageGroup::CATALOG {
+                return Err(PoolError::NoGroup);
+            }
             state.locks.take(LockKey::Space(name.into()), LockMode::Exclusive)?;
             if state.space(&self.inner.current(), name)?.is_some() {
                 return Err(PoolError::SpaceExists);
+            }
+            if self.inner.disables.of_group(group).is_some() {
+                return Err(PoolError::Disabled);
             }
             let rec = SpaceRec {
                 top: DirId(self.inner.new_number()),
@@ -30,6 +54,7 @@ impl WorkUnit {
                 threshold: DEFAULT_THRESHOLD,
                 created: self.inner.now(),
                 label: label.to_owned(),
+                group,
             };
             state.overlay.spaces.insert(name.to_owned(), Some(rec));
             Ok(())
@@ -76,12 +101,17 @@ impl WorkUnit {
     /// Removes a file space with everything in it.
     ///
     /// # Errors
-    /// [`PoolError::NoSpace`]; [`PoolError::Locked`] while another unit changes anything in it.
+    /// [`PoolError::NoSpace`]; [`PoolError::Locked`] while another unit changes anything in it; [`PoolError::Disabled`] as long as
+    /// the file space is disabled, or its group for the user.
     pub fn remove_space(&self, name: &str) -> Result<(), PoolError> {
         self.with(|state, _| {
             state.locks.take(LockKey::Space(name.into()), LockMode::Exclusive)?;
             let snapshot = &self.inner.current();
             let rec = state.space(snapshot, name)?.ok_or(PoolError::NoSpace)?;
+            state.gate.check(name, true)?;
+            if self.inner.disables.of_space(name).is_some() {
+                return Err(PoolError::Disabled);
+            }
             let space: Arc<str> = name.into();
             state.remove_tree(snapshot, &FoundDir { id: rec.top, space })?;
             state.overlay.spaces.insert(name.to_owned(), None);

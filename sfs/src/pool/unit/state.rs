@@ -11,6 +11,7 @@ use crate::pool::Inner;
 use crate::pool::catalog::{
     DirId, DirRec, FileRec, Name16, ObjectNo, SpaceRec, file_key, level_key, level_name,
 };
+use crate::pool::disable::Gate;
 use crate::pool::draft::{Content, Draft, FileChange, Keyed, Overlay};
 use crate::pool::error::PoolError;
 use crate::pool::explicit::Purpose;
@@ -26,9 +27,14 @@ pub(crate) struct State {
     pub(crate) files: HashMap<u64, OpenFile>,
     /// Octets written since the last commit or rollback.
     pub(crate) pending: u64,
+    /// Octets of files among them that are in memory, at most.
+    pub(crate) memory: u64,
+    /// From how many on they are spilled.
+    pub(crate) spill_at: u64,
     pub(crate) busy: bool,
     /// Whose unit it is; `None`: the system's own.
     pub(crate) user: Option<UserId>,
+    pub(crate) gate: Gate,
 }
 
 /// A directory that was found.
@@ -119,6 +125,7 @@ impl State {
                 Some(Special::External(_)) => return Err(PoolError::External),
                 Some(Special::Alias(object)) => {
                     let (dir, name) = self.place(snapshot, object)?.ok_or(PoolError::NoFile)?;
+                    self.gate.check(&dir.space, false)?;
                     return Ok(Target { dir, name, alias: Some(object) });
                 }
             }
@@ -163,7 +170,9 @@ impl State {
                 self.locks.take(LockKey::Authority(number), LockMode::Exclusive)?;
                 self.overlay.drops.push(prefix.clone());
             }
-            self.overlay.rows.retain(|key, _| !key.starts_with(&prefix));
+            if !self.overlay.rows.is_empty() {
+                self.overlay.rows.retain(|key, _| !key.starts_with(&prefix));
+            }
         }
         self.overlay.gone.push(number);
         Ok(())
@@ -193,6 +202,7 @@ impl State {
         if dir.levels.len() > MAX_LEVELS {
             return Err(PoolError::BadDirectory);
         }
+        self.gate.check(dir.space, false)?;
         let mut id = self.space(snapshot, dir.space)?.ok_or(PoolError::NoSpace)?.top;
         for level in dir.levels {
             id = self.level(snapshot, id, level)?.ok_or(PoolError::NoDirectory)?.id;
@@ -210,7 +220,10 @@ impl State {
 
     /// Keeps a directory and its file space from going away.
     pub(crate) fn lock_within(&mut self, dir: &FoundDir) -> Result<(), PoolError> {
+        // Asked first, so that who is kept out holds nothing.
+        self.gate.check(&dir.space, true)?;
         self.locks.take(LockKey::Space(dir.space.clone()), LockMode::Shared)?;
+        self.gate.check(&dir.space, true)?;
         self.locks.take(LockKey::Directory(dir.id), LockMode::Shared)
     }
 

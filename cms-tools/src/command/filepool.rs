@@ -1,0 +1,203 @@
+//! FILEPOOL: administration of a running file pool: minidisks, disabling and enabling of storage groups and file spaces.
+
+use cp::name::{FilePoolId, UserId};
+use sfs::types::{DisableInfo, DisableMode, GroupStatus, PoolPart, StorageGroup};
+
+use super::create::csl_message;
+use super::options::{abbreviates, split};
+use super::{CmsCall, CmsCommand, CmsResult};
+use crate::Cms;
+use crate::message::{DmsMessage, dms};
+
+const MODULE: &str = "FPC";
+
+pub(super) const ROW: CmsCommand = CmsCommand {
+    name: "FILEPOOL",
+    min: 8,
+    syntax: "FILEPOOL MINIdisk filepoolid: vdev GROup n [BLOcks n] | {DISable|ENAble} {GROup n|FILESPace userid} [filepoolid:] [( SHAre|EXClusive]",
+    summary: "Adds minidisks to a file pool, disables and enables its storage groups and file spaces",
+    run: |call| Box::pin(run(call)),
+};
+
+async fn run(call: CmsCall<'_>) -> CmsResult {
+    let words = split(call.args);
+    let [what, operands @ ..] = &words.operands[..] else { return Err(dms(MODULE, 47, 24, &[])) };
+    if abbreviates(what, "MINIDISK", 4) {
+        let [pool, layout @ ..] = operands else { return Err(dms(MODULE, 5, 24, &["filepoolid"])) };
+        return minidisk(call.cms, Some(pool), layout).await;
+    }
+    let disable = abbreviates(what, "DISABLE", 3);
+    if !disable && !abbreviates(what, "ENABLE", 3) {
+        return Err(dms(MODULE, 14, 24, &[what]));
+    }
+    let (part, pool) = match operands {
+        [kind, name] => (pool_part(kind, name)?, None),
+        [kind, name, pool] => (pool_part(kind, name)?, Some(*pool)),
+        _ => return Err(dms(MODULE, 5, 24, &["storage group or file space"])),
+    };
+    let pool = file_pool(call.cms, pool)?;
+    let mut mode = DisableMode::Share;
+    for option in &words.options {
+        mode = match option {
+            w if disable && abbreviates(w, "SHARE", 3) => DisableMode::Share,
+            w if disable && abbreviates(w, "EXCLUSIVE", 3) => DisableMode::Exclusive,
+            other => return Err(dms(MODULE, 3, 24, &[other])),
+        };
+    }
+    switch(call.cms, &part, pool, disable.then_some(mode)).await
+}
+
+async fn switch(cms: &Cms, part: &PoolPart, pool: FilePoolId, disable: Option<DisableMode>) -> CmsResult {
+    let csl = &cms.csl;
+    let done = match (part, disable) {
+        (PoolPart::Group(group), Some(mode)) => csl.dmsdissg(*group, pool, mode).await,
+        (PoolPart::Group(group), None) => csl.dmsenasg(*group, pool).await,
+        (PoolPart::Space(name), disable) => {
+            let user = UserId::new(name).map_err(|e| dms(MODULE, 1020, 24, &[&e.to_string()]))?;
+            match disable {
+                Some(mode) => csl.dmsdisfs(user, pool, mode).await,
+                None => csl.dmsenafs(user, pool).await,
+            }
+        }
+    };
+    done.map(|()| 0).map_err(|e| csl_message(MODULE, &e, &part.to_string()))
+}
+
+async fn minidisk(cms: &Cms, pool: Option<&str>, layout: &[&str]) -> CmsResult {
+    let pool = file_pool(cms, pool)?;
+    let Layout { device, group, blocks } = layout_of(layout)?;
+    let done = cms.csl.filepool_minidisk(pool, group, device, blocks).await;
+    let added = done.map_err(|e| csl_message(MODULE, &e, &format!("minidisk {device:04X}")))?;
+    cms.say(&added_line(&added)).await;
+    Ok(0)
+}
+
+/// What is said of a minidisk that was added: its line of the POOLDEF.
+pub fn added_line(minidisk: &sfs::types::Minidisk) -> String {
+    let blocks = minidisk.blocks.map_or(String::new(), |b| format!(" BLOCKS={b}"));
+    format!("DDNAME=MDK{:05} VDEV={:04X} GROUP={}{blocks}", minidisk.number, minidisk.device, minidisk.group)
+}
+
+fn file_pool(cms: &Cms, token: Option<&str>) -> Result<FilePoolId, DmsMessage> {
+    match token {
+        Some(token) => {
+            FilePoolId::new(token.trim_end_matches(':')).map_err(|_| dms(MODULE, 29, 24, &[token]))
+        }
+        None => cms.settings.lock().filepool.ok_or_else(|| dms(MODULE, 1223, 40, &[])),
+    }
+}
+
+/// A minidisk as it is given: `vdev GROUP n [BLOCKS n]`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Layout {
+    /// Virtual device number.
+    pub device: u16,
+    /// Storage group.
+    pub group: StorageGroup,
+    /// Size; `None`: it grows with the host's disk.
+    pub blocks: Option<u64>,
+}
+
+/// Reads `vdev GROUP n [BLOCKS n]`.
+///
+/// # Errors
+/// The message about the operand that is wrong.
+pub fn layout_of(operands: &[&str]) -> Result<Layout, DmsMessage> {
+    let (device, group, blocks) = match operands {
+        [device, word, group] if abbreviates(word, "GROUP", 3) => (device, group, None),
+        [device, word, group, size, blocks]
+            if abbreviates(word, "GROUP", 3) && abbreviates(size, "BLOCKS", 3) =>
+        {
+            (device, group, Some(blocks))
+        }
+        [] | [_] => return Err(dms(MODULE, 5, 24, &["GROUP"])),
+        [.., last] => return Err(dms(MODULE, 29, 24, &[last])),
+    };
+    let wrong = |token: &str| dms(MODULE, 29, 24, &[token]);
+    Ok(Layout {
+        device: u16::from_str_radix(device, 16).map_err(|_| wrong(device))?,
+        group: storage_group(group)?,
+        blocks: blocks.map(|b| b.parse().map_err(|_| wrong(b))).transpose()?,
+    })
+}
+
+fn storage_group(token: &str) -> Result<StorageGroup, DmsMessage> {
+    let number = token.parse().ok().and_then(StorageGroup::new);
+    number.ok_or_else(|| dms(MODULE, 29, 24, &[token]))
+}
+
+/// Reads `GROUP n` or `FILESPACE userid`.
+///
+/// # Errors
+/// The message about the operand that is wrong.
+pub fn pool_part(kind: &str, name: &str) -> Result<PoolPart, DmsMessage> {
+    if abbreviates(kind, "GROUP", 3) {
+        Ok(PoolPart::Group(storage_group(name)?))
+    } else if abbreviates(kind, "FILESPACE", 6) {
+        let user = UserId::new(name).map_err(|e| dms(MODULE, 1020, 24, &[&e.to_string()]))?;
+        Ok(PoolPart::Space(user.to_string()))
+    } else {
+        Err(dms(MODULE, 29, 24, &[kind]))
+    }
+}
+
+/// The report on storage groups: a line each, and their minidisks.
+pub fn group_lines(groups: &[GroupStatus], threshold: u8) -> Vec<String> {
+    let mut lines = vec!["Group  4K Blocks      In Use        Free  Used  File Spaces  State".to_owned()];
+    let unsized_or = |blocks: Option<u64>| blocks.map_or("-".to_owned(), |b| b.to_string());
+    for group in groups {
+        let percent = group.blocks.map(|b| (group.used * 100).checked_div(b).unwrap_or(0));
+        let state = match group.disabled {
+            Some(info) => format!("Disabled {}", info.mode.word()),
+            None if percent.is_some_and(|p| threshold > 0 && p >= u64::from(threshold)) => {
+                format!("Enabled, over {threshold}%")
+            }
+            None => "Enabled".to_owned(),
+        };
+        lines.push(format!(
+            "{:>5} {:>10} {:>11} {:>11} {:>5} {:>12}  {state}",
+            group.group,
+            unsized_or(group.blocks),
+            group.used,
+            unsized_or(group.blocks.map(|b| b.saturating_sub(group.used))),
+            percent.map_or("-".to_owned(), |p| format!("{p}%")),
+            group.file_spaces,
+        ));
+    }
+    lines.push("Minidisk  Vdev  Group  4K Blocks".to_owned());
+    for minidisk in groups.iter().flat_map(|g| &g.minidisks) {
+        lines.push(format!(
+            "MDK{:05}  {:04X} {:>6} {:>10}",
+            minidisk.number,
+            minidisk.device,
+            minidisk.group,
+            unsized_or(minidisk.blocks)
+        ));
+    }
+    lines
+}
+
+/// The report on what is disabled.
+pub fn disabled_lines(disabled: &[(PoolPart, DisableInfo)]) -> Vec<String> {
+    if disabled.is_empty() {
+        return vec!["Nothing is disabled".to_owned()];
+    }
+    disabled.iter().map(|(part, info)| format!("{part} {} by {}", info.mode.word(), info.by)).collect()
+}
+
+/// `QUERY FILEPOOL STORGRP [filepoolid:]` and `QUERY FILEPOOL DISABLE [filepoolid:]`.
+pub(super) async fn query(call: &CmsCall<'_>, what: &str, operands: &[&str]) -> CmsResult {
+    let pool = file_pool(call.cms, operands.first().copied())?;
+    let lines = if abbreviates(what, "STORGRP", 4) {
+        let found = call.cms.csl.dmsqusg(pool, None).await;
+        let found = found.map_err(|e| csl_message(MODULE, &e, pool.as_str()))?;
+        group_lines(&found.groups, found.threshold)
+    } else {
+        let found = call.cms.csl.filepool_disabled(pool).await;
+        disabled_lines(&found.map_err(|e| csl_message(MODULE, &e, pool.as_str()))?)
+    };
+    for line in lines {
+        call.cms.say(&line).await;
+    }
+    Ok(0)
+}

@@ -1,0 +1,226 @@
+//! Texts that SEARCH looks for, answered for a whole mailbox at once from its text columns.
+//!
+//! Columns that lack messages are filled first: messages are read and decoded in pieces, several at once, within the bound
+//! of what computes at once.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use futures::{StreamExt, TryStreamExt, stream};
+use tokio::sync::{OwnedRwLockReadGuard, OwnedRwLockWriteGuard, Semaphore};
+
+use crate::mail::scan::scan;
+use crate::mail::summary::keeps;
+use crate::mailstore::texts::MAX_COLUMN;
+use crate::mailstore::{MessageRecord, OpenMailbox, StoreError, Uid};
+use crate::search::Program;
+use crate::search::column::{ColumnKey, TextColumn, texts};
+use crate::search::fold::Needle;
+use crate::session::Server;
+use crate::session::server::compute;
+use crate::syntax::seqset::NumberSet;
+
+/// Messages of one piece.
+const PIECE_MESSAGES: usize = 128;
+/// Octets of one piece, more only for a single message.
+const PIECE_OCTETS: u64 = 1024 * 1024;
+/// Pieces read and decoded at once.
+const PIECES: usize = 4;
+/// Octets of texts that are looked through without changing to another thread.
+const INLINE: usize = 2 * 1024 * 1024;
+/// When fewer than one in so many messages are to be judged, they are read, unless the columns are there already.
+const FEW: usize = 4;
+
+/// Answers the texts of a program from columns where that pays. `candidates` is how many messages are to be judged, `upto`
+/// the greatest UID among them.
+///
+/// # Errors
+/// When the mail store fails.
+pub(super) async fn settle(
+    server: &Server,
+    mailbox: &Arc<OpenMailbox>,
+    program: Program,
+    candidates: usize,
+    upto: Uid,
+) -> Result<Program, StoreError> {
+    let mut asked = Vec::new();
+    program.texts(&mut asked);
+    if asked.is_empty() || candidates == 0 {
+        return Ok(program);
+    }
+    let keys: BTreeSet<ColumnKey> = asked.iter().flat_map(|(columns, _)| columns.iter().cloned()).collect();
+    let few = candidates * FEW < mailbox.state().columns.len();
+    if few && !are_there(mailbox, &keys, upto) {
+        return Ok(program);
+    }
+    fill(server, mailbox, keys, upto).await?;
+    let mut answers = Vec::new();
+    for (columns, needle) in asked {
+        let mut found = Some(Vec::new());
+        for key in columns {
+            match (look(server, mailbox, &key, &needle, upto).await?, &mut found) {
+                (Some(uids), Some(all)) => all.extend(uids),
+                _ => found = None,
+            }
+        }
+        answers.push(found.map(|uids| NumberSet::from_ranges(uids.into_iter().map(|u| (u, u)))));
+    }
+    Ok(program.settle(&mut answers.into_iter()))
+}
+
+/// Whether all columns have all messages already.
+fn are_there(mailbox: &OpenMailbox, keys: &BTreeSet<ColumnKey>, upto: Uid) -> bool {
+    keys.iter().all(|key| {
+        let column = mailbox.text_column(key);
+        column.is_some_and(|c| c.try_read().is_ok_and(|c| c.upto() >= upto))
+    })
+}
+
+/// UIDs of messages with the text; `None` when the column is not kept.
+async fn look(
+    server: &Server,
+    mailbox: &OpenMailbox,
+    key: &ColumnKey,
+    needle: &Arc<Needle>,
+    upto: Uid,
+) -> Result<Option<Vec<u32>>, StoreError> {
+    let Some(column) = mailbox.text_column(key) else { return Ok(None) };
+    let column: OwnedRwLockReadGuard<TextColumn> = column.read_owned().await;
+    if column.upto() < upto {
+        // Dropped since it was filled, for want of room.
+        return Ok(None);
+    }
+    if column.weight() <= INLINE {
+        return Ok(Some(column.find(needle)));
+    }
+    let needle = needle.clone();
+    server.compute(move || column.find(&needle)).await.map(Some)
+}
+
+/// Brings columns up to date. Guards are taken in the order of the keys, so that two searches never wait for each other.
+async fn fill(
+    server: &Server,
+    mailbox: &Arc<OpenMailbox>,
+    keys: BTreeSet<ColumnKey>,
+    upto: Uid,
+) -> Result<(), StoreError> {
+    let mut open: Vec<(ColumnKey, OwnedRwLockWriteGuard<TextColumn>)> = Vec::new();
+    for key in keys {
+        let Some(column) = mailbox.text_column(&key) else { continue };
+        if column.read().await.upto() >= upto {
+            continue;
+        }
+        let mut column = column.write_owned().await;
+        if column.len() > 1_000 + 64 * mailbox.state().columns.len() {
+            // Nearly all of it is of expunged messages.
+            *column = TextColumn::default();
+        }
+        if column.upto() < upto {
+            open.push((key, column));
+        }
+    }
+    let Some(from) = open.iter().map(|(_, c)| c.upto()).min() else { return Ok(()) };
+    let keys: Arc<[(ColumnKey, Uid)]> = open.iter().map(|(key, c)| (key.clone(), c.upto())).collect();
+    let pieces = pieces(mailbox, from, upto).into_iter().map(|piece| {
+        // A task each, so that reading is not bound to this session's thread either.
+        let task = tokio::spawn(decode(server.cpu.clone(), mailbox.clone(), piece, keys.clone()));
+        async move { task.await.map_err(|e| StoreError::Damaged(format!("computation failed: {e}")))? }
+    });
+    let mut decoded = stream::iter(pieces).buffered(PIECES);
+    while let Some(columns) = decoded.try_next().await? {
+        let mut full = false;
+        for ((_, column), part) in open.iter_mut().zip(columns) {
+            column.append(&part);
+            full |= column.weight() > MAX_COLUMN;
+        }
+        if full {
+            // What fits is filled by the next search: these pieces are made for all of the columns.
+            refuse(mailbox, open);
+            return Ok(());
+        }
+    }
+    open.iter_mut().for_each(|(_, column)| column.seal(upto));
+    drop(open);
+    mailbox.text_columns_grew();
+    Ok(())
+}
+
+/// Gives up columns that are too large to keep.
+fn refuse(mailbox: &OpenMailbox, open: Vec<(ColumnKey, OwnedRwLockWriteGuard<TextColumn>)>) {
+    for (key, column) in open {
+        let full = column.weight() > MAX_COLUMN;
+        drop(column);
+        if full {
+            mailbox.refuse_text_column(&key);
+        }
+    }
+    mailbox.text_columns_grew();
+}
+
+/// Messages after `from` up to `upto` in pieces.
+fn pieces(mailbox: &OpenMailbox, from: Uid, upto: Uid) -> Vec<Vec<MessageRecord>> {
+    let state = mailbox.state();
+    let uids = state.columns.uids();
+    let range = uids.partition_point(|u| *u <= from.0)..uids.partition_point(|u| *u <= upto.0);
+    let mut out: Vec<Vec<MessageRecord>> = Vec::new();
+    let mut octets = 0;
+    for record in range.map(|i| state.columns.at(i)) {
+        match out.last_mut() {
+            Some(piece) if piece.len() < PIECE_MESSAGES && octets + record.size <= PIECE_OCTETS => {
+                octets += record.size;
+                piece.push(record);
+            }
+            _ => {
+                octets = record.size;
+                out.push(vec![record]);
+            }
+        }
+    }
+    out
+}
+
+/// The texts of some messages, a column for each key.
+async fn decode(
+    cpu: Arc<Semaphore>,
+    mailbox: Arc<OpenMailbox>,
+    piece: Vec<MessageRecord>,
+    keys: Arc<[(ColumnKey, Uid)]>,
+) -> Result<Vec<TextColumn>, StoreError> {
+    let whole = keys.iter().any(|(key, _)| *key == ColumnKey::Body);
+    let in_summary = keys.iter().all(|(key, _)| matches!(key, ColumnKey::Field(name) if keeps(name)));
+    let summaries = match in_summary {
+        true => mailbox.summaries(&cpu, &piece).await?,
+        false => vec![None; piece.len()],
+    };
+    let wholes = match whole {
+        true => mailbox.read_several(&piece).await?,
+        false => vec![None; piece.len()],
+    };
+    let mut messages = Vec::with_capacity(piece.len());
+    for ((record, summary), read) in piece.iter().zip(summaries).zip(wholes) {
+        if let Some(known) = read.or_else(|| summary.map(|s| s.kept_fields())) {
+            messages.push((record.uid, known));
+            continue;
+        }
+        let read = if whole { mailbox.read(record).await } else { mailbox.read_header(record).await };
+        match read {
+            Ok(octets) => messages.push((record.uid, octets)),
+            // Gone since the index was looked at: no match.
+            Err(_) if mailbox.state().columns.position(record.uid).is_none() => {}
+            Err(e) => return Err(e),
+        }
+    }
+    let decode = move || {
+        let mut columns: Vec<TextColumn> = keys.iter().map(|_| TextColumn::default()).collect();
+        for (uid, octets) in messages {
+            let structure = whole.then(|| scan(&octets));
+            for ((key, have), column) in keys.iter().zip(&mut columns) {
+                if uid > *have {
+                    texts(column, uid, key, &octets, structure.as_ref());
+                }
+            }
+        }
+        columns
+    };
+    compute(&cpu, decode).await
+}

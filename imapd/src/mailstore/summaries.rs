@@ -1,0 +1,275 @@
+//! Where summaries of messages stand in a mailbox's companion file, and those in memory.
+//!
+//! A summary takes a run of records, its [`SummaryPlace`], which the message's record of NOTE INDEX names. Which records are
+//! free is never written down: they are those that no message names. What a place holds is believed only when it names the
+//! EMAILID of the message and its checksum is right; otherwise the summary is made from the message again.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use tokio::sync::Semaphore;
+
+use super::error::StoreError;
+use super::open::OpenMailbox;
+use super::types::{EmailId, MessageRecord, Uid};
+use crate::mail::summary::Summary;
+use crate::session::server::compute;
+
+/// Octets of one record.
+pub const PIECE: usize = 512;
+/// Octets of a run before the summary: mark, 3 octets of 0, length, EMAILID.
+const FRAME: usize = 16;
+/// First octet of a run: C`S`.
+const MARK: u8 = 0xE2;
+
+/// Records that hold a summary; none when `pieces` is 0.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct SummaryPlace {
+    /// The first record.
+    pub first: u32,
+    /// How many.
+    pub pieces: u8,
+}
+
+impl SummaryPlace {
+    /// Whether there is none.
+    pub fn is_none(self) -> bool {
+        self.pieces == 0
+    }
+
+    /// The record behind the last one.
+    pub fn end(self) -> u32 {
+        self.first.saturating_add(u32::from(self.pieces))
+    }
+}
+
+/// How many records a summary takes.
+pub fn pieces(summary: &Summary) -> u8 {
+    // A summary is at most Summary::MAX, which is far below what 255 records hold.
+    u8::try_from((FRAME + summary.octets().len()).div_ceil(PIECE)).unwrap_or(u8::MAX)
+}
+
+/// The records of a summary.
+pub fn image(summary: &Summary, email: EmailId) -> Vec<u8> {
+    let octets = summary.octets();
+    let mut out = Vec::with_capacity(usize::from(pieces(summary)) * PIECE);
+    out.extend_from_slice(&[MARK, 0, 0, 0]);
+    out.extend_from_slice(&(octets.len() as u32).to_le_bytes());
+    out.extend_from_slice(&email.0.to_le_bytes());
+    out.extend_from_slice(octets);
+    out.resize(out.len().next_multiple_of(PIECE), 0);
+    out
+}
+
+/// The summary of a message in its records; `None` when they hold no sound one.
+pub fn read(image: &Bytes, record: &MessageRecord) -> Option<Summary> {
+    let head = image.get(..FRAME)?;
+    let (length, email) = (u32::from_le_bytes(head[4..8].try_into().ok()?), &head[8..16]);
+    let ours = head[0] == MARK && email == record.email.0.to_le_bytes();
+    let end = FRAME.checked_add(length as usize).filter(|end| *end <= image.len())?;
+    if ours { Summary::read(image.slice(FRAME..end), record.size) } else { None }
+}
+
+/// Which records of a companion file are free.
+#[derive(Debug, Default)]
+pub struct Places {
+    /// Free runs: first record and length.
+    free: BTreeMap<u32, u32>,
+    /// First record never used, counted from 0 here.
+    end: u32,
+}
+
+impl Places {
+    /// Free runs looked at before the file grows: enough to use what there is, few enough to take no time.
+    const LOOK: usize = 64;
+    /// Number of the first record.
+    const FIRST: u32 = 1;
+
+    /// From the places in use.
+    pub fn new(used: impl IntoIterator<Item = SummaryPlace>) -> Self {
+        let mut used: Vec<SummaryPlace> = used.into_iter().filter(|p| !p.is_none()).collect();
+        used.sort_unstable_by_key(|p| p.first);
+        let mut places = Self { free: BTreeMap::new(), end: Self::FIRST };
+        for place in used {
+            if place.first > places.end {
+                places.free.insert(places.end, place.first - places.end);
+            }
+            places.end = places.end.max(place.end());
+        }
+        places
+    }
+
+    /// Takes a run.
+    pub fn take(&mut self, pieces: u8) -> SummaryPlace {
+        let wanted = u32::from(pieces);
+        let fit = self.free.iter().take(Self::LOOK).find(|(_, len)| **len >= wanted);
+        let first = match fit.map(|(first, len)| (*first, *len)) {
+            Some((first, len)) => {
+                self.free.remove(&first);
+                if len > wanted {
+                    self.free.insert(first + wanted, len - wanted);
+                }
+                first
+            }
+            None => {
+                let first = self.end.max(Self::FIRST);
+                self.end = first + wanted;
+                first
+            }
+        };
+        SummaryPlace { first, pieces }
+    }
+
+    /// Gives a run back.
+    pub fn give(&mut self, place: SummaryPlace) {
+        if place.is_none() {
+            return;
+        }
+        let (mut first, mut end) = (place.first, place.end());
+        if let Some((before, len)) = self.free.range(..first).next_back().map(|(f, l)| (*f, *l))
+            && before + len == first
+        {
+            self.free.remove(&before);
+            first = before;
+        }
+        if let Some(len) = self.free.remove(&end) {
+            end += len;
+        }
+        if end == self.end {
+            self.end = first;
+        } else {
+            self.free.insert(first, end - first);
+        }
+    }
+}
+
+impl OpenMailbox {
+    /// Summaries that are kept beside the messages; `None` where there is no sound one.
+    ///
+    /// # Errors
+    /// What the backend says.
+    pub async fn kept_summaries(
+        &self,
+        records: &[MessageRecord],
+    ) -> Result<Vec<Option<Summary>>, StoreError> {
+        let places: Vec<SummaryPlace> = records.iter().map(|r| r.summary).collect();
+        if places.iter().all(|p| p.is_none()) {
+            return Ok(vec![None; records.len()]);
+        }
+        let backend = self.user.backend();
+        let images = backend.read_summaries(self.user.id(), &self.dir, &places).await?;
+        Ok(images.iter().zip(records).map(|(image, record)| read(image, record)).collect())
+    }
+
+    /// Summaries of messages, few enough that all may be in memory: from memory, from the companion file, or made from the
+    /// messages; those are then kept for the next time. `None` for a message that has none, or cannot be read.
+    ///
+    /// # Errors
+    /// What the backend says.
+    pub async fn summaries(
+        self: &Arc<Self>,
+        cpu: &Arc<Semaphore>,
+        records: &[MessageRecord],
+    ) -> Result<Vec<Option<Summary>>, StoreError> {
+        let mut out = self.cached_summaries(records);
+        let on_disk: Vec<usize> = (0..records.len()).filter(|i| out[*i].is_none()).collect();
+        let wanted: Vec<MessageRecord> = on_disk.iter().map(|i| records[*i]).collect();
+        for (i, summary) in on_disk.into_iter().zip(self.kept_summaries(&wanted).await?) {
+            if let Some(summary) = &summary {
+                self.keep_summary(records[i].uid, summary);
+            }
+            out[i] = summary;
+        }
+        let lacking: Vec<usize> = (0..records.len()).filter(|i| out[*i].is_none()).collect();
+        let mut new = Vec::new();
+        for piece in pieces_of(records, &lacking) {
+            let wanted: Vec<MessageRecord> = piece.iter().map(|i| records[*i]).collect();
+            for (i, octets) in piece.iter().zip(self.read_several(&wanted).await?) {
+                let Some(octets) = octets else { continue };
+                let Some(summary) = made(cpu, octets).await? else { continue };
+                self.keep_summary(records[*i].uid, &summary);
+                new.push((records[*i], summary.clone()));
+                out[*i] = Some(summary);
+            }
+        }
+        if !new.is_empty() {
+            self.user.clone().summarize(self, new);
+        }
+        Ok(out)
+    }
+}
+
+/// Octets of messages read together, more only for a single one.
+const READ_TOGETHER: u64 = 1024 * 1024;
+
+/// Positions in pieces whose messages are read together.
+fn pieces_of<'a>(records: &'a [MessageRecord], positions: &'a [usize]) -> impl Iterator<Item = &'a [usize]> {
+    let mut rest = positions;
+    std::iter::from_fn(move || {
+        let mut octets = 0;
+        let fit = rest.iter().take_while(|i| {
+            octets += records[**i].size;
+            octets <= READ_TOGETHER
+        });
+        let (piece, after) = rest.split_at(fit.count().max(1).min(rest.len()));
+        rest = after;
+        (!piece.is_empty()).then_some(piece)
+    })
+}
+
+/// Octets from which on a message is scanned off the tasks' threads.
+const LARGE_MESSAGE: usize = 256 * 1024;
+
+/// The summary of a message.
+///
+/// # Errors
+/// When the computation panicked, which is a defect.
+async fn made(cpu: &Arc<Semaphore>, octets: Bytes) -> Result<Option<Summary>, StoreError> {
+    if octets.len() < LARGE_MESSAGE {
+        return Ok(Summary::new(&octets));
+    }
+    compute(cpu, move || Summary::new(&octets)).await
+}
+
+/// The summary of a message that is about to be stored. That of one is made in the task of who stores it, so that the one
+/// writer of the user does not do it; a large one elsewhere.
+pub(super) async fn of_new(octets: &Bytes) -> Option<Summary> {
+    if octets.len() < LARGE_MESSAGE {
+        return Summary::new(octets);
+    }
+    let octets = octets.clone();
+    // Without a summary the message is stored all the same.
+    tokio::task::spawn_blocking(move || Summary::new(&octets)).await.ok().flatten()
+}
+
+/// Summaries that are to be kept, with the messages they are of.
+pub(super) type Made = Vec<(Uid, Summary)>;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    proptest! {
+        /// No record is ever given out twice, and what is given back is used again.
+        #[test]
+        fn places_never_overlap(steps in proptest::collection::vec((1u8..40, any::<prop::sample::Index>(), any::<bool>()), 1..200)) {
+            let mut places = Places::new([]);
+            let mut used: Vec<SummaryPlace> = Vec::new();
+            for (pieces, which, give) in steps {
+                if give && !used.is_empty() {
+                    places.give(used.swap_remove(which.index(used.len())));
+                } else {
+                    let place = places.take(pieces);
+                    prop_assert!(place.first >= 1 && place.pieces == pieces);
+                    prop_assert!(used.iter().all(|u| u.end() <= place.first || place.end() <= u.first));
+                    used.push(place);
+                }
+                let again = Places::new(used.iter().copied());
+                prop_assert_eq!(&again.free, &places.free);
+                prop_assert_eq!(again.end, places.end);
+            }
+        }
+    }
+}

@@ -1,0 +1,74 @@
+//! Columns and messages give the same answers.
+
+use std::sync::Arc;
+
+use proptest::prelude::*;
+
+use super::column::{ColumnKey, TextColumn, texts};
+use super::fold::Needle;
+use super::program::{Content, Program, Row};
+use crate::mail::generated::mail;
+use crate::mailstore::{EmailId, MessageRecord, ModSeq, NoteMarks, SummaryPlace, Uid};
+use crate::syntax::date::InternalDate;
+use crate::syntax::flag::SystemFlags;
+use crate::syntax::seqset::NumberSet;
+
+fn record(uid: u32) -> MessageRecord {
+    MessageRecord {
+        uid: Uid(uid),
+        modseq: ModSeq(1),
+        flags: SystemFlags::from_bits(0),
+        keywords: 0,
+        date: InternalDate { seconds: 0, zone_minutes: 0 },
+        saved: 0,
+        size: 0,
+        records: 0,
+        marks: NoteMarks(0),
+        email: EmailId(1),
+        slot: 2,
+        summary: SummaryPlace::default(),
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 200, ..ProptestConfig::default() })]
+
+    #[test]
+    fn columns_say_what_messages_say(
+        mails in proptest::collection::vec(mail(), 1..6),
+        needle in prop_oneof![Just(""), Just("a"), Just("X"), Just("\u{e4}"), Just("matter"), Just(": "), Just("text")],
+        field in prop_oneof![Just("Subject"), Just("from"), Just("TO"), Just("X-Other"), Just("Content-Type")],
+        kind in 0..3u8,
+    ) {
+        let needle = Arc::new(Needle::new(needle));
+        let program = |kind| match kind {
+            0 => Program::Header(field.as_bytes().to_vec(), needle.clone()),
+            1 => Program::Body(needle.clone()),
+            _ => Program::Not(Box::new(Program::Text(needle.clone()))),
+        };
+        let mut asked = Vec::new();
+        program(kind).texts(&mut asked);
+        let answers: Vec<Option<NumberSet>> = asked.iter().map(|(keys, needle)| {
+            let mut uids = Vec::new();
+            for key in keys {
+                let mut column = TextColumn::default();
+                for (uid, mail) in (1..).zip(&mails) {
+                    texts(&mut column, Uid(uid), key, mail, None);
+                }
+                uids.extend(column.find(needle));
+            }
+            Some(NumberSet::from_ranges(uids.into_iter().map(|u| (u, u))))
+        }).collect();
+        let settled = program(kind).settle(&mut answers.into_iter());
+        for (uid, mail) in (1..).zip(&mails) {
+            let record = record(uid);
+            let row = Row { seq: uid, record: &record, recent: false };
+            prop_assert_eq!(settled.by_index(&row), Some(program(kind).by_content(&row, &Content::new(mail))));
+        }
+    }
+}
+
+#[test]
+fn a_column_is_named_in_any_case() {
+    assert_eq!(ColumnKey::field(b"sUbject"), ColumnKey::field(b"SUBJECT"));
+}

@@ -1,0 +1,63 @@
+//! Storage groups: figures, minidisks, disabling and enabling of groups and file spaces.
+
+use bytes::Bytes;
+
+use crate::pool::{LockHolder, PoolError};
+use crate::reason::ReasonCode;
+use crate::server::handler::{Session, failure, plain};
+use crate::server::protocol::{Answer, Call, Failure, Reply};
+use crate::types::{DisableMode, GroupStatus, PoolPart, StorageGroup};
+
+impl Session {
+    pub(in crate::server) async fn on_groups(
+        &self,
+        number: u32,
+        wait: bool,
+        call: &Call,
+    ) -> Result<(Reply, Bytes), Failure> {
+        let pool = &self.shared.pool;
+        let done = match call {
+            Call::Groups { group } => self.groups(*group).await,
+            Call::AddMinidisk { group, device, blocks } => {
+                pool.add_minidisk(*group, *device, *blocks).await.map(Answer::Minidisk)
+            }
+            Call::Disable { part, mode } => return self.disable(number, wait, part, *mode).await,
+            Call::Enable { part } => pool.enable(part).await.map(|()| Answer::Done),
+            Call::Disabled => Ok(Answer::Disabled(pool.disabled())),
+            _ => return Err(Failure::error(ReasonCode::ProtocolError)),
+        };
+        done.map(plain).map_err(|e| failure(&e))
+    }
+
+    async fn groups(&self, group: Option<StorageGroup>) -> Result<Answer, PoolError> {
+        let mut groups: Vec<GroupStatus> = self.shared.pool.storage_groups().await?;
+        if let Some(group) = group {
+            groups.retain(|g| g.group == group);
+            if groups.is_empty() {
+                return Err(PoolError::NoGroup);
+            }
+        }
+        Ok(Answer::Groups { groups, threshold: self.shared.group_threshold() })
+    }
+
+    async fn disable(
+        &self,
+        number: u32,
+        wait: bool,
+        part: &PoolPart,
+        mode: DisableMode,
+    ) -> Result<(Reply, Bytes), Failure> {
+        let unit = self.unit(number)?;
+        let pool = &self.shared.pool;
+        loop {
+            match pool.disable(&unit, part, mode, self.user).await {
+                Ok(()) => return Ok(plain(Answer::Done)),
+                Err(PoolError::Locked { holder }) if wait => {
+                    let holder = LockHolder::Unit(holder);
+                    pool.wait_for_lock(&unit, holder).await.map_err(|e| failure(&e))?;
+                }
+                Err(error) => return Err(failure(&error)),
+            }
+        }
+    }
+}
