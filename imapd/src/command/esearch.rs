@@ -21,6 +21,9 @@ pub async fn run(
     returns: SearchReturn,
     out: &mut Out<'_>,
 ) -> Done {
+    if let Some(refusal) = search::charset_refused(session, asked) {
+        return Ok(refusal);
+    }
     let here = sources.iter().all(|s| matches!(s, SearchSource::Selected));
     if sources.contains(&SearchSource::Selected) && session.view.is_none() {
         return Ok(Reply::bad("No mailbox is selected"));

@@ -99,12 +99,6 @@ pub async fn run(session: &mut Session, command: Command, tag: &Bytes, out: &mut
         Command::Unselect => unselect::run(session),
         Command::Expunge => expunge::run(session, None).await,
         Command::UidExpunge(set) => expunge::run(session, Some(&set)).await,
-        // The texts are in UTF-8, and nothing else may be said (RFC 9755 section 3).
-        Command::Search { charset: Some(_), .. } | Command::Esearch { charset: Some(_), .. }
-            if session.enabled.utf8 =>
-        {
-            Ok(Reply::bad("CHARSET is not allowed after ENABLE UTF8=ACCEPT"))
-        }
         Command::Search { returns, charset, key, uid } => {
             let asked = search::SearchKeys { charset: charset.as_deref(), key: &key, uid, tag };
             search::run(session, &asked, returns, out).await

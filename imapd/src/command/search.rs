@@ -55,6 +55,9 @@ pub async fn run(
     returns: Option<SearchReturn>,
     out: &mut Out<'_>,
 ) -> Done {
+    if let Some(refusal) = charset_refused(session, asked) {
+        return Ok(refusal);
+    }
     // IMAP4rev2 has the extended response only (RFC 9051 section 6.4.4).
     let returns =
         returns.or(session.enabled.rev2.then(|| SearchReturn { all: true, ..SearchReturn::default() }));
@@ -82,6 +85,13 @@ pub async fn run(
     }
     keep(session, &hits, returns);
     Ok(Reply::ok("SEARCH completed"))
+}
+
+/// The answer to CHARSET when the client has enabled UTF8=ACCEPT: texts are in UTF-8, and nothing else may be said (RFC 9755
+/// section 3).
+pub(super) fn charset_refused(session: &Session, asked: &SearchKeys<'_>) -> Option<Reply> {
+    let refused = asked.charset.is_some() && session.enabled.utf8;
+    refused.then(|| Reply::bad("CHARSET is not allowed after ENABLE UTF8=ACCEPT"))
 }
 
 /// Finds messages, ascending; or the answer to an unknown charset. A search that was to be saved and failed leaves

@@ -3,6 +3,8 @@
 use bytes::Bytes;
 use proptest::prelude::*;
 
+mod extensions;
+
 use super::command;
 use crate::mailstore::ModSeq;
 use crate::syntax::ast::Carrier;

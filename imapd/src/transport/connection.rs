@@ -29,9 +29,6 @@ const READ: usize = 16 * 1024;
 /// Octets of deflated output that are sent at once.
 const DEFLATED: usize = 16 * 1024;
 
-/// Time after which a compressed connection without a word gives its compressor back.
-const QUIET: Duration = Duration::from_secs(10);
-
 /// Literals up to this size need no share of the memory for large ones.
 const LARGE_LITERAL: usize = 256 * 1024;
 
@@ -56,6 +53,9 @@ struct Wire {
 impl Wire {
     /// Sends; what compression holds back goes with [`Wire::finish`].
     async fn send(&mut self, octets: &[u8]) -> io::Result<()> {
+        if octets.is_empty() {
+            return Ok(());
+        }
         let Some(mut deflate) = self.deflate.take() else { return self.send_raw(octets).await };
         let mut rest = octets;
         let mut out = Vec::with_capacity(DEFLATED);
@@ -93,6 +93,17 @@ impl Wire {
         self.finish().await
     }
 
+    /// Whether compression has something to give back while the client is quiet.
+    fn can_rest(&self) -> bool {
+        self.deflate.as_ref().is_some_and(|d| d.can_rest())
+    }
+
+    fn rest(&mut self) {
+        if let Some(deflate) = &mut self.deflate {
+            deflate.rest();
+        }
+    }
+
     async fn send_raw(&mut self, octets: &[u8]) -> io::Result<()> {
         if octets.is_empty() {
             return Ok(());
@@ -122,15 +133,16 @@ impl Wire {
     /// Reads what there is into the framer; waits without a buffer while there is nothing. 0 is the end.
     async fn read(&mut self, framer: &mut Framer) -> io::Result<usize> {
         // What comes of a literal is taken in few pieces; its memory is accounted for.
-        let room = framer.under_way().then(|| framer.wants().clamp(READ, LARGE_LITERAL));
+        let room = framer.wants().clamp(READ, LARGE_LITERAL);
+        let under_way = framer.under_way();
         let n = match &mut self.deflate {
-            None => self.stream.read(framer.buffer(), room).await?,
+            None => self.stream.read(framer.buffer(), under_way, room).await?,
             Some(deflate) => loop {
                 // One piece at a time, so that the framer's limits hold for what was inflated.
                 if deflate.has_more() && deflate.inflate(framer.buffer())? > 0 {
                     return Ok(1);
                 }
-                let n = self.stream.read(&mut deflate.raw, room.map(|_| READ)).await?;
+                let n = self.stream.read(&mut deflate.raw, under_way, READ).await?;
                 if n == 0 {
                     break 0;
                 }
@@ -143,12 +155,12 @@ impl Wire {
 }
 
 impl Stream {
-    /// Reads what there is into `buffer`, which gets this `room` when more of what is there already is expected.
-    async fn read(&mut self, buffer: &mut BytesMut, room: Option<usize>) -> io::Result<usize> {
+    /// Reads what there is into `buffer`, which is `under_way` when more is expected soon, at most `room` octets.
+    async fn read(&mut self, buffer: &mut BytesMut, under_way: bool, room: usize) -> io::Result<usize> {
         match self {
             Self::Plain(s) => loop {
                 s.ready(Interest::READABLE).await?;
-                buffer.reserve(room.unwrap_or(READ));
+                buffer.reserve(room);
                 match s.try_read_buf(buffer) {
                     Ok(n) => return Ok(n),
                     Err(e) if e.kind() == io::ErrorKind::WouldBlock => {
@@ -160,8 +172,8 @@ impl Stream {
                 }
             },
             Self::Gone => Err(io::ErrorKind::NotConnected.into()),
-            Self::Tls(s) if room.is_some() => {
-                buffer.reserve(room.unwrap_or(READ));
+            Self::Tls(s) if under_way => {
+                buffer.reserve(room);
                 s.read_buf(buffer).await
             }
             Self::Tls(s) => {
@@ -300,13 +312,11 @@ async fn talk(service: &Arc<Service>, session: &mut Session, wire: &mut Wire) ->
         if room.provide(service, &framer).await? {
             heard = Instant::now();
         }
-        let limit = if room.permit.is_some() {
+        let limit = match (&room.permit, session.is_authenticated()) {
             // Who announces much must send it, for others wait for the memory.
-            heard + service.timeouts.stall
-        } else if session.is_authenticated() {
-            heard + service.timeouts.idle
-        } else {
-            nobody_since + service.timeouts.login
+            (Some(_), _) => heard + service.timeouts.stall,
+            (None, true) => heard + service.timeouts.idle,
+            (None, false) => nobody_since + service.timeouts.login,
         };
         tokio::select! {
             biased;
@@ -315,14 +325,8 @@ async fn talk(service: &Arc<Service>, session: &mut Session, wire: &mut Wire) ->
                 return Ok("shutdown");
             }
             got = wire.read(&mut framer) => {
-                match got {
-                    Ok(0) => return Ok("disconnected"),
-                    Ok(_) => {}
-                    Err(e) if e.kind() == io::ErrorKind::InvalidData && wire.deflate.is_some() => {
-                        wire.say(b"* BYE [CLIENTBUG] What was sent is not deflated\r\n").await?;
-                        return Ok("not deflated");
-                    }
-                    Err(e) => return Err(e),
+                if let Some(end) = ended(got, wire).await? {
+                    return Ok(end);
                 }
                 heard = Instant::now();
             }
@@ -334,16 +338,25 @@ async fn talk(service: &Arc<Service>, session: &mut Session, wire: &mut Wire) ->
             text = registered.alert() => {
                 wire.say(format!("* OK [ALERT] {text}\r\n").as_bytes()).await?;
             }
-            () = tokio::time::sleep(QUIET), if wire.deflate.as_ref().is_some_and(|d| d.can_rest()) => {
-                if let Some(deflate) = &mut wire.deflate {
-                    deflate.rest();
-                }
-            }
+            () = tokio::time::sleep(service.timeouts.quiet), if wire.can_rest() => wire.rest(),
             () = tokio::time::sleep_until(limit) => {
                 wire.say(b"* BYE [UNAVAILABLE] Autologout; idle for too long\r\n").await?;
                 return Ok("timeout");
             }
         }
+    }
+}
+
+/// Why the session is over after a read, if it is.
+async fn ended(got: io::Result<usize>, wire: &mut Wire) -> io::Result<Option<&'static str>> {
+    match got {
+        Ok(0) => Ok(Some("disconnected")),
+        Ok(_) => Ok(None),
+        Err(e) if e.kind() == io::ErrorKind::InvalidData && wire.deflate.is_some() => {
+            wire.say(b"* BYE [CLIENTBUG] What was sent is not deflated\r\n").await?;
+            Ok(Some("not deflated"))
+        }
+        Err(e) => Err(e),
     }
 }
 

@@ -23,6 +23,8 @@ pub struct Timeouts {
     pub login: Duration,
     /// For a handshake, or for a client that does not read what it is sent.
     pub stall: Duration,
+    /// Without a word on a compressed connection, until its compressor is given back.
+    pub quiet: Duration,
 }
 
 impl Default for Timeouts {
@@ -31,6 +33,7 @@ impl Default for Timeouts {
             idle: Duration::from_secs(30 * 60),
             login: Duration::from_secs(60),
             stall: Duration::from_secs(120),
+            quiet: Duration::from_secs(10),
         }
     }
 }

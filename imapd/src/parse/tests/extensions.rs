@@ -1,0 +1,95 @@
+//! Round trips of the commands and arguments that extensions add, with an encoder of their own.
+
+use super::*;
+use crate::syntax::ast::SearchSource;
+use crate::syntax::partial_range::PartialRange;
+
+fn range() -> impl Strategy<Value = PartialRange> {
+    (1..=u32::MAX, 1..=u32::MAX, any::<bool>()).prop_map(|(from, to, backwards)| PartialRange {
+        from,
+        to,
+        backwards,
+    })
+}
+
+fn mailboxes() -> impl Strategy<Value = Vec<String>> {
+    proptest::collection::vec("[a-z]{1,5}(/[a-z ]{1,3})?", 1..4)
+}
+
+fn source() -> impl Strategy<Value = (SearchSource, String)> {
+    let args =
+        |names: &[String]| names.iter().map(|n| MailboxArg(n.clone().into_bytes())).collect::<Vec<_>>();
+    let list = |names: &[String]| match names {
+        [one] if !one.contains(' ') => one.clone(),
+        many => format!("({})", many.iter().map(|n| format!("\"{n}\"")).collect::<Vec<_>>().join(" ")),
+    };
+    prop_oneof![
+        Just((SearchSource::Selected, "selected".to_owned())),
+        Just((SearchSource::Inboxes, "Inboxes".to_owned())),
+        Just((SearchSource::Personal, "PERSONAL".to_owned())),
+        Just((SearchSource::Subscribed, "subscribed".to_owned())),
+        mailboxes().prop_map(move |m| (SearchSource::Mailboxes(args(&m)), format!("mailboxes {}", list(&m)))),
+        (mailboxes(), any::<bool>()).prop_map(move |(m, one_level)| {
+            let word = if one_level { "subtree-one" } else { "subtree" };
+            (SearchSource::Subtree { roots: args(&m), one_level }, format!("{word} {}", list(&m)))
+        }),
+    ]
+}
+
+proptest! {
+    #[test]
+    fn esearch_round_trip(
+        found in proptest::collection::vec(source(), 1..4), page in proptest::option::of(range()), key in key(), form: u8,
+    ) {
+        let (sources, words): (Vec<_>, Vec<_>) = found.into_iter().unzip();
+        let (returns, option) = match page {
+            Some(range) => {
+                let returns = SearchReturn { count: true, partial: Some(range), ..SearchReturn::default() };
+                (returns, format!("RETURN (PARTIAL {range} COUNT) "))
+            }
+            None => (SearchReturn { all: true, ..SearchReturn::default() }, String::new()),
+        };
+        let mut sent = format!("t ESEARCH IN ({}) {option}", words.join(" ")).into_bytes();
+        enc_key(&mut sent, &key, form);
+        prop_assert_eq!(parse(&sent), Command::Esearch { sources, returns, charset: None, key });
+    }
+
+    #[test]
+    fn modifiers_of_fetch_in_any_order(
+        set in set(), since in proptest::option::of((0..=ModSeq::MAX.0, any::<bool>())), page in proptest::option::of(range()),
+        turn in 0usize..3,
+    ) {
+        let mut words = Vec::new();
+        let mut items = vec![FetchItem::Uid, FetchItem::Flags];
+        if let Some((n, vanished)) = since {
+            words.push(format!("CHANGEDSINCE {n}"));
+            words.extend(vanished.then(|| "vanished".to_owned()));
+            items.push(FetchItem::ModSeq);
+        }
+        words.extend(page.map(|range| format!("partial {range}")));
+        let count = words.len().max(1);
+        words.rotate_left(turn % count);
+        let modifiers = if words.is_empty() { String::new() } else { format!(" ({})", words.join(" ")) };
+        let since = since.map(|(n, vanished)| ChangedSince { modseq: ModSeq(n), vanished });
+        let sent = format!("t UID FETCH {} FLAGS{modifiers}", enc_set(&set));
+        prop_assert_eq!(parse(sent.as_bytes()), Command::Fetch { set, items, since, partial: page, uid: true });
+        if !words.is_empty() {
+            // Nothing stands twice.
+            let twice = format!("t UID FETCH 1 FLAGS ({} {})", words.join(" "), words[0]);
+            prop_assert!(command(&Bytes::from(twice)).is_err());
+        }
+    }
+
+    #[test]
+    fn numbers_and_words(size in 1u32.., range in proptest::option::of((1u32.., 1u32..)), words in proptest::collection::vec("[a-z-]{1,8}", 0..5)) {
+        let shown = range.map(|(a, b)| format!(" {a}:{b}")).unwrap_or_default();
+        prop_assert_eq!(parse(format!("t UIDBATCHES {size}{shown}").as_bytes()), Command::UidBatches { size, range });
+        let sent = words.iter().fold("t LANGUAGE".to_owned(), |all, w| format!("{all} {w}"));
+        prop_assert_eq!(parse(sent.as_bytes()), Command::Language(words.into_iter().map(String::into_bytes).collect()));
+    }
+
+    #[test]
+    fn any_extension_gets_an_answer(line in "[a-z]{1,3} (UID )?(ESEARCH|FETCH 1 FLAGS|SEARCH RETURN|UIDBATCHES|LANGUAGE|COMPRESS|AUTHENTICATE|APPEND x UTF8) [ -~]{0,40}") {
+        let _ = command(&Bytes::from(line));
+    }
+}
