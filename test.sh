@@ -4,7 +4,7 @@ set -euo pipefail
 cd "$(dirname "$0")"
 
 # Mail programs that the interop tests drive. Without them (no root, no Debian) those tests say that they skip.
-programs=(isync mutt swaks curl python3)
+programs=(isync mutt swaks curl python3 fetchmail offlineimap3 alpine)
 if [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null; then
     missing=()
     for program in "${programs[@]}"; do
@@ -14,6 +14,8 @@ if [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null; then
         apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq "${missing[@]}" ||
             echo "could not install: ${missing[*]}"
     fi
+    python3 -c "import imapclient" 2>/dev/null || python3 -m pip install -q imapclient 2>/dev/null ||
+        python3 -m pip install -q --break-system-packages imapclient || echo "could not install: imapclient"
 fi
 
 cargo fmt --all --check

@@ -8,10 +8,10 @@ use std::process::{Command, Output, Stdio};
 use tests::python;
 use tests::system::{Running, System};
 
-const USERS: &[(&str, &str)] = &[("VMUSER1", "SECRET1"), ("VMUSER2", "SECRET2")];
+pub(super) const USERS: &[(&str, &str)] = &[("VMUSER1", "SECRET1"), ("VMUSER2", "SECRET2")];
 
 /// Whether a program can be started.
-fn installed(program: &str) -> bool {
+pub(super) fn installed(program: &str) -> bool {
     let found = Command::new(program).arg("--version").stdout(Stdio::null()).stderr(Stdio::null()).status();
     if found.is_err() {
         let line = writeln!(std::io::stdout(), "skipped: {program} is not installed");
@@ -25,18 +25,18 @@ fn said(output: &Output) -> String {
 }
 
 /// Runs a program to its end; what it printed.
-fn ok(command: &mut Command) -> String {
+pub(super) fn ok(command: &mut Command) -> String {
     let output = command.stdin(Stdio::null()).output().unwrap();
     assert!(output.status.success(), "{command:?}\n{}", said(&output));
     said(&output)
 }
 
-fn write(path: &Path, text: &str) {
+pub(super) fn write(path: &Path, text: &str) {
     std::fs::write(path, text).unwrap();
 }
 
 /// Runs a Python script with the ports as arguments: smtp, submission, imap, imaps, then `more`.
-fn script(running: &Running, text: &str, more: &[&str]) {
+pub(super) fn script(running: &Running, text: &str, more: &[&str]) {
     let ports = ["smtp", "submission", "imap", "imaps"].map(|name| running.port(name).to_string());
     let more = more.iter().map(|&m| m.to_owned());
     python::run(
@@ -46,7 +46,7 @@ fn script(running: &Running, text: &str, more: &[&str]) {
 }
 
 /// Puts messages into the inbox of VMUSER1.
-fn fill(running: &Running, subjects: &[&str]) {
+pub(super) fn fill(running: &Running, subjects: &[&str]) {
     let text = r#"
 send(smtp, *[mail("vmuser1@vm.localhost", s, "body of " + s + "\n") for s in sys.argv[5:]])
 c = login(imap, "VMUSER1", "SECRET1")

@@ -7,6 +7,7 @@ mod console;
 mod crash;
 mod damage;
 mod foreign;
+mod foreign_readers;
 mod fuzz;
 mod hostile;
 mod limits;
