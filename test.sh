@@ -14,8 +14,8 @@ if [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null; then
         apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq "${missing[@]}" ||
             echo "could not install: ${missing[*]}"
     fi
-    python3 -c "import imapclient" 2>/dev/null || python3 -m pip install -q imapclient 2>/dev/null ||
-        python3 -m pip install -q --break-system-packages imapclient || echo "could not install: imapclient"
+    python3 -c "import imapclient" 2>/dev/null || python3 -m pip install -q --retries 1 --timeout 15 imapclient 2>/dev/null ||
+        python3 -m pip install -q --retries 1 --timeout 15 --break-system-packages imapclient || echo "could not install: imapclient"
 fi
 
 cargo fmt --all --check
