@@ -72,7 +72,6 @@ pub fn check(
             say(&format!("  {line}"))
         })?;
         sound &= found.problem_count == 0;
-        say(&format!("  {} problems", found.problem_count));
     }
     Ok(sound)
 }

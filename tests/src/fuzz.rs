@@ -22,6 +22,8 @@ pub const TARGETS: &[Target] = &[
     ("exec", exec),
     ("object_directory", object_directory),
     ("splink", splink),
+    ("pool_records", pool_records),
+    ("backup", backup),
 ];
 
 /// What a fuzzer starts from; every target gets all of them.
@@ -34,6 +36,10 @@ pub const SEEDS: &[&[u8]] = &[
     b"DIRECTORY 123 3390 ESARES\nPROFILE P\n MACHINE ESA\nUSER A 'it''s' 1M 2M ABC ,\n 64 ON OFF OFF OFF\n INCLUDE P\n IUCV *SPL MSGLIMIT 9\n MDISK 191 3390 1 5 V MR ALL\n LINK A 191 192 RR\n",
     b":nick.VMIPC :list.A B\n* c\n:nick.X :userid.Y\n",
     b"/* c */ 'A'; say \"x\"\nexit 4\n",
+    // A log entry that changes a charge, and one that names an extent.
+    b"\x00\x10\x00\x00\x00\x03\x03\x00\x00\x00JOE\x05\x00\x00\x00\x00\x00\x00\x00",
+    b"\x01\x01\x00\x00\x00\x00\x10\x00\x00\x00\x00\x00\x00\x20\x00\x00\x00\x07\x07\x07\x07",
+    b"SFSBKUP\x01\x06\x04\x00\x00\x00\x00\x00\x00\x00abcd",
 ];
 
 /// The framer and the command grammar, as a connection uses them.
@@ -72,6 +78,17 @@ pub fn smtp_text(octets: &[u8]) {
         assert!(taken == piece.len() || reader.is_complete());
     }
     let _image = reader.into_image();
+}
+
+/// Records and log entries of a file pool.
+pub fn pool_records(octets: &[u8]) {
+    let _taken = cms::sfs::pool::decode_anything(octets);
+}
+
+/// Backups of a file pool.
+pub fn backup(octets: &[u8]) {
+    let mut input = octets;
+    let _whole = cms::sfs::tools::verify(&mut input);
 }
 
 /// ADDRBLOK files.
