@@ -103,6 +103,8 @@ struct Inner {
 pub struct Console {
     inner: Mutex<Inner>,
     arrived: Notify,
+    /// For who waits that there is a line and leaves it to the reader.
+    typed: Notify,
 }
 
 /// The input queue is full.
@@ -244,6 +246,7 @@ impl Console {
             inner.input.push_back(input);
         }
         self.arrived.notify_one();
+        self.typed.notify_waiters();
         Ok(())
     }
 
@@ -270,6 +273,19 @@ impl Console {
     /// True when a line waits.
     pub fn has_input(&self) -> bool {
         !self.inner.lock().input.is_empty()
+    }
+
+    /// Returns when a line waits; it is left to [`Console::read`].
+    pub async fn input_waits(&self) {
+        loop {
+            let mut typed = std::pin::pin!(self.typed.notified());
+            // From here on no line is missed.
+            typed.as_mut().enable();
+            if self.has_input() {
+                return;
+            }
+            typed.await;
+        }
     }
 
     /// True while the command under way has its output captured: nobody is there to answer a question.
@@ -438,5 +454,20 @@ mod tests {
         assert!(console.is_connected());
         console.write("x");
         assert!(!console.is_connected());
+    }
+
+    #[tokio::test]
+    async fn who_waits_for_a_line_leaves_it() {
+        let console = std::sync::Arc::new(Console::default());
+        let waiting = tokio::spawn({
+            let console = console.clone();
+            async move { console.input_waits().await }
+        });
+        tokio::task::yield_now().await;
+        console.input("a line").unwrap();
+        waiting.await.unwrap();
+        // A line that is there already is no wait.
+        console.input_waits().await;
+        assert_eq!(console.read().await, "a line");
     }
 }

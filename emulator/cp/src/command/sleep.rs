@@ -8,8 +8,6 @@ use super::common::is_word;
 use super::messages::hcp;
 use super::{CpCall, CpCommand, CpResult, split_word};
 
-/// How often a sleeper looks for input, which wakes it.
-const LOOK: Duration = Duration::from_millis(250);
 /// Longest sleep: 99 hours, the most that two digits say.
 const LONGEST: u64 = 99;
 
@@ -28,11 +26,7 @@ fn run(call: CpCall<'_>) -> BoxFuture<'_, CpResult> {
         let (count, rest) = split_word(call.operands);
         let (unit, extra) = split_word(rest);
         super::common::no_more("SLP", extra)?;
-        let until_input = async {
-            while !call.vm.console.has_input() {
-                tokio::time::sleep(LOOK).await;
-            }
-        };
+        let until_input = call.vm.console.input_waits();
         if count.is_empty() {
             until_input.await;
             return Ok(());
