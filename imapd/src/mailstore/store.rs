@@ -87,6 +87,11 @@ impl MailStore {
         (self.shared.clock)()
     }
 
+    /// Octets that all mailboxes keep in memory beside their indexes.
+    pub fn cached_octets(&self) -> usize {
+        self.shared.cached_octets.load(Ordering::Relaxed)
+    }
+
     /// An enrolled user.
     ///
     /// # Errors

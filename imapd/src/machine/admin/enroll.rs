@@ -17,7 +17,7 @@ pub const ROW: RequestRow = RequestRow {
 
 async fn run(admin: &Administration, words: &[&str]) -> Answer {
     let (user, blocks) = match words {
-        [user] => (user, Ok(admin.config.enroll_blocks)),
+        [user] => (user, Ok(admin.config.load().enroll_blocks)),
         [user, blocks] => (user, blocks.parse::<u32>()),
         _ => return syntax("ENROLL"),
     };

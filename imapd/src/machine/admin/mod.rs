@@ -1,9 +1,11 @@
 //! Administration: requests by VMIPC from listed machines and at the console. One file a request; one table of their rows.
 
 mod alert;
+mod config;
 mod delete;
 mod enroll;
 mod help;
+mod kill;
 mod query;
 mod retry;
 mod room;
@@ -12,6 +14,7 @@ mod trace;
 
 use std::sync::Arc;
 
+use cms::Cms;
 use cms::cp::Guest;
 use cms::cp::name::UserId;
 use cms::csl::Csl;
@@ -20,7 +23,7 @@ use futures::future::BoxFuture;
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
-use super::config::ImapConfig;
+use super::config::ConfigInForce;
 use crate::mailstore::StoreError;
 use crate::transport::Service;
 
@@ -32,12 +35,14 @@ const RC_FAILED: i32 = 28;
 
 /// What requests work on.
 pub struct Administration {
+    /// CMS in the IMAP machine, whose disks hold the configuration.
+    pub cms: Arc<Cms>,
     /// The IMAP machine.
     pub guest: Guest,
     /// Its file pool interface.
     pub csl: Csl,
     /// Configuration.
-    pub config: ImapConfig,
+    pub config: ConfigInForce,
     /// The client service.
     pub service: Arc<Service>,
     /// Makes the arrival thread look at all files in the reader again.
@@ -66,9 +71,11 @@ pub struct RequestRow {
 /// All requests, sorted by name.
 pub const REQUESTS: &[RequestRow] = &[
     alert::ROW,
+    config::ROW,
     delete::ROW,
     enroll::ROW,
     help::ROW,
+    kill::ROW,
     query::ROW,
     retry::ROW,
     room::ROW,

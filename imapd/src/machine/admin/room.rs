@@ -26,7 +26,8 @@ pub const ROW: RequestRow = RequestRow {
 async fn run(admin: &Administration, words: &[&str]) -> Answer {
     let [user] = words else { return syntax("ROOM") };
     let Ok(user) = UserId::new(user) else { return syntax("ROOM") };
-    match admin.csl.dmsqlimu(user, admin.config.file_pool).await {
+    let pool = admin.config.load().file_pool;
+    match admin.csl.dmsqlimu(user, pool).await {
         Ok(space) if space.used >= space.limit => {
             Answer::line(RC_NO_ROOM, format!("{user} has reached the limit of {} blocks", space.limit))
         }
