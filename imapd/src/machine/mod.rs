@@ -114,7 +114,7 @@ impl Main {
         let config = read_config(cms).await?;
         let listed: Listed = Arc::default();
         let exit = read_token_exit(cms, &config).await?;
-        let service = build_service(cms, &network, &config, &listed, random)
+        let (service, backend) = build_service(cms, &network, &config, &listed, random)
             .map_err(|e| one(format!("DTCIMP1003E {e}")))?;
         inforce::apply(&service, &config, exit);
         let config: ConfigInForce = Arc::new(ArcSwap::from_pointee(config));
@@ -122,6 +122,7 @@ impl Main {
             cms: cms.clone(),
             guest: cms.guest.clone(),
             csl: cms.csl.clone(),
+            backend,
             config: config.clone(),
             service: service.clone(),
             retry: Arc::default(),
@@ -212,12 +213,12 @@ fn build_service(
     config: &ImapConfig,
     listed: &Listed,
     random: fn(&mut [u8]) -> std::io::Result<()>,
-) -> Result<Arc<Service>, String> {
+) -> Result<(Arc<Service>, Arc<SfsBackend>), String> {
     let mut key = [0u8; 32];
     random(&mut key).map_err(|e| format!("no randomness: {e}"))?;
     let clock = cms.guest.cp().clock.clone();
     let backend = Arc::new(SfsBackend::new(cms.csl.clone(), config.file_pool));
-    let store = Arc::new(MailStore::new(backend, Arc::new(move || clock.now().as_second())));
+    let store = Arc::new(MailStore::new(backend.clone(), Arc::new(move || clock.now().as_second())));
     let start = Instant::now();
     let passwords = Arc::new(CpPasswords { guest: cms.guest.clone() });
     let auth = Authenticator::new(passwords, network.domain.clone(), key, Arc::new(move || start.elapsed()));
@@ -227,7 +228,7 @@ fn build_service(
     server.starttls = tls.is_some();
     let listed = listed.clone();
     server.administrators = Arc::new(move |user| is_listed(&listed.read(), user));
-    Ok(Service::new(Arc::new(server), Timeouts::default(), tls))
+    Ok((Service::new(Arc::new(server), Timeouts::default(), tls), backend))
 }
 
 /// Forgets verified passwords whenever a directory is put on line.

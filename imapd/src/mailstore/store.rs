@@ -1,5 +1,7 @@
 //! The way in: users by name, enrolment, and what is kept in memory between sessions.
 
+mod rest;
+
 use std::collections::{HashMap, VecDeque};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Weak};

@@ -79,10 +79,10 @@ impl Sessions {
         found.inspect(|e| e.info.meter.kill()).is_some()
     }
 
-    /// Tells the connections of a user to end; how many.
+    /// Tells the connections of a user to end, and those that have selected one of his mailboxes; how many.
     pub fn kill_user(&self, user: UserId) -> usize {
         let entries = self.entries.lock();
-        entries.values().filter(|e| e.info.user == Some(user)).inspect(|e| e.info.meter.kill()).count()
+        entries.values().filter(|e| concerns(&e.info, user)).inspect(|e| e.info.meter.kill()).count()
     }
 
     /// The counts of all connections that are there.
@@ -98,6 +98,10 @@ impl Sessions {
         let wanted = entries.values().filter(|e| user.is_none() || e.info.user == user);
         wanted.filter(|e| e.alerts.try_send(text.clone()).is_ok()).count()
     }
+}
+
+fn concerns(info: &SessionInfo, user: UserId) -> bool {
+    info.user == Some(user) || info.meter.place().selected.is_some_and(|(owner, _)| owner == user)
 }
 
 impl Registration {

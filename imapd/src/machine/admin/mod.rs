@@ -1,12 +1,14 @@
 //! Administration: requests by VMIPC from listed machines and at the console. One file a request; one table of their rows.
 
 mod alert;
+mod check;
 mod config;
 mod delete;
 mod enroll;
 mod help;
 mod kill;
 mod query;
+mod rebuild;
 mod retry;
 mod room;
 mod shutdown;
@@ -25,6 +27,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::config::ConfigInForce;
 use crate::mailstore::StoreError;
+use crate::mailstore::sfs::SfsBackend;
 use crate::transport::Service;
 
 /// Return code of a request that was not understood.
@@ -41,6 +44,8 @@ pub struct Administration {
     pub guest: Guest,
     /// Its file pool interface.
     pub csl: Csl,
+    /// Where the mail store keeps its files, for CHECK and REBUILD.
+    pub backend: Arc<SfsBackend>,
     /// Configuration.
     pub config: ConfigInForce,
     /// The client service.
@@ -71,12 +76,14 @@ pub struct RequestRow {
 /// All requests, sorted by name.
 pub const REQUESTS: &[RequestRow] = &[
     alert::ROW,
+    check::ROW,
     config::ROW,
     delete::ROW,
     enroll::ROW,
     help::ROW,
     kill::ROW,
     query::ROW,
+    rebuild::ROW,
     retry::ROW,
     room::ROW,
     shutdown::ROW,
