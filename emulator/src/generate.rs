@@ -247,7 +247,7 @@ async fn write_minidisks(folder: &Folder, directory: &str) -> anyhow::Result<()>
     let (users, mail) = (parameters("VMSYSU"), parameters("IMAPPOOL"));
     let (users_pool, mail_pool) = (definition("VMSYSU"), definition("IMAPPOOL"));
     let server = include_str!("../templates/filepool.profile");
-    let files: [Supplied<'_>; 14] = [
+    let files: [Supplied<'_>; 15] = [
         ("MAINT", 0x2CC, "USER", "DIRECT", directory),
         ("MAINT", 0x191, "USER", "DIRECT", directory),
         ("MAINT", 0x191, "PROFILE", "EXEC", include_str!("../templates/user.profile")),
@@ -260,6 +260,7 @@ async fn write_minidisks(folder: &Folder, directory: &str) -> anyhow::Result<()>
         ("IMAPSF", 0x191, "IMAPPOOL", "POOLDEF", &mail_pool),
         ("IMAP", 0x191, "PROFILE", "EXEC", include_str!("../templates/imap.profile")),
         ("IMAP", 0x191, "IMAP", "CONFIG", include_str!("../templates/imap.config")),
+        ("IMAP", 0x191, "IMAP", "SCONFIG", include_str!("../templates/imap.sample")),
         ("IMAP", 0x191, "$SERVER$", "NAMES", include_str!("../templates/server.names")),
         ("SMTP", 0x191, "PROFILE", "EXEC", include_str!("../templates/smtp.profile")),
     ];

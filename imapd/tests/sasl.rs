@@ -309,7 +309,7 @@ async fn oauthbearer_behind_an_exit() {
         ["Key one BwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwc".to_owned(), "Issuer issuer".to_owned()];
     let (_, make) = imapd::auth::bearer::EXITS.iter().find(|(name, _)| *name == "JWTHS256").unwrap();
     let exit = make(&records, Arc::new(|| NOW)).unwrap();
-    let configure = |server: &mut Server| server.auth.token_exit = Some(exit);
+    let configure = |server: &mut Server| server.auth.set_token_exit(Some(exit));
     let memory = Arc::new(Memory::default());
     let running = start_with(memory, Timeouts::default(), ConnectionLimits::default(), configure).await;
     let (mut client, greeting) = Client::new(TcpStream::connect(running.address).await.unwrap()).await;

@@ -242,3 +242,48 @@ async fn halves_of_commands_are_acknowledged_at_once() {
         assert!(answer.starts_with("b"), "{answer}");
     }
 }
+
+#[tokio::test]
+async fn a_session_is_killed_and_counted() {
+    use imapd::mailstore::SessionId;
+    let running = start(Arc::new(Memory::default()), Timeouts::default(), ConnectionLimits::default()).await;
+    let server = &running.service.server;
+    let mut idle = BufReader::new(TcpStream::connect(running.address).await.unwrap());
+    line(&mut idle).await;
+    let greeted = server.statistics.connections.get();
+    assert_eq!(greeted, 1);
+    for (command, answer) in [
+        ("a ID (\"name\" \"Mutt\" \"version\" \"2.2\")", "a OK"),
+        ("b LOGIN alice secret", "b OK"),
+        ("c APPEND INBOX {3+}\r\na\r\n", "c OK"),
+        ("d SELECT INBOX", "d OK"),
+        ("e FETCH 1 (FLAGS BODY[])", "e OK"),
+        ("f STORE 1 +FLAGS (\\Deleted)", "f OK"),
+        ("g EXPUNGE", "g OK"),
+        ("h IDLE", "+ idling"),
+    ] {
+        say(&mut idle, &format!("{command}\r\n")).await;
+        while !line(&mut idle).await.starts_with(answer) {}
+    }
+    let listed = server.sessions.list();
+    let [session] = &listed[..] else { panic!("{listed:?}") };
+    let (counts, place) = (session.meter.counts(), session.meter.place());
+    assert_eq!((counts.commands, counts.appended, counts.fetched, counts.expunged), (8, 1, 1, 1));
+    assert!(counts.received > 100 && counts.sent > counts.received);
+    assert_eq!(place.client.as_deref(), Some("Mutt 2.2"));
+    assert!(!place.tls && place.selected.is_some());
+    let counted = server.statistics.commands();
+    assert!(
+        counted.contains(&("FETCH".into(), 1)) && !counted.iter().any(|(n, _)| n == "NOOP"),
+        "{counted:?}"
+    );
+    assert_eq!((server.statistics.logins.get(), server.statistics.failures.get()), (1, 0));
+
+    assert!(!server.sessions.kill(SessionId(session.id.0 + 1)));
+    assert!(server.sessions.kill(session.id));
+    assert_eq!(line(&mut idle).await, "* BYE The administrator ends this session\r\n");
+    assert_eq!(line(&mut idle).await, "");
+    running.service.shutdown(SOON).await;
+    assert_eq!(server.statistics.ended().fetched, 1);
+    assert!(server.sessions.list().is_empty());
+}

@@ -23,6 +23,7 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD_NO_PAD;
 use futures::future::BoxFuture;
 use hmac::{Hmac, Mac};
+use parking_lot::RwLock;
 use sha2::Sha256;
 use thiserror::Error;
 
@@ -83,8 +84,7 @@ pub struct Authenticator {
     /// Keys the nonces; as secret as the key of the cache, from which it is derived.
     nonce_key: [u8; 32],
     nonces: AtomicU64,
-    /// Judges bearer tokens, when there is one.
-    pub token_exit: Option<Arc<dyn TokenExit>>,
+    token_exit: RwLock<Option<Arc<dyn TokenExit>>>,
 }
 
 impl Authenticator {
@@ -99,7 +99,7 @@ impl Authenticator {
             now,
             nonce_key,
             nonces: AtomicU64::new(0),
-            token_exit: None,
+            token_exit: RwLock::default(),
         }
     }
 
@@ -155,6 +155,16 @@ impl Authenticator {
     fn count_refusal(&self, peer: IpAddr, user: Option<UserId>, name: &[u8]) {
         self.throttle.failed(peer, user, (self.now)());
         tracing::info!(%peer, user = %String::from_utf8_lossy(&name[..name.len().min(80)]), "login refused");
+    }
+
+    /// What judges bearer tokens, when there is something.
+    pub fn token_exit(&self) -> Option<Arc<dyn TokenExit>> {
+        self.token_exit.read().clone()
+    }
+
+    /// Lets another exit judge bearer tokens, or none.
+    pub fn set_token_exit(&self, exit: Option<Arc<dyn TokenExit>>) {
+        *self.token_exit.write() = exit;
     }
 
     /// Monotonic time, as throttling measures it.
@@ -219,7 +229,7 @@ impl Authenticator {
         token: &[u8],
         wanted: &[u8],
     ) -> Result<Option<(UserId, ())>, LoginError> {
-        let exit = self.token_exit.as_ref().ok_or(LoginError::Unavailable)?;
+        let exit = self.token_exit().ok_or(LoginError::Unavailable)?;
         let names: Vec<String> = exit.judge(token).into_iter().collect();
         self.certificate(peer, &names, wanted).await
     }
@@ -246,6 +256,11 @@ impl Authenticator {
             matches!(entry.password, Password::Hashed(_)).then_some(())
         })
         .await
+    }
+
+    /// Forgets failures of an address and a user.
+    pub fn forgive(&self, peer: IpAddr, user: UserId) {
+        self.throttle.succeeded(peer, user);
     }
 
     /// Forgets remembered credentials: of one user whose password changed, or of all.

@@ -28,6 +28,7 @@ pub async fn run(session: &Session, mailbox: MailboxArg, messages: Vec<AppendMes
     };
     match user.append(&mailbox, messages, session.id).await {
         Ok(uids) => {
+            session.meter.appended.add(uids.len());
             let set = NumberSet::from_sorted(uids.iter().map(|u| u.0));
             Ok(Reply::ok_code(format!("APPENDUID {} {set}", mailbox.uid_validity), "APPEND completed"))
         }

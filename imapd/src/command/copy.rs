@@ -58,6 +58,7 @@ pub async fn run(
         NumberSet::from_sorted(pairs.iter().map(|(_, b)| b.0)),
     );
     if remove {
+        session.meter.expunged.add(pairs.len());
         // Before the EXPUNGE responses, so that the client knows where the messages went (RFC 6851 section 4.3).
         out.buf.extend_from_slice(format!("* OK [{code}] Moved\r\n").as_bytes());
         return Ok(Reply::ok(done));

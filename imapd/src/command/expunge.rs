@@ -21,6 +21,7 @@ pub async fn run(session: &Session, only: Option<&SequenceSet>) -> Done {
 
 /// The answer to a command that expunged: with HIGHESTMODSEQ for clients that keep it (RFC 7162 section 3.2.7).
 pub(super) fn done(session: &Session, mailbox: &OpenMailbox, gone: &[Uid], text: &'static str) -> Reply {
+    session.meter.expunged.add(gone.len());
     if gone.is_empty() || !session.enabled.condstore {
         return Reply::ok(text);
     }

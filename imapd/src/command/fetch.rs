@@ -60,6 +60,7 @@ pub async fn run(session: &mut Session, set: &SequenceSet, asked: &Asked<'_>, ou
     if let Some(range) = asked.partial {
         selected = range.of(&selected).to_vec();
     }
+    session.meter.fetched.add(selected.len());
     let seen = mark_seen(session, view, items, &selected).await?;
     let items = plan(items);
     let (mut missing, mut unknown) = (false, false);

@@ -28,7 +28,7 @@ pub fn run(
     let user = user(session)?;
     let form = session.enabled.name_form();
     let longest = if mailbox.0.is_empty() {
-        show(out.buf, &user, None, Some(&session.server.about), options, entries, form)
+        show(out.buf, &user, None, Some(&session.server.about.load()), options, entries, form)
     } else {
         match name(session, &mailbox) {
             Ok(name) => {

@@ -27,6 +27,7 @@ pub async fn enter(session: &mut Session, verdict: Result<Verdict, LoginError>, 
         Ok(Verdict::Accepted(user)) => user,
         Ok(Verdict::Refused) => {
             session.failed_logins += 1;
+            server.statistics.failures.add(1);
             let mut reply = Reply::no("AUTHENTICATIONFAILED", "Invalid userid or password");
             if session.failed_logins >= crate::auth::MAX_FAILURES_PER_CONNECTION {
                 reply = reply.and_then(Step::Close);
@@ -43,6 +44,7 @@ pub async fn enter(session: &mut Session, verdict: Result<Verdict, LoginError>, 
     match server.store.user(user).await {
         Ok(store) => {
             session.enter(store, slot);
+            server.statistics.logins.add(1);
             tracing::info!(session = session.id.0, user = %user, peer = %session.peer, "logged in");
             let code = format!("CAPABILITY {}", capability::list(session));
             Ok(Reply::ok_code(code, done))

@@ -64,7 +64,7 @@ pub async fn run(session: &mut Session, command: Command, tag: &Bytes, out: &mut
         Command::Noop | Command::Check => noop::run(&command),
         Command::Logout => logout::run(session, out),
         Command::StartTls => starttls::run(session),
-        Command::Id => id::run(out),
+        Command::Id(client) => id::run(session, &client, out),
         Command::Enable(names) => enable::run(session, &names, out),
         Command::Login { user, password } => login::run(session, &user, &password).await,
         Command::Authenticate { mechanism, initial } => {

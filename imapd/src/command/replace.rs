@@ -41,6 +41,8 @@ pub async fn run(
     };
     match user.replace(&view.mailbox, uid, &to, message, session.id).await {
         Ok(Some(new)) => {
+            session.meter.appended.add(1);
+            session.meter.expunged.add(1);
             // Before the EXPUNGE, so that the client knows what took its place (RFC 8508 section 3.3).
             let line = format!("* OK [APPENDUID {} {new}] Replacement is there\r\n", to.uid_validity);
             out.buf.extend_from_slice(line.as_bytes());

@@ -28,8 +28,10 @@ use futures::stream::{FuturesOrdered, StreamExt};
 use tokio::sync::{Notify, mpsc};
 use tokio::time::Instant;
 
-use super::config::ImapConfig;
+use super::config::ConfigInForce;
 use crate::mailstore::{MailStore, NewMessage, Origin, StoreError};
+use crate::session::Server;
+use crate::session::statistics::Statistics;
 use crate::syntax::date::InternalDate;
 
 /// Workers that take files at once.
@@ -52,7 +54,8 @@ const MAX_MAIL_OCTETS: usize = 256 << 20;
 struct Arrival {
     guest: Guest,
     store: Arc<MailStore>,
-    config: ImapConfig,
+    config: ConfigInForce,
+    statistics: Arc<Statistics>,
     path: SplPath,
     retry: Arc<Notify>,
 }
@@ -100,14 +103,15 @@ impl DeliveryName {
 }
 
 /// Runs mail arrival until the machine ends. `retry` makes it look at the files again that it could not take.
-pub async fn run(guest: Guest, store: Arc<MailStore>, config: ImapConfig, retry: Arc<Notify>) {
+pub async fn run(guest: Guest, server: Arc<Server>, config: ConfigInForce, retry: Arc<Notify>) {
     loop {
         match SplPath::connect(&guest, "IMAP").await {
             Ok(path) => {
                 let arrival = Arrival {
                     guest: guest.clone(),
-                    store: store.clone(),
+                    store: server.store.clone(),
                     config: config.clone(),
+                    statistics: server.statistics.clone(),
                     path,
                     retry: retry.clone(),
                 };
@@ -235,8 +239,9 @@ impl Arrival {
     }
 
     async fn fate(&self, file: &Sfblok) -> Fate {
-        let bad = Fate::Transfer(self.config.bad_file_id);
-        if file.origin != self.config.mail_origin {
+        let config = self.config.load_full();
+        let bad = Fate::Transfer(config.bad_file_id);
+        if file.origin != config.mail_origin {
             return bad;
         }
         let Some(name) = DeliveryName::parse(&file.tag) else { return bad };
@@ -259,7 +264,10 @@ impl Arrival {
             octets,
         };
         match user.deliver(message, name.origin(file.origin)).await {
-            Ok(_) => Fate::Taken,
+            Ok(_) => {
+                self.statistics.arrivals.add(1);
+                Fate::Taken
+            }
             Err(error) => Fate::Keep(error.to_string()),
         }
     }

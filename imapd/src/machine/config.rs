@@ -5,8 +5,10 @@
 //! MaxConnections, MaxPerAddress, MaxPerUser, Comment (words), AdminURI, TokenExit and Capability are ours. `Capability token
 //! {ON|OFF} [userid]` may stand many times; a record changes what one before it said.
 
+use std::sync::Arc;
 use std::time::Duration;
 
+use arc_swap::ArcSwap;
 use cms::cp::name::{FilePoolId, UserId};
 use thiserror::Error;
 
@@ -50,6 +52,9 @@ pub struct ImapConfig {
     /// Tokens that are switched on and off.
     pub tokens: TokenSettings,
 }
+
+/// The configuration in force, which CONFIG changes.
+pub type ConfigInForce = Arc<ArcSwap<ImapConfig>>;
 
 /// A record that is wrong, or a statement that is missing (record 0).
 #[derive(Debug, Clone, PartialEq, Eq, Error)]

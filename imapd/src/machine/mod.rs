@@ -7,10 +7,12 @@
 pub mod admin;
 pub mod arrival;
 pub mod config;
+pub mod inforce;
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use arc_swap::ArcSwap;
 use cms::cp::Guest;
 use cms::cp::directory::DirectoryImage;
 use cms::cp::name::UserId;
@@ -24,10 +26,10 @@ use tokio_util::sync::CancellationToken;
 use crate::auth::bearer::{EXITS, TokenExit};
 use crate::auth::{Authenticator, LoginError, PasswordCheck};
 use crate::mailstore::{MailStore, sfs::SfsBackend};
-use crate::session::{About, Server};
-use crate::transport::{ConnectionLimits, Listener, Service, Timeouts};
+use crate::session::Server;
+use crate::transport::{Listener, Service, Timeouts};
 use admin::Administration;
-use config::ImapConfig;
+use config::{ConfigInForce, ImapConfig};
 
 /// Return code when the server cannot start.
 const RC_CANNOT_START: i32 = 24;
@@ -112,11 +114,15 @@ impl Main {
         let config = read_config(cms).await?;
         let listed: Listed = Arc::default();
         let exit = read_token_exit(cms, &config).await?;
-        let service = build_service(cms, &network, &config, &listed, random, exit)
+        let (service, backend) = build_service(cms, &network, &config, &listed, random)
             .map_err(|e| one(format!("DTCIMP1003E {e}")))?;
+        inforce::apply(&service, &config, exit);
+        let config: ConfigInForce = Arc::new(ArcSwap::from_pointee(config));
         let admin = Arc::new(Administration {
+            cms: cms.clone(),
             guest: cms.guest.clone(),
             csl: cms.csl.clone(),
+            backend,
             config: config.clone(),
             service: service.clone(),
             retry: Arc::default(),
@@ -124,8 +130,8 @@ impl Main {
             started: cms.guest.now(),
         });
         drop(cms.guest.spawn(forget_passwords(cms.guest.clone(), service.clone())));
-        let store = service.server.store.clone();
-        drop(cms.guest.spawn(arrival::run(cms.guest.clone(), store, config, admin.retry.clone())));
+        let server = service.server.clone();
+        drop(cms.guest.spawn(arrival::run(cms.guest.clone(), server, config, admin.retry.clone())));
         serve_requests(cms, &admin, listed)
             .map_err(|e| one(format!("DTCIMP1004E Requests cannot be served: {e}")))?;
         let mut listeners = Vec::new();
@@ -207,30 +213,22 @@ fn build_service(
     config: &ImapConfig,
     listed: &Listed,
     random: fn(&mut [u8]) -> std::io::Result<()>,
-    token_exit: Option<Arc<dyn TokenExit>>,
-) -> Result<Arc<Service>, String> {
+) -> Result<(Arc<Service>, Arc<SfsBackend>), String> {
     let mut key = [0u8; 32];
     random(&mut key).map_err(|e| format!("no randomness: {e}"))?;
     let clock = cms.guest.cp().clock.clone();
     let backend = Arc::new(SfsBackend::new(cms.csl.clone(), config.file_pool));
-    let store = Arc::new(MailStore::new(backend, Arc::new(move || clock.now().as_second())));
+    let store = Arc::new(MailStore::new(backend.clone(), Arc::new(move || clock.now().as_second())));
     let start = Instant::now();
     let passwords = Arc::new(CpPasswords { guest: cms.guest.clone() });
-    let mut auth =
-        Authenticator::new(passwords, network.domain.clone(), key, Arc::new(move || start.elapsed()));
-    auth.token_exit = token_exit;
+    let auth = Authenticator::new(passwords, network.domain.clone(), key, Arc::new(move || start.elapsed()));
     let cpus = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
     let tls = network.tls();
     let mut server = Server::new(network.domain.clone(), store, auth, cpus);
     server.starttls = tls.is_some();
-    server.tokens = config.tokens.clone();
     let listed = listed.clone();
     server.administrators = Arc::new(move |user| is_listed(&listed.read(), user));
-    server.about = About { comment: config.comment.clone(), admin: config.admin.clone() };
-    server.limits =
-        Arc::new(ConnectionLimits::new(config.max_connections, config.max_per_address, config.max_per_user));
-    let timeouts = Timeouts { idle: config.idle_timeout, ..Timeouts::default() };
-    Ok(Service::new(Arc::new(server), timeouts, tls))
+    Ok((Service::new(Arc::new(server), Timeouts::default(), tls), backend))
 }
 
 /// Forgets verified passwords whenever a directory is put on line.
@@ -250,9 +248,11 @@ fn is_listed(entries: &[names::NamesEntry], user: UserId) -> bool {
 
 /// The administrative request thread. The list of administrators is read anew for every connection.
 fn serve_requests(cms: &Arc<Cms>, admin: &Arc<Administration>, listed: Listed) -> Result<(), String> {
-    let (current, origin) = (listed.clone(), admin.config.mail_origin);
+    let (current, config) = (listed.clone(), admin.config.clone());
     // The mail origin may connect as well, for what it has to ask about recipients.
-    let requests = vmipc::serve(&cms.guest, move |user| user == origin || is_listed(&current.read(), user));
+    let requests = vmipc::serve(&cms.guest, move |user| {
+        user == config.load().mail_origin || is_listed(&current.read(), user)
+    });
     let mut requests = requests.map_err(|e| e.to_string())?;
     let (cms, admin) = (cms.clone(), admin.clone());
     let guest = cms.guest.clone();

@@ -1,5 +1,7 @@
 //! The way in: users by name, enrolment, and what is kept in memory between sessions.
 
+mod rest;
+
 use std::collections::{HashMap, VecDeque};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Weak};
@@ -85,6 +87,11 @@ impl MailStore {
     /// Seconds since 1970 UTC.
     pub fn now(&self) -> i64 {
         (self.shared.clock)()
+    }
+
+    /// Octets that all mailboxes keep in memory beside their indexes.
+    pub fn cached_octets(&self) -> usize {
+        self.shared.cached_octets.load(Ordering::Relaxed)
     }
 
     /// An enrolled user.

@@ -10,7 +10,7 @@ use std::sync::{Arc, Weak};
 
 use bytes::Bytes;
 use parking_lot::{Mutex, RwLock, RwLockReadGuard, RwLockWriteGuard};
-use tokio::sync::{Semaphore, oneshot};
+use tokio::sync::{Semaphore, SemaphorePermit, oneshot};
 
 use super::backend::{Backend, LoadedUser, Op, SpaceFigures};
 use super::catalog::Catalog;
@@ -277,12 +277,25 @@ impl UserStore {
         answer.await.map_err(|_| gone())?
     }
 
+    /// Waits until no change is under way; none begins while what is returned lives.
+    ///
+    /// # Errors
+    /// When the user was retired.
+    pub(super) async fn at_rest(&self) -> Result<SemaphorePermit<'_>, StoreError> {
+        let everybody = u32::try_from(Self::MAX_WAITING).unwrap_or(u32::MAX);
+        let all = self.room.acquire_many(everybody).await;
+        all.map_err(|_| StoreError::Unavailable("mail store is stopping".into()))
+    }
+
+    /// Refuses every change from now on: what is kept is no longer what this knows.
+    pub(super) fn retire(&self) {
+        self.room.close();
+    }
+
     /// Removes the user's file space once every change under way is done; later ones are refused.
     pub(super) async fn remove(&self) -> Result<(), StoreError> {
-        let stopping = || StoreError::Unavailable("mail store is stopping".into());
         self.gone.store(true, Ordering::Release);
-        let everybody = u32::try_from(Self::MAX_WAITING).unwrap_or(u32::MAX);
-        let _all = self.room.acquire_many(everybody).await.map_err(|_| stopping())?;
+        let _all = self.at_rest().await?;
         let removed = self.backend().delete_user(self.id).await;
         if removed.is_err() {
             self.gone.store(false, Ordering::Release);

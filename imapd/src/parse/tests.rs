@@ -9,8 +9,8 @@ use super::command;
 use crate::mailstore::ModSeq;
 use crate::syntax::ast::Carrier;
 use crate::syntax::ast::{
-    AppendMessage, ChangedSince, Command, FetchItem, FlagChange, MailboxArg, Resync, SelectArgs, StatusItem,
-    StoreArgs,
+    AppendMessage, ChangedSince, ClientId, Command, FetchItem, FlagChange, MailboxArg, Resync, SelectArgs,
+    StatusItem, StoreArgs,
 };
 use crate::syntax::date::InternalDate;
 use crate::syntax::flag::{FlagList, Keyword, SystemFlags};
@@ -520,7 +520,9 @@ fn macros_and_short_forms() {
     assert!(
         matches!(parse(b"t UID FETCH 1 FLAGS"), Command::Fetch { items, .. } if items[0] == FetchItem::Uid)
     );
-    assert_eq!(parse(b"t ID ()"), Command::Id);
+    assert_eq!(parse(b"t ID ()"), Command::Id(ClientId::default()));
+    let said = ClientId { name: Some("x".into()), version: None };
+    assert_eq!(parse(b"t ID (\"NAME\" \"x\" \"version\" NIL \"os\" \"y\")"), Command::Id(said));
     for (n, good) in [(SortKey::MAX, true), (SortKey::MAX + 1, false)] {
         let sent = format!("t SORT ({}) utf-8 ALL", vec!["SIZE"; n].join(" "));
         assert_eq!(command(&Bytes::from(sent)).is_ok(), good);

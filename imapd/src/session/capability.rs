@@ -66,7 +66,7 @@ impl Condition {
             Self::ChannelBinding => {
                 session.channel().exporter.is_some() && session.server.auth.checks_challenges()
             }
-            Self::TokenExit => allowed && session.server.auth.token_exit.is_some(),
+            Self::TokenExit => allowed && session.server.auth.token_exit().is_some(),
             Self::ClientCertificate => !session.channel().names.is_empty(),
             Self::LiteralPlusOff => !session.offers(Token::LiteralPlus),
         }

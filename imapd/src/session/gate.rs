@@ -54,7 +54,7 @@ impl Needs {
 
     fn command(&mut self, command: &Command) {
         match command {
-            Command::Id => self.add(Token::Id),
+            Command::Id(_) => self.add(Token::Id),
             Command::Enable(_) => self.add(Token::Enable),
             Command::StartTls => self.add(Token::StartTls),
             Command::Authenticate { initial, .. } => self.add_if(initial.is_some(), Token::SaslIr),

@@ -8,13 +8,16 @@ pub mod capability;
 pub mod channel;
 pub mod enabled;
 pub mod gate;
+pub mod meter;
 pub mod out;
 pub mod progress;
 pub mod registry;
 pub mod reply;
 pub mod server;
+pub mod statistics;
 pub mod table;
 pub mod token_settings;
+pub mod traces;
 pub mod view;
 
 use std::io;
@@ -25,18 +28,21 @@ use bytes::Bytes;
 
 use crate::auth::exchange::Exchange;
 use crate::command;
-use crate::mailstore::{SessionId, UserStore};
+use crate::mailstore::{MailboxId, SessionId, UserStore};
 use crate::parse::{self, TaggedCommand};
 use crate::transport::Slot;
+use crate::vm::UserId;
 use crate::wire::{LITERAL_MINUS, Limits, Mode, Refusal};
 
 use capability::{Token, TokenSet};
 use channel::Channel;
 pub use enabled::Enabled;
+use meter::Meter;
 pub use out::{Drain, Out};
 pub use reply::{Failure, Reply, Status};
 pub use server::{About, Server};
 pub use token_settings::TokenSettings;
+use traces::TraceKind;
 pub use view::View;
 
 /// What the transport must do next.
@@ -77,6 +83,8 @@ pub struct Session {
     pub tls: bool,
     /// What encryption tells; kept apart, for most connections have nothing of it.
     channel: Option<Box<Channel>>,
+    /// What is counted of it.
+    pub meter: Arc<Meter>,
     pub(crate) server: Arc<Server>,
     pub(crate) user: Option<Arc<UserStore>>,
     pub(crate) view: Option<View>,
@@ -89,6 +97,7 @@ pub struct Session {
     pub(crate) user_slot: Option<Slot>,
     waiting: Waiting,
     bad_commands: u32,
+    logged_out: bool,
 }
 
 impl Session {
@@ -97,12 +106,13 @@ impl Session {
 
     /// A session that has just connected.
     pub fn new(server: Arc<Server>, peer: IpAddr, tls: bool) -> Self {
-        let off = server.tokens.off(None);
+        let off = server.tokens.load().off(None);
         Self {
             id: server.next_session(),
             peer,
             tls,
             channel: None,
+            meter: Arc::default(),
             server,
             user: None,
             view: None,
@@ -113,6 +123,7 @@ impl Session {
             user_slot: None,
             waiting: Waiting::Nothing,
             bad_commands: 0,
+            logged_out: false,
         }
     }
 
@@ -133,7 +144,7 @@ impl Session {
         self.user = None;
         self.user_slot = None;
         self.enabled = Enabled::default();
-        self.off = self.server.tokens.off(None);
+        self.off = self.server.tokens.load().off(None);
     }
 
     /// The greeting.
@@ -171,7 +182,7 @@ impl Session {
 
     /// Takes the user who has logged in.
     pub(crate) fn enter(&mut self, user: Arc<UserStore>, slot: Slot) {
-        self.off = self.server.tokens.off(Some(user.id()));
+        self.off = self.server.tokens.load().off(Some(user.id()));
         self.user = Some(user);
         self.user_slot = Some(slot);
     }
@@ -194,6 +205,26 @@ impl Session {
     /// The user, once logged in.
     pub fn user(&self) -> Option<&Arc<UserStore>> {
         self.user.as_ref()
+    }
+
+    /// Whether a trace shows this session.
+    pub fn is_traced(&self, kind: TraceKind) -> bool {
+        self.server.traces.shows(kind, self.user.as_ref().map(|u| u.id()))
+    }
+
+    /// Whether the next line answers a challenge.
+    pub fn is_logging_in(&self) -> bool {
+        matches!(self.waiting, Waiting::Authenticate { .. })
+    }
+
+    /// The selected mailbox: of whom, and its number.
+    pub fn selected(&self) -> Option<(UserId, MailboxId)> {
+        self.view.as_ref().map(|view| (view.mailbox.user.id(), view.mailbox.id))
+    }
+
+    /// How a session ended that closed its connection itself.
+    pub fn end(&self) -> &'static str {
+        if self.logged_out { "logged out" } else { "sent away" }
     }
 
     /// The states of [`table`] this session is in.
@@ -252,7 +283,14 @@ impl Session {
             reply.write(out.buf, Some(&tag));
             return Ok(self.count_bad(out.buf));
         }
-        tracing::debug!(target: "imapd::codeflow", session = self.id.0, command = row.name);
+        if tracing::enabled!(target: "imapd::codeflow", tracing::Level::DEBUG)
+            && self.is_traced(TraceKind::CodeFlow)
+        {
+            tracing::debug!(target: "imapd::codeflow", session = self.id.0, command = row.name);
+        }
+        self.meter.commands.add(1);
+        self.server.statistics.command(row);
+        self.logged_out = row.name == "LOGOUT";
         let result = command::run(self, command, &tag, out).await;
         let reply = match result {
             Ok(reply) => reply,

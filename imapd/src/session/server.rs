@@ -4,10 +4,13 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
+use arc_swap::ArcSwap;
 use tokio::sync::Semaphore;
 
 use super::registry::Sessions;
+use super::statistics::Statistics;
 use super::token_settings::TokenSettings;
+use super::traces::Traces;
 use crate::auth::Authenticator;
 use crate::mailstore::{MailStore, SessionId};
 use crate::transport::ConnectionLimits;
@@ -35,15 +38,19 @@ pub struct Server {
     /// Whether passwords may come in the clear.
     pub clear_passwords: bool,
     /// Which tokens are on and off.
-    pub tokens: TokenSettings,
+    pub tokens: ArcSwap<TokenSettings>,
     /// How often a client is told how far a long command is: RFC 9585 section 3 wants no more than every ten seconds.
     pub progress_every: Duration,
     /// Who may administer: set quotas, look at those of others.
     pub administrators: Arc<dyn Fn(UserId) -> bool + Send + Sync>,
     /// What `/shared/comment` and `/shared/admin` of the server say (RFC 5464 section 6.2.1).
-    pub about: About,
+    pub about: ArcSwap<About>,
     /// Who is connected.
     pub sessions: Arc<Sessions>,
+    /// Whom the traces show.
+    pub traces: Traces,
+    /// What was done since the start.
+    pub statistics: Arc<Statistics>,
     /// How many connections there may be.
     pub limits: Arc<ConnectionLimits>,
     /// Lets that many searches compute at once.
@@ -65,11 +72,13 @@ impl Server {
             auth,
             starttls: false,
             clear_passwords: true,
-            tokens: TokenSettings::default(),
+            tokens: ArcSwap::default(),
             progress_every: Duration::from_secs(10),
             administrators: Arc::new(|_| false),
-            about: About::default(),
+            about: ArcSwap::default(),
             sessions: Arc::default(),
+            statistics: Arc::default(),
+            traces: Traces::default(),
             limits: Arc::default(),
             cpu: Arc::new(Semaphore::new(cpus.max(1))),
             literal_room: Arc::new(Semaphore::new(Self::LITERAL_ROOM_KB)),

@@ -17,6 +17,15 @@ use super::sort_key::{SortKey, ThreadAlgorithm};
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct MailboxArg(pub Vec<u8>);
 
+/// What a client says of itself with ID (RFC 2971).
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct ClientId {
+    /// Its `name`.
+    pub name: Option<Bytes>,
+    /// Its `version`.
+    pub version: Option<Bytes>,
+}
+
 /// A parsed command without its tag.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[allow(missing_docs, reason = "each variant is the command of its name")]
@@ -25,7 +34,7 @@ pub enum Command {
     Noop,
     Logout,
     StartTls,
-    Id,
+    Id(ClientId),
     Enable(Vec<Vec<u8>>),
     Login {
         user: Vec<u8>,

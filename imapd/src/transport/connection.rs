@@ -18,8 +18,10 @@ use super::deflate::Deflate;
 use super::listener::Service;
 use super::trace;
 use crate::session::channel::Channel;
+use crate::session::meter::Meter;
+use crate::session::traces::TraceKind;
 use crate::session::{Drain, Out, Server, Session, Step};
-use crate::wire::{Frame, Framer, Mode};
+use crate::wire::{Frame, Framer};
 
 /// Octets sent at once.
 const SEND: usize = 64 * 1024;
@@ -31,6 +33,9 @@ const DEFLATED: usize = 16 * 1024;
 
 /// Literals up to this size need no share of the memory for large ones.
 const LARGE_LITERAL: usize = 256 * 1024;
+
+/// Time in which a session that is killed may finish its command and take its BYE.
+const KILL_PATIENCE: Duration = Duration::from_secs(3);
 
 /// The stream in either form.
 pub(super) enum Stream {
@@ -46,8 +51,7 @@ struct Wire {
     /// When the connection is compressed.
     deflate: Option<Box<Deflate>>,
     stall: Duration,
-    sent: u64,
-    received: u64,
+    meter: Arc<Meter>,
 }
 
 impl Wire {
@@ -108,7 +112,7 @@ impl Wire {
         if octets.is_empty() {
             return Ok(());
         }
-        self.sent += octets.len() as u64;
+        self.meter.sent.add(octets.len());
         // Patience is per piece: a slow client that reads is served to the end.
         for piece in octets.chunks(SEND) {
             self.send_piece(piece).await?;
@@ -136,7 +140,11 @@ impl Wire {
         let room = framer.wants().clamp(READ, LARGE_LITERAL);
         let under_way = framer.under_way();
         let n = match &mut self.deflate {
-            None => self.stream.read(framer.buffer(), under_way, room).await?,
+            None => {
+                let n = self.stream.read(framer.buffer(), under_way, room).await?;
+                self.meter.received.add(n);
+                n
+            }
             Some(deflate) => loop {
                 // One piece at a time, so that the framer's limits hold for what was inflated.
                 if deflate.has_more() && deflate.inflate(framer.buffer())? > 0 {
@@ -146,10 +154,9 @@ impl Wire {
                 if n == 0 {
                     break 0;
                 }
-                self.received += n as u64;
+                self.meter.received.add(n);
             },
         };
-        self.received += n as u64;
         Ok(n)
     }
 }
@@ -239,23 +246,38 @@ pub(super) async fn serve(service: Arc<Service>, stream: TcpStream, peer: IpAddr
         Stream::Plain(stream)
     };
     let tls = matches!(stream, Stream::Tls(_));
-    let mut wire = Wire { stream, deflate: None, stall, sent: 0, received: 0 };
     let mut session = Session::new(service.server.clone(), peer, tls);
+    let meter = session.meter.clone();
+    let mut wire = Wire { stream, deflate: None, stall, meter: meter.clone() };
     if let Some(channel) = channel(&wire.stream) {
         session.set_channel(channel);
     }
     let mut greeting = Vec::new();
     session.greeting(&mut greeting);
-    let result = match wire.send(&greeting).await {
-        Ok(()) => talk(&service, &mut session, &mut wire).await,
-        Err(e) => Err(e),
+    let began = Instant::now();
+    let talking = async {
+        wire.send(&greeting).await?;
+        talk(&service, &mut session, &mut wire).await
     };
+    let result = tokio::select! {
+        result = talking => result,
+        // One that does not read, or asked for much, gets no BYE.
+        () = async { meter.killed().await; tokio::time::sleep(KILL_PATIENCE).await } => Ok("killed"),
+    };
+    let counts = meter.counts();
+    service.server.statistics.end(counts);
     tracing::info!(
         session = session.id.0,
         %peer,
         user = session.user().map(|u| u.id().to_string()).unwrap_or_default(),
-        received = wire.received,
-        sent = wire.sent,
+        client = meter.place().client.as_deref().unwrap_or_default(),
+        seconds = began.elapsed().as_secs(),
+        commands = counts.commands,
+        received = counts.received,
+        sent = counts.sent,
+        appended = counts.appended,
+        fetched = counts.fetched,
+        expunged = counts.expunged,
         end = %result.map_or_else(|e| e.to_string(), str::to_owned),
         "session ended"
     );
@@ -278,7 +300,9 @@ async fn handshake(service: &Service, stream: TcpStream) -> io::Result<Stream> {
 async fn talk(service: &Arc<Service>, session: &mut Session, wire: &mut Wire) -> io::Result<&'static str> {
     let mut framer = Framer::default();
     let server = &service.server;
-    let mut registered = server.sessions.register(session.id, session.peer, server.store.now());
+    let mut registered =
+        server.sessions.register(session.id, session.peer, server.store.now(), session.meter.clone());
+    let meter = session.meter.clone();
     let mut known_user = None;
     let mut room = Room::default();
     // Since when the client has not been logged in.
@@ -288,7 +312,7 @@ async fn talk(service: &Arc<Service>, session: &mut Session, wire: &mut Wire) ->
         while let Some(frame) = framer.next_frame(session.mode(), &session.limits()) {
             match handle(session, wire, frame).await? {
                 Step::Go => {}
-                Step::Close => return Ok("closed"),
+                Step::Close => return Ok(session.end()),
                 Step::StartTls => {
                     // Octets sent before the handshake must not count as sent within TLS.
                     framer.discard();
@@ -309,13 +333,14 @@ async fn talk(service: &Arc<Service>, session: &mut Session, wire: &mut Wire) ->
             known_user = user;
             registered.set_user(user);
         }
+        meter.set_place(session.tls, session.selected());
         if room.provide(service, &framer).await? {
             heard = Instant::now();
         }
         let limit = match (&room.permit, session.is_authenticated()) {
             // Who announces much must send it, for others wait for the memory.
             (Some(_), _) => heard + service.timeouts.stall,
-            (None, true) => heard + service.timeouts.idle,
+            (None, true) => heard + service.idle(),
             (None, false) => nobody_since + service.timeouts.login,
         };
         tokio::select! {
@@ -323,6 +348,10 @@ async fn talk(service: &Arc<Service>, session: &mut Session, wire: &mut Wire) ->
             () = service.stop.cancelled() => {
                 wire.say(b"* BYE IMAPMAIN is shutting down\r\n").await?;
                 return Ok("shutdown");
+            }
+            () = meter.killed() => {
+                wire.say(b"* BYE The administrator ends this session\r\n").await?;
+                return Ok("killed");
             }
             got = wire.read(&mut framer) => {
                 if let Some(end) = ended(got, wire).await? {
@@ -404,6 +433,11 @@ async fn literal_room(service: &Service, octets: usize) -> io::Result<OwnedSemap
 
 async fn handle(session: &mut Session, wire: &mut Wire, frame: Frame) -> io::Result<Step> {
     let mut buf = Vec::new();
+    let login = session.is_logging_in();
+    let traced = tracing::enabled!(target: "imapd::socketio", tracing::Level::TRACE);
+    if traced && session.is_traced(TraceKind::SocketIo) {
+        trace_frame(session, &frame);
+    }
     let step = match frame {
         Frame::Continue => {
             buf.extend_from_slice(b"+ Ready for literal data\r\n");
@@ -411,25 +445,33 @@ async fn handle(session: &mut Session, wire: &mut Wire, frame: Frame) -> io::Res
         }
         Frame::Refused { tag, why } => session.refused(tag.as_ref(), why, &mut buf),
         Frame::Command(command) => {
-            tracing::trace!(target: "imapd::socketio", session = session.id.0, "C: {}", trace::shown(&command, false));
             let mut out = Out::new(&mut buf, wire);
             // Boxed, so that the future of an idle connection does not hold room for the largest command.
             Box::pin(session.command(command, &mut out)).await?
         }
         Frame::Line(line) => {
-            let secret = session.mode() == Mode::Line && !session.is_idling();
-            tracing::trace!(target: "imapd::socketio", session = session.id.0, "C: {}", trace::shown(&line, secret));
             let mut out = Out::new(&mut buf, wire);
             Box::pin(session.line(line, &mut out)).await?
         }
     };
-    if tracing::enabled!(target: "imapd::socketio", tracing::Level::TRACE) {
+    if traced && session.is_traced(TraceKind::SocketIo) {
+        let login = login || session.is_logging_in();
         for line in buf.split(|b| *b == b'\n').filter(|l| !l.is_empty()) {
-            tracing::trace!(target: "imapd::socketio", session = session.id.0, "S: {}", trace::shown(line, false));
+            let shown = trace::from_server(line, login);
+            tracing::trace!(target: "imapd::socketio", session = session.id.0, "S: {shown}");
         }
     }
     wire.say(&buf).await?;
     Ok(step)
+}
+
+fn trace_frame(session: &Session, frame: &Frame) {
+    let shown = match frame {
+        Frame::Command(command) => trace::from_client(command, false),
+        Frame::Line(line) => trace::from_client(line, session.is_logging_in()),
+        _ => return,
+    };
+    tracing::trace!(target: "imapd::socketio", session = session.id.0, "C: {shown}");
 }
 
 async fn start_tls(service: &Arc<Service>, session: &mut Session, wire: &mut Wire) -> io::Result<()> {

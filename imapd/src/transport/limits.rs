@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::hash::Hash;
 use std::net::IpAddr;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use parking_lot::Mutex;
 
@@ -20,11 +21,11 @@ enum Key {
 #[derive(Debug)]
 pub struct ConnectionLimits {
     /// Connections together.
-    pub total: usize,
+    total: AtomicUsize,
     /// Connections from one address: many clients may sit behind one.
-    pub per_address: usize,
+    per_address: AtomicUsize,
     /// Connections of one user: some clients open one a folder.
-    pub per_user: usize,
+    per_user: AtomicUsize,
     counts: Mutex<HashMap<Key, usize>>,
 }
 
@@ -44,13 +45,27 @@ impl Default for ConnectionLimits {
 impl ConnectionLimits {
     /// With these limits.
     pub fn new(total: usize, per_address: usize, per_user: usize) -> Self {
-        Self { total, per_address, per_user, counts: Mutex::default() }
+        let limits = Self {
+            total: AtomicUsize::default(),
+            per_address: AtomicUsize::default(),
+            per_user: AtomicUsize::default(),
+            counts: Mutex::default(),
+        };
+        limits.set(total, per_address, per_user);
+        limits
     }
 
-    fn take(self: &Arc<Self>, key: Key, most: usize) -> Option<Slot> {
+    /// Puts other limits in force; connections that are there stay.
+    pub fn set(&self, total: usize, per_address: usize, per_user: usize) {
+        self.total.store(total, Ordering::Relaxed);
+        self.per_address.store(per_address, Ordering::Relaxed);
+        self.per_user.store(per_user, Ordering::Relaxed);
+    }
+
+    fn take(self: &Arc<Self>, key: Key, most: &AtomicUsize) -> Option<Slot> {
         let mut counts = self.counts.lock();
         let count = counts.entry(key).or_insert(0);
-        if *count >= most {
+        if *count >= most.load(Ordering::Relaxed) {
             return None;
         }
         *count += 1;
@@ -59,12 +74,12 @@ impl ConnectionLimits {
 
     /// A place for a connection from `peer`: one of all, one of its address.
     pub fn connection(self: &Arc<Self>, peer: IpAddr) -> Option<(Slot, Slot)> {
-        Some((self.take(Key::All, self.total)?, self.take(Key::Peer(peer), self.per_address)?))
+        Some((self.take(Key::All, &self.total)?, self.take(Key::Peer(peer), &self.per_address)?))
     }
 
     /// A place for a session of `user`.
     pub fn user(self: &Arc<Self>, user: UserId) -> Option<Slot> {
-        self.take(Key::User(user), self.per_user)
+        self.take(Key::User(user), &self.per_user)
     }
 }
 
@@ -99,6 +114,13 @@ mod tests {
         let held = limits.user(user).unwrap();
         assert!(limits.user(user).is_none());
         drop(held);
+        let held = limits.user(user).unwrap();
+        limits.set(3, 2, 2);
+        let second = limits.user(user).unwrap();
+        limits.set(3, 2, 1);
+        drop(held);
+        assert!(limits.user(user).is_none(), "one is there still");
+        drop(second);
         assert!(limits.user(user).is_some());
     }
 }

@@ -29,6 +29,8 @@ pub struct Service {
     /// Ends the service when cancelled.
     pub stop: CancellationToken,
     pub(super) hurried: AtomicU64,
+    /// Idle time in milliseconds, which may change.
+    idle: AtomicU64,
     tls: ArcSwapOption<ServerConfig>,
     tasks: TaskTracker,
 }
@@ -41,9 +43,20 @@ impl Service {
             timeouts,
             stop: CancellationToken::new(),
             hurried: AtomicU64::new(0),
+            idle: AtomicU64::new(millis(timeouts.idle)),
             tls: ArcSwapOption::new(tls),
             tasks: TaskTracker::new(),
         })
+    }
+
+    /// Time without a word after which a client that has logged in is sent away.
+    pub fn idle(&self) -> Duration {
+        Duration::from_millis(self.idle.load(Ordering::Relaxed))
+    }
+
+    /// Changes [`Self::idle`]; a client that waits now is measured by it from its next command on.
+    pub fn set_idle(&self, idle: Duration) {
+        self.idle.store(millis(idle), Ordering::Relaxed);
     }
 
     /// Takes new certificates for connections from now on.
@@ -73,6 +86,10 @@ impl Service {
             tracing::warn!(left = self.tasks.len(), "clients did not go in time");
         }
     }
+}
+
+fn millis(time: Duration) -> u64 {
+    u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
 }
 
 /// A listening socket.
@@ -130,6 +147,7 @@ impl Listener {
         let _ = stream.set_nodelay(true);
         match service.server.limits.connection(peer) {
             Some(slots) => {
+                service.server.statistics.connections.add(1);
                 let (service_of_task, implicit) = (service.clone(), self.implicit_tls);
                 service.tasks.spawn(async move {
                     connection::serve(service_of_task, stream, peer, implicit).await;
@@ -137,6 +155,7 @@ impl Listener {
                 });
             }
             None => {
+                service.server.statistics.refused.add(1);
                 tracing::warn!(%peer, "connection limit");
                 if !self.implicit_tls {
                     let _ = stream.try_write(b"* BYE [LIMIT] Too many connections\r\n");

@@ -14,7 +14,7 @@ use futures::FutureExt;
 use futures::future::BoxFuture;
 use imapd::auth::{Authenticator, LoginError, PasswordCheck};
 use imapd::mailstore::{Backend, MailStore};
-use imapd::session::Server;
+use imapd::session::{About, Server};
 use imapd::transport::{ConnectionLimits, Listener, Service, Timeouts};
 use imapd::vm::UserId;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
@@ -76,7 +76,7 @@ pub async fn start_with(
     server.limits = Arc::new(limits);
     configure(&mut server);
     server.administrators = Arc::new(|user| user.as_str() == "BOB");
-    server.about.comment = Some("A system for tests".into());
+    server.about.store(Arc::new(About { comment: Some("A system for tests".into()), admin: None }));
     let service = Service::new(Arc::new(server), timeouts, None);
     let listener = Listener::bind("127.0.0.1:0".parse().unwrap(), false).unwrap();
     let address = listener.address().unwrap();
@@ -98,7 +98,7 @@ pub async fn start_configured(
     let text = format!("FilePoolID P\nBadFileID B\n{statements}");
     let config = imapd::machine::config::read(text.lines()).unwrap();
     let configure = |server: &mut Server| {
-        server.tokens = config.tokens.clone();
+        server.tokens.store(Arc::new(config.tokens.clone()));
         server.progress_every = progress_every.unwrap_or(server.progress_every);
     };
     start_with(backend, Timeouts::default(), ConnectionLimits::default(), configure).await

@@ -165,6 +165,53 @@ impl MailPool {
         csl.dmsretwu(unit).await.unwrap();
     }
 
+    /// A file of ALICE's: in a directory of hers, or the top one.
+    pub fn alices(dir: Option<&str>, name: &str, kind: &str) -> FileRef {
+        let top = DirName::top(FilePoolId::new("MAIL").unwrap(), user("ALICE"));
+        let dir = match dir {
+            Some(dir) => top.child(dir).unwrap(),
+            None => top,
+        };
+        FileRef { id: FileId::new(FileName::new(name).unwrap(), FileType::new(kind).unwrap()), dir }
+    }
+
+    /// Erases a file.
+    pub async fn erase(&self, file: FileRef) {
+        let csl = Csl::for_guest(&guest(&self.cp, "IMAP"));
+        let unit = csl.dmsgetwu().unwrap();
+        csl.dmserase(&SfsObject::File(file), EraseScope::Entire, CommitOption::Commit, unit).await.unwrap();
+        csl.dmsretwu(unit).await.unwrap();
+    }
+
+    /// Writes a file of fixed records anew with what `change` makes of it.
+    pub async fn rewrite(&self, file: FileRef, lrecl: usize, change: impl FnOnce(&mut Vec<u8>)) {
+        let csl = Csl::for_guest(&guest(&self.cp, "IMAP"));
+        let unit = csl.dmsgetwu().unwrap();
+        let opened = csl.dmsopen(&file, Intent::Read, &OpenOptions::default(), unit).await.unwrap();
+        let mut image =
+            csl.dmsread(opened.token, opened.status.records, 1 << 20).await.unwrap().data.to_vec();
+        csl.dmscomm(unit).await.unwrap();
+        change(&mut image);
+        let count = (image.len() / lrecl) as u32;
+        let options = OpenOptions::fixed(lrecl as u32);
+        let opened = csl.dmsopen(&file, Intent::Replace, &options, unit).await.unwrap();
+        csl.dmswrite(opened.token, count, image.into(), CommitOption::NoCommit).await.unwrap();
+        csl.dmsclose(opened.token, CommitOption::NoCommit).await.unwrap();
+        csl.dmscomm(unit).await.unwrap();
+        csl.dmsretwu(unit).await.unwrap();
+    }
+
+    /// Writes a file of one record of any length.
+    pub async fn write_variable(&self, file: FileRef, record: &'static [u8]) {
+        let csl = Csl::for_guest(&guest(&self.cp, "IMAP"));
+        let unit = csl.dmsgetwu().unwrap();
+        let opened = csl.dmsopen(&file, Intent::Replace, &OpenOptions::variable(), unit).await.unwrap();
+        csl.dmswrite(opened.token, 1, record.into(), CommitOption::NoCommit).await.unwrap();
+        csl.dmsclose(opened.token, CommitOption::NoCommit).await.unwrap();
+        csl.dmscomm(unit).await.unwrap();
+        csl.dmsretwu(unit).await.unwrap();
+    }
+
     /// Power goes, nothing unsynced survives; the pool comes up again.
     pub fn power_cut(self) -> Self {
         let dasd = self.dasd.restart(|| u32::MAX);

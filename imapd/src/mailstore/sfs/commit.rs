@@ -219,7 +219,12 @@ impl SfsBackend {
         Ok(())
     }
 
-    async fn write_fixed(&self, token: Token, image: Vec<u8>, lrecl: usize) -> Result<(), CslError> {
+    pub(super) async fn write_fixed(
+        &self,
+        token: Token,
+        image: Vec<u8>,
+        lrecl: usize,
+    ) -> Result<(), CslError> {
         let mut rest = Bytes::from(image);
         while !rest.is_empty() {
             let part = rest.split_to(rest.len().min(CALL / lrecl * lrecl));

@@ -172,30 +172,47 @@ fn read_mailbox(r: &[u8], slot: u32, image: &[u8]) -> Option<MailboxRow> {
 /// # Errors
 /// [`StoreError::Damaged`] naming the record.
 pub fn load(image: &[u8]) -> Result<LoadedUser, StoreError> {
-    let damaged =
-        |slot: usize, what: &str| StoreError::Damaged(format!("MAILBOX INDEX record {slot}: {what}"));
-    if image.len() < 2 * LRECL || !image.len().is_multiple_of(LRECL) {
-        return Err(damaged(image.len() / LRECL + 1, "is missing or cut short"));
+    let (out, _, damage) = salvage(image);
+    match damage.into_iter().next() {
+        Some(first) => Err(StoreError::Damaged(first)),
+        None => Ok(out),
     }
-    let header = read_header(&image[..LRECL], &image[LRECL..2 * LRECL]);
-    let mut out = LoadedUser {
-        header: header.ok_or_else(|| damaged(1, "is not a header of this format"))?,
-        ..LoadedUser::default()
+}
+
+/// What is readable of the file, whose image this is; whether that includes its header; and each record that is not.
+pub fn salvage(image: &[u8]) -> (LoadedUser, bool, Vec<String>) {
+    let mut damage = Vec::new();
+    let mut damaged = |slot: usize, what: &str| damage.push(format!("MAILBOX INDEX record {slot}: {what}"));
+    let mut out = LoadedUser::default();
+    let header = match image.get(..2 * LRECL) {
+        Some(both) => read_header(&both[..LRECL], &both[LRECL..]),
+        None => None,
     };
+    let has_header = header.is_some();
+    match header {
+        Some(header) => out.header = header,
+        None => damaged(1, "is not a header of this format"),
+    }
+    if !image.len().is_multiple_of(LRECL) {
+        damaged(image.len() / LRECL + 1, "is cut short");
+    }
     for (i, r) in image.chunks_exact(LRECL).enumerate().skip(2) {
-        let slot = u32::try_from(i + 1).map_err(|_| damaged(i + 1, "is beyond any number"))?;
+        let Ok(slot) = u32::try_from(i + 1) else {
+            damaged(i + 1, "is beyond any number");
+            break;
+        };
         match r[0] {
-            MAILBOX => {
-                out.rows
-                    .push(read_mailbox(r, slot, image).ok_or_else(|| damaged(i + 1, "holds no mailbox"))?);
-            }
+            MAILBOX => match read_mailbox(r, slot, image) {
+                Some(row) => out.rows.push(row),
+                None => damaged(i + 1, "holds no mailbox"),
+            },
             CONTINUATION => {}
             0 => out.free_slots.push(slot),
-            _ => return Err(damaged(i + 1, "is of no known kind")),
+            _ => damaged(i + 1, "is of no known kind"),
         }
     }
     out.next_slot = u32::try_from(image.len() / LRECL + 1).unwrap_or(u32::MAX).max(FIRST_SLOT);
-    Ok(out)
+    (out, has_header, damage)
 }
 
 #[cfg(test)]

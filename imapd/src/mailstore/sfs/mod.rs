@@ -12,10 +12,12 @@
 //! names hold. Whatever belongs to one change is one work unit.
 
 mod commit;
+pub mod examine;
 pub mod mailbox_index;
 pub mod note_file;
 pub mod note_index;
 mod read;
+mod rebuild;
 mod summary_file;
 
 use bytes::Bytes;

@@ -139,57 +139,81 @@ pub(super) fn field<const N: usize>(record: &[u8], at: usize) -> [u8; N] {
 /// # Errors
 /// [`StoreError::Damaged`] naming the record.
 pub fn load(image: &[u8]) -> Result<LoadedMailbox, StoreError> {
-    let damaged = |slot: usize, what: &str| StoreError::Damaged(format!("NOTE INDEX record {slot}: {what}"));
+    let (out, damage) = salvage(image);
+    match damage.into_iter().next() {
+        Some(first) => Err(StoreError::Damaged(first)),
+        None => Ok(out),
+    }
+}
+
+/// What is readable of the file, whose image this is, and each record that is not.
+pub fn salvage(image: &[u8]) -> (LoadedMailbox, Vec<String>) {
     let mut out = LoadedMailbox::default();
+    let mut damage = Vec::new();
+    let mut damaged = |slot: usize, what: &str| damage.push(format!("NOTE INDEX record {slot}: {what}"));
     for (i, r) in image.chunks(LRECL).enumerate() {
-        let slot = i + 1;
-        if r.len() != LRECL {
-            return Err(damaged(slot, "is cut short"));
-        }
-        let number = u32::try_from(slot).map_err(|_| damaged(slot, "is beyond any number"))?;
-        match (slot, r[0]) {
-            (1, HEADER) if u16::from_le_bytes(field(r, 2)) == FORMAT => {
-                out.tombstone_floor = Some(ModSeq(u64::from_le_bytes(field(r, 8))));
-            }
-            (1, HEADER) if u16::from_le_bytes(field(r, 2)) == FORMER => {}
-            (1, _) => return Err(damaged(1, "is not a header of this format")),
-            (_, MESSAGE) => out.records.push(MessageRecord {
-                uid: Uid(u32::from_le_bytes(field(r, 4))),
-                modseq: ModSeq(u64::from_le_bytes(field(r, 8))),
-                flags: SystemFlags::from_bits(r[24]),
-                keywords: u64::from_le_bytes(field(r, 16)),
-                date: InternalDate {
-                    seconds: i64::from_le_bytes(field(r, 32)),
-                    zone_minutes: i16::from_le_bytes(field(r, 2)),
-                },
-                saved: i64::from_le_bytes(field(r, 40)),
-                size: u64::from_le_bytes(field(r, 48)),
-                records: u32::from_le_bytes(field(r, 28)),
-                marks: NoteMarks(r[1]),
-                email: EmailId(u64::from_le_bytes(field(r, 56))),
-                slot: number,
-                summary: SummaryPlace { first: u32::from_le_bytes(field(r, 64)), pieces: r[25] },
-            }),
-            (_, KEYWORD) => {
-                let len = usize::from(u16::from_le_bytes(field(r, 2)));
-                let text = r.get(4..4 + len).map(codepage::to_text);
-                let keyword = text.and_then(|t| Keyword::new(t.as_bytes()).ok());
-                out.keywords.push((r[1], keyword.ok_or_else(|| damaged(slot, "holds no keyword"))?));
-            }
-            (_, TOMBSTONE) => {
-                let read = read_tombstone(r, number);
-                out.tombstones.push(read.ok_or_else(|| damaged(slot, "holds no tombstone"))?);
-            }
-            (_, 0) => out.free_slots.push(number),
-            _ => return Err(damaged(slot, "is of no known kind")),
+        if let Err(what) = take(&mut out, i + 1, r) {
+            damaged(i + 1, what);
         }
     }
     out.next_slot = u32::try_from(image.len() / LRECL + 1).unwrap_or(u32::MAX).max(FIRST_SLOT);
-    out.records.sort_unstable_by_key(|r| r.uid);
-    if let Some(twice) = out.records.windows(2).find(|w| w[0].uid == w[1].uid) {
-        return Err(damaged(twice[1].slot as usize, "has the UID of another record"));
+    out.records.sort_by_key(|r| r.uid);
+    let mut last = None;
+    out.records.retain(|r| {
+        let first = last != Some(r.uid);
+        if !first {
+            damaged(r.slot as usize, "has the UID of another record");
+        }
+        last = Some(r.uid);
+        first
+    });
+    (out, damage)
+}
+
+/// Takes one record.
+fn take(out: &mut LoadedMailbox, slot: usize, r: &[u8]) -> Result<(), &'static str> {
+    if r.len() != LRECL {
+        return Err("is cut short");
     }
-    Ok(out)
+    let number = u32::try_from(slot).map_err(|_| "is beyond any number")?;
+    match (slot, r[0]) {
+        (1, HEADER) if u16::from_le_bytes(field(r, 2)) == FORMAT => {
+            out.tombstone_floor = Some(ModSeq(u64::from_le_bytes(field(r, 8))));
+        }
+        (1, HEADER) if u16::from_le_bytes(field(r, 2)) == FORMER => {}
+        (1, _) => return Err("is not a header of this format"),
+        (_, MESSAGE) => out.records.push(read_message(r, number)),
+        (_, KEYWORD) => {
+            let len = usize::from(u16::from_le_bytes(field(r, 2)));
+            let text = r.get(4..4 + len).map(codepage::to_text);
+            let keyword = text.and_then(|t| Keyword::new(t.as_bytes()).ok());
+            out.keywords.push((r[1], keyword.ok_or("holds no keyword")?));
+        }
+        (_, TOMBSTONE) => out.tombstones.push(read_tombstone(r, number).ok_or("holds no tombstone")?),
+        (_, 0) => out.free_slots.push(number),
+        _ => return Err("is of no known kind"),
+    }
+    Ok(())
+}
+
+fn read_message(r: &[u8], slot: u32) -> MessageRecord {
+    MessageRecord {
+        uid: Uid(u32::from_le_bytes(field(r, 4))),
+        modseq: ModSeq(u64::from_le_bytes(field(r, 8))),
+        flags: SystemFlags::from_bits(r[24]),
+        keywords: u64::from_le_bytes(field(r, 16)),
+        date: InternalDate {
+            seconds: i64::from_le_bytes(field(r, 32)),
+            zone_minutes: i16::from_le_bytes(field(r, 2)),
+        },
+        saved: i64::from_le_bytes(field(r, 40)),
+        size: u64::from_le_bytes(field(r, 48)),
+        records: u32::from_le_bytes(field(r, 28)),
+        marks: NoteMarks(r[1]),
+        email: EmailId(u64::from_le_bytes(field(r, 56))),
+        slot,
+        summary: SummaryPlace { first: u32::from_le_bytes(field(r, 64)), pieces: r[25] },
+    }
 }
 
 #[cfg(test)]

@@ -36,7 +36,7 @@ impl SfsBackend {
         Ok(Some(LoadedUser { entries, ..mailbox_index::load(&image)? }))
     }
 
-    async fn read_entries(&self, user: UserId) -> Result<Entries, StoreError> {
+    pub(super) async fn read_entries(&self, user: UserId) -> Result<Entries, StoreError> {
         let file = super::entries_file(&self.top(user))?;
         let unit = self.csl.dmsgetwu().map_err(|e| store_error(&e))?;
         let read = match self.variable_records(&file, unit).await {
@@ -64,7 +64,12 @@ impl SfsBackend {
     }
 
     /// All records of a RECFM F file.
-    async fn records(&self, file: &FileRef, lrecl: usize, unit: WorkUnitId) -> Result<Vec<u8>, CslError> {
+    pub(super) async fn records(
+        &self,
+        file: &FileRef,
+        lrecl: usize,
+        unit: WorkUnitId,
+    ) -> Result<Vec<u8>, CslError> {
         let opened = self.csl.dmsopen(file, Intent::Read, &OpenOptions::default(), unit).await?;
         let mut left = opened.status.records;
         let mut image = Vec::with_capacity(left as usize * lrecl);
@@ -129,7 +134,12 @@ impl SfsBackend {
     }
 
     /// Octets of a file's image.
-    async fn image(&self, file: &FileRef, range: Range<u64>, unit: WorkUnitId) -> Result<Bytes, CslError> {
+    pub(super) async fn image(
+        &self,
+        file: &FileRef,
+        range: Range<u64>,
+        unit: WorkUnitId,
+    ) -> Result<Bytes, CslError> {
         let opened = self.csl.dmsopdbk(file, unit).await?;
         let end = range.end.min(opened.status.bytes);
         let first = self.blocks(opened.token, range.start, end).await?;

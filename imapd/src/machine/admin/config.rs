@@ -1,0 +1,50 @@
+//! CONFIG: reads IMAP CONFIG again and puts in force what can change while the server runs.
+//!
+//! A file with anything wrong in it changes nothing.
+
+use std::sync::Arc;
+
+use cms::vmipc::Answer;
+
+use super::{Administration, RC_FAILED, RequestRow};
+use crate::machine::{inforce, read_config, read_token_exit};
+
+/// The request.
+pub const ROW: RequestRow = RequestRow {
+    name: "CONFIG",
+    min: 4,
+    syntax: "CONFIG",
+    summary: "Reads IMAP CONFIG again",
+    run: |a, _, _| Box::pin(run(a)),
+};
+
+async fn run(admin: &Administration) -> Answer {
+    let read = async {
+        let config = read_config(&admin.cms).await?;
+        let exit = read_token_exit(&admin.cms, &config).await?;
+        Ok::<_, Vec<String>>((config, exit))
+    };
+    let (mut config, exit) = match read.await {
+        Ok(read) => read,
+        Err(mut lines) => {
+            lines.push("DTCIMP3018E IMAP CONFIG is not taken; nothing has changed".into());
+            return Answer { rc: RC_FAILED, lines };
+        }
+    };
+    let old = admin.config.load_full();
+    let changes = inforce::changes(&old, &config);
+    let mut lines = Vec::new();
+    if !changes.now.is_empty() {
+        lines.push(format!("DTCIMP3019I In force now: {}", changes.now.join(", ")));
+    }
+    if !changes.at_start.is_empty() {
+        lines.push(format!("DTCIMP3020W In force with the next start only: {}", changes.at_start.join(", ")));
+        config.file_pool = old.file_pool;
+    }
+    if lines.is_empty() {
+        lines.push("DTCIMP3021I IMAP CONFIG says what is in force".into());
+    }
+    inforce::apply(&admin.service, &config, exit);
+    admin.config.store(Arc::new(config));
+    Answer { rc: 0, lines }
+}

@@ -1,0 +1,70 @@
+//! Puts a configuration in force: at the start, and again with CONFIG.
+//!
+//! What only the start can do is named by [`changes`]; the rest is in force for what comes after: connections that are there
+//! stay, and keep the capabilities that they were told.
+
+use std::sync::Arc;
+
+use super::config::ImapConfig;
+use crate::auth::bearer::TokenExit;
+use crate::session::About;
+use crate::transport::Service;
+
+/// Puts everything in force that can change while the server runs, with the exit that `config` names.
+pub fn apply(service: &Service, config: &ImapConfig, exit: Option<Arc<dyn TokenExit>>) {
+    let server = &service.server;
+    service.set_idle(config.idle_timeout);
+    server.limits.set(config.max_connections, config.max_per_address, config.max_per_user);
+    server.about.store(Arc::new(About { comment: config.comment.clone(), admin: config.admin.clone() }));
+    server.tokens.store(Arc::new(config.tokens.clone()));
+    server.auth.set_token_exit(exit);
+}
+
+/// What differs between two configurations.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Changes {
+    /// Statements whose change is in force at once.
+    pub now: Vec<&'static str>,
+    /// Statements whose change waits for the next start.
+    pub at_start: Vec<&'static str>,
+}
+
+/// The statements in which two configurations differ.
+pub fn changes(old: &ImapConfig, new: &ImapConfig) -> Changes {
+    let rows = [
+        ("BadFileID", old.bad_file_id != new.bad_file_id),
+        ("MailOriginID", old.mail_origin != new.mail_origin),
+        ("IdleTimeout", old.idle_timeout != new.idle_timeout),
+        ("EnrollBlocks", old.enroll_blocks != new.enroll_blocks),
+        ("MaxConnections", old.max_connections != new.max_connections),
+        ("MaxPerAddress", old.max_per_address != new.max_per_address),
+        ("MaxPerUser", old.max_per_user != new.max_per_user),
+        ("Comment", old.comment != new.comment),
+        ("AdminURI", old.admin != new.admin),
+        ("TokenExit", old.token_exit != new.token_exit),
+        ("Capability", old.tokens != new.tokens),
+    ];
+    Changes {
+        now: rows.iter().filter(|(_, differs)| *differs).map(|(name, _)| *name).collect(),
+        at_start: if old.file_pool == new.file_pool { Vec::new() } else { vec!["FilePoolID"] },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::machine::config::read;
+
+    #[test]
+    fn every_statement_is_compared() {
+        let old = read("FilePoolID A\nBadFileID B\n".lines()).unwrap();
+        assert_eq!(changes(&old, &old), Changes::default());
+        let text = "FilePoolID C\nBadFileID D\nMailOriginID E\nIdleTimeout 31\nEnrollBlocks 2\nMaxConnections 3\n\
+                    MaxPerAddress 4\nMaxPerUser 5\nComment x\nAdminURI mailto:x\nTokenExit JWTHS256\n\
+                    Capability MOVE OFF\n";
+        let changed = changes(&old, &read(text.lines()).unwrap());
+        assert_eq!(changed.at_start, ["FilePoolID"]);
+        // One record a statement.
+        assert_eq!(changed.now.len() + 1, text.lines().count());
+    }
+}
