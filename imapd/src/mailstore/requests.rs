@@ -9,7 +9,7 @@ use super::error::StoreError;
 use super::open::OpenMailbox;
 use super::summaries;
 use super::types::{MessageRecord, ModSeq, NewMessage, Origin, SessionId, Uid};
-use super::user::{Outcome, Request, UserStore};
+use super::user::{AccessChange, Outcome, Request, UserStore};
 use crate::mail::summary::Summary;
 use crate::syntax::ast::FlagChange;
 use crate::syntax::flag::FlagList;
@@ -221,6 +221,31 @@ impl UserStore {
         values: Vec<(String, Option<Bytes>)>,
     ) -> Result<(), StoreError> {
         self.ask(Request::Annotate { name, values }).await.map(drop)
+    }
+
+    /// Changes what others may do with a mailbox, all or nothing.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn change_access(
+        self: &Arc<Self>,
+        name: MailboxName,
+        changes: Vec<AccessChange>,
+    ) -> Result<(), StoreError> {
+        self.ask(Request::Access { name, changes }).await.map(drop)
+    }
+
+    /// Removes messages whatever their flags are; gives back the UIDs of those that were there.
+    ///
+    /// # Errors
+    /// [`StoreError`]; nothing is removed then.
+    pub async fn remove_messages(
+        self: &Arc<Self>,
+        mailbox: &Arc<OpenMailbox>,
+        uids_asked: Vec<Uid>,
+        by: SessionId,
+    ) -> Result<Vec<Uid>, StoreError> {
+        Ok(uids(self.ask(Request::Remove { mailbox: mailbox.clone(), uids: uids_asked, by }).await?))
     }
 
     /// Sets the limits in messages and mailboxes. Source: RFC 9208 section 4.1.4.

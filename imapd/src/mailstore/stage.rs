@@ -369,6 +369,22 @@ impl<'a> Stage<'a> {
         Ok(Outcome::Uids(gone))
     }
 
+    /// Removes messages whatever their flags are; gives back those that were there.
+    pub(super) fn remove(
+        &mut self,
+        mailbox: &Arc<OpenMailbox>,
+        uids: &[Uid],
+        by: SessionId,
+    ) -> Result<Outcome, StoreError> {
+        let (stage, ops) = self.open(mailbox)?;
+        let records: Vec<MessageRecord> = uids.iter().filter_map(|uid| stage.record(*uid)).collect();
+        if !records.is_empty() {
+            stage.next_modseq();
+        }
+        stage.remove_all(&records, by, ops);
+        Ok(Outcome::Uids(records.iter().map(|r| r.uid).collect()))
+    }
+
     /// Adds a message to `to` and removes one of `from`; gives back the new UID, none when the other is gone.
     pub(super) fn replace(
         &mut self,

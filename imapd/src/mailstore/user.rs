@@ -12,6 +12,7 @@ use bytes::Bytes;
 use parking_lot::{Mutex, RwLock, RwLockReadGuard, RwLockWriteGuard};
 use tokio::sync::{Semaphore, oneshot};
 
+use super::access::{Identifier, Published, RightsChange};
 use super::backend::{Backend, LoadedUser, Op, SpaceFigures};
 use super::catalog::Catalog;
 use super::entries::Limits;
@@ -24,6 +25,7 @@ use crate::mail::summary::Summary;
 use crate::syntax::ast::FlagChange;
 use crate::syntax::flag::FlagList;
 use crate::syntax::mailbox_name::MailboxName;
+use crate::syntax::rights::Rights;
 use crate::syntax::seqset::NumberSet;
 use crate::vm::UserId;
 
@@ -93,6 +95,28 @@ pub(super) enum Request {
     Limit {
         limits: Limits,
     },
+    /// What others may do with a mailbox.
+    Access {
+        name: MailboxName,
+        changes: Vec<AccessChange>,
+    },
+    /// Removes messages whatever their flags are.
+    Remove {
+        mailbox: Arc<OpenMailbox>,
+        uids: Vec<Uid>,
+        by: SessionId,
+    },
+}
+
+/// A change of what others may do with a mailbox.
+#[derive(Debug, Clone)]
+pub enum AccessChange {
+    /// Of the rights of an identifier.
+    Rights(Identifier, RightsChange, Rights),
+    /// Forgets an identifier.
+    Remove(Identifier),
+    /// Publishes the mailbox, or ends that.
+    Publish(Option<Published>),
 }
 
 impl Request {
@@ -105,6 +129,7 @@ impl Request {
                 | Self::Subscribe { .. }
                 | Self::Annotate { .. }
                 | Self::Limit { .. }
+                | Self::Access { .. }
         )
     }
 }
@@ -220,6 +245,11 @@ impl UserStore {
 
     pub(super) fn catalog_mut(&self) -> RwLockWriteGuard<'_, Catalog> {
         self.catalog.write()
+    }
+
+    /// What `who` may do with a mailbox.
+    pub fn rights(&self, of: MailboxId, who: UserId) -> Rights {
+        self.catalog().entries.access.rights(of, who, self.id)
     }
 
     /// Opens a mailbox, loading its index when nobody has it open.
@@ -361,6 +391,7 @@ impl UserStore {
                 Request::Replace { from, uid, to, message, summary, by } => {
                     stage.replace(from, *uid, to, (message, summary), *by)
                 }
+                Request::Remove { mailbox, uids, by } => stage.remove(mailbox, uids, *by),
                 Request::Copy { from, uids, to, remove, by } => stage.copy(from, uids, to, *remove, *by),
                 _ => Ok(Outcome::Done),
             });
@@ -388,6 +419,7 @@ impl UserStore {
             Request::Subscribe { name, on } => self.plan_subscribe(name, *on)?,
             Request::Annotate { name, values } => self.plan_annotate(name.as_ref(), values)?,
             Request::Limit { limits } => self.plan_limit(*limits),
+            Request::Access { name, changes } => self.plan_access(name, changes)?,
             _ => return Ok(Outcome::Done),
         };
         if ops.is_empty() {
@@ -404,7 +436,10 @@ impl UserStore {
         for op in ops {
             match op {
                 Op::PutHeader(header) => catalog.header = header,
-                Op::PutEntries(entries) => catalog.entries = entries,
+                Op::PutEntries(entries) => {
+                    self.shared.sharers.put(self.id, &entries.access);
+                    catalog.entries = entries;
+                }
                 Op::DropRow { id, slot, name_slot } => {
                     catalog.remove(id);
                     catalog.slots.give(slot);
