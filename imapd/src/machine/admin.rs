@@ -14,6 +14,7 @@ use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
 use super::config::ImapConfig;
+use super::sharefolder;
 use crate::mailstore::StoreError;
 use crate::transport::Service;
 
@@ -95,7 +96,7 @@ pub const REQUESTS: &[RequestRow] = &[
     RequestRow {
         name: "QUERY",
         min: 1,
-        syntax: "QUERY [STATUS|USERS|USER userid|SESSIONS]",
+        syntax: "QUERY [STATUS|USERS|USER userid|SESSIONS|SHARES]",
         summary: "Shows the state of the server, its users, its clients",
         run: |a, words, _| Box::pin(query(a, words)),
     },
@@ -112,6 +113,13 @@ pub const REQUESTS: &[RequestRow] = &[
         syntax: "ROOM userid",
         summary: "Tells whether mail for a user can be stored (0), is not stored here (4), or finds no room (8)",
         run: |a, words, _| Box::pin(room(a, words)),
+    },
+    RequestRow {
+        name: "SHAREFOLDER",
+        min: 5,
+        syntax: "SHAREFOLDER userid mailbox [AS name] {WITH {userid|ANYONE} rights|OFF}",
+        summary: "Publishes a folder with what is below it, or ends that",
+        run: |a, _, text| Box::pin(share_folder(a, text)),
     },
     RequestRow {
         name: "SHUTDOWN",
@@ -213,6 +221,10 @@ async fn delete(admin: &Administration, words: &[&str]) -> Answer {
     }
 }
 
+async fn share_folder(admin: &Administration, operands: &str) -> Answer {
+    sharefolder::run(admin, operands).await.unwrap_or_else(|| syntax("SHAREFOLDER"))
+}
+
 async fn alert(admin: &Administration, words: &[&str], rest: &str) -> Answer {
     let (who, text) = cms::cp::command::split_word(rest);
     if words.len() < 2 || text.is_empty() {
@@ -294,6 +306,7 @@ async fn query(admin: &Administration, words: &[&str]) -> Answer {
     match words {
         [] | ["STATUS"] => status(admin),
         ["USERS"] => users(admin).await,
+        ["SHARES"] => sharefolder::query(admin).await,
         ["USER", user] | [user] if UserId::new(user).is_ok() && *user != "SESSIONS" => {
             match UserId::new(user) {
                 Ok(user) => one_user(admin, user).await,

@@ -7,6 +7,7 @@
 pub mod admin;
 pub mod arrival;
 pub mod config;
+mod sharefolder;
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};

@@ -21,8 +21,7 @@ pub const MAX_ENTRIES: usize = 10_000;
 pub const MAX_PUBLISHED: usize = 1000;
 
 /// Rights that the owner cannot lose.
-pub const OWNER_KEEPS: Rights =
-    Rights::LOOKUP.and(Rights::READ).and(Rights::CREATE).and(Rights::ADMINISTER);
+pub const OWNER_KEEPS: Rights = Rights::LOOKUP.and(Rights::READ).and(Rights::CREATE).and(Rights::ADMINISTER);
 
 /// Everybody who has logged in.
 const ANYONE: &str = "anyone";
@@ -87,8 +86,6 @@ pub enum RightsChange {
 pub struct Published {
     /// Its name below the namespace of shared mailboxes.
     pub name: MailboxName,
-    /// Whether everybody but the owner has a `\Seen` of his own.
-    pub own_seen: bool,
 }
 
 /// The rights of all mailboxes of one user.
@@ -121,9 +118,8 @@ impl Access {
     /// What `who` may do with a mailbox of `owner`.
     pub fn rights(&self, of: MailboxId, who: UserId, owner: UserId) -> Rights {
         let entries = self.rights.get(&of);
-        let of_identifier = |user, negative| {
-            entries.and_then(|e| e.get(&Identifier { user, negative })).copied()
-        };
+        let of_identifier =
+            |user, negative| entries.and_then(|e| e.get(&Identifier { user, negative })).copied();
         let given = |negative| {
             let own = of_identifier(Some(who), negative).unwrap_or_default();
             own.and(of_identifier(None, negative).unwrap_or_default())
@@ -180,6 +176,14 @@ impl Access {
     pub fn remove(&mut self, of: MailboxId, who: Identifier) {
         if let Some(entries) = self.rights.get_mut(&of) {
             entries.remove(&who);
+        }
+        self.rights.retain(|_, entries| !entries.is_empty());
+    }
+
+    /// Takes all rights of others away.
+    pub fn clear(&mut self, of: MailboxId, owner: UserId) {
+        if let Some(entries) = self.rights.get_mut(&of) {
+            entries.retain(|who, _| *who == Identifier::of(owner));
         }
         self.rights.retain(|_, entries| !entries.is_empty());
     }
@@ -252,7 +256,9 @@ mod tests {
         let (owner, joe, id) = (user("OWNER"), user("JOE"), MailboxId(3));
         let mut access = Access::default();
         let mut set = |who: &str, how, letters| {
-            access.set(id, (Identifier::parse(who.as_bytes()).unwrap(), owner), how, rights(letters)).unwrap();
+            access
+                .set(id, (Identifier::parse(who.as_bytes()).unwrap(), owner), how, rights(letters))
+                .unwrap();
         };
         set("anyone", RightsChange::Replace, "lr");
         set("joe", RightsChange::Add, "sw");
@@ -306,7 +312,7 @@ mod tests {
         }
         assert!(matches!(add(MailboxId(900), 1), Err(StoreError::Limit(_))));
         assert!(matches!(access.inherit(id, MailboxId(901)), Err(StoreError::Limit(_))));
-        let published = |n: u32| Published { name: MailboxName::new(&format!("n{n}")).unwrap(), own_seen: false };
+        let published = |n: u32| Published { name: MailboxName::new(&format!("n{n}")).unwrap() };
         for n in 0..MAX_PUBLISHED as u32 {
             access.publish(MailboxId(n), Some(published(n))).unwrap();
         }

@@ -11,7 +11,7 @@
 //! | annotation: 4-7, 8-9, 10 on | mailbox number or 0 for the user, length of the name, name and value |
 //! | limit: 1, 4-11 | 1 messages, 2 mailboxes; the limit |
 //! | rights: 4-7, 8-9, 10 on | mailbox number, bits of the rights, identifier |
-//! | published: 1, 4-7, 8 on | 1 when readers have a `\Seen` of their own; mailbox number, name |
+//! | published: 4-7, 8 on | mailbox number, name |
 //!
 //! Numbers are little-endian, names of entries lower case. A record of another kind is of a later program: the file is not read
 //! then, lest it be cut short when it is written again.
@@ -107,8 +107,7 @@ impl Entries {
             PUBLISHED => {
                 let id = u32::from_le_bytes(record.get(4..8)?.try_into().ok()?);
                 let name = MailboxName::new(std::str::from_utf8(record.get(8..)?).ok()?).ok()?;
-                let own_seen = record[1] == 1;
-                self.access.publish(MailboxId(id), Some(Published { name, own_seen })).ok()?;
+                self.access.publish(MailboxId(id), Some(Published { name })).ok()?;
             }
             _ => return None,
         }
@@ -141,7 +140,7 @@ impl Entries {
             records.push(record.into());
         }
         for (id, published) in self.access.all_published() {
-            let mut record = vec![PUBLISHED, u8::from(published.own_seen), 0, 0];
+            let mut record = vec![PUBLISHED, 0, 0, 0];
             record.extend_from_slice(&id.0.to_le_bytes());
             record.extend_from_slice(published.name.as_str().as_bytes());
             records.push(record.into());
@@ -228,7 +227,7 @@ mod tests {
             messages: Option<u64>,
             mailboxes: Option<u64>,
             given in prop::collection::vec((0u32..5, "-?([A-Z]{1,8}|anyone)", 0u16..1 << Rights::TABLE.len()), 0..20),
-            shared in prop::collection::vec((0u32..5, "[a-z\u{e9}/]{0,9}[a-z]", any::<bool>()), 0..5),
+            shared in prop::collection::vec((0u32..5, "[a-z\u{e9}/]{0,9}[a-z]"), 0..5),
         ) {
             let mut entries = Entries { limits: Limits { messages, mailboxes }, ..Entries::default() };
             for (id, name, value) in all {
@@ -238,9 +237,9 @@ mod tests {
                 let Ok(who) = Identifier::parse(who.as_bytes()) else { continue };
                 entries.access.restore(MailboxId(id), who, Rights::from_bits(bits).unwrap());
             }
-            for (id, name, own_seen) in shared {
+            for (id, name) in shared {
                 let Ok(name) = MailboxName::new(&name) else { continue };
-                entries.access.publish(MailboxId(id), Some(Published { name, own_seen })).unwrap();
+                entries.access.publish(MailboxId(id), Some(Published { name })).unwrap();
             }
             prop_assert_eq!(Entries::read(&entries.records()).unwrap(), entries);
         }

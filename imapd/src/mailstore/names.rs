@@ -227,18 +227,25 @@ impl UserStore {
         &self,
         name: &MailboxName,
         changes: &[AccessChange],
+        below: bool,
     ) -> Result<Plan, StoreError> {
         let catalog = self.catalog();
         let row = catalog.get(name).filter(|r| r.attributes.has(Attributes::EXISTS));
         let of = row.ok_or(StoreError::NoSuchMailbox)?.id;
+        let inferior = catalog.below(name).filter(|r| below && r.attributes.has(Attributes::EXISTS));
+        let all: Vec<MailboxId> = std::iter::once(of).chain(inferior.map(|r| r.id)).collect();
         let mut entries = catalog.entries.clone();
+        let access = &mut entries.access;
         for change in changes {
             match change {
                 AccessChange::Rights(who, how, rights) => {
-                    entries.access.set(of, (*who, self.id()), *how, *rights)?;
+                    for id in &all {
+                        access.set(*id, (*who, self.id()), *how, *rights)?;
+                    }
                 }
-                AccessChange::Remove(who) => entries.access.remove(of, *who),
-                AccessChange::Publish(how) => entries.access.publish(of, how.clone())?,
+                AccessChange::Remove(who) => all.iter().for_each(|id| access.remove(*id, *who)),
+                AccessChange::Clear => all.iter().for_each(|id| access.clear(*id, self.id())),
+                AccessChange::Publish(how) => access.publish(of, how.clone())?,
             }
         }
         let changed = entries != catalog.entries;

@@ -21,12 +21,14 @@ pub type Order = Arc<Vec<u32>>;
 /// Orders, and threads, kept of one mailbox: those of one or two clients.
 const MOST: usize = 4;
 
+/// Threads as they were shown, of which messages, by which algorithm and whether as UIDs.
+type KeptThread = ((ThreadAlgorithm, bool), Uids, Bytes);
+
 /// Orders and threads of one mailbox, the latest last.
 #[derive(Debug, Default)]
 pub(super) struct Orders {
     orders: Mutex<VecDeque<(Vec<SortKey>, Uids, Order)>>,
-    /// With whether they are shown as UIDs.
-    threads: Mutex<VecDeque<((ThreadAlgorithm, bool), Uids, Bytes)>>,
+    threads: Mutex<VecDeque<KeptThread>>,
 }
 
 fn find<K: PartialEq, T: Clone>(kept: &VecDeque<(K, Uids, T)>, key: &K, uids: &Uids) -> Option<T> {

@@ -62,7 +62,8 @@ impl Sharers {
     /// The owners, other than himself, who have given something to `who`.
     pub fn of(&self, who: UserId) -> Vec<UserId> {
         let known = self.known.lock();
-        let concerned = known.by_owner.iter().filter(|(owner, access)| **owner != who && access.concerns(who));
+        let concerned =
+            known.by_owner.iter().filter(|(owner, access)| **owner != who && access.concerns(who));
         concerned.map(|(owner, _)| *owner).collect()
     }
 

@@ -23,7 +23,7 @@ use super::store::Shared;
 use super::types::{Attributes, MailboxId, MessageRecord, ModSeq, NewMessage, Origin, SessionId, Uid};
 use crate::mail::summary::Summary;
 use crate::syntax::ast::FlagChange;
-use crate::syntax::flag::FlagList;
+use crate::syntax::flag::{FlagList, SystemFlags};
 use crate::syntax::mailbox_name::MailboxName;
 use crate::syntax::rights::Rights;
 use crate::syntax::seqset::NumberSet;
@@ -41,9 +41,7 @@ pub(super) enum Request {
     Store {
         mailbox: Arc<OpenMailbox>,
         uids: Vec<Uid>,
-        change: FlagChange,
-        flags: FlagList,
-        unchanged_since: Option<ModSeq>,
+        asked: FlagsAsked,
         by: SessionId,
     },
     Expunge {
@@ -56,6 +54,8 @@ pub(super) enum Request {
         uids: Vec<Uid>,
         to: Arc<OpenMailbox>,
         remove: bool,
+        /// Flags that the copies do not get.
+        kept: Untouchable,
         by: SessionId,
     },
     Replace {
@@ -99,6 +99,8 @@ pub(super) enum Request {
     Access {
         name: MailboxName,
         changes: Vec<AccessChange>,
+        /// Whether rights change on what is below, too.
+        below: bool,
     },
     /// Removes messages whatever their flags are.
     Remove {
@@ -108,6 +110,36 @@ pub(super) enum Request {
     },
 }
 
+/// Flags that are not to be changed, for want of a right.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Untouchable {
+    /// These.
+    pub system: SystemFlags,
+    /// All keywords.
+    pub keywords: bool,
+}
+
+impl Untouchable {
+    /// The flags that may be changed.
+    pub fn of(self, flags: FlagList) -> FlagList {
+        let keywords = if self.keywords { Vec::new() } else { flags.keywords };
+        FlagList { system: flags.system.without(self.system), keywords }
+    }
+}
+
+/// How flags are to change.
+#[derive(Debug, Clone)]
+pub struct FlagsAsked {
+    /// How.
+    pub change: FlagChange,
+    /// Which.
+    pub flags: FlagList,
+    /// Messages changed after this are left alone.
+    pub unchanged_since: Option<ModSeq>,
+    /// Flags that stay as they are.
+    pub kept: Untouchable,
+}
+
 /// A change of what others may do with a mailbox.
 #[derive(Debug, Clone)]
 pub enum AccessChange {
@@ -115,6 +147,8 @@ pub enum AccessChange {
     Rights(Identifier, RightsChange, Rights),
     /// Forgets an identifier.
     Remove(Identifier),
+    /// Takes all rights of others away.
+    Clear,
     /// Publishes the mailbox, or ends that.
     Publish(Option<Published>),
 }
@@ -384,15 +418,15 @@ impl UserStore {
                     stage.append(mailbox, messages, summaries, *origin, *by)
                 }
                 Request::Summarize { mailbox, made } => stage.summarize(mailbox, made),
-                Request::Store { mailbox, uids, change, flags, unchanged_since, by } => {
-                    stage.store(mailbox, uids, *change, flags, *unchanged_since, *by)
-                }
+                Request::Store { mailbox, uids, asked, by } => stage.store(mailbox, uids, asked, *by),
                 Request::Expunge { mailbox, only, by } => stage.expunge(mailbox, only.as_ref(), *by),
                 Request::Replace { from, uid, to, message, summary, by } => {
                     stage.replace(from, *uid, to, (message, summary), *by)
                 }
                 Request::Remove { mailbox, uids, by } => stage.remove(mailbox, uids, *by),
-                Request::Copy { from, uids, to, remove, by } => stage.copy(from, uids, to, *remove, *by),
+                Request::Copy { from, uids, to, remove, kept, by } => {
+                    stage.copy(from, uids, to, (*remove, *kept), *by)
+                }
                 _ => Ok(Outcome::Done),
             });
         }
@@ -419,7 +453,7 @@ impl UserStore {
             Request::Subscribe { name, on } => self.plan_subscribe(name, *on)?,
             Request::Annotate { name, values } => self.plan_annotate(name.as_ref(), values)?,
             Request::Limit { limits } => self.plan_limit(*limits),
-            Request::Access { name, changes } => self.plan_access(name, changes)?,
+            Request::Access { name, changes, below } => self.plan_access(name, changes, *below)?,
             _ => return Ok(Outcome::Done),
         };
         if ops.is_empty() {

@@ -45,7 +45,9 @@ impl SfsBackend {
             match self.read_entries(user).await {
                 Ok(entries) if !entries.access.is_empty() => found.push((user, entries.access)),
                 Ok(_) | Err(StoreError::NotEnrolled) => {}
-                Err(StoreError::Damaged(e)) => tracing::warn!(user = %user, error = e, "shares are not known"),
+                Err(StoreError::Damaged(e)) => {
+                    tracing::warn!(user = %user, error = e, "shares are not known")
+                }
                 Err(e) => return Err(e),
             }
         }
