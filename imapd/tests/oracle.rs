@@ -131,7 +131,7 @@ fn same(theirs: &Body<'_>, ours: &Command) -> bool {
         | (Body::Expunge, Command::Expunge)
         | (Body::Idle, Command::Idle)
         | (Body::Namespace, Command::Namespace)
-        | (Body::Id { .. }, Command::Id) => true,
+        | (Body::Id { .. }, Command::Id(_)) => true,
         (Body::Login { username, password }, Command::Login { user, password: word }) => {
             astring(username) == *user && astring(password.declassify()) == *word
         }

@@ -8,6 +8,9 @@ mod support;
 
 use std::sync::Arc;
 
+use imapd::mailstore::{AccessChange, Identifier, MailStore, Published, RightsChange};
+use imapd::syntax::mailbox_name::MailboxName;
+use imapd::syntax::rights::Rights;
 use support::memory::Memory;
 
 fn scripts() -> Vec<(String, String)> {
@@ -30,6 +33,25 @@ fn statements(text: &str) -> String {
     text.lines().filter_map(|l| l.strip_prefix("# config: ")).map(|l| format!("{l}\n")).collect()
 }
 
+/// Publishes what a transcript asks for in lines `# shared: owner mailbox name identifier rights`.
+async fn publish(text: &str, store: &MailStore) {
+    for line in text.lines().filter_map(|l| l.strip_prefix("# shared: ")) {
+        let words: Vec<&str> = line.split_whitespace().collect();
+        let [owner, mailbox, name, who, rights] = words[..] else { panic!("{line}") };
+        let owner = store.user(support::user(owner)).await.unwrap();
+        let mailbox = MailboxName::new(mailbox).unwrap();
+        owner.create(mailbox.clone()).await.unwrap();
+        let published = Published { name: MailboxName::new(name).unwrap() };
+        let who = Identifier::parse(who.as_bytes()).unwrap();
+        let rights = Rights::parse(rights.as_bytes()).unwrap();
+        let rights = AccessChange::Rights(who, RightsChange::Replace, rights);
+        owner
+            .change_access_below(mailbox, vec![AccessChange::Publish(Some(published)), rights])
+            .await
+            .unwrap();
+    }
+}
+
 /// How often a transcript wants to be told of progress: always, when it says `# progress: always`.
 fn progress(text: &str) -> Option<std::time::Duration> {
     text.lines().any(|l| l == "# progress: always").then_some(std::time::Duration::ZERO)
@@ -47,6 +69,7 @@ async fn transcripts_over_memory() {
     for (name, text) in scripts() {
         let running =
             support::start_configured(Arc::new(Memory::default()), &statements(&text), progress(&text)).await;
+        publish(&text, &running.store).await;
         failed.extend(run(name, text, running.address).await);
         running.service.shutdown(support::SOON).await;
     }
@@ -59,6 +82,7 @@ async fn transcripts_over_a_file_pool() {
     for (name, text) in scripts() {
         let pool = support::sfs_pool::MailPool::generate();
         let running = support::start_configured(pool.backend(), &statements(&text), progress(&text)).await;
+        publish(&text, &running.store).await;
         failed.extend(run(name, text, running.address).await);
         running.service.shutdown(support::SOON).await;
     }

@@ -1,10 +1,11 @@
 //! APPEND, also of several messages (RFC 3502)
 
-use super::{Done, name, user};
+use super::{Done, place};
 use crate::mailstore::NewMessage;
-use crate::session::{Reply, Session};
+use crate::session::{Failure, Reply, Session};
 use crate::syntax::ast::{AppendMessage, Carrier, MailboxArg};
 use crate::syntax::date::InternalDate;
+use crate::syntax::rights::Rights;
 use crate::syntax::seqset::NumberSet;
 
 /// Adds messages, all or none; they are on disk when the answer says so.
@@ -12,27 +13,35 @@ use crate::syntax::seqset::NumberSet;
 /// # Errors
 /// When the client is gone.
 pub async fn run(session: &Session, mailbox: MailboxArg, messages: Vec<AppendMessage>) -> Done {
-    let name = match name(session, &mailbox) {
-        Ok(name) => name,
-        Err(reply) => return Ok(reply),
-    };
     let messages: Result<Vec<_>, _> = messages.into_iter().map(|m| new_message(session, m)).collect();
-    let messages = match messages {
-        Ok(messages) => messages,
-        Err(reply) => return Ok(reply),
-    };
-    let user = user(session)?;
-    let mailbox = match user.open(&name).await {
-        Ok(mailbox) => mailbox,
-        Err(e) => return Ok(Reply::try_create(&e)),
-    };
-    match user.append(&mailbox, messages, session.id).await {
+    let mut messages = messages?;
+    let place = place::place(session, &mailbox).await.map_err(try_create)?;
+    let (mailbox, rights) = place.open(Rights::INSERT).await.map_err(|e| Reply::try_create(&e))?;
+    messages.iter_mut().for_each(|message| allow(message, rights));
+    match place.owner.append(&mailbox, messages, session.id).await {
         Ok(uids) => {
             session.meter.appended.add(uids.len());
             let set = NumberSet::from_sorted(uids.iter().map(|u| u.0));
             Ok(Reply::ok_code(format!("APPENDUID {} {set}", mailbox.uid_validity), "APPEND completed"))
         }
         Err(e) => Ok(Reply::try_create(&e)),
+    }
+}
+
+/// The answer to a target that leads nowhere.
+pub(super) fn try_create(failure: Failure) -> Failure {
+    match failure {
+        Failure::Store(e) => Reply::try_create(&e).into(),
+        failure => failure,
+    }
+}
+
+/// Takes away the flags that the user may not set in the target; that is no failure (RFC 4314 section 4).
+pub(super) fn allow(message: &mut NewMessage, rights: Rights) {
+    let kept = place::untouchable(rights);
+    message.flags = message.flags.without(kept.system);
+    if kept.keywords {
+        message.keywords.clear();
     }
 }
 

@@ -1,7 +1,8 @@
 //! CLOSE
 
-use super::{Done, expunge, user, view};
+use super::{Done, expunge, place, view};
 use crate::session::{Reply, Session};
+use crate::syntax::rights::Rights;
 
 /// Expunges in silence, unless the mailbox was opened read-only, and leaves it.
 ///
@@ -9,9 +10,11 @@ use crate::session::{Reply, Session};
 /// When the mail store fails; the mailbox stays selected then.
 pub async fn run(session: &mut Session) -> Done {
     let view = view(session)?;
-    if !view.read_only && !view.mailbox.state().deleted {
+    // Who may not expunge just leaves (RFC 4314 section 4).
+    let may_expunge = place::rights_in(session, view)?.has(Rights::EXPUNGE);
+    if !view.read_only && may_expunge && !view.mailbox.state().deleted {
         let mailbox = view.mailbox.clone();
-        let gone = user(session)?.expunge(&mailbox, None, session.id).await?;
+        let gone = mailbox.user.expunge(&mailbox, None, session.id).await?;
         session.view = None;
         return Ok(expunge::done(session, &mailbox, &gone, "CLOSE completed"));
     }

@@ -1,9 +1,11 @@
 //! COPY and MOVE (RFC 3501 section 6.4.7, RFC 4315 section 3, RFC 6851)
 
-use super::{Done, name, no_such_number, read_only, some_expunged, user, view};
+use super::append::try_create;
+use super::{Done, across, no_such_number, place, read_only, some_expunged, view};
 use crate::mailstore::Uid;
 use crate::session::{Out, Reply, Session};
 use crate::syntax::ast::MailboxArg;
+use crate::syntax::rights::Rights;
 use crate::syntax::seqset::{NumberSet, SequenceSet};
 
 /// Copies or moves messages, all or none. A message that is gone fails a COPY by number.
@@ -18,13 +20,13 @@ pub async fn run(
     remove: bool,
     out: &mut Out<'_>,
 ) -> Done {
-    let name = match name(session, &mailbox) {
-        Ok(name) => name,
-        Err(reply) => return Ok(reply),
-    };
+    let place = place::place(session, &mailbox).await.map_err(try_create)?;
     let view = view(session)?;
     if remove && view.read_only {
         return Ok(read_only());
+    }
+    if remove {
+        place::need_in(session, view, Rights::DELETE_MESSAGES.and(Rights::EXPUNGE))?;
     }
     let Some(selected) = view.select(set, by_uid) else { return Ok(no_such_number()) };
     let uids: Vec<Uid> = selected.iter().map(|(_, uid)| *uid).collect();
@@ -35,19 +37,18 @@ pub async fn run(
         }
     }
     let from = view.mailbox.clone();
-    let user = user(session)?;
-    let to = match user.open(&name).await {
-        Ok(to) => to,
-        Err(e) => return Ok(Reply::try_create(&e)),
-    };
+    let (to, rights) = place.open(Rights::INSERT).await.map_err(|e| Reply::try_create(&e))?;
     let done = if remove { "MOVE completed" } else { "COPY completed" };
     if uids.is_empty() {
         return Ok(Reply::ok(done));
     }
-    let pairs = match user.copy(&from, uids, &to, remove, session.id).await {
-        Ok(pairs) => pairs,
-        Err(e) => return Ok(Reply::try_create(&e)),
+    let how = (remove, place::untouchable(rights));
+    let copied = if place.owner.id() == from.user.id() {
+        place.owner.copy_within(&from, uids, &to, how, session.id).await
+    } else {
+        across::copy(&session.server, &from, &uids, &to, how, session.id).await
     };
+    let pairs = copied.map_err(|e| Reply::try_create(&e))?;
     if pairs.is_empty() {
         return Ok(Reply::ok(done));
     }

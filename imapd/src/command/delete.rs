@@ -1,19 +1,23 @@
 //! DELETE
 
-use super::{Done, name, user};
+use super::Done;
+use super::place::place;
+use crate::mailstore::StoreError;
 use crate::session::{Reply, Session};
 use crate::syntax::ast::MailboxArg;
+use crate::syntax::rights::Rights;
 
 /// Deletes a mailbox; one that is selected here is left first.
 ///
 /// # Errors
 /// When it cannot be deleted.
 pub async fn run(session: &mut Session, mailbox: MailboxArg) -> Done {
-    let name = match name(session, &mailbox) {
-        Ok(name) => name,
-        Err(reply) => return Ok(reply),
-    };
-    user(session)?.delete(name).await?;
+    let place = place(session, &mailbox).await?;
+    place.need(Rights::DELETE_MAILBOX)?;
+    if place.inner.is_inbox() && !place.is_own() {
+        return Err(StoreError::Cannot("INBOX cannot be deleted").into());
+    }
+    place.owner.delete(place.inner).await?;
     if session.view.as_ref().is_some_and(|v| v.mailbox.state().deleted) {
         session.view = None;
     }

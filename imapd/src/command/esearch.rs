@@ -1,13 +1,15 @@
 //! ESEARCH: SEARCH in several mailboxes (RFC 7377)
 
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 
+use super::place::{self, Place};
 use super::search::{self, SearchKeys};
 use super::{Done, name, user};
-use crate::mailstore::{Attributes, StoreError};
-use crate::session::{Out, Reply, Session, View};
-use crate::syntax::ast::{MailboxArg, SearchSource};
+use crate::mailstore::{Attributes, MailboxRow, StoreError};
+use crate::session::{Failure, Out, Reply, Session, View};
+use crate::syntax::ast::SearchSource;
 use crate::syntax::mailbox_name::MailboxName;
+use crate::syntax::rights::Rights;
 use crate::syntax::search_key::SearchReturn;
 
 /// Shows for each mailbox that has any which messages match, always by UID, mailboxes in order of their names.
@@ -34,18 +36,15 @@ pub async fn run(
     if !here && (asked.key.uses_sequence_numbers() || asked.key.uses_saved()) {
         return Ok(Reply::bad("Message numbers have a meaning in the selected mailbox alone"));
     }
-    let names = match wanted(session, sources)? {
-        Ok(names) => names,
-        Err(reply) => return Ok(reply),
-    };
+    let places = wanted(session, sources).await?;
     session.enabled.condstore |= asked.key.uses_modseq();
-    let user = user(session)?;
     let selected = session.view.as_ref().map(|view| view.mailbox.clone());
-    for name in names {
-        let mailbox = match user.open(&name).await {
-            Ok(mailbox) => mailbox,
+    for (name, place) in places {
+        // What may not be read is passed over (RFC 7377 section 2.2).
+        let mailbox = match place.open(Rights::READ).await {
+            Ok((mailbox, _)) => mailbox,
             // Deleted since the names were looked at.
-            Err(StoreError::NoSuchMailbox | StoreError::NotSelectable) => continue,
+            Err(StoreError::NoSuchMailbox | StoreError::NotSelectable | StoreError::NoRight) => continue,
             Err(e) => return Err(e.into()),
         };
         let is_selected = selected.as_ref().is_some_and(|s| std::sync::Arc::ptr_eq(s, &mailbox));
@@ -76,47 +75,94 @@ pub async fn run(
     Ok(Reply::ok("ESEARCH completed"))
 }
 
-/// The mailboxes that the sources name, or the answer to a name that breaks a rule.
-fn wanted(
+/// The mailboxes that the sources name, by the names that the user has for them.
+async fn wanted(
     session: &Session,
     sources: &[SearchSource],
-) -> Result<Result<BTreeSet<MailboxName>, Reply>, crate::session::Failure> {
-    let named =
-        |args: &[MailboxArg]| args.iter().map(|arg| name(session, arg)).collect::<Result<Vec<_>, _>>();
-    let user = user(session)?;
-    let catalog = user.catalog();
-    let there = || catalog.iter().filter(|row| row.selectable());
-    let mut names = BTreeSet::new();
+) -> Result<BTreeMap<MailboxName, Place>, Failure> {
+    let mut found = BTreeMap::new();
     for source in sources {
         match source {
             SearchSource::Selected => {
-                let row = session.view.as_ref().and_then(|view| catalog.row(view.mailbox.id));
-                names.extend(row.map(|row| row.name.clone()));
-            }
-            SearchSource::Inboxes => {
-                names.insert(MailboxName::inbox());
-            }
-            SearchSource::Personal => names.extend(there().map(|row| row.name.clone())),
-            SearchSource::Subscribed => {
-                let rows = there().filter(|row| row.attributes.has(Attributes::SUBSCRIBED));
-                names.extend(rows.map(|row| row.name.clone()));
-            }
-            SearchSource::Mailboxes(args) => match named(args) {
-                Ok(list) => names.extend(list),
-                Err(reply) => return Ok(Err(reply)),
-            },
-            SearchSource::Subtree { roots, one_level } => match named(roots) {
-                Ok(roots) => {
-                    let depth = |n: &MailboxName| n.ancestors().count();
-                    let below = |n: &MailboxName, root: &MailboxName| {
-                        n == root || (n.is_below(root) && (!one_level || depth(n) == depth(root) + 1))
-                    };
-                    let rows = there().filter(|row| roots.iter().any(|root| below(&row.name, root)));
-                    names.extend(rows.map(|row| row.name.clone()));
+                if let Some(view) = &session.view {
+                    let here = selected(session, view).await?;
+                    found.extend(here.map(|place| (place.name.clone(), place)));
                 }
-                Err(reply) => return Ok(Err(reply)),
-            },
+            }
+            SearchSource::Inboxes => add(session, &mut found, [MailboxName::inbox()]).await?,
+            SearchSource::Personal => {
+                let names = own(session, |_| true)?;
+                add(session, &mut found, names).await?;
+            }
+            SearchSource::Subscribed => {
+                let names = own(session, |row| row.attributes.has(Attributes::SUBSCRIBED))?;
+                add(session, &mut found, names).await?;
+                let others = |row: &MailboxRow| {
+                    row.attributes.has(Attributes::SUBSCRIBED) && place::is_foreign(&row.name)
+                };
+                let names: Vec<_> = {
+                    let user = user(session)?;
+                    let catalog = user.catalog();
+                    catalog.iter().filter(|r| others(r)).map(|r| r.name.clone()).collect()
+                };
+                add(session, &mut found, names).await?;
+            }
+            SearchSource::Mailboxes(args) => {
+                let names: Result<Vec<_>, _> = args.iter().map(|arg| name(session, arg)).collect();
+                add(session, &mut found, names?).await?;
+            }
+            SearchSource::Subtree { roots, one_level } => {
+                let roots: Result<Vec<_>, _> = roots.iter().map(|arg| name(session, arg)).collect();
+                let roots = roots?;
+                let depth = |n: &MailboxName| n.ancestors().count();
+                let below = |n: &MailboxName, root: &MailboxName| {
+                    n == root || (n.is_below(root) && (!one_level || depth(n) == depth(root) + 1))
+                };
+                let named = |n: &MailboxName| roots.iter().any(|root| below(n, root));
+                let names = own(session, |row| named(&row.name))?;
+                add(session, &mut found, names).await?;
+                if roots.iter().any(place::is_foreign) {
+                    let others = place::foreign(session).await?;
+                    found.extend(others.into_iter().filter(|(n, _)| named(n)).map(|(n, f)| (n, f.place)));
+                }
+            }
         }
     }
-    Ok(Ok(names))
+    Ok(found)
+}
+
+/// The names of the user's own mailboxes that are there.
+fn own(session: &Session, wanted: impl Fn(&MailboxRow) -> bool) -> Result<Vec<MailboxName>, Failure> {
+    let user = user(session)?;
+    let catalog = user.catalog();
+    let rows = catalog.iter().filter(|row| row.selectable() && wanted(row));
+    Ok(rows.map(|row| row.name.clone()).collect())
+}
+
+/// Adds the places of names; one that leads nowhere is passed over.
+async fn add(
+    session: &Session,
+    found: &mut BTreeMap<MailboxName, Place>,
+    names: impl IntoIterator<Item = MailboxName>,
+) -> Result<(), Failure> {
+    for name in names {
+        match place::of_name(session, name).await {
+            Ok(place) => drop(found.insert(place.name.clone(), place)),
+            Err(Failure::Store(StoreError::NoSuchMailbox)) => {}
+            Err(e) => return Err(e),
+        }
+    }
+    Ok(())
+}
+
+/// The place of the selected mailbox, by the name that it has now.
+async fn selected(session: &Session, view: &View) -> Result<Option<Place>, Failure> {
+    let name = match &view.foreign_name {
+        Some(name) => Some(name.clone()),
+        None => user(session)?.catalog().row(view.mailbox.id).map(|row| row.name.clone()),
+    };
+    match name {
+        Some(name) => place::of_name(session, name).await.map(Some),
+        None => Ok(None),
+    }
 }

@@ -1,8 +1,9 @@
 //! EXPUNGE and UID EXPUNGE (RFC 4315)
 
-use super::{Done, read_only, user, view};
+use super::{Done, place, read_only, view};
 use crate::mailstore::{OpenMailbox, Uid};
 use crate::session::{Reply, Session};
+use crate::syntax::rights::Rights;
 use crate::syntax::seqset::SequenceSet;
 
 /// Removes messages with `\Deleted`; the session's own view tells of them as of everybody's.
@@ -14,8 +15,9 @@ pub async fn run(session: &Session, only: Option<&SequenceSet>) -> Done {
     if view.read_only {
         return Ok(read_only());
     }
+    place::need_in(session, view, Rights::EXPUNGE)?;
     let only = only.map(|set| view.resolve_uids(set));
-    let gone = user(session)?.expunge(&view.mailbox, only, session.id).await?;
+    let gone = view.mailbox.user.expunge(&view.mailbox, only, session.id).await?;
     Ok(done(session, &view.mailbox, &gone, "EXPUNGE completed"))
 }
 

@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
-use super::{Done, no_such_number, some_expunged, user, view};
+use super::{Done, no_such_number, place, some_expunged, view};
 use crate::mail::NoteView;
 use crate::mail::section::{Resolved, part, partial, pick_fields, resolve};
 use crate::mail::summary::{Summary, keeps};
@@ -22,6 +22,7 @@ use crate::syntax::ast::{ChangedSince, FetchItem, FlagChange};
 use crate::syntax::flag::{FlagList, SystemFlags};
 use crate::syntax::partial_range::PartialRange;
 use crate::syntax::quote;
+use crate::syntax::rights::Rights;
 use crate::syntax::section::{Section, SectionText};
 use crate::syntax::seqset::SequenceSet;
 
@@ -113,7 +114,8 @@ async fn mark_seen(
     items: &[FetchItem],
     selected: &[(u32, Uid)],
 ) -> Result<BTreeSet<u32>, Failure> {
-    if view.read_only || !items.iter().any(FetchItem::sets_seen) {
+    let may_see = place::rights_in(session, view)?.has(Rights::SEEN);
+    if view.read_only || !may_see || !items.iter().any(FetchItem::sets_seen) {
         return Ok(BTreeSet::new());
     }
     let unseen: Vec<Uid> = {
@@ -125,7 +127,7 @@ async fn mark_seen(
         return Ok(BTreeSet::new());
     }
     let flags = FlagList { system: SystemFlags::SEEN, keywords: Vec::new() };
-    match user(session)?.store(&view.mailbox, unseen, FlagChange::Add, flags, session.id).await {
+    match view.mailbox.user.store(&view.mailbox, unseen, FlagChange::Add, flags, session.id).await {
         Ok(uids) => Ok(uids.into_iter().map(|u| u.0).collect()),
         // Reading must work when nothing can be written; the flag is set another time.
         Err(StoreError::OverQuota | StoreError::Limit(_)) => Ok(BTreeSet::new()),

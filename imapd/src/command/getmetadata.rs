@@ -1,21 +1,23 @@
 //! GETMETADATA (RFC 5464): annotations of a mailbox, or with an empty name of the server.
 //!
-//! Private entries of the server are each user's own; shared ones say what the configuration says. A mailbox has one owner, so that
-//! its shared entries are seen by who can see the mailbox and its private ones by the owner.
+//! Private entries are each user's own, of the server as of mailboxes of others; shared ones of the server say what the
+//! configuration says, those of a mailbox are seen by all who can see it.
 
-use super::{Done, name, user};
+use super::place::{Place, place};
+use super::{Done, user};
 use crate::mailstore::entries::OF_USER;
-use crate::mailstore::{Attributes, StoreError, UserStore};
+use crate::mailstore::{StoreError, UserStore};
 use crate::session::{About, Out, Reply, Session};
 use crate::syntax::ast::{Depth, MailboxArg, MetadataOptions};
-use crate::syntax::mailbox_name::{MailboxName, NameForm};
+use crate::syntax::mailbox_name::NameForm;
 use crate::syntax::quote;
+use crate::syntax::rights::Rights;
 
 /// Shows annotations.
 ///
 /// # Errors
 /// When the mailbox does not exist.
-pub fn run(
+pub async fn run(
     session: &mut Session,
     mailbox: MailboxArg,
     options: MetadataOptions,
@@ -25,21 +27,16 @@ pub fn run(
     if let Some(reply) = entries.iter().find_map(|entry| check(entry).err()) {
         return Ok(reply);
     }
-    let user = user(session)?;
     let form = session.enabled.name_form();
     let longest = if mailbox.0.is_empty() {
-        show(out.buf, &user, None, Some(&session.server.about.load()), options, entries, form)
+        show(out.buf, &Of::Server(&*user(session)?, &session.server.about.load()), options, entries, form)
     } else {
-        match name(session, &mailbox) {
-            Ok(name) => {
-                let known = user.catalog().get(&name).is_some_and(|r| r.attributes.has(Attributes::EXISTS));
-                if !known {
-                    return Err(StoreError::NoSuchMailbox.into());
-                }
-                show(out.buf, &user, Some(&name), None, options, entries, form)
-            }
-            Err(reply) => return Ok(reply),
+        let place = place(session, &mailbox).await?;
+        let (_, rights) = place.need(Rights::LOOKUP)?;
+        if !rights.has_any(TOUCH) {
+            return Err(StoreError::NoRight.into());
         }
+        show(out.buf, &Of::Mailbox(&place), options, entries, form)
     };
     const DONE: &str = "GETMETADATA completed";
     Ok(match longest {
@@ -59,20 +56,50 @@ pub(super) fn check(entry: &str) -> Result<(), Reply> {
     Ok(())
 }
 
+/// One of these makes annotations visible and changeable, together with `l` (RFC 5464 section 3.3).
+pub(super) const TOUCH: Rights =
+    Rights::READ.and(Rights::SEEN).and(Rights::WRITE).and(Rights::INSERT).and(Rights::POST);
+
+/// What has annotations.
+pub(super) enum Of<'a> {
+    /// The server, and the user's own of it.
+    Server(&'a UserStore, &'a About),
+    /// A mailbox.
+    Mailbox(&'a Place),
+}
+
+/// How the entry of a mailbox is kept: private ones of others than the owner with their user id before it.
+pub(super) fn kept_as(place: &Place, entry: &str) -> String {
+    match entry.starts_with("/private") && !place.is_own() {
+        true => format!("@{}{entry}", place.who()),
+        false => entry.to_owned(),
+    }
+}
+
 /// Appends the METADATA response with what there is; the size of the longest value left out for its length.
 pub(super) fn show(
     out: &mut Vec<u8>,
-    user: &UserStore,
-    mailbox: Option<&MailboxName>,
-    about: Option<&About>,
+    of: &Of<'_>,
     options: MetadataOptions,
     asked: &[String],
     form: NameForm,
 ) -> Option<usize> {
     let wanted = |name: &str| asked.iter().any(|entry| is_wanted(name, entry, options.depth));
+    let (user, place, about) = match of {
+        Of::Server(user, about) => (*user, None, Some(*about)),
+        Of::Mailbox(place) => (&*place.owner, Some(*place), None),
+    };
     let catalog = user.catalog();
-    let of = mailbox.map_or(Some(OF_USER), |name| catalog.get(name).map(|row| row.id))?;
-    let own = catalog.entries.annotations(of).map(|(name, value)| (name, &value[..]));
+    let id = place.map_or(Some(OF_USER), |place| catalog.get(&place.inner).map(|row| row.id))?;
+    let mine = place.filter(|p| !p.is_own()).map(|p| format!("@{}", p.who()));
+    let own = catalog.entries.annotations(id).filter_map(|(name, value)| {
+        let name = match &mine {
+            Some(mine) if !name.starts_with("/shared") => name.strip_prefix(mine.as_str())?,
+            _ => name,
+        };
+        Some((name, &value[..]))
+    });
+    let own = own.filter(|(name, _)| name.starts_with('/'));
     let said = [
         ("/shared/admin", about.and_then(|a| a.admin.as_deref())),
         ("/shared/comment", about.and_then(|a| a.comment.as_deref())),
@@ -100,8 +127,8 @@ pub(super) fn show(
     }
     if !found.is_empty() {
         out.extend_from_slice(b"* METADATA ");
-        match mailbox {
-            Some(name) => name.write(out, form),
+        match place {
+            Some(place) => place.name.write(out, form),
             None => out.extend_from_slice(b"\"\""),
         }
         out.extend_from_slice(b" (");

@@ -5,11 +5,13 @@
 
 use std::sync::Arc;
 
-use super::{Done, name, user};
-use crate::mailstore::{Attributes, StoreError, UserStore};
+use super::Done;
+use super::place::place;
+use crate::mailstore::{StoreError, UserStore};
 use crate::session::{Out, Reply, Session};
 use crate::syntax::ast::MailboxArg;
 use crate::syntax::quote;
+use crate::syntax::rights::Rights;
 use crate::vm::UserId;
 
 /// Units of 1024 octets in a block.
@@ -34,16 +36,11 @@ pub async fn run(session: &mut Session, root: &[u8], out: &mut Out<'_>) -> Done 
 /// # Errors
 /// When the file pool does not answer.
 pub async fn of_mailbox(session: &mut Session, mailbox: MailboxArg, out: &mut Out<'_>) -> Done {
-    let name = match name(session, &mailbox) {
-        Ok(name) => name,
-        Err(reply) => return Ok(reply),
-    };
-    let user = user(session)?;
-    if !user.catalog().get(&name).is_some_and(|r| r.attributes.has(Attributes::EXISTS)) {
-        return Err(StoreError::NoSuchMailbox.into());
-    }
+    let place = place(session, &mailbox).await?;
+    place.need(Rights::READ)?;
+    let user = place.owner;
     out.buf.extend_from_slice(b"* QUOTAROOT ");
-    name.write(out.buf, session.enabled.name_form());
+    place.name.write(out.buf, session.enabled.name_form());
     out.buf.push(b' ');
     quote::astring(out.buf, user.id().as_str().as_bytes());
     out.buf.extend_from_slice(b"\r\n");

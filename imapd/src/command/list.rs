@@ -5,13 +5,15 @@
 
 use std::collections::BTreeMap;
 
-use super::{Done, getmetadata, status, user};
+use super::place::{self, Foreign, Place};
+use super::{Done, acl, getmetadata, status, user};
 use crate::mailstore::catalog::Catalog;
 use crate::mailstore::{Attributes, MailboxRow, StoreError};
-use crate::session::{Out, Reply, Session};
+use crate::session::{Failure, Out, Reply, Session};
 use crate::syntax::ast::{ListArgs, MetadataOptions, StatusItem};
 use crate::syntax::mailbox_name::{MailboxName, NameForm, SEPARATOR, matches_pattern, nfc};
 use crate::syntax::quote;
+use crate::syntax::rights::Rights;
 
 /// Longest pattern taken, reference included: the cost of matching is pattern times name. Twice what the longest name
 /// takes in modified UTF-7, wildcards included, is beyond any use.
@@ -33,6 +35,12 @@ impl Pattern {
             return Err(Reply::no("LIMIT", "Pattern has too many wildcards"));
         }
         Ok(form.decode(&full).ok().map(|text| Self(nfc(&text).into_owned())))
+    }
+
+    /// Whether it may match a name in the namespaces of others.
+    pub(super) fn reaches_others(&self) -> bool {
+        let fixed = &self.0[..self.0.find(['*', '%']).unwrap_or(self.0.len())];
+        [place::OTHERS, place::SHARED].iter().any(|n| n.starts_with(fixed) || fixed.starts_with(n))
     }
 
     /// Whether a name matches; INBOX in any case, also within a pattern.
@@ -64,8 +72,8 @@ pub(super) fn line(
 #[derive(Default)]
 struct Found {
     attributes: Attributes,
-    /// Its row, when its figures are to be shown.
-    row: Option<MailboxRow>,
+    /// The mailbox of somebody else that it is.
+    foreign: Option<Foreign>,
     /// Whether it meets the selection options itself.
     own: bool,
     /// Whether a name below that does not match the pattern meets them.
@@ -99,28 +107,104 @@ pub async fn run(session: &mut Session, args: &ListArgs, out: &mut Out<'_>) -> D
         return Ok(reply);
     }
     let user = user(session)?;
-    let found = names(&user.catalog(), &patterns, args);
+    let others = match patterns.iter().any(Pattern::reaches_others) {
+        true => place::foreign(session).await?,
+        false => BTreeMap::new(),
+    };
+    let mut found = names(&user.catalog(), &patterns, args);
+    add_others(&mut found, &user.catalog(), others, &patterns, args);
     for (name, found) in found {
         let (attributes, extra) = attributes(&found, args);
         line(out.buf, "LIST", &attributes, &name, extra, form);
-        if let (Some(items), Some(row)) = (&args.returns.status, &found.row)
-            && row.selectable()
-        {
-            match status::show(out.buf, &user, row, items, form).await {
-                // Deleted since the names were looked at: it is listed, and has no figures (RFC 5819 section 2).
-                Ok(()) | Err(StoreError::NoSuchMailbox | StoreError::NotSelectable) => {}
-                Err(e) => return Err(e.into()),
-            }
-        }
-        if !args.returns.metadata.is_empty() && found.attributes.has(Attributes::EXISTS) {
-            let options = MetadataOptions::default();
-            // No length is asked for, so none is left out.
-            let _all =
-                getmetadata::show(out.buf, &user, Some(&name), None, options, &args.returns.metadata, form);
-        }
+        returns(session, args, name, found, out).await?;
         out.room().await?;
     }
     Ok(Reply::ok(DONE))
+}
+
+/// Shows what is asked for of each name, beside its line.
+async fn returns(
+    session: &Session,
+    args: &ListArgs,
+    name: MailboxName,
+    found: Found,
+    out: &mut Out<'_>,
+) -> Result<(), Failure> {
+    let asked = &args.returns;
+    if asked.status.is_none() && asked.metadata.is_empty() && !asked.my_rights {
+        return Ok(());
+    }
+    let form = session.enabled.name_form();
+    let place = match found.foreign {
+        Some(foreign) => foreign.place,
+        None if place::is_foreign(&name) => return Ok(()),
+        None => place::of_name(session, name).await?,
+    };
+    // Gone since the names were looked at: it is listed, and has nothing more (RFC 5819 section 2).
+    let Some((row, rights)) = place.look() else { return Ok(()) };
+    if asked.my_rights {
+        acl::show(out.buf, &place, rights, form);
+    }
+    if let Some(items) = &asked.status
+        && row.selectable()
+        && rights.has(Rights::READ)
+    {
+        match status::show(out.buf, (&place.owner, &place.name), &row, items, form).await {
+            Ok(()) | Err(StoreError::NoSuchMailbox | StoreError::NotSelectable) => {}
+            Err(e) => return Err(e.into()),
+        }
+    }
+    if !asked.metadata.is_empty() && rights.has_any(getmetadata::TOUCH) {
+        let options = MetadataOptions::default();
+        // No length is asked for, so none is left out.
+        let _all =
+            getmetadata::show(out.buf, &getmetadata::Of::Mailbox(&place), options, &asked.metadata, form);
+    }
+    Ok(())
+}
+
+/// Adds the mailboxes of others, and the names above them that are none.
+fn add_others(
+    found: &mut BTreeMap<MailboxName, Found>,
+    catalog: &Catalog,
+    others: BTreeMap<MailboxName, Foreign>,
+    patterns: &[Pattern],
+    args: &ListArgs,
+) {
+    let matches = |name: &MailboxName| patterns.iter().any(|p| p.matches(name));
+    let names: Vec<MailboxName> = others.keys().cloned().collect();
+    let has_children = |name: &MailboxName| {
+        let prefix = format!("{name}{SEPARATOR}");
+        let after = names.partition_point(|n| n.as_str() < prefix.as_str());
+        names.get(after).is_some_and(|n| n.as_str().starts_with(&prefix))
+    };
+    for (name, foreign) in others {
+        let subscribed = catalog.get(&name).is_some_and(|r| r.attributes.has(Attributes::SUBSCRIBED));
+        if args.select.special_use {
+            break;
+        }
+        if !args.select.subscribed {
+            for above in name.ancestors().filter(|n| matches(n)) {
+                let level = found.entry(above).or_default();
+                if level.foreign.is_none() {
+                    level.attributes = Attributes(Attributes::EXISTS | Attributes::NOSELECT);
+                    level.children = true;
+                }
+            }
+        }
+        if !matches(&name) || (args.select.subscribed && !subscribed) {
+            continue;
+        }
+        let mut attributes = foreign.row.attributes;
+        attributes.set(Attributes::SUBSCRIBED, subscribed);
+        // What a mailbox is used for is its owner's affair.
+        Attributes::USES.iter().for_each(|(bit, _)| attributes.set(*bit, false));
+        let entry = found.entry(name.clone()).or_default();
+        entry.own = true;
+        entry.attributes = attributes;
+        entry.children = has_children(&name);
+        entry.foreign = Some(foreign);
+    }
 }
 
 fn names(catalog: &Catalog, patterns: &[Pattern], args: &ListArgs) -> BTreeMap<MailboxName, Found> {
@@ -146,7 +230,6 @@ fn names(catalog: &Catalog, patterns: &[Pattern], args: &ListArgs) -> BTreeMap<M
     for (name, found) in &mut found {
         if let Some(row) = catalog.get(name) {
             found.attributes = row.attributes;
-            found.row = args.returns.status.is_some().then(|| row.clone());
         }
         found.children = catalog.has_children(name);
     }
@@ -155,13 +238,18 @@ fn names(catalog: &Catalog, patterns: &[Pattern], args: &ListArgs) -> BTreeMap<M
 
 /// Appends the LIST response that IMAP4rev2 has SELECT, CREATE and RENAME give (RFC 9051 sections 6.3.2 to 6.3.6), with the name
 /// that the client used when it is another one (section 6.3.9.7).
-pub(super) fn named(out: &mut Vec<u8>, catalog: &Catalog, name: &MailboxName, old: &[u8]) {
-    let attributes_of = |row: &MailboxRow| Found {
-        attributes: row.attributes,
-        children: catalog.has_children(name),
-        ..Found::default()
+pub(super) fn named(out: &mut Vec<u8>, place: &Place, old: &[u8]) {
+    let name = &place.name;
+    let found = {
+        let catalog = place.owner.catalog();
+        let attributes_of = |row: &MailboxRow| Found {
+            attributes: row.attributes,
+            children: catalog.has_children(&place.inner),
+            ..Found::default()
+        };
+        catalog.get(&place.inner).map(attributes_of)
     };
-    if let Some(found) = catalog.get(name).map(attributes_of) {
+    if let Some(found) = found {
         let mut extra = String::new();
         let old = String::from_utf8_lossy(old);
         if !old.is_empty() && old != name.as_str() {

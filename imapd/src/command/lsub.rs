@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::list::{Pattern, line};
-use super::{Done, user};
+use super::{Done, place, user};
 use crate::mailstore::Attributes;
 use crate::mailstore::catalog::Catalog;
 use crate::session::{Out, Reply, Session};
@@ -21,7 +21,12 @@ pub async fn run(session: &Session, reference: &[u8], pattern: &[u8], out: &mut 
         Err(reply) => return Ok(reply),
     };
     let found = names(&user(session)?.catalog(), &pattern);
+    let others = match found.keys().any(place::is_foreign) {
+        true => place::foreign(session).await?,
+        false => BTreeMap::new(),
+    };
     for (name, own) in found {
+        let own = own || others.get(&name).is_some_and(|foreign| foreign.row.selectable());
         line(out.buf, "LSUB", if own { "" } else { "\\Noselect" }, &name, "", form);
         out.room().await?;
     }

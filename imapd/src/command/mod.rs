@@ -3,6 +3,8 @@
 //! A command puts its untagged responses out and gives back its tagged answer. Updates of the selected mailbox are
 //! sent by the session after it, so that no command has to think of them.
 
+pub mod acl;
+mod across;
 pub mod append;
 pub mod authenticate;
 pub mod capability;
@@ -26,6 +28,7 @@ pub mod logout;
 pub mod lsub;
 pub mod namespace;
 pub mod noop;
+mod place;
 pub mod rename;
 pub mod replace;
 pub mod search;
@@ -48,6 +51,7 @@ use bytes::Bytes;
 
 use crate::mailstore::{StoreError, UidValidity, UserStore};
 use crate::session::{Failure, Out, Reply, Session, View};
+
 use crate::syntax::ast::{Command, MailboxArg};
 use crate::syntax::mailbox_name::{MailboxName, nfc};
 
@@ -87,9 +91,14 @@ pub async fn run(session: &mut Session, command: Command, tag: &Bytes, out: &mut
             replace::run(session, &message, mailbox, by, uid, out).await
         }
         Command::GetMetadata { mailbox, options, entries } => {
-            getmetadata::run(session, mailbox, options, &entries, out)
+            getmetadata::run(session, mailbox, options, &entries, out).await
         }
         Command::SetMetadata { mailbox, values } => setmetadata::run(session, mailbox, values).await,
+        Command::GetAcl(mailbox) => acl::get(session, &mailbox, out).await,
+        Command::SetAcl { mailbox, who, how, rights } => acl::set(session, &mailbox, &who, how, rights).await,
+        Command::DeleteAcl { mailbox, who } => acl::delete(session, &mailbox, &who).await,
+        Command::ListRights { mailbox, who } => acl::list_rights(session, &mailbox, &who, out).await,
+        Command::MyRights(mailbox) => acl::my_rights(session, &mailbox, out).await,
         Command::GetQuota { root } => getquota::run(session, &root, out).await,
         Command::GetQuotaRoot { mailbox } => getquota::of_mailbox(session, mailbox, out).await,
         Command::SetQuota { root, limits } => setquota::run(session, &root, &limits, out).await,

@@ -1,9 +1,10 @@
 //! REPLACE and UID REPLACE (RFC 8508)
 
-use super::append::new_message;
-use super::{Done, name, no_such_number, read_only, some_expunged, user, view};
+use super::append::{allow, new_message, try_create};
+use super::{Done, across, no_such_number, place, read_only, some_expunged, view};
 use crate::session::{Out, Reply, Session};
 use crate::syntax::ast::{AppendMessage, MailboxArg};
+use crate::syntax::rights::Rights;
 use crate::syntax::seqset::SequenceSet;
 
 /// Adds a message and expunges another, in one work unit.
@@ -18,28 +19,26 @@ pub async fn run(
     by_uid: bool,
     out: &mut Out<'_>,
 ) -> Done {
-    let name = match name(session, &mailbox) {
-        Ok(name) => name,
-        Err(reply) => return Ok(reply),
-    };
+    let place = place::place(session, &mailbox).await.map_err(try_create)?;
     let view = view(session)?;
     if view.read_only {
         return Ok(read_only());
     }
-    let message = match new_message(session, message) {
-        Ok(message) => message,
-        Err(reply) => return Ok(reply),
-    };
+    // It is an APPEND, a STORE of \Deleted and an EXPUNGE together.
+    place::need_in(session, view, Rights::DELETE_MESSAGES.and(Rights::EXPUNGE))?;
+    let mut message = new_message(session, message)?;
     let Some(selected) = view.select(set, by_uid) else { return Ok(no_such_number()) };
     let Some((_, uid)) = selected.first().copied() else {
         return Ok(Reply::no("NONEXISTENT", "No message has that UID"));
     };
-    let user = user(session)?;
-    let to = match user.open(&name).await {
-        Ok(to) => to,
-        Err(e) => return Ok(Reply::try_create(&e)),
+    let (to, rights) = place.open(Rights::INSERT).await.map_err(|e| Reply::try_create(&e))?;
+    allow(&mut message, rights);
+    let replaced = if place.owner.id() == view.mailbox.user.id() {
+        place.owner.replace(&view.mailbox, uid, &to, message, session.id).await
+    } else {
+        across::replace(&view.mailbox, uid, &to, message, session.id).await
     };
-    match user.replace(&view.mailbox, uid, &to, message, session.id).await {
+    match replaced {
         Ok(Some(new)) => {
             session.meter.appended.add(1);
             session.meter.expunged.add(1);

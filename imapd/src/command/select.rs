@@ -1,10 +1,13 @@
 //! SELECT and EXAMINE, with CONDSTORE and QRESYNC (RFC 7162)
 
-use super::{Done, list, mailbox_id, name, old_name, user};
+use super::{Done, list, mailbox_id, old_name, place};
 use crate::mailstore::Uid;
-use crate::session::view::{flag_names, write_flags, write_flags_line, write_modseq};
+use crate::mailstore::open::State;
+use crate::session::view::{write_flags, write_flags_line, write_modseq};
 use crate::session::{Enabled, Out, Reply, Session, View};
 use crate::syntax::ast::{MailboxArg, Resync, SelectArgs};
+use crate::syntax::flag::SystemFlags;
+use crate::syntax::rights::Rights;
 use crate::syntax::seqset::{NumberSet, SequenceSet};
 
 /// Opens a mailbox. Whatever happens, the one open before is left (RFC 3501 section 6.3.1).
@@ -19,40 +22,31 @@ pub async fn run(session: &mut Session, mailbox: MailboxArg, args: &SelectArgs, 
         // What follows belongs to the new mailbox (RFC 7162 section 3.2.11, RFC 9051 section 7.1).
         out.buf.extend_from_slice(b"* OK [CLOSED] Former mailbox is closed\r\n");
     }
-    let arg = mailbox;
-    let mailbox = match name(session, &arg) {
-        Ok(name) => {
-            let user = user(session)?;
-            let mailbox = user.open(&name).await?;
-            if session.enabled.rev2 {
-                list::named(out.buf, &user.catalog(), &name, old_name(&arg, &name));
-            }
-            mailbox
-        }
-        Err(reply) => return Ok(reply),
-    };
+    let place = place::place(session, &mailbox).await?;
+    let (open, rights) = place.open(Rights::READ).await?;
+    if session.enabled.rev2 {
+        list::named(out.buf, &place, old_name(&mailbox, &place.name));
+    }
     session.enabled.condstore |= args.condstore;
-    let view = View::new(mailbox, args.read_only, !session.enabled.rev2);
-    figures(&view, session.enabled.uid_only, out.buf);
+    let read_only = args.read_only || !place::can_change(rights);
+    let mut view = View::new(open, read_only, !session.enabled.rev2);
+    view.foreign_name = (!place.is_own()).then_some(place.name);
+    figures(&view, rights, session.enabled.uid_only, out.buf);
     if let Some(resync) = &args.resync {
         changes(&view, resync, session.enabled, out).await?;
     }
     session.view = Some(view);
-    Ok(if args.read_only {
-        Reply::ok_code("READ-ONLY", "EXAMINE completed")
-    } else {
-        Reply::ok_code("READ-WRITE", "SELECT completed")
-    })
+    let code = if read_only { "READ-ONLY" } else { "READ-WRITE" };
+    Ok(Reply::ok_code(code, if args.read_only { "EXAMINE completed" } else { "SELECT completed" }))
 }
 
 /// Appends the responses that every client gets.
-fn figures(view: &View, uid_only: bool, out: &mut Vec<u8>) {
+fn figures(view: &View, rights: Rights, uid_only: bool, out: &mut Vec<u8>) {
     let state = view.mailbox.state();
     write_flags_line(out, &state);
     let permanent = match view.read_only {
         true => String::new(),
-        // The star says that new keywords can be made.
-        false => format!("{} \\*", flag_names(&state)),
+        false => permanent(rights, &state),
     };
     let mut lines = format!("* {} EXISTS\r\n", view.len());
     if view.shows_recent() {
@@ -75,6 +69,15 @@ fn figures(view: &View, uid_only: bool, out: &mut Vec<u8>) {
         mailbox_id(view.mailbox.uid_validity)
     );
     out.extend_from_slice(lines.as_bytes());
+}
+
+/// The flags that the user can keep; the star says that new keywords can be made.
+fn permanent(rights: Rights, state: &State) -> String {
+    let kept = place::untouchable(rights);
+    let system = SystemFlags::TABLE.iter().filter(|(flag, _)| !kept.system.contains(*flag)).map(|(_, n)| *n);
+    let keywords = state.keywords.iter().flatten().map(|k| k.as_str()).chain(["\\*"]);
+    let keywords = keywords.filter(|_| !kept.keywords);
+    system.chain(keywords).collect::<Vec<_>>().join(" ")
 }
 
 /// Tells what happened since the client was here: what vanished, then what changed (RFC 7162 section 3.2.5).

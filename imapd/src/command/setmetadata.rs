@@ -2,10 +2,14 @@
 
 use bytes::Bytes;
 
-use super::{Done, getmetadata, name, user};
+use super::getmetadata::{TOUCH, kept_as};
+use super::place::place;
+use super::{Done, getmetadata, user};
+use crate::mailstore::StoreError;
 use crate::mailstore::entries::{MAX_NAME, MAX_VALUE};
 use crate::session::{Reply, Session};
 use crate::syntax::ast::MailboxArg;
+use crate::syntax::rights::Rights;
 
 /// Sets annotations of a mailbox, or with an empty name the user's own of the server, all or none.
 ///
@@ -29,14 +33,16 @@ pub async fn run(session: &mut Session, mailbox: MailboxArg, values: Vec<(String
             return Ok(Reply::no("NOPERM", "The configuration says what the server's shared entries are"));
         }
     }
-    let of = if mailbox.0.is_empty() {
-        None
-    } else {
-        match name(session, &mailbox) {
-            Ok(name) => Some(name),
-            Err(reply) => return Ok(reply),
-        }
-    };
-    user(session)?.annotate(of, values).await?;
+    if mailbox.0.is_empty() {
+        user(session)?.annotate(None, values).await?;
+        return Ok(Reply::ok("SETMETADATA completed"));
+    }
+    let place = place(session, &mailbox).await?;
+    let (_, rights) = place.need(Rights::LOOKUP)?;
+    if !rights.has_any(TOUCH) {
+        return Err(StoreError::NoRight.into());
+    }
+    let values = values.into_iter().map(|(entry, value)| (kept_as(&place, &entry), value)).collect();
+    place.owner.annotate(Some(place.inner), values).await?;
     Ok(Reply::ok("SETMETADATA completed"))
 }

@@ -2,12 +2,14 @@
 
 use std::sync::Arc;
 
-use super::{Done, mailbox_id, name, user};
-use crate::mailstore::{Attributes, MailboxRow, StoreError, UserStore};
+use super::place::place;
+use super::{Done, mailbox_id};
+use crate::mailstore::{MailboxRow, StoreError, UserStore};
 use crate::session::{Out, Reply, Session};
 use crate::syntax::ast::{MailboxArg, StatusItem};
 use crate::syntax::flag::SystemFlags;
-use crate::syntax::mailbox_name::NameForm;
+use crate::syntax::mailbox_name::{MailboxName, NameForm};
+use crate::syntax::rights::Rights;
 use crate::wire::MAX_MESSAGE;
 
 /// Shows figures of a mailbox.
@@ -20,18 +22,13 @@ pub async fn run(
     items: &[StatusItem],
     out: &mut Out<'_>,
 ) -> Done {
-    let name = match name(session, &mailbox) {
-        Ok(name) => name,
-        Err(reply) => return Ok(reply),
-    };
+    let place = place(session, &mailbox).await?;
     session.enabled.condstore |= items.contains(&StatusItem::HighestModSeq);
-    let user = user(session)?;
-    let row = user.catalog().get(&name).filter(|r| r.attributes.has(Attributes::EXISTS)).cloned();
-    let row = row.ok_or(StoreError::NoSuchMailbox)?;
+    let (row, _) = place.need(Rights::READ)?;
     if !row.selectable() {
         return Err(StoreError::NotSelectable.into());
     }
-    show(out.buf, &user, &row, items, session.enabled.name_form()).await?;
+    show(out.buf, (&place.owner, &place.name), &row, items, session.enabled.name_form()).await?;
     Ok(Reply::ok("STATUS completed"))
 }
 
@@ -41,7 +38,7 @@ pub async fn run(
 /// When the mailbox has to be opened and cannot be.
 pub(super) async fn show(
     out: &mut Vec<u8>,
-    user: &Arc<UserStore>,
+    (owner, name): (&Arc<UserStore>, &MailboxName),
     row: &MailboxRow,
     items: &[StatusItem],
     form: NameForm,
@@ -50,7 +47,7 @@ pub(super) async fn show(
     let of_messages =
         |i: &StatusItem| matches!(i, StatusItem::Recent | StatusItem::Deleted | StatusItem::DeletedStorage);
     if row.messages > 0 && items.iter().any(of_messages) {
-        let open = user.open(&row.name).await?;
+        let open = owner.open(&row.name).await?;
         let from = open.recent_from();
         let state = open.state();
         let uids = state.columns.uids();
@@ -63,7 +60,7 @@ pub(super) async fn show(
         }
     }
     out.extend_from_slice(b"* STATUS ");
-    row.name.write(out, form);
+    name.write(out, form);
     let shown: Vec<String> = items
         .iter()
         .map(|item| match item {

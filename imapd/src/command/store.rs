@@ -1,10 +1,12 @@
 //! STORE, also on the condition that nothing changed (RFC 7162 section 3.1.3)
 
-use super::{Done, no_such_number, read_only, some_expunged, user, view};
-use crate::mailstore::Uid;
+use super::{Done, no_such_number, place, read_only, some_expunged, view};
+use crate::mailstore::user::FlagsAsked;
+use crate::mailstore::{StoreError, Uid};
 use crate::session::view::{write_flags, write_modseq, write_number};
 use crate::session::{Enabled, Out, Reply, Session, View};
 use crate::syntax::ast::StoreArgs;
+use crate::syntax::flag::{FlagList, SystemFlags};
 use crate::syntax::seqset::{NumberSet, SequenceSet};
 
 /// Changes flags in one work unit and shows them.
@@ -26,8 +28,16 @@ pub async fn run(
     let Some(selected) = view.select(set, by_uid) else { return Ok(no_such_number()) };
     let uids: Vec<Uid> = selected.iter().map(|(_, uid)| *uid).collect();
     let StoreArgs { change, silent, flags, unchanged_since } = asked;
-    let store = user(session)?;
-    let stored = store.store_unchanged(&view.mailbox, uids, change, flags, unchanged_since, session.id);
+    let kept = place::untouchable(place::rights_in(session, view)?);
+    let allowed = kept.of(flags.clone());
+    // As long as one of the flags may be changed, the others are passed over (RFC 4314 section 4).
+    let none = allowed == FlagList::default();
+    let everything = kept.keywords && SystemFlags::TABLE.iter().all(|(flag, _)| kept.system.contains(*flag));
+    if none && (everything || flags != FlagList::default()) {
+        return Err(StoreError::NoRight.into());
+    }
+    let asked = FlagsAsked { change, flags, unchanged_since, kept };
+    let stored = view.mailbox.user.store_within(&view.mailbox, uids, asked, session.id);
     let (present, refused) = stored.await?;
     if !silent || session.enabled.condstore {
         show(session, view, &selected, &refused, silent, by_uid, out).await?;

@@ -10,6 +10,7 @@ use crate::syntax::ast::MailboxArg;
 /// When the mail store fails.
 pub async fn run(session: &Session, mailbox: MailboxArg, on: bool) -> Done {
     match name(session, &mailbox) {
+        // The subscription is the user's, whosever the mailbox is.
         Ok(name) => user(session)?.subscribe(name, on).await?,
         Err(reply) => return Ok(reply),
     }

@@ -6,6 +6,7 @@ use bytes::Bytes;
 use futures::FutureExt;
 use futures::future::BoxFuture;
 
+use super::access::Access;
 use super::entries::Entries;
 use super::error::StoreError;
 use super::summaries::SummaryPlace;
@@ -103,6 +104,8 @@ pub enum Op {
 pub trait Backend: Send + Sync + 'static {
     /// Everything of MAILBOX INDEX; `None` when the user is not enrolled.
     fn load_user(&self, user: UserId) -> Answer<'_, Option<LoadedUser>>;
+    /// The users who let others at their mailboxes, with what they let them.
+    fn sharers(&self) -> Answer<'_, Vec<(UserId, Access)>>;
     /// Everything of a NOTE INDEX.
     fn load_mailbox<'a>(&'a self, user: UserId, dir: &'a str) -> Answer<'a, LoadedMailbox>;
     /// Octets of a note as they were on the wire. `line` is an octet at or before the first of them where a line of the

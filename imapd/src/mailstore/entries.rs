@@ -1,14 +1,17 @@
-//! What is kept of a user beside mail: annotations of mailboxes and of the user (RFC 5464), and limits in messages and
-//! mailboxes (RFC 9208). Small by its limits, so all of it is in memory and is written as a whole.
+//! What is kept of a user beside mail: annotations of mailboxes and of the user (RFC 5464), limits in messages and
+//! mailboxes (RFC 9208), and what others may do with the mailboxes (RFC 4314). Small by its limits, so all of it is in memory and
+//! is written as a whole.
 //!
 //! As records, one an entry, the first of them the header:
 //!
 //! | octets | |
 //! |---|---|
-//! | 0 | C`H` header, C`A` annotation, C`Q` limit |
+//! | 0 | C`H` header, C`A` annotation, C`Q` limit, C`R` rights, C`S` published mailbox |
 //! | header: 2-3 | format 160 |
 //! | annotation: 4-7, 8-9, 10 on | mailbox number or 0 for the user, length of the name, name and value |
 //! | limit: 1, 4-11 | 1 messages, 2 mailboxes; the limit |
+//! | rights: 4-7, 8-9, 10 on | mailbox number, bits of the rights, identifier |
+//! | published: 4-7, 8 on | mailbox number, name |
 //!
 //! Numbers are little-endian, names of entries lower case. A record of another kind is of a later program: the file is not read
 //! then, lest it be cut short when it is written again.
@@ -17,8 +20,11 @@ use std::collections::BTreeMap;
 
 use bytes::Bytes;
 
+use super::access::{Access, Identifier, Published};
 use super::error::StoreError;
 use super::types::MailboxId;
+use crate::syntax::mailbox_name::MailboxName;
+use crate::syntax::rights::Rights;
 
 /// Most annotations of one user: many times what clients keep.
 pub const MAX_ANNOTATIONS: usize = 1000;
@@ -32,6 +38,8 @@ pub const MAX_TOTAL: usize = 1 << 20;
 const HEADER: u8 = 0xC8;
 const ANNOTATION: u8 = 0xC1;
 const LIMIT: u8 = 0xD8;
+const RIGHTS: u8 = 0xD9;
+const PUBLISHED: u8 = 0xE2;
 const FORMAT: u16 = 160;
 const MESSAGES: u8 = 1;
 const MAILBOXES: u8 = 2;
@@ -54,6 +62,8 @@ pub struct Entries {
     annotations: BTreeMap<(MailboxId, String), Bytes>,
     /// Limits.
     pub limits: Limits,
+    /// What others may do.
+    pub access: Access,
 }
 
 impl Entries {
@@ -88,6 +98,17 @@ impl Entries {
                     _ => return None,
                 }
             }
+            RIGHTS => {
+                let id = u32::from_le_bytes(record.get(4..8)?.try_into().ok()?);
+                let rights = Rights::from_bits(u16::from_le_bytes(record.get(8..10)?.try_into().ok()?))?;
+                let who = Identifier::parse(record.get(10..)?).ok()?;
+                self.access.restore(MailboxId(id), who, rights);
+            }
+            PUBLISHED => {
+                let id = u32::from_le_bytes(record.get(4..8)?.try_into().ok()?);
+                let name = MailboxName::new(std::str::from_utf8(record.get(8..)?).ok()?).ok()?;
+                self.access.publish(MailboxId(id), Some(Published { name })).ok()?;
+            }
             _ => return None,
         }
         Some(())
@@ -110,6 +131,19 @@ impl Entries {
                 record.extend_from_slice(&limit.to_le_bytes());
                 records.push(record.into());
             }
+        }
+        for (id, who, rights) in self.access.all() {
+            let mut record = vec![RIGHTS, 0, 0, 0];
+            record.extend_from_slice(&id.0.to_le_bytes());
+            record.extend_from_slice(&rights.bits().to_le_bytes());
+            record.extend_from_slice(who.to_string().as_bytes());
+            records.push(record.into());
+        }
+        for (id, published) in self.access.all_published() {
+            let mut record = vec![PUBLISHED, 0, 0, 0];
+            record.extend_from_slice(&id.0.to_le_bytes());
+            record.extend_from_slice(published.name.as_str().as_bytes());
+            records.push(record.into());
         }
         if !records.is_empty() {
             let [low, high] = FORMAT.to_le_bytes();
@@ -151,7 +185,8 @@ impl Entries {
     pub fn forget(&mut self, of: MailboxId) -> bool {
         let before = self.annotations.len();
         self.annotations.retain(|(id, _), _| *id != of);
-        self.annotations.len() != before
+        let access = self.access.forget(of);
+        self.annotations.len() != before || access
     }
 }
 
@@ -191,10 +226,20 @@ mod tests {
             all in prop::collection::vec((0u32..5, "/(private|shared)/[a-z/.]{1,20}", prop::collection::vec(any::<u8>(), 0..50)), 0..20),
             messages: Option<u64>,
             mailboxes: Option<u64>,
+            given in prop::collection::vec((0u32..5, "-?([A-Z]{1,8}|anyone)", 0u16..1 << Rights::TABLE.len()), 0..20),
+            shared in prop::collection::vec((0u32..5, "[a-z\u{e9}/]{0,9}[a-z]"), 0..5),
         ) {
             let mut entries = Entries { limits: Limits { messages, mailboxes }, ..Entries::default() };
             for (id, name, value) in all {
                 entries.set(MailboxId(id), &name, Some(value.into())).unwrap();
+            }
+            for (id, who, bits) in given {
+                let Ok(who) = Identifier::parse(who.as_bytes()) else { continue };
+                entries.access.restore(MailboxId(id), who, Rights::from_bits(bits).unwrap());
+            }
+            for (id, name) in shared {
+                let Ok(name) = MailboxName::new(&name) else { continue };
+                entries.access.publish(MailboxId(id), Some(Published { name })).unwrap();
             }
             prop_assert_eq!(Entries::read(&entries.records()).unwrap(), entries);
         }

@@ -11,6 +11,9 @@ pub enum StoreError {
     /// No mailbox of that name.
     #[error("mailbox does not exist")]
     NoSuchMailbox,
+    /// A right on the mailbox is missing.
+    #[error("you have no right to do that")]
+    NoRight,
     /// The name is taken.
     #[error("mailbox exists already")]
     AlreadyExists,

@@ -9,6 +9,7 @@
 //! [`sfs`] keeps mail in a file pool by CSL. Sessions see changes through a bounded log per mailbox ([`change_log`]);
 //! who falls behind compares states instead, so nobody is ever waited for.
 
+pub mod access;
 pub mod backend;
 pub mod catalog;
 pub mod change_log;
@@ -19,6 +20,7 @@ pub mod open;
 pub mod orders;
 mod requests;
 pub mod sfs;
+pub mod sharers;
 mod stage;
 pub mod store;
 pub mod summaries;
@@ -27,6 +29,7 @@ pub mod tombstones;
 pub mod types;
 pub mod user;
 
+pub use access::{Access, Identifier, Published, RightsChange};
 pub use backend::{Backend, LoadedMailbox, LoadedUser, Op};
 pub use entries::Entries;
 pub use error::StoreError;
@@ -38,4 +41,4 @@ pub use types::{
     Attributes, EmailId, MailboxId, MailboxRow, MessageRecord, ModSeq, NewMessage, NoteMarks, Origin,
     SessionId, Uid, UidValidity, UserHeader,
 };
-pub use user::UserStore;
+pub use user::{AccessChange, UserStore};

@@ -11,7 +11,7 @@ use super::entries::{self, Limits};
 use super::error::StoreError;
 use super::open::OpenMailbox;
 use super::types::{Attributes, MailboxId, MailboxRow, ModSeq, Uid, UidValidity, UserHeader};
-use super::user::UserStore;
+use super::user::{AccessChange, UserStore};
 use crate::syntax::mailbox_name::MailboxName;
 
 /// Steps of the work unit, and the rows as they are afterwards.
@@ -67,6 +67,10 @@ impl UserStore {
         }
         let mut header = catalog.header.clone();
         let (mut ops, mut rows) = (Vec::new(), Vec::new());
+        // What others may do goes on to the new mailboxes.
+        let mut above = name.ancestors().filter_map(|n| catalog.get(&n).filter(exists)).last().map(|r| r.id);
+        let given = above.filter(|id| catalog.entries.access.entries(*id).next().is_some());
+        let mut entries = given.map(|_| catalog.entries.clone());
         let missing: Vec<MailboxName> = name
             .ancestors()
             .filter(|n| catalog.get(n).is_none_or(|r| !r.attributes.has(Attributes::EXISTS)))
@@ -87,10 +91,15 @@ impl UserStore {
                 let subscribed = old.attributes.has(Attributes::SUBSCRIBED);
                 row.attributes.set(Attributes::SUBSCRIBED, subscribed);
             }
+            if let (Some(entries), Some(above)) = (&mut entries, above) {
+                entries.access.inherit(above, row.id)?;
+            }
+            above = Some(row.id);
             ops.push(Op::CreateDir { dir: row.dir.clone() });
             ops.push(Op::PutRow(row.clone()));
             rows.push(row);
         }
+        ops.extend(entries.map(Op::PutEntries));
         ops.push(Op::PutHeader(header));
         Ok((ops, rows))
     }
@@ -209,6 +218,35 @@ impl UserStore {
         let mut entries = catalog.entries.clone();
         for (name, value) in values {
             entries.set(of, name, value.clone())?;
+        }
+        let changed = entries != catalog.entries;
+        Ok((changed.then_some(Op::PutEntries(entries)).into_iter().collect(), Vec::new()))
+    }
+
+    pub(super) fn plan_access(
+        &self,
+        name: &MailboxName,
+        changes: &[AccessChange],
+        below: bool,
+    ) -> Result<Plan, StoreError> {
+        let catalog = self.catalog();
+        let row = catalog.get(name).filter(|r| r.attributes.has(Attributes::EXISTS));
+        let of = row.ok_or(StoreError::NoSuchMailbox)?.id;
+        let inferior = catalog.below(name).filter(|r| below && r.attributes.has(Attributes::EXISTS));
+        let all: Vec<MailboxId> = std::iter::once(of).chain(inferior.map(|r| r.id)).collect();
+        let mut entries = catalog.entries.clone();
+        let access = &mut entries.access;
+        for change in changes {
+            match change {
+                AccessChange::Rights(who, how, rights) => {
+                    for id in &all {
+                        access.set(*id, (*who, self.id()), *how, *rights)?;
+                    }
+                }
+                AccessChange::Remove(who) => all.iter().for_each(|id| access.remove(*id, *who)),
+                AccessChange::Clear => all.iter().for_each(|id| access.clear(*id, self.id())),
+                AccessChange::Publish(how) => access.publish(of, how.clone())?,
+            }
         }
         let changed = entries != catalog.entries;
         Ok((changed.then_some(Op::PutEntries(entries)).into_iter().collect(), Vec::new()))

@@ -10,7 +10,7 @@ use super::error::StoreError;
 use super::open::OpenMailbox;
 use super::summaries;
 use super::types::{MessageRecord, ModSeq, NewMessage, Origin, SessionId, Uid};
-use super::user::{Outcome, Request, UserStore};
+use super::user::{AccessChange, FlagsAsked, Outcome, Request, Untouchable, UserStore};
 use crate::mail::summary::Summary;
 use crate::syntax::ast::FlagChange;
 use crate::syntax::flag::FlagList;
@@ -79,8 +79,22 @@ impl UserStore {
         unchanged_since: Option<ModSeq>,
         by: SessionId,
     ) -> Result<(Vec<Uid>, Vec<Uid>), StoreError> {
-        let mailbox = mailbox.clone();
-        match self.ask(Request::Store { mailbox, uids, change, flags, unchanged_since, by }).await? {
+        let asked = FlagsAsked { change, flags, unchanged_since, kept: Untouchable::default() };
+        self.store_within(mailbox, uids, asked, by).await
+    }
+
+    /// The same, for one who may not change all flags.
+    ///
+    /// # Errors
+    /// [`StoreError`]; nothing is changed then.
+    pub async fn store_within(
+        self: &Arc<Self>,
+        mailbox: &Arc<OpenMailbox>,
+        uids: Vec<Uid>,
+        asked: FlagsAsked,
+        by: SessionId,
+    ) -> Result<(Vec<Uid>, Vec<Uid>), StoreError> {
+        match self.ask(Request::Store { mailbox: mailbox.clone(), uids, asked, by }).await? {
             Outcome::Stored { present, refused } => Ok((present, refused)),
             _ => Ok((Vec::new(), Vec::new())),
         }
@@ -149,7 +163,22 @@ impl UserStore {
         remove: bool,
         by: SessionId,
     ) -> Result<Vec<(Uid, Uid)>, StoreError> {
-        let request = Request::Copy { from: from.clone(), uids: uids_asked, to: to.clone(), remove, by };
+        self.copy_within(from, uids_asked, to, (remove, Untouchable::default()), by).await
+    }
+
+    /// The same, for one who may not set all flags there.
+    ///
+    /// # Errors
+    /// [`StoreError`]; nothing is copied then.
+    pub async fn copy_within(
+        self: &Arc<Self>,
+        from: &Arc<OpenMailbox>,
+        uids: Vec<Uid>,
+        to: &Arc<OpenMailbox>,
+        (remove, kept): (bool, Untouchable),
+        by: SessionId,
+    ) -> Result<Vec<(Uid, Uid)>, StoreError> {
+        let request = Request::Copy { from: from.clone(), uids, to: to.clone(), remove, kept, by };
         match self.ask(request).await? {
             Outcome::Copied(pairs) => Ok(pairs),
             _ => Ok(Vec::new()),
@@ -228,6 +257,43 @@ impl UserStore {
         values: Vec<(String, Option<Bytes>)>,
     ) -> Result<(), StoreError> {
         self.ask(Request::Annotate { name, values }).await.map(drop)
+    }
+
+    /// Changes what others may do with a mailbox, all or nothing.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn change_access(
+        self: &Arc<Self>,
+        name: MailboxName,
+        changes: Vec<AccessChange>,
+    ) -> Result<(), StoreError> {
+        self.ask(Request::Access { name, changes, below: false }).await.map(drop)
+    }
+
+    /// The same, where rights change on all mailboxes below, too.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn change_access_below(
+        self: &Arc<Self>,
+        name: MailboxName,
+        changes: Vec<AccessChange>,
+    ) -> Result<(), StoreError> {
+        self.ask(Request::Access { name, changes, below: true }).await.map(drop)
+    }
+
+    /// Removes messages whatever their flags are; gives back the UIDs of those that were there.
+    ///
+    /// # Errors
+    /// [`StoreError`]; nothing is removed then.
+    pub async fn remove_messages(
+        self: &Arc<Self>,
+        mailbox: &Arc<OpenMailbox>,
+        uids_asked: Vec<Uid>,
+        by: SessionId,
+    ) -> Result<Vec<Uid>, StoreError> {
+        Ok(uids(self.ask(Request::Remove { mailbox: mailbox.clone(), uids: uids_asked, by }).await?))
     }
 
     /// Sets the limits in messages and mailboxes. Source: RFC 9208 section 4.1.4.

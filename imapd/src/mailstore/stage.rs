@@ -15,10 +15,10 @@ use super::tombstones::Tombstones;
 use super::types::{
     EmailId, MailboxId, MailboxRow, MessageRecord, ModSeq, NewMessage, Origin, SessionId, Uid, UserHeader,
 };
-use super::user::{Outcome, UserStore};
+use super::user::{FlagsAsked, Outcome, Untouchable, UserStore};
 use crate::mail::summary::Summary;
 use crate::syntax::ast::FlagChange;
-use crate::syntax::flag::{FlagList, Keyword, SystemFlags};
+use crate::syntax::flag::{Keyword, SystemFlags};
 use crate::syntax::seqset::NumberSet;
 
 struct BoxStage {
@@ -293,11 +293,11 @@ impl<'a> Stage<'a> {
         &mut self,
         mailbox: &Arc<OpenMailbox>,
         uids: &[Uid],
-        change: FlagChange,
-        flags: &FlagList,
-        unchanged_since: Option<ModSeq>,
+        asked: &FlagsAsked,
         by: SessionId,
     ) -> Result<Outcome, StoreError> {
+        let FlagsAsked { change, flags, unchanged_since, kept } = asked;
+        let (change, flags) = (*change, kept.of(flags.clone()));
         let (stage, ops) = self.open(mailbox)?;
         // Removing a keyword nobody knows must not define it.
         let bits = if change == FlagChange::Remove {
@@ -320,7 +320,10 @@ impl<'a> Stage<'a> {
             }
             present.push(*uid);
             let (system, keywords) = match change {
-                FlagChange::Replace => (flags.system, bits),
+                FlagChange::Replace => {
+                    let others = record.flags.without(record.flags.without(kept.system));
+                    (flags.system.with(others), if kept.keywords { record.keywords } else { bits })
+                }
                 FlagChange::Add => (record.flags.with(flags.system), record.keywords | bits),
                 FlagChange::Remove => (record.flags.without(flags.system), record.keywords & !bits),
             };
@@ -369,6 +372,22 @@ impl<'a> Stage<'a> {
         Ok(Outcome::Uids(gone))
     }
 
+    /// Removes messages whatever their flags are; gives back those that were there.
+    pub(super) fn remove(
+        &mut self,
+        mailbox: &Arc<OpenMailbox>,
+        uids: &[Uid],
+        by: SessionId,
+    ) -> Result<Outcome, StoreError> {
+        let (stage, ops) = self.open(mailbox)?;
+        let records: Vec<MessageRecord> = uids.iter().filter_map(|uid| stage.record(*uid)).collect();
+        if !records.is_empty() {
+            stage.next_modseq();
+        }
+        stage.remove_all(&records, by, ops);
+        Ok(Outcome::Uids(records.iter().map(|r| r.uid).collect()))
+    }
+
     /// Adds a message to `to` and removes one of `from`; gives back the new UID, none when the other is gone.
     pub(super) fn replace(
         &mut self,
@@ -393,12 +412,17 @@ impl<'a> Stage<'a> {
         from: &Arc<OpenMailbox>,
         uids: &[Uid],
         to: &Arc<OpenMailbox>,
-        remove: bool,
+        (remove, kept): (bool, Untouchable),
         by: SessionId,
     ) -> Result<Outcome, StoreError> {
         let now = self.now;
         let (source, _) = self.open(from)?;
-        let records: Vec<MessageRecord> = uids.iter().filter_map(|u| source.record(*u)).collect();
+        let mut records: Vec<MessageRecord> = uids.iter().filter_map(|u| source.record(*u)).collect();
+        let old = records.clone();
+        for record in &mut records {
+            record.flags = record.flags.without(kept.system);
+            record.keywords = if kept.keywords { 0 } else { record.keywords };
+        }
         let mut table = from.state().keywords.clone();
         for (bit, keyword) in &source.keywords {
             table[usize::from(*bit)] = Some(keyword.clone());
@@ -450,7 +474,7 @@ impl<'a> Stage<'a> {
         if remove {
             let (source, ops) = self.open(from)?;
             source.next_modseq();
-            source.remove_all(&records, by, ops);
+            source.remove_all(&old, by, ops);
         }
         Ok(Outcome::Copied(pairs))
     }

@@ -8,9 +8,11 @@ use std::sync::{Arc, Weak};
 
 use parking_lot::Mutex;
 
+use super::access::Access;
 use super::backend::{Backend, Op};
 use super::error::StoreError;
 use super::open::OpenMailbox;
+use super::sharers::Sharers;
 use super::types::{Attributes, MailboxId, MailboxRow, ModSeq, Uid, UidValidity, UserHeader};
 use super::user::UserStore;
 use crate::syntax::mailbox_name::MailboxName;
@@ -30,6 +32,8 @@ pub(super) struct Shared {
     warm: Mutex<VecDeque<Arc<OpenMailbox>>>,
     /// Octets that all mailboxes keep in memory beside their indexes.
     pub(super) cached_octets: AtomicUsize,
+    /// Who lets others at his mailboxes.
+    pub(super) sharers: Sharers,
 }
 
 impl Shared {
@@ -79,9 +83,19 @@ impl MailStore {
                 clock,
                 warm: Mutex::default(),
                 cached_octets: AtomicUsize::new(0),
+                sharers: Sharers::default(),
             }),
             users: Mutex::default(),
         }
+    }
+
+    /// Who lets others at his mailboxes; read from the backend the first time.
+    ///
+    /// # Errors
+    /// What the backend says.
+    pub async fn sharers(&self) -> Result<&Sharers, StoreError> {
+        self.shared.sharers.load(&*self.shared.backend).await?;
+        Ok(&self.shared.sharers)
     }
 
     /// Seconds since 1970 UTC.
@@ -174,6 +188,7 @@ impl MailStore {
     pub async fn delete_user(&self, id: UserId) -> Result<(), StoreError> {
         let user = self.user(id).await?;
         user.remove().await?;
+        self.shared.sharers.put(id, &Access::default());
         self.users.lock().remove(&id);
         let gone = {
             let mut warm = self.shared.warm.lock();

@@ -12,6 +12,7 @@ use bytes::Bytes;
 use parking_lot::{Mutex, RwLock, RwLockReadGuard, RwLockWriteGuard};
 use tokio::sync::{Semaphore, SemaphorePermit, oneshot};
 
+use super::access::{Identifier, Published, RightsChange};
 use super::backend::{Backend, LoadedUser, Op, SpaceFigures};
 use super::catalog::Catalog;
 use super::entries::Limits;
@@ -22,8 +23,9 @@ use super::store::Shared;
 use super::types::{Attributes, MailboxId, MessageRecord, ModSeq, NewMessage, Origin, SessionId, Uid};
 use crate::mail::summary::Summary;
 use crate::syntax::ast::FlagChange;
-use crate::syntax::flag::FlagList;
+use crate::syntax::flag::{FlagList, SystemFlags};
 use crate::syntax::mailbox_name::MailboxName;
+use crate::syntax::rights::Rights;
 use crate::syntax::seqset::NumberSet;
 use crate::vm::UserId;
 
@@ -39,9 +41,7 @@ pub(super) enum Request {
     Store {
         mailbox: Arc<OpenMailbox>,
         uids: Vec<Uid>,
-        change: FlagChange,
-        flags: FlagList,
-        unchanged_since: Option<ModSeq>,
+        asked: FlagsAsked,
         by: SessionId,
     },
     Expunge {
@@ -54,6 +54,8 @@ pub(super) enum Request {
         uids: Vec<Uid>,
         to: Arc<OpenMailbox>,
         remove: bool,
+        /// Flags that the copies do not get.
+        kept: Untouchable,
         by: SessionId,
     },
     Replace {
@@ -93,6 +95,62 @@ pub(super) enum Request {
     Limit {
         limits: Limits,
     },
+    /// What others may do with a mailbox.
+    Access {
+        name: MailboxName,
+        changes: Vec<AccessChange>,
+        /// Whether rights change on what is below, too.
+        below: bool,
+    },
+    /// Removes messages whatever their flags are.
+    Remove {
+        mailbox: Arc<OpenMailbox>,
+        uids: Vec<Uid>,
+        by: SessionId,
+    },
+}
+
+/// Flags that are not to be changed, for want of a right.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Untouchable {
+    /// These.
+    pub system: SystemFlags,
+    /// All keywords.
+    pub keywords: bool,
+}
+
+impl Untouchable {
+    /// The flags that may be changed.
+    pub fn of(self, flags: FlagList) -> FlagList {
+        let keywords = if self.keywords { Vec::new() } else { flags.keywords };
+        FlagList { system: flags.system.without(self.system), keywords }
+    }
+}
+
+/// How flags are to change.
+#[derive(Debug, Clone)]
+pub struct FlagsAsked {
+    /// How.
+    pub change: FlagChange,
+    /// Which.
+    pub flags: FlagList,
+    /// Messages changed after this are left alone.
+    pub unchanged_since: Option<ModSeq>,
+    /// Flags that stay as they are.
+    pub kept: Untouchable,
+}
+
+/// A change of what others may do with a mailbox.
+#[derive(Debug, Clone)]
+pub enum AccessChange {
+    /// Of the rights of an identifier.
+    Rights(Identifier, RightsChange, Rights),
+    /// Forgets an identifier.
+    Remove(Identifier),
+    /// Takes all rights of others away.
+    Clear,
+    /// Publishes the mailbox, or ends that.
+    Publish(Option<Published>),
 }
 
 impl Request {
@@ -105,6 +163,7 @@ impl Request {
                 | Self::Subscribe { .. }
                 | Self::Annotate { .. }
                 | Self::Limit { .. }
+                | Self::Access { .. }
         )
     }
 }
@@ -220,6 +279,11 @@ impl UserStore {
 
     pub(super) fn catalog_mut(&self) -> RwLockWriteGuard<'_, Catalog> {
         self.catalog.write()
+    }
+
+    /// What `who` may do with a mailbox.
+    pub fn rights(&self, of: MailboxId, who: UserId) -> Rights {
+        self.catalog().entries.access.rights(of, who, self.id)
     }
 
     /// Opens a mailbox, loading its index when nobody has it open.
@@ -367,14 +431,15 @@ impl UserStore {
                     stage.append(mailbox, messages, summaries, *origin, *by)
                 }
                 Request::Summarize { mailbox, made } => stage.summarize(mailbox, made),
-                Request::Store { mailbox, uids, change, flags, unchanged_since, by } => {
-                    stage.store(mailbox, uids, *change, flags, *unchanged_since, *by)
-                }
+                Request::Store { mailbox, uids, asked, by } => stage.store(mailbox, uids, asked, *by),
                 Request::Expunge { mailbox, only, by } => stage.expunge(mailbox, only.as_ref(), *by),
                 Request::Replace { from, uid, to, message, summary, by } => {
                     stage.replace(from, *uid, to, (message, summary), *by)
                 }
-                Request::Copy { from, uids, to, remove, by } => stage.copy(from, uids, to, *remove, *by),
+                Request::Remove { mailbox, uids, by } => stage.remove(mailbox, uids, *by),
+                Request::Copy { from, uids, to, remove, kept, by } => {
+                    stage.copy(from, uids, to, (*remove, *kept), *by)
+                }
                 _ => Ok(Outcome::Done),
             });
         }
@@ -401,6 +466,7 @@ impl UserStore {
             Request::Subscribe { name, on } => self.plan_subscribe(name, *on)?,
             Request::Annotate { name, values } => self.plan_annotate(name.as_ref(), values)?,
             Request::Limit { limits } => self.plan_limit(*limits),
+            Request::Access { name, changes, below } => self.plan_access(name, changes, *below)?,
             _ => return Ok(Outcome::Done),
         };
         if ops.is_empty() {
@@ -417,7 +483,10 @@ impl UserStore {
         for op in ops {
             match op {
                 Op::PutHeader(header) => catalog.header = header,
-                Op::PutEntries(entries) => catalog.entries = entries,
+                Op::PutEntries(entries) => {
+                    self.shared.sharers.put(self.id, &entries.access);
+                    catalog.entries = entries;
+                }
                 Op::DropRow { id, slot, name_slot } => {
                     catalog.remove(id);
                     catalog.slots.give(slot);

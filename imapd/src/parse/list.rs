@@ -71,6 +71,7 @@ fn selection(input: Input<'_>) -> Parsed<'_, ListSelect> {
 enum Return {
     Nothing,
     Subscribed,
+    MyRights,
     Status(Vec<StatusItem>),
     Metadata(Vec<String>),
 }
@@ -80,6 +81,7 @@ fn returns(input: Input<'_>) -> Parsed<'_, ListReturn> {
         map(tag_no_case("CHILDREN"), |_| Return::Nothing),
         map(tag_no_case("SPECIAL-USE"), |_| Return::Nothing),
         map(tag_no_case("SUBSCRIBED"), |_| Return::Subscribed),
+        map(tag_no_case("MYRIGHTS"), |_| Return::MyRights),
         map(preceded((tag_no_case("STATUS"), prim::sp), status::items), Return::Status),
         map(preceded((tag_no_case("METADATA"), prim::sp), metadata::entries), Return::Metadata),
     ));
@@ -93,6 +95,7 @@ fn returns(input: Input<'_>) -> Parsed<'_, ListReturn> {
         match option {
             Return::Nothing => {}
             Return::Subscribed => returns.subscribed = true,
+            Return::MyRights => returns.my_rights = true,
             Return::Status(items) => returns.status = Some(items),
             Return::Metadata(entries) => returns.metadata = entries,
         }

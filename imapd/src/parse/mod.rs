@@ -5,6 +5,7 @@
 
 pub mod prim;
 
+mod acl;
 mod append;
 mod authenticate;
 mod compress;
@@ -35,6 +36,7 @@ use nom::IResult;
 use crate::session::table::{self, CommandRow};
 use crate::syntax::ast::Command;
 
+pub use acl::{deleteacl, getacl, listrights, myrights, setacl};
 pub use append::append;
 pub use authenticate::authenticate;
 pub use compress::compress;

@@ -6,7 +6,7 @@ use proptest::prelude::*;
 mod extensions;
 
 use super::command;
-use crate::mailstore::ModSeq;
+use crate::mailstore::{ModSeq, RightsChange};
 use crate::syntax::ast::Carrier;
 use crate::syntax::ast::{
     AppendMessage, ChangedSince, ClientId, Command, FetchItem, FlagChange, MailboxArg, Resync, SelectArgs,
@@ -15,6 +15,7 @@ use crate::syntax::ast::{
 use crate::syntax::date::InternalDate;
 use crate::syntax::flag::{FlagList, Keyword, SystemFlags};
 use crate::syntax::mailbox_name::MailboxName;
+use crate::syntax::rights::Rights;
 use crate::syntax::search_key::{DateTest, SearchKey, SearchReturn};
 use crate::syntax::section::{Section, SectionText};
 use crate::syntax::seqset::{SeqNumber, SequenceSet};
@@ -472,6 +473,33 @@ proptest! {
         });
         let expected = Command::Select { mailbox: arg(&mailbox), args: SelectArgs { read_only, condstore, resync } };
         prop_assert_eq!(parse(&sent), expected);
+    }
+
+    #[test]
+    fn access_round_trip(
+        mailbox in name(), who in text(), form: u8, letters in "[lrswipkxtea]{0,11}", sign in "[+-]?",
+    ) {
+        let how = match sign.as_str() {
+            "+" => RightsChange::Add,
+            "-" => RightsChange::Remove,
+            _ => RightsChange::Replace,
+        };
+        let rights = Rights::parse(letters.as_bytes()).unwrap();
+        let mut arguments = b" ".to_vec();
+        enc_string(&mut arguments, mailbox.to_wire().as_bytes(), form);
+        let mailbox = arg(&mailbox);
+        let sent = |word: &str, arguments: &[u8]| parse(&[b"t ", word.as_bytes(), arguments].concat());
+        prop_assert_eq!(sent("GETACL", &arguments), Command::GetAcl(mailbox.clone()));
+        prop_assert_eq!(sent("MYRIGHTS", &arguments), Command::MyRights(mailbox.clone()));
+        arguments.push(b' ');
+        enc_string(&mut arguments, &who, form);
+        let expected = Command::DeleteAcl { mailbox: mailbox.clone(), who: who.clone() };
+        prop_assert_eq!(sent("DELETEACL", &arguments), expected);
+        let expected = Command::ListRights { mailbox: mailbox.clone(), who: who.clone() };
+        prop_assert_eq!(sent("LISTRIGHTS", &arguments), expected);
+        arguments.push(b' ');
+        enc_string(&mut arguments, format!("{sign}{letters}").as_bytes(), form);
+        prop_assert_eq!(sent("SETACL", &arguments), Command::SetAcl { mailbox, who, how, rights });
     }
 
     #[test]

@@ -162,6 +162,9 @@ rows! {
     ListStatus, "LIST-STATUS", "RFC 5819", IN, Always, On, "command/list.rs";
     StatusSize, "STATUS=SIZE", "RFC 8438", IN, Always, On, "command/status.rs";
     AppendLimit, "APPENDLIMIT=67108864", "RFC 7889", IN, Always, On, "wire/mod.rs";
+    Acl, "ACL", "RFC 4314", IN, Always, On, "command/acl.rs";
+    AclRights, "RIGHTS=kxte", "RFC 4314", IN, Always, On, "command/place.rs";
+    ListMyRights, "LIST-MYRIGHTS", "RFC 8440", IN, Always, On, "command/list.rs";
     Metadata, "METADATA", "RFC 5464", IN, Always, On, "command/getmetadata.rs";
     ListMetadata, "LIST-METADATA", "RFC 9590", IN, Always, On, "command/list.rs";
     Quota, "QUOTA", "RFC 9208", IN, Always, On, "command/getquota.rs";

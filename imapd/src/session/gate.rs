@@ -62,6 +62,11 @@ impl Needs {
             Command::Language(_) => self.add(Token::Language),
             Command::UidBatches { .. } => self.add(Token::UidBatches),
             Command::GetMetadata { .. } | Command::SetMetadata { .. } => self.add(Token::Metadata),
+            Command::GetAcl(_)
+            | Command::SetAcl { .. }
+            | Command::DeleteAcl { .. }
+            | Command::ListRights { .. }
+            | Command::MyRights(_) => self.add(Token::Acl),
             Command::GetQuota { .. } | Command::GetQuotaRoot { .. } => self.add(Token::Quota),
             Command::SetQuota { .. } => self.add(Token::QuotaSet),
             Command::Compress(_) => self.add(Token::CompressDeflate),
@@ -152,6 +157,7 @@ impl Needs {
     fn list(&mut self, args: &ListArgs) {
         self.add_if(args.extended, Token::ListExtended);
         self.add_if(args.select.special_use, Token::SpecialUse);
+        self.add_if(args.returns.my_rights, Token::ListMyRights);
         self.add_if(!args.returns.metadata.is_empty(), Token::ListMetadata);
         if let Some(items) = &args.returns.status {
             self.add(Token::ListStatus);

@@ -294,6 +294,7 @@ impl Session {
         let result = command::run(self, command, &tag, out).await;
         let reply = match result {
             Ok(reply) => reply,
+            Err(Failure::Answer(reply)) => reply,
             Err(Failure::Io(e)) => return Err(e),
             Err(Failure::Store(e)) => Reply::from_store(&e),
         };
@@ -328,6 +329,7 @@ impl Session {
             Waiting::Authenticate { tag, exchange } => {
                 let reply = match command::authenticate::answer(self, exchange, &tag, &line, out).await {
                     Ok(reply) => reply,
+                    Err(Failure::Answer(reply)) => reply,
                     Err(Failure::Io(e)) => return Err(e),
                     Err(Failure::Store(e)) => Reply::from_store(&e),
                 };

@@ -79,6 +79,7 @@ impl Reply {
         let code = match error {
             StoreError::NotEnrolled => "AUTHORIZATIONFAILED",
             StoreError::NoSuchMailbox | StoreError::MailboxDeleted => "NONEXISTENT",
+            StoreError::NoRight => "NOPERM",
             StoreError::AlreadyExists => "ALREADYEXISTS",
             StoreError::NotSelectable | StoreError::Cannot(_) => "CANNOT",
             StoreError::OverQuota => "OVERQUOTA",
@@ -138,10 +139,18 @@ impl Reply {
 /// Why a command did not come to an answer of its own.
 #[derive(Debug)]
 pub enum Failure {
+    /// It was answered at once.
+    Answer(Reply),
     /// The mail store failed.
     Store(StoreError),
     /// The client cannot be written to.
     Io(io::Error),
+}
+
+impl From<Reply> for Failure {
+    fn from(reply: Reply) -> Self {
+        Self::Answer(reply)
+    }
 }
 
 impl From<StoreError> for Failure {

@@ -78,6 +78,11 @@ rows! {
     "REPLACE", true, SELECTED, CHANGES_MAILBOX, "RFC 8508", uid_replace;
     "GETMETADATA", false, IN, PIPELINE, "RFC 5464 section 4.2", getmetadata;
     "SETMETADATA", false, IN, CHANGES_STATE, "RFC 5464 section 4.3", setmetadata;
+    "GETACL", false, IN, PIPELINE, "RFC 4314 section 3.3", getacl;
+    "SETACL", false, IN, CHANGES_STATE, "RFC 4314 section 3.1", setacl;
+    "DELETEACL", false, IN, CHANGES_STATE, "RFC 4314 section 3.2", deleteacl;
+    "LISTRIGHTS", false, IN, PIPELINE, "RFC 4314 section 3.4", listrights;
+    "MYRIGHTS", false, IN, PIPELINE, "RFC 4314 section 3.5", myrights;
     "GETQUOTA", false, IN, PIPELINE, "RFC 9208 section 4.1.1", getquota;
     "GETQUOTAROOT", false, IN, PIPELINE, "RFC 9208 section 4.1.2", getquotaroot;
     "SETQUOTA", false, IN, CHANGES_STATE, "RFC 9208 section 4.1.3", setquota;

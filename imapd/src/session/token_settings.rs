@@ -17,6 +17,8 @@ const GROUNDS: &[(Token, Token)] = &[
     (Token::SearchRes, Token::Esearch),
     (Token::Esort, Token::Sort),
     (Token::ListMetadata, Token::Metadata),
+    (Token::AclRights, Token::Acl),
+    (Token::ListMyRights, Token::Acl),
     (Token::QuotaStorage, Token::Quota),
     (Token::QuotaMessage, Token::Quota),
     (Token::QuotaMailbox, Token::Quota),

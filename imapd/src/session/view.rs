@@ -14,6 +14,7 @@ use crate::mailstore::change_log::{Change, Since};
 use crate::mailstore::open::State;
 use crate::mailstore::{MessageRecord, ModSeq, OpenMailbox, SessionId, Uid};
 use crate::syntax::flag::SystemFlags;
+use crate::syntax::mailbox_name::MailboxName;
 use crate::syntax::seqset::{NumberSet, SequenceSet};
 
 /// A selected mailbox.
@@ -22,6 +23,8 @@ pub struct View {
     pub mailbox: Arc<OpenMailbox>,
     /// Whether it was opened with EXAMINE.
     pub read_only: bool,
+    /// As what it was opened, when it is somebody else's.
+    pub foreign_name: Option<MailboxName>,
     /// Whether the client knows `\Recent`, which IMAP4rev2 does not have.
     shows_recent: bool,
     uids: Arc<Vec<u32>>,
@@ -49,6 +52,7 @@ impl View {
         };
         let view = Self {
             read_only,
+            foreign_name: None,
             shows_recent,
             uids: state.columns.uids().clone(),
             position: state.log.end(),

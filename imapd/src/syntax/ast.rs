@@ -2,11 +2,12 @@
 
 use bytes::Bytes;
 
-use crate::mailstore::ModSeq;
+use crate::mailstore::{ModSeq, RightsChange};
 
 use super::date::InternalDate;
 use super::flag::FlagList;
 use super::partial_range::PartialRange;
+use super::rights::Rights;
 use super::search_key::{SearchKey, SearchReturn};
 use super::section::Section;
 use super::seqset::SequenceSet;
@@ -87,6 +88,22 @@ pub enum Command {
         mailbox: MailboxArg,
         values: Vec<(String, Option<Bytes>)>,
     },
+    GetAcl(MailboxArg),
+    SetAcl {
+        mailbox: MailboxArg,
+        who: Vec<u8>,
+        how: RightsChange,
+        rights: Rights,
+    },
+    DeleteAcl {
+        mailbox: MailboxArg,
+        who: Vec<u8>,
+    },
+    ListRights {
+        mailbox: MailboxArg,
+        who: Vec<u8>,
+    },
+    MyRights(MailboxArg),
     GetQuota {
         root: Vec<u8>,
     },
@@ -334,6 +351,8 @@ pub struct ListReturn {
     pub subscribed: bool,
     /// `STATUS (items)` (RFC 5819)
     pub status: Option<Vec<StatusItem>>,
+    /// `MYRIGHTS` (RFC 8440)
+    pub my_rights: bool,
     /// METADATA (RFC 9590): the annotations of each.
     pub metadata: Vec<String>,
 }

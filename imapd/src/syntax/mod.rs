@@ -9,6 +9,7 @@ pub mod flag;
 pub mod mailbox_name;
 pub mod partial_range;
 pub mod quote;
+pub mod rights;
 pub mod search_key;
 pub mod section;
 pub mod seqset;

@@ -8,7 +8,7 @@ use futures::FutureExt;
 use imapd::mailstore::backend::{Answer, SpaceFigures};
 use imapd::mailstore::summaries::image;
 use imapd::mailstore::{
-    Backend, Entries, LoadedMailbox, LoadedUser, MailboxRow, MessageRecord, ModSeq, NoteMarks, Op,
+    Access, Backend, Entries, LoadedMailbox, LoadedUser, MailboxRow, MessageRecord, ModSeq, NoteMarks, Op,
     StoreError, SummaryPlace, Tombstone, UserHeader,
 };
 use imapd::syntax::flag::Keyword;
@@ -196,6 +196,13 @@ impl Backend for Memory {
             })
         });
         self.now(Ok(loaded))
+    }
+
+    fn sharers(&self) -> Answer<'_, Vec<(UserId, Access)>> {
+        let access =
+            |space: &Space| Entries::read(&space.entries).expect("what was written reads back").access;
+        let all = self.spaces.lock().iter().map(|(user, space)| (*user, access(space))).collect::<Vec<_>>();
+        self.now(Ok(all.into_iter().filter(|(_, access)| !access.is_empty()).collect()))
     }
 
     fn load_mailbox<'a>(&'a self, user: UserId, dir: &'a str) -> Answer<'a, LoadedMailbox> {

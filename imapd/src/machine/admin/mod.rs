@@ -11,6 +11,7 @@ mod query;
 mod rebuild;
 mod retry;
 mod room;
+mod sharefolder;
 mod shutdown;
 mod trace;
 
@@ -86,6 +87,7 @@ pub const REQUESTS: &[RequestRow] = &[
     rebuild::ROW,
     retry::ROW,
     room::ROW,
+    sharefolder::ROW,
     shutdown::ROW,
     trace::ROW,
 ];

@@ -25,6 +25,7 @@ use cms::cp::name::{DirName, FileName, FilePoolId, FileType};
 use cms::csl::{Csl, CslError, FileId, FileRef, ReasonCode, WorkUnitId};
 use futures::FutureExt;
 
+use super::access::Access;
 use super::backend::{Answer, Backend, LoadedMailbox, LoadedUser, Op, SpaceFigures};
 use super::error::StoreError;
 use super::summaries::SummaryPlace;
@@ -132,6 +133,10 @@ fn store_error(e: &CslError) -> StoreError {
 impl Backend for SfsBackend {
     fn load_user(&self, user: UserId) -> Answer<'_, Option<LoadedUser>> {
         self.read_mailbox_index(user).boxed()
+    }
+
+    fn sharers(&self) -> Answer<'_, Vec<(UserId, Access)>> {
+        self.read_sharers().boxed()
     }
 
     fn load_mailbox<'a>(&'a self, user: UserId, dir: &'a str) -> Answer<'a, LoadedMailbox> {

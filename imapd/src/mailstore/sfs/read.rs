@@ -6,6 +6,7 @@ use bytes::Bytes;
 use cms::csl::{CslError, FileRef, Intent, OpenOptions, ReasonCode, Token, WorkUnitId};
 
 use super::{SfsBackend, mailbox_index, note, note_file, note_index, store_error};
+use crate::mailstore::access::Access;
 use crate::mailstore::backend::{LoadedMailbox, LoadedUser};
 use crate::mailstore::entries::Entries;
 use crate::mailstore::error::StoreError;
@@ -34,6 +35,23 @@ impl SfsBackend {
         let Some(image) = self.end(unit, read).await? else { return Ok(None) };
         let entries = self.read_entries(user).await?;
         Ok(Some(LoadedUser { entries, ..mailbox_index::load(&image)? }))
+    }
+
+    /// Looks into the MAILBOX ENTRIES of every user. Whoever has none, or one that cannot be read, shares nothing.
+    pub(super) async fn read_sharers(&self) -> Result<Vec<(UserId, Access)>, StoreError> {
+        let users = self.csl.enrolled_users(self.pool).await.map_err(|e| store_error(&e))?;
+        let mut found = Vec::new();
+        for (user, _) in users {
+            match self.read_entries(user).await {
+                Ok(entries) if !entries.access.is_empty() => found.push((user, entries.access)),
+                Ok(_) | Err(StoreError::NotEnrolled) => {}
+                Err(StoreError::Damaged(e)) => {
+                    tracing::warn!(user = %user, error = e, "shares are not known")
+                }
+                Err(e) => return Err(e),
+            }
+        }
+        Ok(found)
     }
 
     pub(super) async fn read_entries(&self, user: UserId) -> Result<Entries, StoreError> {

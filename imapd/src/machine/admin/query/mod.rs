@@ -16,7 +16,7 @@ use super::{Administration, RC_FAILED, RequestRow, failed, syntax};
 pub const ROW: RequestRow = RequestRow {
     name: "QUERY",
     min: 1,
-    syntax: "QUERY [STATUS|USERS|{USER|FOLDERS} userid|SESSIONS [userid]|STORE|STATISTICS]",
+    syntax: "QUERY [STATUS|USERS|{USER|FOLDERS} userid|SESSIONS [userid]|SHARES|STORE|STATISTICS]",
     summary: "Shows the state of the server, its users, its clients",
     run: |a, words, _| Box::pin(run(a, words)),
 };
@@ -26,6 +26,7 @@ async fn run(admin: &Administration, words: &[&str]) -> Answer {
         [] | ["STATUS"] => status::run(admin),
         ["USERS"] => users::run(admin).await,
         ["SESSIONS"] => sessions::run(admin, None).await,
+        ["SHARES"] => super::sharefolder::query(admin).await,
         ["STORE"] => store::run(admin).await,
         ["STATISTICS"] => statistics::run(admin),
         ["USER" | "FOLDERS", user] | [user] => match UserId::new(user) {

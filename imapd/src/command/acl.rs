@@ -1,0 +1,134 @@
+//! GETACL, SETACL, DELETEACL, LISTRIGHTS, MYRIGHTS (RFC 4314 section 3)
+
+use super::Done;
+use super::place::{Place, place};
+use crate::mailstore::access::OWNER_KEEPS;
+use crate::mailstore::{AccessChange, Identifier, RightsChange, StoreError};
+use crate::session::{Out, Reply, Session};
+use crate::syntax::ast::MailboxArg;
+use crate::syntax::mailbox_name::NameForm;
+use crate::syntax::quote;
+use crate::syntax::rights::Rights;
+
+/// Rights of which one is enough to be told of one's rights (RFC 4314 section 4).
+const ANY_OF: Rights = Rights::LOOKUP
+    .and(Rights::READ)
+    .and(Rights::INSERT)
+    .and(Rights::CREATE)
+    .and(Rights::DELETE_MAILBOX)
+    .and(Rights::ADMINISTER);
+
+/// Shows who may do what.
+///
+/// # Errors
+/// When the mailbox does not exist or the user may not administer it.
+pub async fn get(session: &Session, mailbox: &MailboxArg, out: &mut Out<'_>) -> Done {
+    let place = place(session, mailbox).await?;
+    let (row, _) = place.need(Rights::ADMINISTER)?;
+    let owner = place.owner.id();
+    let mut line = b"* ACL ".to_vec();
+    place.name.write(&mut line, session.enabled.name_form());
+    let mut entry = |who: Identifier, rights: Rights| {
+        line.push(b' ');
+        quote::astring(&mut line, who.to_string().as_bytes());
+        line.push(b' ');
+        quote::astring(&mut line, rights.to_string().as_bytes());
+    };
+    let access = place.owner.catalog().entries.access.clone();
+    let own = Identifier::of(owner);
+    let kept = access.entries(row.id).find(|(who, _)| *who == own).map(|(_, rights)| rights);
+    entry(own, kept.unwrap_or(Rights::ALL));
+    access.entries(row.id).filter(|(who, _)| *who != own).for_each(|(who, rights)| entry(who, rights));
+    out.buf.extend_from_slice(&line);
+    out.buf.extend_from_slice(b"\r\n");
+    Ok(Reply::ok("GETACL completed"))
+}
+
+/// Changes the rights of an identifier.
+///
+/// # Errors
+/// When the mailbox does not exist or the user may not administer it.
+pub async fn set(
+    session: &Session,
+    mailbox: &MailboxArg,
+    who: &[u8],
+    how: RightsChange,
+    rights: Rights,
+) -> Done {
+    let who = identifier(who)?;
+    change(session, mailbox, AccessChange::Rights(who, how, rights)).await?;
+    Ok(Reply::ok("SETACL completed"))
+}
+
+/// Forgets an identifier.
+///
+/// # Errors
+/// When the mailbox does not exist or the user may not administer it.
+pub async fn delete(session: &Session, mailbox: &MailboxArg, who: &[u8]) -> Done {
+    let who = identifier(who)?;
+    change(session, mailbox, AccessChange::Remove(who)).await?;
+    Ok(Reply::ok("DELETEACL completed"))
+}
+
+async fn change(
+    session: &Session,
+    mailbox: &MailboxArg,
+    change: AccessChange,
+) -> Result<(), crate::session::Failure> {
+    let place = place(session, mailbox).await?;
+    place.need(Rights::ADMINISTER)?;
+    // What is read later must not be older than this change.
+    session.server.store.sharers().await?;
+    Ok(place.owner.change_access(place.inner, vec![change]).await?)
+}
+
+/// Shows what rights an identifier has always, and what may be given to it.
+///
+/// # Errors
+/// When the mailbox does not exist or the user may not administer it.
+pub async fn list_rights(session: &Session, mailbox: &MailboxArg, who: &[u8], out: &mut Out<'_>) -> Done {
+    let who = identifier(who)?;
+    let place = place(session, mailbox).await?;
+    place.need(Rights::ADMINISTER)?;
+    let always = if who == Identifier::of(place.owner.id()) { OWNER_KEEPS } else { Rights::NONE };
+    let letters = Rights::TABLE.iter().filter(|(_, right)| always.has(*right)).map(|(l, _)| *l);
+    let required: String = letters.collect();
+    let optional =
+        Rights::TABLE.iter().filter(|(_, right)| !always.has(*right)).map(|(letter, _)| format!(" {letter}"));
+    out.buf.extend_from_slice(b"* LISTRIGHTS ");
+    place.name.write(out.buf, session.enabled.name_form());
+    out.buf.push(b' ');
+    quote::astring(out.buf, who.to_string().as_bytes());
+    out.buf.push(b' ');
+    quote::astring(out.buf, required.as_bytes());
+    out.buf.extend_from_slice(format!("{} c d\r\n", optional.collect::<String>()).as_bytes());
+    Ok(Reply::ok("LISTRIGHTS completed"))
+}
+
+/// Shows what the user may do.
+///
+/// # Errors
+/// When the mailbox does not exist or the user may do nothing with it.
+pub async fn my_rights(session: &Session, mailbox: &MailboxArg, out: &mut Out<'_>) -> Done {
+    let place = place(session, mailbox).await?;
+    let (_, rights) = place.look().ok_or(StoreError::NoSuchMailbox)?;
+    if !rights.has_any(ANY_OF) {
+        return Err(StoreError::NoSuchMailbox.into());
+    }
+    show(out.buf, &place, rights, session.enabled.name_form());
+    Ok(Reply::ok("MYRIGHTS completed"))
+}
+
+/// Appends the MYRIGHTS response, unless the user may not be told.
+pub(super) fn show(out: &mut Vec<u8>, place: &Place, rights: Rights, form: NameForm) {
+    if !rights.has_any(ANY_OF) {
+        return;
+    }
+    out.extend_from_slice(b"* MYRIGHTS ");
+    place.name.write(out, form);
+    out.extend_from_slice(format!(" {rights}\r\n").as_bytes());
+}
+
+fn identifier(text: &[u8]) -> Result<Identifier, Reply> {
+    Identifier::parse(text).map_err(|_| Reply::no("CANNOT", "Identifier is neither a user id nor anyone"))
+}

@@ -1,0 +1,103 @@
+//! Messages from the mailboxes of one user into those of another.
+//!
+//! File spaces share no blocks, so that messages are read and added: all in one work unit of the target's owner, whose limits
+//! count. A move then removes what was added; when that fails both have the messages, and none is lost.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+
+use crate::mailstore::user::Untouchable;
+use crate::mailstore::{MessageRecord, NewMessage, OpenMailbox, SessionId, StoreError, Uid};
+use crate::session::Server;
+use crate::syntax::flag::Keyword;
+use crate::wire::MAX_MESSAGE;
+
+/// Octets that one command may carry over, since they are all in memory: four of the largest messages.
+const MAX_OCTETS: u64 = 4 * MAX_MESSAGE as u64;
+/// Messages read together.
+const BATCH: usize = 64;
+
+/// Copies or moves messages; gives back source and new UIDs. Flags that the user may not set there are left out.
+///
+/// # Errors
+/// [`StoreError`]; nothing is copied then.
+pub(super) async fn copy(
+    server: &Server,
+    from: &Arc<OpenMailbox>,
+    uids: &[Uid],
+    to: &Arc<OpenMailbox>,
+    (remove, kept): (bool, Untouchable),
+    by: SessionId,
+) -> Result<Vec<(Uid, Uid)>, StoreError> {
+    let (records, keywords): (Vec<MessageRecord>, Vec<Option<Keyword>>) = {
+        let state = from.state();
+        (uids.iter().filter_map(|uid| state.columns.get(*uid)).collect(), state.keywords.clone())
+    };
+    let octets: u64 = records.iter().map(|r| r.size).sum();
+    if octets > MAX_OCTETS {
+        return Err(StoreError::Limit("too much to be copied to another user at once"));
+    }
+    let stopping = || StoreError::Unavailable("server is stopping".into());
+    let room = u32::try_from(octets.div_ceil(1024)).unwrap_or(u32::MAX);
+    let _room = server.literal_room.acquire_many(room).await.map_err(|_| stopping())?;
+    let (mut sources, mut messages) = (Vec::with_capacity(records.len()), Vec::with_capacity(records.len()));
+    for batch in records.chunks(BATCH) {
+        for (record, octets) in batch.iter().zip(from.read_several(batch).await?) {
+            let octets = match octets {
+                Some(octets) => octets,
+                None => match from.read(record).await {
+                    Ok(octets) => octets,
+                    // Expunged meanwhile.
+                    Err(_) if from.state().columns.position(record.uid).is_none() => continue,
+                    Err(e) => return Err(e),
+                },
+            };
+            sources.push(record.uid);
+            messages.push(message(record, &keywords, octets, kept));
+        }
+    }
+    if messages.is_empty() {
+        return Ok(Vec::new());
+    }
+    let added = to.user.append(to, messages, by).await?;
+    if remove {
+        from.user.remove_messages(from, sources.clone(), by).await?;
+    }
+    Ok(sources.into_iter().zip(added).collect())
+}
+
+fn message(
+    record: &MessageRecord,
+    keywords: &[Option<Keyword>],
+    octets: Bytes,
+    kept: Untouchable,
+) -> NewMessage {
+    let bits = if kept.keywords { 0 } else { record.keywords };
+    let named = keywords.iter().enumerate().filter(|(bit, _)| bits & (1 << bit) != 0);
+    NewMessage {
+        flags: record.flags.without(kept.system),
+        keywords: named.filter_map(|(_, keyword)| keyword.clone()).collect(),
+        date: record.date,
+        octets,
+    }
+}
+
+/// Adds a message to a mailbox of another user and removes one; gives back the new UID, `None` when the other is gone.
+///
+/// # Errors
+/// [`StoreError`]; the other is still there then.
+pub(super) async fn replace(
+    from: &Arc<OpenMailbox>,
+    uid: Uid,
+    to: &Arc<OpenMailbox>,
+    message: NewMessage,
+    by: SessionId,
+) -> Result<Option<Uid>, StoreError> {
+    if from.state().columns.position(uid).is_none() {
+        return Ok(None);
+    }
+    let added = to.user.append(to, vec![message], by).await?;
+    from.user.remove_messages(from, vec![uid], by).await?;
+    Ok(added.first().copied())
+}

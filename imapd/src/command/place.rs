@@ -1,0 +1,247 @@
+//! Where a mailbox name leads: whose mailbox it is, and what the user may do with it (RFC 2342, RFC 4314 section 4).
+//!
+//! Names without a prefix are the user's own. Below [`OTHERS`] stand the mailboxes of other users by their user ids, below
+//! [`SHARED`] those that the administrator has published. What one may not look up is answered as if it were not there.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use super::{name, user};
+use crate::mailstore::user::Untouchable;
+use crate::mailstore::{Attributes, MailboxRow, OpenMailbox, StoreError, UserStore};
+use crate::session::{Failure, Session, View};
+use crate::syntax::ast::MailboxArg;
+use crate::syntax::flag::SystemFlags;
+use crate::syntax::mailbox_name::{MailboxName, SEPARATOR};
+use crate::syntax::rights::Rights;
+use crate::vm::UserId;
+
+/// The namespace of other users' mailboxes, without the separator.
+pub const OTHERS: &str = "Other Users";
+/// The namespace of published mailboxes, without the separator.
+pub const SHARED: &str = "Shared Folders";
+
+/// Rights that make a mailbox one that can be changed (RFC 4314 section 5.2).
+const CHANGES: Rights =
+    Rights::INSERT.and(Rights::EXPUNGE).and(Rights::SEEN).and(Rights::WRITE).and(Rights::DELETE_MESSAGES);
+
+/// A mailbox that a name leads to; it need not exist.
+#[derive(Clone)]
+pub struct Place {
+    /// Whose it is.
+    pub owner: Arc<UserStore>,
+    /// What the owner calls it.
+    pub inner: MailboxName,
+    /// What the user calls it.
+    pub name: MailboxName,
+    who: UserId,
+}
+
+impl Place {
+    /// Whether it is the user's own.
+    pub fn is_own(&self) -> bool {
+        self.owner.id() == self.who
+    }
+
+    /// Who asks.
+    pub fn who(&self) -> UserId {
+        self.who
+    }
+
+    /// Its row and what the user may do; `None` when it does not exist.
+    pub fn look(&self) -> Option<(MailboxRow, Rights)> {
+        let catalog = self.owner.catalog();
+        let row = catalog.get(&self.inner).filter(|r| r.attributes.has(Attributes::EXISTS))?;
+        Some((row.clone(), catalog.entries.access.rights(row.id, self.who, self.owner.id())))
+    }
+
+    /// Its row and rights, for one who has `needed`.
+    ///
+    /// # Errors
+    /// [`StoreError::NoRight`]; [`StoreError::NoSuchMailbox`] for one who may not even know of it.
+    pub fn need(&self, needed: Rights) -> Result<(MailboxRow, Rights), StoreError> {
+        let (row, rights) = self.look().ok_or(StoreError::NoSuchMailbox)?;
+        match rights {
+            rights if rights.has(needed) => Ok((row, rights)),
+            rights if rights.has(Rights::LOOKUP) => Err(StoreError::NoRight),
+            _ => Err(StoreError::NoSuchMailbox),
+        }
+    }
+
+    /// Opens it for one who has `needed`, and says what else he may do.
+    ///
+    /// # Errors
+    /// As [`Place::need`] and [`UserStore::open`].
+    pub async fn open(&self, needed: Rights) -> Result<(Arc<OpenMailbox>, Rights), StoreError> {
+        let (_, rights) = self.need(needed)?;
+        Ok((self.owner.open(&self.inner).await?, rights))
+    }
+
+    /// Whether a mailbox of that name may be made: what exists above it decides (RFC 4314 section 4).
+    ///
+    /// # Errors
+    /// As [`Place::need`].
+    pub fn may_create(&self) -> Result<(), StoreError> {
+        let above = {
+            let catalog = self.owner.catalog();
+            let exists =
+                |n: &MailboxName| catalog.get(n).is_some_and(|r| r.attributes.has(Attributes::EXISTS));
+            self.inner.ancestors().filter(exists).last()
+        };
+        match above {
+            Some(inner) => Self { inner, ..self.clone() }.need(Rights::CREATE).map(drop),
+            None if self.is_own() => Ok(()),
+            None => Err(StoreError::NoSuchMailbox),
+        }
+    }
+}
+
+/// The place of a mailbox argument.
+///
+/// # Errors
+/// The answer to a name that breaks a rule, or leads nowhere.
+pub async fn place(session: &Session, arg: &MailboxArg) -> Result<Place, Failure> {
+    of_name(session, name(session, arg)?).await
+}
+
+/// The place of a name.
+///
+/// # Errors
+/// [`StoreError::NoSuchMailbox`] for a name that leads nowhere, and what the store says.
+pub async fn of_name(session: &Session, name: MailboxName) -> Result<Place, Failure> {
+    let own = user(session)?;
+    let who = own.id();
+    if let Some(rest) = below(&name, OTHERS) {
+        let (owner, inner) = rest.split_once(SEPARATOR).ok_or(StoreError::NoSuchMailbox)?;
+        let owner = UserId::new(owner).map_err(|_| StoreError::NoSuchMailbox)?;
+        let inner = MailboxName::new(inner).map_err(|_| StoreError::NoSuchMailbox)?;
+        if !session.server.store.sharers().await?.shares(owner, who) {
+            return Err(StoreError::NoSuchMailbox.into());
+        }
+        let owner = owner_store(session, owner).await?.ok_or(StoreError::NoSuchMailbox)?;
+        let name = other_name(owner.id(), &inner).ok_or(StoreError::NoSuchMailbox)?;
+        return Ok(Place { owner, inner, name, who });
+    }
+    if let Some(rest) = below(&name, SHARED) {
+        let published = session.server.store.sharers().await?.published();
+        let leads = |n: &MailboxName| rest == n.as_str() || below_text(rest, n.as_str()).is_some();
+        let found = published.into_iter().filter(|(_, _, how)| leads(&how.name)).last();
+        let (owner, id, how) = found.ok_or(StoreError::NoSuchMailbox)?;
+        let owner = owner_store(session, owner).await?.ok_or(StoreError::NoSuchMailbox)?;
+        let root = owner.catalog().row(id).map(|row| row.name.clone()).ok_or(StoreError::NoSuchMailbox)?;
+        let inner = format!("{root}{}", &rest[how.name.as_str().len()..]);
+        let inner = MailboxName::new(&inner).map_err(|_| StoreError::NoSuchMailbox)?;
+        return Ok(Place { owner, inner, name, who });
+    }
+    Ok(Place { owner: own, inner: name.clone(), name, who })
+}
+
+/// The store of a user who shares; `None` when he is gone.
+async fn owner_store(session: &Session, owner: UserId) -> Result<Option<Arc<UserStore>>, StoreError> {
+    match session.server.store.user(owner).await {
+        Ok(store) => Ok(Some(store)),
+        Err(StoreError::NotEnrolled) => Ok(None),
+        Err(e) => Err(e),
+    }
+}
+
+/// What follows a namespace in a name.
+fn below<'a>(name: &'a MailboxName, namespace: &str) -> Option<&'a str> {
+    if name.as_str() == namespace {
+        return Some("");
+    }
+    below_text(name.as_str(), namespace)
+}
+
+fn below_text<'a>(name: &'a str, above: &str) -> Option<&'a str> {
+    name.strip_prefix(above)?.strip_prefix(SEPARATOR)
+}
+
+fn other_name(owner: UserId, inner: &MailboxName) -> Option<MailboxName> {
+    MailboxName::new(&format!("{OTHERS}{SEPARATOR}{owner}{SEPARATOR}{inner}")).ok()
+}
+
+/// A mailbox of somebody else that the user may look up.
+#[derive(Clone)]
+pub struct Foreign {
+    /// Where it is.
+    pub place: Place,
+    /// Its row.
+    pub row: MailboxRow,
+}
+
+/// All mailboxes of others that the user may look up, by the names under which he sees them: a published one and what is
+/// below it under the name it was published with, others under their owner.
+///
+/// # Errors
+/// What the store says.
+pub async fn foreign(session: &Session) -> Result<BTreeMap<MailboxName, Foreign>, Failure> {
+    let who = user(session)?.id();
+    let mut found = BTreeMap::new();
+    for owner in session.server.store.sharers().await?.of(who) {
+        let Some(owner) = owner_store(session, owner).await? else { continue };
+        let catalog = owner.catalog();
+        let access = &catalog.entries.access;
+        let roots: Vec<_> = access
+            .all_published()
+            .filter_map(|(id, how)| Some((catalog.row(id)?.name.clone(), how.name.clone())))
+            .collect();
+        for row in catalog.iter().filter(|r| r.attributes.has(Attributes::EXISTS)) {
+            let rights = access.rights(row.id, who, owner.id());
+            if !rights.has(Rights::LOOKUP) {
+                continue;
+            }
+            let root = roots.iter().filter(|(root, _)| row.name == *root || row.name.is_below(root));
+            let name = match root.max_by_key(|(root, _)| root.as_str().len()) {
+                Some((root, shown)) => {
+                    let rest = &row.name.as_str()[root.as_str().len()..];
+                    MailboxName::new(&format!("{SHARED}{SEPARATOR}{shown}{rest}")).ok()
+                }
+                None => other_name(owner.id(), &row.name),
+            };
+            // A name that would be too long is not shown.
+            let Some(name) = name else { continue };
+            let place = Place { owner: owner.clone(), inner: row.name.clone(), name: name.clone(), who };
+            found.insert(name, Foreign { place, row: row.clone() });
+        }
+    }
+    Ok(found)
+}
+
+/// Whether a name is in a namespace of others.
+pub fn is_foreign(name: &MailboxName) -> bool {
+    below(name, OTHERS).is_some() || below(name, SHARED).is_some()
+}
+
+/// What the user may do with the mailbox that he has selected, as things are now.
+pub fn rights_in(session: &Session, view: &View) -> Result<Rights, Failure> {
+    Ok(view.mailbox.user.rights(view.mailbox.id, user(session)?.id()))
+}
+
+/// Fails unless the user has all of `needed` in the mailbox that he has selected.
+///
+/// # Errors
+/// [`StoreError::NoRight`]
+pub fn need_in(session: &Session, view: &View, needed: Rights) -> Result<(), Failure> {
+    if rights_in(session, view)?.has(needed) { Ok(()) } else { Err(StoreError::NoRight.into()) }
+}
+
+/// Whether one who has these rights can change anything.
+pub fn can_change(rights: Rights) -> bool {
+    rights.has_any(CHANGES)
+}
+
+/// The flags that one who has these rights cannot change (RFC 4314 section 4).
+pub fn untouchable(rights: Rights) -> Untouchable {
+    let mut system = SystemFlags::default();
+    let other = SystemFlags::ANSWERED.with(SystemFlags::FLAGGED).with(SystemFlags::DRAFT);
+    let of_right = [
+        (Rights::SEEN, SystemFlags::SEEN),
+        (Rights::DELETE_MESSAGES, SystemFlags::DELETED),
+        (Rights::WRITE, other),
+    ];
+    for (_, flags) in of_right.into_iter().filter(|(right, _)| !rights.has(*right)) {
+        system = system.with(flags);
+    }
+    Untouchable { system, keywords: !rights.has(Rights::WRITE) }
+}

@@ -1,0 +1,215 @@
+//! `SHAREFOLDER userid mailbox [AS name] {WITH {userid|ANYONE} rights | OFF}`: publishes a folder, with what is below it, in the
+//! namespace of shared folders.
+//!
+//! A folder is published under its own name unless another is said. WITH gives rights (letters of RFC 4314), also on the folders
+//! that are below now; those made later inherit them. OFF ends the publication and takes all rights of others away. A name with
+//! blanks stands in quotation marks. Folder names are taken as they are written, and in any case when that names one alone.
+
+use cms::vmipc::Answer;
+
+use super::{Administration, RC_FAILED, RequestRow, syntax};
+use crate::mailstore::{
+    AccessChange, Attributes, Identifier, Published, RightsChange, StoreError, UserStore,
+};
+use crate::syntax::mailbox_name::MailboxName;
+use crate::syntax::rights::Rights;
+use crate::vm::UserId;
+
+/// The request.
+pub const ROW: RequestRow = RequestRow {
+    name: "SHAREFOLDER",
+    min: 5,
+    syntax: "SHAREFOLDER userid mailbox [AS name] {WITH {userid|ANYONE} rights|OFF}",
+    summary: "Publishes a folder with what is below it, or ends that",
+    run: |a, _, text| Box::pin(async move { run(a, text).await.unwrap_or_else(|| syntax("SHAREFOLDER")) }),
+};
+
+/// What the operands ask for.
+#[derive(Debug, PartialEq, Eq)]
+struct Asked {
+    owner: UserId,
+    mailbox: String,
+    name: Option<MailboxName>,
+    /// Whom it is given, or OFF.
+    with: Option<(Identifier, Rights)>,
+}
+
+/// Carries out the request; `None` when its operands are wrong.
+async fn run(admin: &Administration, operands: &str) -> Option<Answer> {
+    let asked = parse(operands)?;
+    let store = &admin.service.server.store;
+    let failed = |text: String| Some(Answer::line(RC_FAILED, text));
+    let owner = match store.user(asked.owner).await {
+        Ok(owner) => owner,
+        Err(StoreError::NotEnrolled) => {
+            return failed(format!("DTCIMP3007E {} is not enrolled", asked.owner));
+        }
+        Err(error) => return failed(format!("DTCIMP3003E {} cannot be looked up: {error}", asked.owner)),
+    };
+    let Some(mailbox) = find(&owner, &asked.mailbox) else {
+        return failed(format!("DTCIMP3040E {} has no folder {}", asked.owner, asked.mailbox));
+    };
+    let id = owner.catalog().get(&mailbox).map(|row| row.id)?;
+    let published = match store.sharers().await {
+        Ok(sharers) => sharers.published(),
+        Err(error) => return failed(format!("DTCIMP3003E The shares cannot be read: {error}")),
+    };
+    let now = published.iter().find(|(user, of, _)| (*user, *of) == (asked.owner, id));
+    let Some((who, rights)) = asked.with else {
+        if now.is_none() {
+            return failed(format!("DTCIMP3041E {mailbox} of {} is not shared", asked.owner));
+        }
+        let changes = vec![AccessChange::Publish(None), AccessChange::Clear];
+        return Some(match owner.change_access_below(mailbox.clone(), changes).await {
+            Ok(()) => {
+                Answer::line(0, format!("DTCIMP3043I {mailbox} of {} is no longer shared", asked.owner))
+            }
+            Err(error) => Answer::line(RC_FAILED, format!("DTCIMP3003E {mailbox} stays shared: {error}")),
+        });
+    };
+    let name =
+        asked.name.or_else(|| now.map(|(_, _, how)| how.name.clone())).unwrap_or_else(|| mailbox.clone());
+    let taken =
+        published.iter().find(|(user, of, how)| how.name == name && (*user, *of) != (asked.owner, id));
+    if let Some((user, _, _)) = taken {
+        return failed(format!("DTCIMP3042E {user} shares a folder as {name} already"));
+    }
+    let how = Published { name: name.clone() };
+    let changes =
+        vec![AccessChange::Publish(Some(how)), AccessChange::Rights(who, RightsChange::Replace, rights)];
+    Some(match owner.change_access_below(mailbox.clone(), changes).await {
+        Ok(()) => Answer::line(
+            0,
+            format!(
+                "DTCIMP3044I {mailbox} of {} is shared as {name}, {who} has {}",
+                asked.owner,
+                shown(rights)
+            ),
+        ),
+        Err(error) => Answer::line(RC_FAILED, format!("DTCIMP3003E {mailbox} cannot be shared: {error}")),
+    })
+}
+
+/// QUERY SHARES: what is published, and who may do what with it.
+pub(super) async fn query(admin: &Administration) -> Answer {
+    let store = &admin.service.server.store;
+    let sharers = match store.sharers().await {
+        Ok(sharers) => sharers,
+        Err(error) => {
+            return Answer::line(RC_FAILED, format!("DTCIMP3003E The shares cannot be read: {error}"));
+        }
+    };
+    let mut lines = vec!["Userid    Identifier  Rights         Shared folder".to_owned()];
+    for (owner, id, how) in sharers.published() {
+        let access = sharers.access(owner).unwrap_or_default();
+        let given: Vec<_> = access.entries(id).filter(|(who, _)| *who != Identifier::of(owner)).collect();
+        if given.is_empty() {
+            lines.push(format!("{owner:<8}  {:<10}  {:<13}  {}", "-", "-", how.name));
+        }
+        for (who, rights) in given {
+            lines.push(format!("{owner:<8}  {:<10}  {rights:<13}  {}", who.to_string(), how.name));
+        }
+    }
+    Answer { rc: 0, lines }
+}
+
+fn shown(rights: Rights) -> String {
+    if rights.is_empty() { "no rights".into() } else { rights.to_string() }
+}
+
+/// The folder of that name, or the only one that is called so in another case.
+fn find(owner: &UserStore, wanted: &str) -> Option<MailboxName> {
+    let catalog = owner.catalog();
+    let exists = |name: &MailboxName| catalog.get(name).is_some_and(|r| r.attributes.has(Attributes::EXISTS));
+    if let Some(name) = MailboxName::new(wanted).ok().filter(exists) {
+        return Some(name);
+    }
+    let folded = wanted.to_lowercase();
+    let rows = catalog.iter().filter(|r| r.attributes.has(Attributes::EXISTS));
+    let mut same = rows.filter(|r| r.name.as_str().to_lowercase() == folded);
+    let only = same.next()?;
+    same.next().is_none().then(|| only.name.clone())
+}
+
+fn parse(operands: &str) -> Option<Asked> {
+    let words = split(operands)?;
+    let words: Vec<&str> = words.iter().map(String::as_str).collect();
+    let [owner, mailbox, rest @ ..] = &words[..] else { return None };
+    let owner = UserId::new(owner).ok()?;
+    let is = |word: &str, keyword: &str| word.eq_ignore_ascii_case(keyword);
+    let (name, rest) = match rest {
+        [keyword, name, rest @ ..] if is(keyword, "AS") => (Some(MailboxName::new(name).ok()?), rest),
+        _ => (None, rest),
+    };
+    let with = match rest {
+        [off] if is(off, "OFF") && name.is_none() => None,
+        [with, who, rights] if is(with, "WITH") => {
+            let rights = Rights::parse(rights.to_ascii_lowercase().as_bytes())?;
+            Some((Identifier::parse(who.as_bytes()).ok().filter(|who| !who.negative)?, rights))
+        }
+        _ => return None,
+    };
+    Some(Asked { owner, mailbox: (*mailbox).to_owned(), name, with })
+}
+
+/// The words; one in quotation marks may hold blanks, and a doubled mark in it is one.
+fn split(text: &str) -> Option<Vec<String>> {
+    let mut words = Vec::new();
+    let mut rest = text.trim_start();
+    while !rest.is_empty() {
+        if let Some(mut quoted) = rest.strip_prefix('"') {
+            let mut word = String::new();
+            loop {
+                let (part, after) = quoted.split_once('"')?;
+                word.push_str(part);
+                match after.strip_prefix('"') {
+                    Some(more) => {
+                        word.push('"');
+                        quoted = more;
+                    }
+                    None => {
+                        rest = after;
+                        break;
+                    }
+                }
+            }
+            words.push(word);
+        } else {
+            let end = rest.find(char::is_whitespace).unwrap_or(rest.len());
+            words.push(rest[..end].to_owned());
+            rest = &rest[end..];
+        }
+        rest = rest.trim_start();
+    }
+    Some(words)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn operands() {
+        let asked = parse("joe \"my plans\" as Plans with Anyone LR").unwrap();
+        assert_eq!((asked.owner.as_str(), asked.mailbox.as_str()), ("JOE", "my plans"));
+        assert_eq!(asked.name, MailboxName::new("Plans").ok());
+        let anyone = Identifier::parse(b"anyone").unwrap();
+        assert_eq!(asked.with, Rights::parse(b"lr").map(|rights| (anyone, rights)));
+        assert_eq!(parse("joe x off").unwrap().with, None);
+        assert_eq!(split("a  \"b \"\"c\"\"\" d"), Some(vec!["a".into(), "b \"c\"".into(), "d".into()]));
+        let wrong = [
+            "",
+            "joe",
+            "joe x",
+            "joe x as y",
+            "joe x as y off",
+            "joe x with -ann l",
+            "joe \"x off",
+            "joe x with ann q",
+            "joe x with ann l more",
+        ];
+        for operands in wrong {
+            assert_eq!(parse(operands), None, "{operands}");
+        }
+    }
+}
