@@ -117,7 +117,7 @@ pub const REQUESTS: &[RequestRow] = &[
     RequestRow {
         name: "SHAREFOLDER",
         min: 5,
-        syntax: "SHAREFOLDER userid mailbox [AS name] {WITH {userid|ANYONE} rights|OFF}",
+        syntax: "SHAREFOLDER userid mailbox [AS name] {WITH {userid|ANYONE} rights [SEEN {OWN|SHARED}]|OFF}",
         summary: "Publishes a folder with what is below it, or ends that",
         run: |a, _, text| Box::pin(share_folder(a, text)),
     },
