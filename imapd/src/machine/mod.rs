@@ -225,6 +225,7 @@ fn build_service(
     let mut server = Server::new(network.domain.clone(), store, auth, cpus);
     server.starttls = tls.is_some();
     server.tokens = config.tokens.clone();
+    server.referrals = config.referrals.clone();
     let listed = listed.clone();
     server.administrators = Arc::new(move |user| is_listed(&listed.read(), user));
     server.about = About { comment: config.comment.clone(), admin: config.admin.clone() };

@@ -1,5 +1,6 @@
 //! What all sessions share.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
@@ -10,6 +11,7 @@ use super::registry::Sessions;
 use super::token_settings::TokenSettings;
 use crate::auth::Authenticator;
 use crate::mailstore::{MailStore, SessionId};
+use crate::syntax::imap_url::ImapUrl;
 use crate::transport::ConnectionLimits;
 use crate::vm::UserId;
 
@@ -42,6 +44,8 @@ pub struct Server {
     pub administrators: Arc<dyn Fn(UserId) -> bool + Send + Sync>,
     /// What `/shared/comment` and `/shared/admin` of the server say (RFC 5464 section 6.2.1).
     pub about: About,
+    /// Users whose mail is on another system, with its URL.
+    pub referrals: BTreeMap<UserId, ImapUrl>,
     /// Who is connected.
     pub sessions: Arc<Sessions>,
     /// How many connections there may be.
@@ -69,6 +73,7 @@ impl Server {
             progress_every: Duration::from_secs(10),
             administrators: Arc::new(|_| false),
             about: About::default(),
+            referrals: BTreeMap::new(),
             sessions: Arc::default(),
             limits: Arc::default(),
             cpu: Arc::new(Semaphore::new(cpus.max(1))),
