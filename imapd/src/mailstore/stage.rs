@@ -479,10 +479,7 @@ impl<'a> Stage<'a> {
         let (source, _) = self.open(from)?;
         let mut records: Vec<MessageRecord> = uids.iter().filter_map(|u| source.record(*u)).collect();
         let old = records.clone();
-        for record in &mut records {
-            record.flags = record.flags.without(kept.system);
-            record.keywords = if kept.keywords { 0 } else { record.keywords };
-        }
+        records.iter_mut().for_each(|record| kept.strip(record));
         let mut table = from.state().keywords.clone();
         for (bit, keyword) in &source.keywords {
             table[usize::from(*bit)] = Some(keyword.clone());

@@ -128,6 +128,12 @@ pub struct Untouchable {
 }
 
 impl Untouchable {
+    /// Takes them from a message.
+    pub(super) fn strip(self, record: &mut MessageRecord) {
+        record.flags = record.flags.without(self.system);
+        record.keywords = if self.keywords { 0 } else { record.keywords };
+    }
+
     /// The flags that may be changed.
     pub fn of(self, flags: FlagList) -> FlagList {
         let keywords = if self.keywords { Vec::new() } else { flags.keywords };
