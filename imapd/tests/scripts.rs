@@ -52,6 +52,15 @@ async fn publish(text: &str, store: &MailStore) {
     }
 }
 
+/// Gives readers a `\Seen` of their own in the mailboxes of lines `# own seen: owner mailbox`.
+async fn own_seen(text: &str, store: &MailStore) {
+    for line in text.lines().filter_map(|l| l.strip_prefix("# own seen: ")) {
+        let (owner, mailbox) = line.split_once(' ').unwrap();
+        let owner = store.user(support::user(owner)).await.unwrap();
+        owner.set_seen_mode(MailboxName::new(mailbox).unwrap(), true).await.unwrap();
+    }
+}
+
 /// How often a transcript wants to be told of progress: always, when it says `# progress: always`.
 fn progress(text: &str) -> Option<std::time::Duration> {
     text.lines().any(|l| l == "# progress: always").then_some(std::time::Duration::ZERO)
@@ -70,6 +79,7 @@ async fn transcripts_over_memory() {
         let running =
             support::start_configured(Arc::new(Memory::default()), &statements(&text), progress(&text)).await;
         publish(&text, &running.store).await;
+        own_seen(&text, &running.store).await;
         failed.extend(run(name, text, running.address).await);
         running.service.shutdown(support::SOON).await;
     }
@@ -83,6 +93,7 @@ async fn transcripts_over_a_file_pool() {
         let pool = support::sfs_pool::MailPool::generate();
         let running = support::start_configured(pool.backend(), &statements(&text), progress(&text)).await;
         publish(&text, &running.store).await;
+        own_seen(&text, &running.store).await;
         failed.extend(run(name, text, running.address).await);
         running.service.shutdown(support::SOON).await;
     }

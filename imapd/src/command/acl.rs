@@ -5,7 +5,7 @@ use super::place::{Place, place};
 use crate::mailstore::access::OWNER_KEEPS;
 use crate::mailstore::{AccessChange, Identifier, RightsChange, StoreError};
 use crate::session::{Out, Reply, Session};
-use crate::syntax::ast::MailboxArg;
+use crate::syntax::ast::{Command, MailboxArg};
 use crate::syntax::mailbox_name::NameForm;
 use crate::syntax::quote;
 use crate::syntax::rights::Rights;
@@ -18,11 +18,26 @@ const ANY_OF: Rights = Rights::LOOKUP
     .and(Rights::DELETE_MAILBOX)
     .and(Rights::ADMINISTER);
 
+/// Runs one of the five; any other command is none of this file's.
+///
+/// # Errors
+/// As each of them.
+pub async fn run(session: &Session, command: Command, out: &mut Out<'_>) -> Done {
+    match command {
+        Command::GetAcl(mailbox) => get(session, &mailbox, out).await,
+        Command::SetAcl { mailbox, who, how, rights } => set(session, &mailbox, &who, how, rights).await,
+        Command::DeleteAcl { mailbox, who } => delete(session, &mailbox, &who).await,
+        Command::ListRights { mailbox, who } => list_rights(session, &mailbox, &who, out).await,
+        Command::MyRights(mailbox) => my_rights(session, &mailbox, out).await,
+        _ => Ok(Reply::bad("Command is not about access rights")),
+    }
+}
+
 /// Shows who may do what.
 ///
 /// # Errors
 /// When the mailbox does not exist or the user may not administer it.
-pub async fn get(session: &Session, mailbox: &MailboxArg, out: &mut Out<'_>) -> Done {
+async fn get(session: &Session, mailbox: &MailboxArg, out: &mut Out<'_>) -> Done {
     let place = place(session, mailbox).await?;
     let (row, _) = place.need(Rights::ADMINISTER)?;
     let owner = place.owner.id();
@@ -48,13 +63,7 @@ pub async fn get(session: &Session, mailbox: &MailboxArg, out: &mut Out<'_>) -> 
 ///
 /// # Errors
 /// When the mailbox does not exist or the user may not administer it.
-pub async fn set(
-    session: &Session,
-    mailbox: &MailboxArg,
-    who: &[u8],
-    how: RightsChange,
-    rights: Rights,
-) -> Done {
+async fn set(session: &Session, mailbox: &MailboxArg, who: &[u8], how: RightsChange, rights: Rights) -> Done {
     let who = identifier(who)?;
     change(session, mailbox, AccessChange::Rights(who, how, rights)).await?;
     Ok(Reply::ok("SETACL completed"))
@@ -64,7 +73,7 @@ pub async fn set(
 ///
 /// # Errors
 /// When the mailbox does not exist or the user may not administer it.
-pub async fn delete(session: &Session, mailbox: &MailboxArg, who: &[u8]) -> Done {
+async fn delete(session: &Session, mailbox: &MailboxArg, who: &[u8]) -> Done {
     let who = identifier(who)?;
     change(session, mailbox, AccessChange::Remove(who)).await?;
     Ok(Reply::ok("DELETEACL completed"))
@@ -86,7 +95,7 @@ async fn change(
 ///
 /// # Errors
 /// When the mailbox does not exist or the user may not administer it.
-pub async fn list_rights(session: &Session, mailbox: &MailboxArg, who: &[u8], out: &mut Out<'_>) -> Done {
+async fn list_rights(session: &Session, mailbox: &MailboxArg, who: &[u8], out: &mut Out<'_>) -> Done {
     let who = identifier(who)?;
     let place = place(session, mailbox).await?;
     place.need(Rights::ADMINISTER)?;
@@ -109,7 +118,7 @@ pub async fn list_rights(session: &Session, mailbox: &MailboxArg, who: &[u8], ou
 ///
 /// # Errors
 /// When the mailbox does not exist or the user may do nothing with it.
-pub async fn my_rights(session: &Session, mailbox: &MailboxArg, out: &mut Out<'_>) -> Done {
+async fn my_rights(session: &Session, mailbox: &MailboxArg, out: &mut Out<'_>) -> Done {
     let place = place(session, mailbox).await?;
     let (_, rights) = place.look().ok_or(StoreError::NoSuchMailbox)?;
     if !rights.has_any(ANY_OF) {

@@ -1,4 +1,4 @@
-//! Messages from the mailboxes of one user into those of another.
+//! Messages from the mailboxes of one user into those of another, and where `\Seen` is each reader's own.
 //!
 //! File spaces share no blocks, so that messages are read and added: all in one work unit of the target's owner, whose limits
 //! count. A move then removes what was added; when that fails both have the messages, and none is lost.
@@ -9,8 +9,9 @@ use bytes::Bytes;
 
 use crate::mailstore::user::Untouchable;
 use crate::mailstore::{MessageRecord, NewMessage, OpenMailbox, SessionId, StoreError, Uid};
-use crate::session::Server;
+use crate::session::{Server, View};
 use crate::syntax::flag::Keyword;
+use crate::vm::UserId;
 use crate::wire::MAX_MESSAGE;
 
 /// Octets that one command may carry over, since they are all in memory: four of the largest messages.
@@ -24,15 +25,17 @@ const BATCH: usize = 64;
 /// [`StoreError`]; nothing is copied then.
 pub(super) async fn copy(
     server: &Server,
-    from: &Arc<OpenMailbox>,
+    view: &View,
     uids: &[Uid],
-    to: &Arc<OpenMailbox>,
+    (to, reader): (&Arc<OpenMailbox>, Option<UserId>),
     (remove, kept): (bool, Untouchable),
     by: SessionId,
 ) -> Result<Vec<(Uid, Uid)>, StoreError> {
+    let from = &view.mailbox;
     let (records, keywords): (Vec<MessageRecord>, Vec<Option<Keyword>>) = {
         let state = from.state();
-        (uids.iter().filter_map(|uid| state.columns.get(*uid)).collect(), state.keywords.clone())
+        let records = uids.iter().filter_map(|uid| state.columns.get(*uid)).map(|r| view.as_read(r));
+        (records.collect(), state.keywords.clone())
     };
     let octets: u64 = records.iter().map(|r| r.size).sum();
     if octets > MAX_OCTETS {
@@ -60,7 +63,7 @@ pub(super) async fn copy(
     if messages.is_empty() {
         return Ok(Vec::new());
     }
-    let added = to.user.append(to, messages, by).await?;
+    let added = to.user.append_for(to, messages, reader, by).await?;
     if remove {
         from.user.remove_messages(from, sources.clone(), by).await?;
     }
@@ -90,14 +93,14 @@ fn message(
 pub(super) async fn replace(
     from: &Arc<OpenMailbox>,
     uid: Uid,
-    to: &Arc<OpenMailbox>,
+    (to, reader): (&Arc<OpenMailbox>, Option<UserId>),
     message: NewMessage,
     by: SessionId,
 ) -> Result<Option<Uid>, StoreError> {
     if from.state().columns.position(uid).is_none() {
         return Ok(None);
     }
-    let added = to.user.append(to, vec![message], by).await?;
+    let added = to.user.append_for(to, vec![message], reader, by).await?;
     from.user.remove_messages(from, vec![uid], by).await?;
     Ok(added.first().copied())
 }

@@ -18,7 +18,7 @@ pub async fn run(session: &Session, mailbox: MailboxArg, messages: Vec<AppendMes
     let place = place::place(session, &mailbox).await.map_err(try_create)?;
     let (mailbox, rights) = place.open(Rights::INSERT).await.map_err(|e| Reply::try_create(&e))?;
     messages.iter_mut().for_each(|message| allow(message, rights));
-    match place.owner.append(&mailbox, messages, session.id).await {
+    match place.owner.append_for(&mailbox, messages, place.reader(), session.id).await {
         Ok(uids) => {
             session.meter.appended.add(uids.len());
             let set = NumberSet::from_sorted(uids.iter().map(|u| u.0));

@@ -43,10 +43,12 @@ pub async fn run(
         return Ok(Reply::ok(done));
     }
     let how = (remove, place::untouchable(rights));
-    let copied = if place.owner.id() == from.user.id() {
+    // What is seen by this user alone goes with the copies, for whom they are.
+    let own_seen = view.has_own_seen() || (place.reader().is_some() && to.has_own_seen());
+    let copied = if place.owner.id() == from.user.id() && !own_seen {
         place.owner.copy_within(&from, uids, &to, how, session.id).await
     } else {
-        across::copy(&session.server, &from, &uids, &to, how, session.id).await
+        across::copy(&session.server, view, &uids, (&to, place.reader()), how, session.id).await
     };
     let pairs = copied.map_err(|e| Reply::try_create(&e))?;
     if pairs.is_empty() {

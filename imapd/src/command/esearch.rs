@@ -53,7 +53,9 @@ pub async fn run(
         let view = match &session.view {
             Some(view) if is_selected => view,
             _ => {
-                other = View::new(mailbox, true, false);
+                let mut view = View::new(mailbox, true, false);
+                view.reader = place.reader();
+                other = view;
                 &other
             }
         };

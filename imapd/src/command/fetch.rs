@@ -15,6 +15,7 @@ use crate::mail::section::{Resolved, part, partial, pick_fields, resolve};
 use crate::mail::summary::{Summary, keeps};
 use crate::mail::{decode, header};
 use crate::mailstore::open::State;
+use crate::mailstore::user::{FlagsAsked, Untouchable};
 use crate::mailstore::{MessageRecord, OpenMailbox, StoreError, Uid};
 use crate::session::view::{write_flags, write_modseq, write_number};
 use crate::session::{Failure, Out, Reply, Server, Session, View};
@@ -120,15 +121,19 @@ async fn mark_seen(
     }
     let unseen: Vec<Uid> = {
         let state = view.mailbox.state();
-        let seen = |uid: &Uid| state.columns.get(*uid).is_none_or(|r| r.flags.contains(SystemFlags::SEEN));
+        let seen = |uid: &Uid| {
+            state.columns.get(*uid).is_none_or(|r| view.as_read(r).flags.contains(SystemFlags::SEEN))
+        };
         selected.iter().map(|(_, uid)| *uid).filter(|uid| !seen(uid)).collect()
     };
     if unseen.is_empty() {
         return Ok(BTreeSet::new());
     }
     let flags = FlagList { system: SystemFlags::SEEN, keywords: Vec::new() };
-    match view.mailbox.user.store(&view.mailbox, unseen, FlagChange::Add, flags, session.id).await {
-        Ok(uids) => Ok(uids.into_iter().map(|u| u.0).collect()),
+    let (kept, reader) = (Untouchable::default(), view.reader);
+    let asked = FlagsAsked { change: FlagChange::Add, flags, unchanged_since: None, kept, reader };
+    match view.mailbox.user.store_within(&view.mailbox, unseen, asked, session.id).await {
+        Ok((uids, _)) => Ok(uids.into_iter().map(|u| u.0).collect()),
         // Reading must work when nothing can be written; the flag is set another time.
         Err(StoreError::OverQuota | StoreError::Limit(_)) => Ok(BTreeSet::new()),
         Err(e) => Err(e.into()),
@@ -245,7 +250,7 @@ fn figures(
     let state = view.mailbox.state();
     let mut missing = false;
     for (number, uid) in selected {
-        let Some(record) = state.columns.get(*uid) else {
+        let Some(record) = state.columns.get(*uid).map(|r| view.as_read(r)) else {
             missing = true;
             continue;
         };
@@ -312,7 +317,7 @@ impl<'a> Ahead<'a> {
         {
             let state = view.mailbox.state();
             for (number, uid) in rest.iter().take(Self::MESSAGES) {
-                let record = state.columns.get(*uid);
+                let record = state.columns.get(*uid).map(|r| view.as_read(r));
                 octets += record.filter(|_| bodies).map_or(0, |r| r.size);
                 if octets > Self::OCTETS && !taken.is_empty() {
                     break;

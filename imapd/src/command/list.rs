@@ -149,7 +149,7 @@ async fn returns(
         && row.selectable()
         && rights.has(Rights::READ)
     {
-        match status::show(out.buf, (&place.owner, &place.name), &row, items, form).await {
+        match status::show(out.buf, (&place.owner, place.who(), &place.name), &row, items, form).await {
             Ok(()) | Err(StoreError::NoSuchMailbox | StoreError::NotSelectable) => {}
             Err(e) => return Err(e.into()),
         }

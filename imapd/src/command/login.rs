@@ -2,7 +2,10 @@
 
 use super::Done;
 use crate::auth::{LoginError, Verdict};
+use crate::session::capability::Token;
 use crate::session::{Reply, Session, Step, capability};
+use crate::syntax::imap_url::ImapUrl;
+use crate::vm::UserId;
 
 /// Checks the password and opens the user's mailboxes.
 ///
@@ -17,7 +20,15 @@ pub async fn run(session: &mut Session, user: &[u8], password: &[u8]) -> Done {
     enter(session, verdict, "LOGIN completed").await
 }
 
-/// The common end of LOGIN and AUTHENTICATE.
+/// Where the user is to log in: as himself by any mechanism, unless the URL says otherwise (RFC 2221 section 4.1).
+fn referral(user: UserId, url: &ImapUrl) -> ImapUrl {
+    let mut url = url.clone();
+    url.server.user.get_or_insert_with(|| user.to_string());
+    url.server.mechanism.get_or_insert_with(|| "*".into());
+    url
+}
+
+/// The common end of LOGIN and AUTHENTICATE. One whose mail is on another system is told where, once he has shown who he is.
 ///
 /// # Errors
 /// When the mail store does not answer.
@@ -38,6 +49,9 @@ pub async fn enter(session: &mut Session, verdict: Result<Verdict, LoginError>, 
             return Ok(Reply::no("UNAVAILABLE", "Passwords cannot be checked now"));
         }
     };
+    if let Some(url) = server.referrals.load().get(&user).filter(|_| session.offers(Token::LoginReferrals)) {
+        return Ok(Reply::no(format!("REFERRAL {}", referral(user, url)), "Your mail is on another system"));
+    }
     let Some(slot) = server.limits.user(user) else {
         return Ok(Reply::no("LIMIT", "Too many connections of this user"));
     };

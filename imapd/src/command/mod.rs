@@ -94,11 +94,11 @@ pub async fn run(session: &mut Session, command: Command, tag: &Bytes, out: &mut
             getmetadata::run(session, mailbox, options, &entries, out).await
         }
         Command::SetMetadata { mailbox, values } => setmetadata::run(session, mailbox, values).await,
-        Command::GetAcl(mailbox) => acl::get(session, &mailbox, out).await,
-        Command::SetAcl { mailbox, who, how, rights } => acl::set(session, &mailbox, &who, how, rights).await,
-        Command::DeleteAcl { mailbox, who } => acl::delete(session, &mailbox, &who).await,
-        Command::ListRights { mailbox, who } => acl::list_rights(session, &mailbox, &who, out).await,
-        Command::MyRights(mailbox) => acl::my_rights(session, &mailbox, out).await,
+        command @ (Command::GetAcl(_)
+        | Command::SetAcl { .. }
+        | Command::DeleteAcl { .. }
+        | Command::ListRights { .. }
+        | Command::MyRights(_)) => acl::run(session, command, out).await,
         Command::GetQuota { root } => getquota::run(session, &root, out).await,
         Command::GetQuotaRoot { mailbox } => getquota::of_mailbox(session, mailbox, out).await,
         Command::SetQuota { root, limits } => setquota::run(session, &root, &limits, out).await,
@@ -108,6 +108,26 @@ pub async fn run(session: &mut Session, command: Command, tag: &Bytes, out: &mut
         Command::Unselect => unselect::run(session),
         Command::Expunge => expunge::run(session, None).await,
         Command::UidExpunge(set) => expunge::run(session, Some(&set)).await,
+        command @ (Command::Search { .. }
+        | Command::Esearch { .. }
+        | Command::Sort { .. }
+        | Command::Thread { .. }) => searching(session, command, tag, out).await,
+        Command::UidBatches { size, range } => uidbatches::run(session, size, range, tag, out).await,
+        Command::Fetch { set, items, since, partial, uid } => {
+            fetch::run(session, &set, &fetch::Asked { items: &items, since, partial, uid }, out).await
+        }
+        Command::Store { set, args, uid } => store::run(session, &set, args, uid, out).await,
+        Command::Copy { set, mailbox, uid } => copy::run(session, &set, mailbox, uid, false, out).await,
+        Command::Move { set, mailbox, uid } => copy::run(session, &set, mailbox, uid, true, out).await,
+    }
+}
+
+/// Runs a command that looks for messages.
+///
+/// # Errors
+/// As [`run`].
+async fn searching(session: &mut Session, command: Command, tag: &Bytes, out: &mut Out<'_>) -> Done {
+    match command {
         Command::Search { returns, charset, key, uid } => {
             let asked = search::SearchKeys { charset: charset.as_deref(), key: &key, uid, tag };
             search::run(session, &asked, returns, out).await
@@ -124,13 +144,7 @@ pub async fn run(session: &mut Session, command: Command, tag: &Bytes, out: &mut
             let asked = search::SearchKeys { charset: Some(&charset), key: &key, uid, tag };
             sort::thread(session, &asked, algorithm, out).await
         }
-        Command::UidBatches { size, range } => uidbatches::run(session, size, range, tag, out).await,
-        Command::Fetch { set, items, since, partial, uid } => {
-            fetch::run(session, &set, &fetch::Asked { items: &items, since, partial, uid }, out).await
-        }
-        Command::Store { set, args, uid } => store::run(session, &set, args, uid, out).await,
-        Command::Copy { set, mailbox, uid } => copy::run(session, &set, mailbox, uid, false, out).await,
-        Command::Move { set, mailbox, uid } => copy::run(session, &set, mailbox, uid, true, out).await,
+        _ => Ok(Reply::bad("Command is none that searches")),
     }
 }
 

@@ -43,6 +43,11 @@ impl Place {
         self.owner.id() == self.who
     }
 
+    /// Who asks, when he is not the owner.
+    pub fn reader(&self) -> Option<UserId> {
+        (!self.is_own()).then_some(self.who)
+    }
+
     /// Who asks.
     pub fn who(&self) -> UserId {
         self.who

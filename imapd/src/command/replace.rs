@@ -33,10 +33,11 @@ pub async fn run(
     };
     let (to, rights) = place.open(Rights::INSERT).await.map_err(|e| Reply::try_create(&e))?;
     allow(&mut message, rights);
-    let replaced = if place.owner.id() == view.mailbox.user.id() {
+    let own_seen = place.reader().is_some() && to.has_own_seen();
+    let replaced = if place.owner.id() == view.mailbox.user.id() && !own_seen {
         place.owner.replace(&view.mailbox, uid, &to, message, session.id).await
     } else {
-        across::replace(&view.mailbox, uid, &to, message, session.id).await
+        across::replace(&view.mailbox, uid, (&to, place.reader()), message, session.id).await
     };
     match replaced {
         Ok(Some(new)) => {

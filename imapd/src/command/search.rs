@@ -317,7 +317,7 @@ fn by_index(view: &View, program: &Program) -> (Vec<(u32, Uid)>, Vec<Candidate>)
     for (i, uid) in view.uids().iter().enumerate() {
         let uid = Uid(*uid);
         let record = if same { Some(state.columns.at(i)) } else { state.columns.get(uid) };
-        let Some(record) = record else { continue };
+        let Some(record) = record.map(|r| view.as_read(r)) else { continue };
         let recent = view.is_recent(uid);
         let number = i as u32 + 1;
         match program.by_index(&Row { seq: number, record: &record, recent }) {

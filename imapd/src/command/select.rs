@@ -30,7 +30,8 @@ pub async fn run(session: &mut Session, mailbox: MailboxArg, args: &SelectArgs, 
     session.enabled.condstore |= args.condstore;
     let read_only = args.read_only || !place::can_change(rights);
     let mut view = View::new(open, read_only, !session.enabled.rev2);
-    view.foreign_name = (!place.is_own()).then_some(place.name);
+    view.reader = place.reader();
+    view.foreign_name = view.reader.map(|_| place.name);
     figures(&view, rights, session.enabled.uid_only, out.buf);
     if let Some(resync) = &args.resync {
         changes(&view, resync, session.enabled, out).await?;
@@ -56,7 +57,7 @@ fn figures(view: &View, rights: Rights, uid_only: bool, out: &mut Vec<u8>) {
     // The code tells a message number, which means nothing under UIDONLY (RFC 9586 section 3).
     if view.shows_recent()
         && !uid_only
-        && let Some(first) = state.columns.first_unseen().filter(|i| *i < view.len() as usize)
+        && let Some(first) = first_unseen(view, &state).filter(|i| *i < view.len() as usize)
     {
         lines += &format!("* OK [UNSEEN {}] First unseen message\r\n", first + 1);
     }
@@ -69,6 +70,14 @@ fn figures(view: &View, rights: Rights, uid_only: bool, out: &mut Vec<u8>) {
         mailbox_id(view.mailbox.uid_validity)
     );
     out.extend_from_slice(lines.as_bytes());
+}
+
+fn first_unseen(view: &View, state: &State) -> Option<usize> {
+    if !view.has_own_seen() {
+        return state.columns.first_unseen();
+    }
+    let seen = |i: &usize| view.as_read(state.columns.at(*i)).flags.contains(SystemFlags::SEEN);
+    (0..state.columns.len()).find(|i| !seen(i))
 }
 
 /// The flags that the user can keep; the star says that new keywords can be made.
@@ -109,7 +118,7 @@ async fn changes(
     for (number, uid) in changed {
         {
             let state = view.mailbox.state();
-            let Some(record) = state.columns.get(uid) else { continue };
+            let Some(record) = state.columns.get(uid).map(|r| view.as_read(r)) else { continue };
             enabled.write_fetch(out.buf, number, uid);
             out.buf.extend_from_slice(format!("UID {uid} FLAGS ").as_bytes());
             write_flags(out.buf, &record, &state, view.is_recent(uid));

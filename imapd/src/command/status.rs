@@ -4,12 +4,13 @@ use std::sync::Arc;
 
 use super::place::place;
 use super::{Done, mailbox_id};
-use crate::mailstore::{MailboxRow, StoreError, UserStore};
+use crate::mailstore::{Attributes, MailboxRow, StoreError, Uid, UserStore};
 use crate::session::{Out, Reply, Session};
 use crate::syntax::ast::{MailboxArg, StatusItem};
 use crate::syntax::flag::SystemFlags;
 use crate::syntax::mailbox_name::{MailboxName, NameForm};
 use crate::syntax::rights::Rights;
+use crate::vm::UserId;
 use crate::wire::MAX_MESSAGE;
 
 /// Shows figures of a mailbox.
@@ -28,7 +29,7 @@ pub async fn run(
     if !row.selectable() {
         return Err(StoreError::NotSelectable.into());
     }
-    show(out.buf, (&place.owner, &place.name), &row, items, session.enabled.name_form()).await?;
+    show(out.buf, (&place.owner, place.who(), &place.name), &row, items, session.enabled.name_form()).await?;
     Ok(Reply::ok("STATUS completed"))
 }
 
@@ -38,20 +39,25 @@ pub async fn run(
 /// When the mailbox has to be opened and cannot be.
 pub(super) async fn show(
     out: &mut Vec<u8>,
-    (owner, name): (&Arc<UserStore>, &MailboxName),
+    (owner, who, name): (&Arc<UserStore>, UserId, &MailboxName),
     row: &MailboxRow,
     items: &[StatusItem],
     form: NameForm,
 ) -> Result<(), StoreError> {
-    let (mut recent, mut deleted, mut deleted_storage) = (0, 0, 0);
+    let (mut recent, mut deleted, mut deleted_storage, mut unseen) = (0, 0, 0, row.unseen as usize);
     let of_messages =
         |i: &StatusItem| matches!(i, StatusItem::Recent | StatusItem::Deleted | StatusItem::DeletedStorage);
-    if row.messages > 0 && items.iter().any(of_messages) {
+    let own_seen =
+        items.contains(&StatusItem::Unseen) && who != owner.id() && row.attributes.has(Attributes::OWN_SEEN);
+    if row.messages > 0 && (own_seen || items.iter().any(of_messages)) {
         let open = owner.open(&row.name).await?;
         let from = open.recent_from();
         let state = open.state();
         let uids = state.columns.uids();
         recent = uids.len() - uids.partition_point(|u| *u < from.0);
+        if own_seen {
+            unseen = uids.iter().filter(|uid| open.seen_by(who, Uid(**uid)) == Some(false)).count();
+        }
         deleted = state.columns.count(SystemFlags::DELETED);
         if items.contains(&StatusItem::DeletedStorage) {
             let all = (0..uids.len()).map(|i| state.columns.at(i));
@@ -68,7 +74,7 @@ pub(super) async fn show(
             StatusItem::Recent => format!("RECENT {recent}"),
             StatusItem::UidNext => format!("UIDNEXT {}", row.uid_next),
             StatusItem::UidValidity => format!("UIDVALIDITY {}", row.uid_validity),
-            StatusItem::Unseen => format!("UNSEEN {}", row.unseen),
+            StatusItem::Unseen => format!("UNSEEN {unseen}"),
             StatusItem::Size => format!("SIZE {}", row.octets),
             StatusItem::Deleted => format!("DELETED {deleted}"),
             StatusItem::DeletedStorage => format!("DELETED-STORAGE {deleted_storage}"),

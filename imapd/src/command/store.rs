@@ -36,7 +36,7 @@ pub async fn run(
     if none && (everything || flags != FlagList::default()) {
         return Err(StoreError::NoRight.into());
     }
-    let asked = FlagsAsked { change, flags, unchanged_since, kept };
+    let asked = FlagsAsked { change, flags, unchanged_since, kept, reader: view.reader };
     let stored = view.mailbox.user.store_within(&view.mailbox, uids, asked, session.id);
     let (present, refused) = stored.await?;
     if !silent || session.enabled.condstore {
@@ -85,7 +85,7 @@ fn show_piece(
 ) {
     let state = view.mailbox.state();
     for (number, uid) in piece.iter().filter(|(_, uid)| refused.binary_search(uid).is_err()) {
-        let Some(record) = state.columns.get(*uid) else { continue };
+        let Some(record) = state.columns.get(*uid).map(|r| view.as_read(r)) else { continue };
         enabled.write_fetch(out, *number, *uid);
         let mut gap: &[u8] = b"";
         if by_uid || enabled.vanishes() {

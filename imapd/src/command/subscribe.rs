@@ -1,7 +1,8 @@
 //! SUBSCRIBE and UNSUBSCRIBE
 
-use super::{Done, name, user};
-use crate::session::{Reply, Session};
+use super::{Done, name, place, user};
+use crate::mailstore::StoreError;
+use crate::session::{Failure, Reply, Session};
 use crate::syntax::ast::MailboxArg;
 
 /// Subscribes to a name or ends that. The name need not exist (RFC 3501 section 6.3.6).
@@ -9,10 +10,16 @@ use crate::syntax::ast::MailboxArg;
 /// # Errors
 /// When the mail store fails.
 pub async fn run(session: &Session, mailbox: MailboxArg, on: bool) -> Done {
-    match name(session, &mailbox) {
-        // The subscription is the user's, whosever the mailbox is.
-        Ok(name) => user(session)?.subscribe(name, on).await?,
-        Err(reply) => return Ok(reply),
+    let mut name = name(session, &mailbox)?;
+    if place::is_foreign(&name) {
+        // Kept as LIST shows it; a name that leads nowhere is kept as it is.
+        name = match place::of_name(session, name.clone()).await {
+            Ok(place) => place.name,
+            Err(Failure::Store(StoreError::NoSuchMailbox)) => name,
+            Err(e) => return Err(e),
+        };
     }
+    // The subscription is the user's, whosever the mailbox is.
+    user(session)?.subscribe(name, on).await?;
     Ok(Reply::ok(if on { "SUBSCRIBE completed" } else { "UNSUBSCRIBE completed" }))
 }

@@ -2,9 +2,10 @@
 //!
 //! One statement a record, keyword and operand; keywords in any case; `;` starts a comment. Every wrong record is
 //! reported with its number, the token and the reason. FilePoolID and BadFileID are required. EnrollBlocks,
-//! MaxConnections, MaxPerAddress, MaxPerUser, Comment (words), AdminURI, TokenExit and Capability are ours. `Capability token
+//! MaxConnections, MaxPerAddress, MaxPerUser, Comment (words), AdminURI, TokenExit, LoginReferral and Capability are ours. `Capability token
 //! {ON|OFF} [userid]` may stand many times; a record changes what one before it said.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -14,6 +15,7 @@ use thiserror::Error;
 
 use crate::auth::bearer::EXITS;
 use crate::session::TokenSettings;
+use crate::syntax::imap_url::ImapUrl;
 
 /// Least IdleTimeout in minutes (RFC 3501 section 5.4).
 const LEAST_IDLE_MINUTES: u64 = 30;
@@ -51,6 +53,8 @@ pub struct ImapConfig {
     pub token_exit: Option<&'static str>,
     /// Tokens that are switched on and off.
     pub tokens: TokenSettings,
+    /// Users whose mail is on another system, with its URL.
+    pub referrals: BTreeMap<UserId, ImapUrl>,
 }
 
 /// The configuration in force, which CONFIG changes.
@@ -82,6 +86,7 @@ struct Draft {
     admin: Option<String>,
     token_exit: Option<&'static str>,
     tokens: TokenSettings,
+    referrals: BTreeMap<UserId, ImapUrl>,
 }
 
 /// Reads the records of IMAP CONFIG.
@@ -128,6 +133,7 @@ pub fn read<'a>(records: impl Iterator<Item = &'a str>) -> Result<ImapConfig, Ve
         admin: draft.admin,
         token_exit: draft.token_exit,
         tokens: draft.tokens,
+        referrals: draft.referrals,
     })
 }
 
@@ -135,6 +141,9 @@ fn take(draft: &mut Draft, words: &[&str]) -> Result<(), (String, String)> {
     let [keyword, operands @ ..] = words else { return Ok(()) };
     if keyword.eq_ignore_ascii_case("Capability") {
         return capability(draft, keyword, operands);
+    }
+    if keyword.eq_ignore_ascii_case("LoginReferral") {
+        return login_referral(draft, keyword, operands);
     }
     if keyword.eq_ignore_ascii_case("COMMENT") && !operands.is_empty() {
         draft.comment = Some(operands.join(" "));
@@ -190,6 +199,22 @@ fn capability(draft: &mut Draft, keyword: &str, operands: &[&str]) -> Result<(),
     draft.tokens.set(token, on, user).map_err(|e| ((*token).into(), e.to_string()))
 }
 
+/// `LoginReferral userid url`
+fn login_referral(draft: &mut Draft, keyword: &str, operands: &[&str]) -> Result<(), (String, String)> {
+    let [user, url] = operands else {
+        return Err((keyword.into(), "takes a user id and the URL of a server".into()));
+    };
+    let user = UserId::new(user).map_err(|e| ((*user).to_owned(), e.to_string()))?;
+    let wrong = |reason: String| ((*url).to_owned(), reason);
+    let parsed = ImapUrl::parse(url).map_err(|e| wrong(e.to_string()))?;
+    // The URL stands in a response code, which ends with a bracket.
+    if parsed.mailbox.is_some() || parsed.server.host.starts_with('[') {
+        return Err(wrong("the URL names a server by its host name, and nothing on it".into()));
+    }
+    draft.referrals.insert(user, parsed);
+    Ok(())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -213,6 +238,20 @@ mod tests {
                 "IMAP CONFIG record 0: BadFileID: required statement",
             ]
         );
+    }
+
+    #[test]
+    fn login_referrals() {
+        let base = "FilePoolID A\nBadFileID B\n";
+        let config = read(format!("{base}LoginReferral joe imap://other.example:1143/\n").lines()).unwrap();
+        let url = &config.referrals[&UserId::new("JOE").unwrap()];
+        assert_eq!((url.server.host.as_str(), url.server.port), ("other.example", Some(1143)));
+        for wrong in
+            ["joe", "joe http://x/", "joe imap://x/INBOX", "joe imap://[::1]/", "TOOLONGNAME imap://x/"]
+        {
+            let errors = read(format!("{base}LoginReferral {wrong}\n").lines()).unwrap_err();
+            assert_eq!(errors[0].record, 3, "{wrong}");
+        }
     }
 
     #[test]

@@ -17,6 +17,7 @@ pub fn apply(service: &Service, config: &ImapConfig, exit: Option<Arc<dyn TokenE
     server.limits.set(config.max_connections, config.max_per_address, config.max_per_user);
     server.about.store(Arc::new(About { comment: config.comment.clone(), admin: config.admin.clone() }));
     server.tokens.store(Arc::new(config.tokens.clone()));
+    server.referrals.store(Arc::new(config.referrals.clone()));
     server.auth.set_token_exit(exit);
 }
 
@@ -42,6 +43,7 @@ pub fn changes(old: &ImapConfig, new: &ImapConfig) -> Changes {
         ("Comment", old.comment != new.comment),
         ("AdminURI", old.admin != new.admin),
         ("TokenExit", old.token_exit != new.token_exit),
+        ("LoginReferral", old.referrals != new.referrals),
         ("Capability", old.tokens != new.tokens),
     ];
     Changes {
@@ -61,7 +63,7 @@ mod tests {
         assert_eq!(changes(&old, &old), Changes::default());
         let text = "FilePoolID C\nBadFileID D\nMailOriginID E\nIdleTimeout 31\nEnrollBlocks 2\nMaxConnections 3\n\
                     MaxPerAddress 4\nMaxPerUser 5\nComment x\nAdminURI mailto:x\nTokenExit JWTHS256\n\
-                    Capability MOVE OFF\n";
+                    LoginReferral joe imap://other.example/\nCapability MOVE OFF\n";
         let changed = changes(&old, &read(text.lines()).unwrap());
         assert_eq!(changed.at_start, ["FilePoolID"]);
         // One record a statement.

@@ -9,6 +9,7 @@ use futures::future::BoxFuture;
 use super::access::Access;
 use super::entries::Entries;
 use super::error::StoreError;
+use super::own_seen::OwnSeen;
 use super::summaries::SummaryPlace;
 use super::tombstones::Tombstone;
 use super::types::{EmailId, MailboxId, MailboxRow, MessageRecord, ModSeq, NoteMarks, Uid, UserHeader};
@@ -92,6 +93,8 @@ pub enum Op {
     PutRecords { dir: String, records: Vec<MessageRecord> },
     /// Frees records of NOTE INDEX.
     DropRecords { dir: String, slots: Vec<u32> },
+    /// Replaces NOTE SEEN.
+    PutSeen { dir: String, seen: OwnSeen },
     /// Writes a keyword of NOTE INDEX at a slot.
     PutKeyword { dir: String, slot: u32, bit: u8, keyword: Keyword },
     /// Writes a tombstone of NOTE INDEX at its slot.
@@ -108,6 +111,8 @@ pub trait Backend: Send + Sync + 'static {
     fn sharers(&self) -> Answer<'_, Vec<(UserId, Access)>>;
     /// Everything of a NOTE INDEX.
     fn load_mailbox<'a>(&'a self, user: UserId, dir: &'a str) -> Answer<'a, LoadedMailbox>;
+    /// Everything of NOTE SEEN, which need not be there.
+    fn load_seen<'a>(&'a self, user: UserId, dir: &'a str) -> Answer<'a, OwnSeen>;
     /// Octets of a note as they were on the wire. `line` is an octet at or before the first of them where a line of the
     /// message begins: reading may start there.
     fn read_note<'a>(

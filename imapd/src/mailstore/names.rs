@@ -10,6 +10,7 @@ use super::catalog::Catalog;
 use super::entries::{self, Limits};
 use super::error::StoreError;
 use super::open::OpenMailbox;
+use super::own_seen::OwnSeen;
 use super::types::{Attributes, MailboxId, MailboxRow, ModSeq, Uid, UidValidity, UserHeader};
 use super::user::{AccessChange, UserStore};
 use crate::syntax::mailbox_name::MailboxName;
@@ -71,6 +72,7 @@ impl UserStore {
         let mut above = name.ancestors().filter_map(|n| catalog.get(&n).filter(exists)).last().map(|r| r.id);
         let given = above.filter(|id| catalog.entries.access.entries(*id).next().is_some());
         let mut entries = given.map(|_| catalog.entries.clone());
+        let mut inherited = false;
         let missing: Vec<MailboxName> = name
             .ancestors()
             .filter(|n| catalog.get(n).is_none_or(|r| !r.attributes.has(Attributes::EXISTS)))
@@ -80,6 +82,10 @@ impl UserStore {
             let old = catalog.get(&missing).cloned();
             let mut row = self.new_row(&mut catalog, &mut header, &missing)?;
             row.attributes.set(uses, missing == *name);
+            let own_seen =
+                above.and_then(|id| catalog.row(id)).is_some_and(|r| r.attributes.has(Attributes::OWN_SEEN));
+            inherited |= own_seen;
+            row.attributes.set(Attributes::OWN_SEEN, inherited);
             if let Some(old) = old {
                 // The row of a subscription or of a name that could not be selected comes to life.
                 catalog.slots.give(row.slot);
@@ -221,6 +227,27 @@ impl UserStore {
         }
         let changed = entries != catalog.entries;
         Ok((changed.then_some(Op::PutEntries(entries)).into_iter().collect(), Vec::new()))
+    }
+
+    pub(super) fn plan_seen_mode(&self, name: &MailboxName, own: bool) -> Result<Plan, StoreError> {
+        let catalog = self.catalog();
+        let exists = |r: &&MailboxRow| r.attributes.has(Attributes::EXISTS);
+        let root = catalog.get(name).filter(exists).ok_or(StoreError::NoSuchMailbox)?;
+        let (mut ops, mut rows) = (Vec::new(), Vec::new());
+        for row in std::iter::once(root).chain(catalog.below(name).filter(exists)) {
+            if row.attributes.has(Attributes::OWN_SEEN) == own {
+                continue;
+            }
+            let mut row = row.clone();
+            row.attributes.set(Attributes::OWN_SEEN, own);
+            if row.selectable() {
+                // Whoever had seen something before begins anew.
+                ops.push(Op::PutSeen { dir: row.dir.clone(), seen: OwnSeen::default() });
+            }
+            ops.push(Op::PutRow(row.clone()));
+            rows.push(row);
+        }
+        Ok((ops, rows))
     }
 
     pub(super) fn plan_access(

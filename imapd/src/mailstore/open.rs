@@ -13,6 +13,7 @@ use super::catalog::Slots;
 use super::change_log::{ChangeLog, Since};
 use super::error::StoreError;
 use super::orders::Orders;
+use super::own_seen::OwnSeen;
 use super::summaries::{Places, SummaryPlace};
 use super::texts::Texts;
 use super::tombstones::Tombstones;
@@ -23,6 +24,7 @@ use crate::mail::head::Head;
 use crate::mail::summary::Summary;
 use crate::syntax::date::InternalDate;
 use crate::syntax::flag::{Keyword, SystemFlags};
+use crate::vm::UserId;
 
 /// Messages column by column, ascending by UID. The UID column is shared with sessions whose view is up to date.
 #[derive(Debug, Default)]
@@ -234,6 +236,8 @@ pub struct OpenMailbox {
     pub(super) state: RwLock<State>,
     pub(super) slots: Mutex<Slots>,
     recent_from: AtomicU32,
+    /// What readers have seen, when they have a `\Seen` of their own.
+    own_seen: RwLock<Option<OwnSeen>>,
     changed: watch::Sender<u64>,
     views: Mutex<Kept<Arc<NoteView>>>,
     heads: Mutex<Kept<Arc<Head>>>,
@@ -265,7 +269,12 @@ impl OpenMailbox {
     /// Octets of a header that are looked at.
     const MAX_HEAD: u64 = 1024 * 1024;
 
-    pub(super) fn new(user: Arc<UserStore>, row: &MailboxRow, loaded: LoadedMailbox) -> Self {
+    pub(super) fn new(
+        user: Arc<UserStore>,
+        row: &MailboxRow,
+        loaded: LoadedMailbox,
+        own_seen: Option<OwnSeen>,
+    ) -> Self {
         let mut columns = Columns::default();
         for mut record in loaded.records {
             if record.email == EmailId::default() {
@@ -297,6 +306,7 @@ impl OpenMailbox {
             }),
             slots: Mutex::new(Slots::new(loaded.free_slots, loaded.next_slot)),
             recent_from: AtomicU32::new(row.recent_from.0),
+            own_seen: RwLock::new(own_seen),
             changed: watch::Sender::new(0),
             views: Mutex::default(),
             heads: Mutex::default(),
@@ -311,6 +321,24 @@ impl OpenMailbox {
     /// The committed state. Never held across an await.
     pub fn state(&self) -> RwLockReadGuard<'_, State> {
         self.state.read()
+    }
+
+    /// Whether somebody else than the owner has seen a message; `None` when the flag of the message tells.
+    pub fn seen_by(&self, reader: UserId, uid: Uid) -> Option<bool> {
+        self.own_seen.read().as_ref().map(|own| own.has(reader, uid.0))
+    }
+
+    /// Whether readers have a `\Seen` of their own.
+    pub fn has_own_seen(&self) -> bool {
+        self.own_seen.read().is_some()
+    }
+
+    pub(super) fn own_seen(&self) -> Option<OwnSeen> {
+        self.own_seen.read().clone()
+    }
+
+    pub(super) fn set_own_seen(&self, own: Option<OwnSeen>) {
+        *self.own_seen.write() = own;
     }
 
     /// Wakes when something changed.

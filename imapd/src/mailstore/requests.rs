@@ -16,6 +16,7 @@ use crate::syntax::ast::FlagChange;
 use crate::syntax::flag::FlagList;
 use crate::syntax::mailbox_name::MailboxName;
 use crate::syntax::seqset::NumberSet;
+use crate::vm::UserId;
 
 /// The changes sessions ask for.
 impl UserStore {
@@ -29,11 +30,26 @@ impl UserStore {
         messages: Vec<NewMessage>,
         by: SessionId,
     ) -> Result<Vec<Uid>, StoreError> {
+        self.append_for(mailbox, messages, None, by).await
+    }
+
+    /// The same; where readers have a `\Seen` of their own, the flag is that of `reader`, when he is not the owner.
+    ///
+    /// # Errors
+    /// [`StoreError`]; nothing is added then.
+    pub async fn append_for(
+        self: &Arc<Self>,
+        mailbox: &Arc<OpenMailbox>,
+        messages: Vec<NewMessage>,
+        reader: Option<UserId>,
+        by: SessionId,
+    ) -> Result<Vec<Uid>, StoreError> {
         let mut summaries = Vec::with_capacity(messages.len());
         for message in &messages {
             summaries.push(summaries::of_new(&message.octets).await);
         }
-        let request = Request::Append { mailbox: mailbox.clone(), messages, summaries, origin: None, by };
+        let mailbox = mailbox.clone();
+        let request = Request::Append { mailbox, messages, summaries, origin: None, reader, by };
         Ok(uids(self.ask(request).await?))
     }
 
@@ -45,7 +61,8 @@ impl UserStore {
         let mailbox = self.open(&MailboxName::inbox()).await?;
         let summaries = vec![summaries::of_new(&message.octets).await];
         let (messages, by) = (vec![message], SessionId::NOBODY);
-        let request = Request::Append { mailbox, messages, summaries, origin: Some(origin), by };
+        let request =
+            Request::Append { mailbox, messages, summaries, origin: Some(origin), reader: None, by };
         Ok(self.ask(request).await? != Outcome::AlreadyTaken)
     }
 
@@ -79,7 +96,7 @@ impl UserStore {
         unchanged_since: Option<ModSeq>,
         by: SessionId,
     ) -> Result<(Vec<Uid>, Vec<Uid>), StoreError> {
-        let asked = FlagsAsked { change, flags, unchanged_since, kept: Untouchable::default() };
+        let asked = FlagsAsked { change, flags, unchanged_since, kept: Untouchable::default(), reader: None };
         self.store_within(mailbox, uids, asked, by).await
     }
 
@@ -281,6 +298,14 @@ impl UserStore {
         changes: Vec<AccessChange>,
     ) -> Result<(), StoreError> {
         self.ask(Request::Access { name, changes, below: true }).await.map(drop)
+    }
+
+    /// Gives readers of a mailbox, and of those below, a `\Seen` of their own, or ends that.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn set_seen_mode(self: &Arc<Self>, name: MailboxName, own: bool) -> Result<(), StoreError> {
+        self.ask(Request::SeenMode { name, own }).await.map(drop)
     }
 
     /// Removes messages whatever their flags are; gives back the UIDs of those that were there.

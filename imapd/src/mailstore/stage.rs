@@ -10,6 +10,7 @@ use super::backend::Op;
 use super::change_log::{Change, Entry};
 use super::error::StoreError;
 use super::open::{Columns, OpenMailbox};
+use super::own_seen::OwnSeen;
 use super::summaries::{self, Made, SummaryPlace};
 use super::tombstones::Tombstones;
 use super::types::{
@@ -20,6 +21,7 @@ use crate::mail::summary::Summary;
 use crate::syntax::ast::FlagChange;
 use crate::syntax::flag::{Keyword, SystemFlags};
 use crate::syntax::seqset::NumberSet;
+use crate::vm::UserId;
 
 struct BoxStage {
     mailbox: Arc<OpenMailbox>,
@@ -35,6 +37,10 @@ struct BoxStage {
     /// Summaries of messages added here, for the memory.
     summaries: Made,
     log: Vec<Entry>,
+    /// What readers see or see no more.
+    seen: BTreeMap<UserId, BTreeMap<u32, bool>>,
+    /// What readers have seen afterwards, when that changes.
+    own_seen: Option<OwnSeen>,
     /// What is known of expunged messages afterwards, when that changes.
     tombstones: Option<Tombstones>,
 }
@@ -51,6 +57,52 @@ impl BoxStage {
         }
         let staged = self.added.get(&uid.0).or_else(|| self.changed.get(&uid.0));
         staged.copied().or_else(|| columns.get(uid))
+    }
+
+    /// Who has a `\Seen` of his own here.
+    fn own_reader(&self, reader: Option<UserId>) -> Option<UserId> {
+        reader.filter(|_| self.mailbox.has_own_seen())
+    }
+
+    /// The flags of a message as a reader sees them.
+    fn flags_for(&self, reader: Option<UserId>, record: &MessageRecord) -> SystemFlags {
+        let Some(reader) = reader else { return record.flags };
+        let staged = self.seen.get(&reader).and_then(|changes| changes.get(&record.uid.0)).copied();
+        let seen = staged.or_else(|| self.mailbox.seen_by(reader, record.uid)).unwrap_or(false);
+        let others = record.flags.without(SystemFlags::SEEN);
+        if seen { others.with(SystemFlags::SEEN) } else { others }
+    }
+
+    /// Sets the flags of a message as a reader wants them.
+    fn set_flags(&mut self, reader: Option<UserId>, record: &mut MessageRecord, flags: SystemFlags) {
+        let Some(reader) = reader else {
+            record.flags = flags;
+            return;
+        };
+        self.seen.entry(reader).or_default().insert(record.uid.0, flags.contains(SystemFlags::SEEN));
+        let owners = record.flags.contains(SystemFlags::SEEN);
+        record.flags = flags.without(SystemFlags::SEEN);
+        if owners {
+            record.flags = record.flags.with(SystemFlags::SEEN);
+        }
+    }
+
+    /// Steps that keep what readers have seen.
+    fn keep_seen(&mut self, ops: &mut Vec<Op>) {
+        let Some(old) = self.mailbox.own_seen() else { return };
+        let mut own = old.clone();
+        for (reader, changes) in &self.seen {
+            if let Err(error) = own.change(*reader, changes) {
+                // Reading must work all the same; who comes too late keeps nothing.
+                tracing::warn!(reader = %reader, error = %error, "what was seen is not kept");
+            }
+        }
+        let gone: Vec<u32> = self.removed.iter().copied().collect();
+        own.forget(&gone);
+        if own != old {
+            ops.push(Op::PutSeen { dir: self.mailbox.dir.clone(), seen: own.clone() });
+            self.own_seen = Some(own);
+        }
     }
 
     fn put(&mut self, record: MessageRecord) {
@@ -207,6 +259,8 @@ impl<'a> Stage<'a> {
             freed_places: Vec::new(),
             summaries: Vec::new(),
             log: Vec::new(),
+            seen: BTreeMap::new(),
+            own_seen: None,
             tombstones: None,
         });
         Ok((stage, &mut self.ops))
@@ -227,7 +281,7 @@ impl<'a> Stage<'a> {
         mailbox: &Arc<OpenMailbox>,
         messages: &[NewMessage],
         summaries: &[Option<Summary>],
-        origin: Option<Origin>,
+        (origin, reader): (Option<Origin>, Option<UserId>),
         by: SessionId,
     ) -> Result<Outcome, StoreError> {
         let mut new_header = None;
@@ -269,6 +323,10 @@ impl<'a> Stage<'a> {
                 slot: stage.slot(),
                 summary: SummaryPlace::default(),
             };
+            if let reader @ Some(_) = stage.own_reader(reader) {
+                record.flags = SystemFlags::default();
+                stage.set_flags(reader, &mut record, message.flags);
+            }
             if let Some(summary) = summary {
                 stage.summarize(&mut record, summary, ops);
             }
@@ -296,7 +354,7 @@ impl<'a> Stage<'a> {
         asked: &FlagsAsked,
         by: SessionId,
     ) -> Result<Outcome, StoreError> {
-        let FlagsAsked { change, flags, unchanged_since, kept } = asked;
+        let FlagsAsked { change, flags, unchanged_since, kept, reader } = asked;
         let (change, flags) = (*change, kept.of(flags.clone()));
         let (stage, ops) = self.open(mailbox)?;
         // Removing a keyword nobody knows must not define it.
@@ -308,6 +366,7 @@ impl<'a> Stage<'a> {
                 .keyword_bits(&flags.keywords, ops)
                 .ok_or(StoreError::Limit("too many keywords in the mailbox"))?
         };
+        let reader = stage.own_reader(*reader);
         let state = mailbox.state();
         let mut modseq = None;
         let mut present = Vec::with_capacity(uids.len());
@@ -319,19 +378,20 @@ impl<'a> Stage<'a> {
                 continue;
             }
             present.push(*uid);
+            let seen = stage.flags_for(reader, &record);
             let (system, keywords) = match change {
                 FlagChange::Replace => {
-                    let others = record.flags.without(record.flags.without(kept.system));
+                    let others = seen.without(seen.without(kept.system));
                     (flags.system.with(others), if kept.keywords { record.keywords } else { bits })
                 }
-                FlagChange::Add => (record.flags.with(flags.system), record.keywords | bits),
-                FlagChange::Remove => (record.flags.without(flags.system), record.keywords & !bits),
+                FlagChange::Add => (seen.with(flags.system), record.keywords | bits),
+                FlagChange::Remove => (seen.without(flags.system), record.keywords & !bits),
             };
-            if system == record.flags && keywords == record.keywords {
+            if system == seen && keywords == record.keywords {
                 continue;
             }
             stage.count(&record, -1);
-            record.flags = system;
+            stage.set_flags(reader, &mut record, system);
             record.keywords = keywords;
             record.modseq = *modseq.get_or_insert_with(|| stage.next_modseq());
             stage.count(&record, 1);
@@ -399,7 +459,7 @@ impl<'a> Stage<'a> {
     ) -> Result<Outcome, StoreError> {
         let Some(old) = self.open(from)?.0.record(uid) else { return Ok(Outcome::Uids(Vec::new())) };
         let added =
-            self.append(to, std::slice::from_ref(message), std::slice::from_ref(summary), None, by)?;
+            self.append(to, std::slice::from_ref(message), std::slice::from_ref(summary), (None, None), by)?;
         let (source, ops) = self.open(from)?;
         source.next_modseq();
         source.remove_all(&[old], by, ops);
@@ -419,10 +479,7 @@ impl<'a> Stage<'a> {
         let (source, _) = self.open(from)?;
         let mut records: Vec<MessageRecord> = uids.iter().filter_map(|u| source.record(*u)).collect();
         let old = records.clone();
-        for record in &mut records {
-            record.flags = record.flags.without(kept.system);
-            record.keywords = if kept.keywords { 0 } else { record.keywords };
-        }
+        records.iter_mut().for_each(|record| kept.strip(record));
         let mut table = from.state().keywords.clone();
         for (bit, keyword) in &source.keywords {
             table[usize::from(*bit)] = Some(keyword.clone());
@@ -505,6 +562,7 @@ impl<'a> Stage<'a> {
         let mut ops = std::mem::take(&mut self.ops);
         for stage in self.boxes.values_mut() {
             stage.bury(&mut ops);
+            stage.keep_seen(&mut ops);
             if stage.row.messages == 0 && stage.freed_places.iter().any(|p| !p.is_none()) {
                 // What is left of the messages is of no use any more.
                 ops.push(Op::DropSummaries { dir: stage.mailbox.dir.clone() });
@@ -556,6 +614,9 @@ impl<'a> Stage<'a> {
                 if let Some(tombstones) = stage.tombstones {
                     state.tombstones = tombstones;
                 }
+            }
+            if stage.own_seen.is_some() {
+                stage.mailbox.set_own_seen(stage.own_seen);
             }
             let mut slots = stage.mailbox.slots.lock();
             stage.freed.into_iter().for_each(|s| slots.give(s));

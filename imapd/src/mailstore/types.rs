@@ -138,6 +138,9 @@ impl Attributes {
     /// The name is subscribed to.
     pub const SUBSCRIBED: u32 = 4;
 
+    /// Readers have a `\Seen` of their own.
+    pub const OWN_SEEN: u32 = 256;
+
     /// Special uses (RFC 6154), each with its name. `\\All` and `\\Flagged` are for mailboxes that show messages kept
     /// elsewhere, which there are none of here.
     pub const USES: [(u32, &'static str); 5] =

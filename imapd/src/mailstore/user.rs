@@ -18,6 +18,7 @@ use super::catalog::Catalog;
 use super::entries::Limits;
 use super::error::StoreError;
 use super::open::OpenMailbox;
+use super::own_seen::OwnSeen;
 use super::stage::Stage;
 use super::store::Shared;
 use super::types::{Attributes, MailboxId, MessageRecord, ModSeq, NewMessage, Origin, SessionId, Uid};
@@ -36,6 +37,8 @@ pub(super) enum Request {
         messages: Vec<NewMessage>,
         summaries: Vec<Option<Summary>>,
         origin: Option<Origin>,
+        /// Whose `\Seen` the flag of the messages is, when not the owner's.
+        reader: Option<UserId>,
         by: SessionId,
     },
     Store {
@@ -102,6 +105,11 @@ pub(super) enum Request {
         /// Whether rights change on what is below, too.
         below: bool,
     },
+    /// Gives readers of a mailbox, and of those below, a `\Seen` of their own, or ends that.
+    SeenMode {
+        name: MailboxName,
+        own: bool,
+    },
     /// Removes messages whatever their flags are.
     Remove {
         mailbox: Arc<OpenMailbox>,
@@ -120,6 +128,12 @@ pub struct Untouchable {
 }
 
 impl Untouchable {
+    /// Takes them from a message.
+    pub(super) fn strip(self, record: &mut MessageRecord) {
+        record.flags = record.flags.without(self.system);
+        record.keywords = if self.keywords { 0 } else { record.keywords };
+    }
+
     /// The flags that may be changed.
     pub fn of(self, flags: FlagList) -> FlagList {
         let keywords = if self.keywords { Vec::new() } else { flags.keywords };
@@ -138,6 +152,8 @@ pub struct FlagsAsked {
     pub unchanged_since: Option<ModSeq>,
     /// Flags that stay as they are.
     pub kept: Untouchable,
+    /// Whose `\Seen` is meant, when not the owner's.
+    pub reader: Option<UserId>,
 }
 
 /// A change of what others may do with a mailbox.
@@ -164,6 +180,7 @@ impl Request {
                 | Self::Annotate { .. }
                 | Self::Limit { .. }
                 | Self::Access { .. }
+                | Self::SeenMode { .. }
         )
     }
 }
@@ -310,7 +327,11 @@ impl UserStore {
         let loaded = self.backend().load_mailbox(self.id, &row.dir).await?;
         // Nothing can have changed it: whoever changes a mailbox has it open.
         let row = self.catalog().row(row.id).cloned().ok_or(StoreError::NoSuchMailbox)?;
-        let mailbox = Arc::new(OpenMailbox::new(self.clone(), &row, loaded));
+        let own_seen = match row.attributes.has(Attributes::OWN_SEEN) {
+            true => Some(self.backend().load_seen(self.id, &row.dir).await?),
+            false => None,
+        };
+        let mailbox = Arc::new(OpenMailbox::new(self.clone(), &row, loaded, own_seen));
         *held = Arc::downgrade(&mailbox);
         self.shared.keep(&mailbox);
         Ok(mailbox)
@@ -427,8 +448,8 @@ impl UserStore {
         let mut outcomes = Vec::with_capacity(requests.len());
         for request in requests {
             outcomes.push(match request {
-                Request::Append { mailbox, messages, summaries, origin, by } => {
-                    stage.append(mailbox, messages, summaries, *origin, *by)
+                Request::Append { mailbox, messages, summaries, origin, reader, by } => {
+                    stage.append(mailbox, messages, summaries, (*origin, *reader), *by)
                 }
                 Request::Summarize { mailbox, made } => stage.summarize(mailbox, made),
                 Request::Store { mailbox, uids, asked, by } => stage.store(mailbox, uids, asked, *by),
@@ -466,6 +487,7 @@ impl UserStore {
             Request::Subscribe { name, on } => self.plan_subscribe(name, *on)?,
             Request::Annotate { name, values } => self.plan_annotate(name.as_ref(), values)?,
             Request::Limit { limits } => self.plan_limit(*limits),
+            Request::SeenMode { name, own } => self.plan_seen_mode(name, *own)?,
             Request::Access { name, changes, below } => self.plan_access(name, changes, *below)?,
             _ => return Ok(Outcome::Done),
         };
@@ -478,6 +500,12 @@ impl UserStore {
                 catalog.slots.give(row.slot);
             }
             return Err(e);
+        }
+        if let Request::SeenMode { own, .. } = &request {
+            let changed = |m: &Arc<OpenMailbox>| rows.iter().any(|row| row.id == m.id);
+            for mailbox in self.opened().iter().filter(|m| changed(m)) {
+                mailbox.set_own_seen(own.then(OwnSeen::default));
+            }
         }
         let mut catalog = self.catalog_mut();
         for op in ops {

@@ -50,6 +50,8 @@ pub enum Condition {
     TokenExit,
     /// When the client has shown a certificate.
     ClientCertificate,
+    /// When the mail of some users is on another system.
+    Referrals,
 }
 
 impl Condition {
@@ -68,6 +70,7 @@ impl Condition {
             }
             Self::TokenExit => allowed && session.server.auth.token_exit().is_some(),
             Self::ClientCertificate => !session.channel().names.is_empty(),
+            Self::Referrals => !session.server.referrals.load().is_empty(),
             Self::LiteralPlusOff => !session.offers(Token::LiteralPlus),
         }
     }
@@ -87,6 +90,7 @@ impl Condition {
                 "a token exit is configured, and TLS is on or passwords are allowed in the clear"
             }
             Self::ClientCertificate => "the client has shown a certificate of the configured authority",
+            Self::Referrals => "some users are on another system",
             Self::LiteralPlusOff => "LITERAL+ is off",
         }
     }
@@ -145,6 +149,7 @@ rows! {
     AuthExternal, "AUTH=EXTERNAL", "RFC 4422", OUT, ClientCertificate, On, "auth/certificate.rs";
     AuthOAuthBearer, "AUTH=OAUTHBEARER", "RFC 7628", OUT, TokenExit, On, "auth/bearer.rs";
     LoginDisabled, "LOGINDISABLED", "RFC 3501 section 6.2.3", OUT, PasswordsRefused, Fixed, "command/login.rs";
+    LoginReferrals, "LOGIN-REFERRALS", "RFC 2221", OUT, Referrals, On, "command/login.rs";
     CompressDeflate, "COMPRESS=DEFLATE", "RFC 4978", IN, NotCompressed, On, "transport/deflate.rs";
     Idle, "IDLE", "RFC 2177", IN, Always, On, "command/idle.rs";
     Unauthenticate, "UNAUTHENTICATE", "RFC 8437", IN, Always, On, "command/unauthenticate.rs";

@@ -1,5 +1,6 @@
 //! What all sessions share.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
@@ -13,6 +14,7 @@ use super::token_settings::TokenSettings;
 use super::traces::Traces;
 use crate::auth::Authenticator;
 use crate::mailstore::{MailStore, SessionId};
+use crate::syntax::imap_url::ImapUrl;
 use crate::transport::ConnectionLimits;
 use crate::vm::UserId;
 
@@ -45,6 +47,8 @@ pub struct Server {
     pub administrators: Arc<dyn Fn(UserId) -> bool + Send + Sync>,
     /// What `/shared/comment` and `/shared/admin` of the server say (RFC 5464 section 6.2.1).
     pub about: ArcSwap<About>,
+    /// Users whose mail is on another system, with its URL.
+    pub referrals: ArcSwap<BTreeMap<UserId, ImapUrl>>,
     /// Who is connected.
     pub sessions: Arc<Sessions>,
     /// Whom the traces show.
@@ -76,6 +80,7 @@ impl Server {
             progress_every: Duration::from_secs(10),
             administrators: Arc::new(|_| false),
             about: ArcSwap::default(),
+            referrals: ArcSwap::default(),
             sessions: Arc::default(),
             statistics: Arc::default(),
             traces: Traces::default(),

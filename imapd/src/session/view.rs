@@ -16,6 +16,7 @@ use crate::mailstore::{MessageRecord, ModSeq, OpenMailbox, SessionId, Uid};
 use crate::syntax::flag::SystemFlags;
 use crate::syntax::mailbox_name::MailboxName;
 use crate::syntax::seqset::{NumberSet, SequenceSet};
+use crate::vm::UserId;
 
 /// A selected mailbox.
 pub struct View {
@@ -25,6 +26,8 @@ pub struct View {
     pub read_only: bool,
     /// As what it was opened, when it is somebody else's.
     pub foreign_name: Option<MailboxName>,
+    /// Who reads, when he is not the owner.
+    pub reader: Option<UserId>,
     /// Whether the client knows `\Recent`, which IMAP4rev2 does not have.
     shows_recent: bool,
     uids: Arc<Vec<u32>>,
@@ -53,6 +56,7 @@ impl View {
         let view = Self {
             read_only,
             foreign_name: None,
+            reader: None,
             shows_recent,
             uids: state.columns.uids().clone(),
             position: state.log.end(),
@@ -66,6 +70,21 @@ impl View {
         };
         drop(state);
         view
+    }
+
+    /// A message with the `\Seen` of who reads here.
+    pub fn as_read(&self, mut record: MessageRecord) -> MessageRecord {
+        match self.reader.and_then(|reader| self.mailbox.seen_by(reader, record.uid)) {
+            Some(true) => record.flags = record.flags.with(SystemFlags::SEEN),
+            Some(false) => record.flags = record.flags.without(SystemFlags::SEEN),
+            None => {}
+        }
+        record
+    }
+
+    /// Whether the flags of messages tell what was seen.
+    pub fn has_own_seen(&self) -> bool {
+        self.reader.is_some() && self.mailbox.has_own_seen()
     }
 
     /// Messages in the view.
@@ -185,6 +204,7 @@ impl View {
         for uid in flagged {
             let uid = Uid(uid);
             if let (Some(number), Some(record)) = (self.number_of(uid), state.columns.get(uid)) {
+                let record = self.as_read(record);
                 enabled.write_fetch(out, number, uid);
                 out.extend_from_slice(format!("UID {uid} FLAGS ").as_bytes());
                 write_flags(out, &record, &state, self.is_recent(uid));

@@ -6,6 +6,7 @@
 pub mod ast;
 pub mod date;
 pub mod flag;
+pub mod imap_url;
 pub mod mailbox_name;
 pub mod partial_range;
 pub mod quote;

@@ -9,7 +9,7 @@ use imapd::mailstore::backend::{Answer, SpaceFigures};
 use imapd::mailstore::summaries::image;
 use imapd::mailstore::{
     Access, Backend, Entries, LoadedMailbox, LoadedUser, MailboxRow, MessageRecord, ModSeq, NoteMarks, Op,
-    StoreError, SummaryPlace, Tombstone, UserHeader,
+    OwnSeen, StoreError, SummaryPlace, Tombstone, UserHeader,
 };
 use imapd::syntax::flag::Keyword;
 use imapd::vm::UserId;
@@ -22,6 +22,7 @@ struct Dir {
     keywords: BTreeMap<u32, (u8, Keyword)>,
     tombstones: BTreeMap<u32, Tombstone>,
     floor: Option<ModSeq>,
+    seen: Vec<Bytes>,
     summaries: BTreeMap<u32, (SummaryPlace, Bytes)>,
 }
 
@@ -141,6 +142,9 @@ fn apply(space: &mut Space, op: Op) {
             assert!(!dir.records.contains_key(&tombstone.slot), "slot used twice");
             dir.tombstones.insert(tombstone.slot, tombstone);
         }
+        Op::PutSeen { dir, seen } => {
+            space.dirs.get_mut(&dir).expect("directory exists").seen = seen.records();
+        }
         Op::PutFloor { dir, floor } => {
             space.dirs.get_mut(&dir).expect("directory exists").floor = Some(floor);
         }
@@ -226,6 +230,12 @@ impl Backend for Memory {
             }
         });
         self.now(loaded.ok_or_else(|| StoreError::Damaged(format!("no directory {dir}"))))
+    }
+
+    fn load_seen<'a>(&'a self, user: UserId, dir: &'a str) -> Answer<'a, OwnSeen> {
+        let spaces = self.spaces.lock();
+        let records = spaces.get(&user).and_then(|s| s.dirs.get(dir)).map(|d| d.seen.clone());
+        self.now(OwnSeen::read(&records.unwrap_or_default()))
     }
 
     fn read_note<'a>(

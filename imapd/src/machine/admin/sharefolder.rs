@@ -1,9 +1,13 @@
-//! `SHAREFOLDER userid mailbox [AS name] {WITH {userid|ANYONE} rights | OFF}`: publishes a folder, with what is below it, in the
-//! namespace of shared folders.
+//! `SHAREFOLDER userid mailbox [AS name] {WITH {userid|ANYONE} rights [SEEN {OWN|SHARED}] | OFF}`: publishes a folder, with what is
+//! below it, in the namespace of shared folders.
 //!
 //! A folder is published under its own name unless another is said. WITH gives rights (letters of RFC 4314), also on the folders
-//! that are below now; those made later inherit them. OFF ends the publication and takes all rights of others away. A name with
+//! that are below now; those made later inherit them. SEEN OWN gives everybody but the owner a `\Seen` of his own there, and all
+//! begin with nothing seen; SEEN SHARED, as it is at first, has one for all. OFF ends the publication and takes all rights of others
+//! away. A name with
 //! blanks stands in quotation marks. Folder names are taken as they are written, and in any case when that names one alone.
+
+use std::sync::Arc;
 
 use cms::vmipc::Answer;
 
@@ -19,7 +23,7 @@ use crate::vm::UserId;
 pub const ROW: RequestRow = RequestRow {
     name: "SHAREFOLDER",
     min: 5,
-    syntax: "SHAREFOLDER userid mailbox [AS name] {WITH {userid|ANYONE} rights|OFF}",
+    syntax: "SHAREFOLDER userid mailbox [AS name] {WITH {userid|ANYONE} rights [SEEN {OWN|SHARED}]|OFF}",
     summary: "Publishes a folder with what is below it, or ends that",
     run: |a, _, text| Box::pin(async move { run(a, text).await.unwrap_or_else(|| syntax("SHAREFOLDER")) }),
 };
@@ -32,6 +36,8 @@ struct Asked {
     name: Option<MailboxName>,
     /// Whom it is given, or OFF.
     with: Option<(Identifier, Rights)>,
+    /// Whether readers have a `\Seen` of their own, when that is said.
+    own_seen: Option<bool>,
 }
 
 /// Carries out the request; `None` when its operands are wrong.
@@ -60,7 +66,7 @@ async fn run(admin: &Administration, operands: &str) -> Option<Answer> {
             return failed(format!("DTCIMP3041E {mailbox} of {} is not shared", asked.owner));
         }
         let changes = vec![AccessChange::Publish(None), AccessChange::Clear];
-        return Some(match owner.change_access_below(mailbox.clone(), changes).await {
+        return Some(match change(&owner, &mailbox, changes, Some(false)).await {
             Ok(()) => {
                 Answer::line(0, format!("DTCIMP3043I {mailbox} of {} is no longer shared", asked.owner))
             }
@@ -77,7 +83,7 @@ async fn run(admin: &Administration, operands: &str) -> Option<Answer> {
     let how = Published { name: name.clone() };
     let changes =
         vec![AccessChange::Publish(Some(how)), AccessChange::Rights(who, RightsChange::Replace, rights)];
-    Some(match owner.change_access_below(mailbox.clone(), changes).await {
+    Some(match change(&owner, &mailbox, changes, asked.own_seen).await {
         Ok(()) => Answer::line(
             0,
             format!(
@@ -90,6 +96,19 @@ async fn run(admin: &Administration, operands: &str) -> Option<Answer> {
     })
 }
 
+/// Changes what others may do, and who has a `\Seen` of his own.
+async fn change(
+    owner: &Arc<UserStore>,
+    mailbox: &MailboxName,
+    changes: Vec<AccessChange>,
+    own_seen: Option<bool>,
+) -> Result<(), StoreError> {
+    if let Some(own) = own_seen {
+        owner.set_seen_mode(mailbox.clone(), own).await?;
+    }
+    owner.change_access_below(mailbox.clone(), changes).await
+}
+
 /// QUERY SHARES: what is published, and who may do what with it.
 pub(super) async fn query(admin: &Administration) -> Answer {
     let store = &admin.service.server.store;
@@ -99,15 +118,23 @@ pub(super) async fn query(admin: &Administration) -> Answer {
             return Answer::line(RC_FAILED, format!("DTCIMP3003E The shares cannot be read: {error}"));
         }
     };
-    let mut lines = vec!["Userid    Identifier  Rights         Shared folder".to_owned()];
+    let mut lines = vec!["Userid    Identifier  Rights         Seen    Shared folder".to_owned()];
     for (owner, id, how) in sharers.published() {
         let access = sharers.access(owner).unwrap_or_default();
+        let seen = match store.user(owner).await {
+            Ok(user) if user.catalog().row(id).is_some_and(|r| r.attributes.has(Attributes::OWN_SEEN)) => {
+                "OWN"
+            }
+            Ok(_) => "SHARED",
+            Err(_) => "-",
+        };
         let given: Vec<_> = access.entries(id).filter(|(who, _)| *who != Identifier::of(owner)).collect();
         if given.is_empty() {
-            lines.push(format!("{owner:<8}  {:<10}  {:<13}  {}", "-", "-", how.name));
+            lines.push(format!("{owner:<8}  {:<10}  {:<13}  {seen:<6}  {}", "-", "-", how.name));
         }
         for (who, rights) in given {
-            lines.push(format!("{owner:<8}  {:<10}  {rights:<13}  {}", who.to_string(), how.name));
+            let (who, rights) = (who.to_string(), rights.to_string());
+            lines.push(format!("{owner:<8}  {who:<10}  {rights:<13}  {seen:<6}  {}", how.name));
         }
     }
     Answer { rc: 0, lines }
@@ -141,15 +168,20 @@ fn parse(operands: &str) -> Option<Asked> {
         [keyword, name, rest @ ..] if is(keyword, "AS") => (Some(MailboxName::new(name).ok()?), rest),
         _ => (None, rest),
     };
+    let (rest, own_seen) = match rest {
+        [rest @ .., seen, how] if is(seen, "SEEN") && is(how, "OWN") => (rest, Some(true)),
+        [rest @ .., seen, how] if is(seen, "SEEN") && is(how, "SHARED") => (rest, Some(false)),
+        _ => (rest, None),
+    };
     let with = match rest {
-        [off] if is(off, "OFF") && name.is_none() => None,
+        [off] if is(off, "OFF") && name.is_none() && own_seen.is_none() => None,
         [with, who, rights] if is(with, "WITH") => {
             let rights = Rights::parse(rights.to_ascii_lowercase().as_bytes())?;
             Some((Identifier::parse(who.as_bytes()).ok().filter(|who| !who.negative)?, rights))
         }
         _ => return None,
     };
-    Some(Asked { owner, mailbox: (*mailbox).to_owned(), name, with })
+    Some(Asked { owner, mailbox: (*mailbox).to_owned(), name, with, own_seen })
 }
 
 /// The words; one in quotation marks may hold blanks, and a doubled mark in it is one.
@@ -195,7 +227,10 @@ mod tests {
         assert_eq!(asked.name, MailboxName::new("Plans").ok());
         let anyone = Identifier::parse(b"anyone").unwrap();
         assert_eq!(asked.with, Rights::parse(b"lr").map(|rights| (anyone, rights)));
+        assert_eq!(asked.own_seen, None);
         assert_eq!(parse("joe x off").unwrap().with, None);
+        assert_eq!(parse("joe x with ann l seen Own").unwrap().own_seen, Some(true));
+        assert_eq!(parse("joe x with ann l seen shared").unwrap().own_seen, Some(false));
         assert_eq!(split("a  \"b \"\"c\"\"\" d"), Some(vec!["a".into(), "b \"c\"".into(), "d".into()]));
         let wrong = [
             "",

@@ -69,7 +69,13 @@ impl SfsBackend {
                 op @ (Op::PutSummary { .. } | Op::CopySummaries { .. } | Op::DropSummaries { .. }) => {
                     summaries.gather(op);
                 }
-                Op::PutEntries(entries) => self.put_entries(&top, &entries.records(), unit).await?,
+                Op::PutEntries(entries) => {
+                    self.put_whole(super::entries_file(&top)?, &entries.records(), unit).await?;
+                }
+                Op::PutSeen { dir, seen } => {
+                    let file = super::seen_file(&self.dir(user, &dir)?)?;
+                    self.put_whole(file, &seen.records(), unit).await?;
+                }
                 op @ (Op::PutHeader(_) | Op::PutRow(_) | Op::DropRow { .. }) => {
                     gather_mailboxes(op, &mut mailboxes);
                 }
@@ -126,8 +132,7 @@ impl SfsBackend {
     }
 
     /// Writes the file anew; without records there is no file.
-    async fn put_entries(&self, top: &DirName, records: &[Bytes], unit: WorkUnitId) -> Result<(), StepError> {
-        let file = super::entries_file(top)?;
+    async fn put_whole(&self, file: FileRef, records: &[Bytes], unit: WorkUnitId) -> Result<(), StepError> {
         if records.is_empty() {
             return match self.erase(file, unit).await {
                 Err(e) if e.reason != ReasonCode::FileNotFound => Err(e.into()),
@@ -163,6 +168,7 @@ impl SfsBackend {
         self.remove_notes(&dir, notes, unit).await?;
         self.erase(super::note_index_file(&dir)?, unit).await?;
         self.erase_summaries(&dir, unit).await?;
+        self.put_whole(super::seen_file(&dir)?, &[], unit).await?;
         let dir = SfsObject::Directory(dir);
         self.csl.dmserase(&dir, EraseScope::Entire, CommitOption::NoCommit, unit).await?;
         Ok(())

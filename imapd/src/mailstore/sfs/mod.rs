@@ -6,6 +6,7 @@
 //! | `MAILBOX ENTRIES` | the same, when there are any | [`super::entries`]: RECFM V, one record an entry, replaced as a whole |
 //! | `NOTE INDEX` | each mailbox's directory | [`note_index`]: RECFM F, one record a message, replaced in place |
 //! | `NOTE SUMMARY` | each mailbox's directory | [`super::summaries`]: RECFM F, runs of records, one run a message; made again when absent or damaged |
+//! | `NOTE SEEN` | the directory of a mailbox where readers have a `\Seen` of their own | [`super::own_seen`]: RECFM V, replaced as a whole |
 //! | `<UID> NOTE` | each mailbox's directory | [`note_file`]: RECFM V, one record a line; the UID as 8 hexadecimal digits |
 //!
 //! INBOX is the directory `INBOX`; other mailboxes have generated directory names, since IMAP names exceed what SFS
@@ -28,6 +29,7 @@ use futures::FutureExt;
 use super::access::Access;
 use super::backend::{Answer, Backend, LoadedMailbox, LoadedUser, Op, SpaceFigures};
 use super::error::StoreError;
+use super::own_seen::OwnSeen;
 use super::summaries::SummaryPlace;
 use super::types::{MessageRecord, NoteMarks, Uid};
 use crate::vm::UserId;
@@ -104,6 +106,10 @@ fn summary_file(dir: &DirName) -> Result<FileRef, StoreError> {
     file(dir, "NOTE", "SUMMARY")
 }
 
+fn seen_file(dir: &DirName) -> Result<FileRef, StoreError> {
+    file(dir, "NOTE", "SEEN")
+}
+
 fn note_id(uid: Uid) -> Result<FileId, StoreError> {
     file_id(&format!("{:08X}", uid.0), "NOTE")
 }
@@ -141,6 +147,10 @@ impl Backend for SfsBackend {
 
     fn load_mailbox<'a>(&'a self, user: UserId, dir: &'a str) -> Answer<'a, LoadedMailbox> {
         self.read_note_index(user, dir).boxed()
+    }
+
+    fn load_seen<'a>(&'a self, user: UserId, dir: &'a str) -> Answer<'a, OwnSeen> {
+        self.read_seen(user, dir).boxed()
     }
 
     fn read_note<'a>(

@@ -10,6 +10,7 @@ use crate::mailstore::access::Access;
 use crate::mailstore::backend::{LoadedMailbox, LoadedUser};
 use crate::mailstore::entries::Entries;
 use crate::mailstore::error::StoreError;
+use crate::mailstore::own_seen::OwnSeen;
 use crate::mailstore::types::MessageRecord;
 use crate::vm::UserId;
 
@@ -62,6 +63,16 @@ impl SfsBackend {
             other => other,
         };
         Entries::read(&self.end(unit, read).await?)
+    }
+
+    pub(super) async fn read_seen(&self, user: UserId, dir: &str) -> Result<OwnSeen, StoreError> {
+        let file = super::seen_file(&self.dir(user, dir)?)?;
+        let unit = self.csl.dmsgetwu().map_err(|e| store_error(&e))?;
+        let read = match self.variable_records(&file, unit).await {
+            Err(e) if e.reason == ReasonCode::FileNotFound => Ok(Vec::new()),
+            other => other,
+        };
+        OwnSeen::read(&self.end(unit, read).await?)
     }
 
     /// All records of a RECFM V file.
