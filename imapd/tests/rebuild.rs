@@ -29,7 +29,8 @@ fn messages() -> Vec<Vec<u8>> {
 }
 
 /// Name, UIDVALIDITY, UIDNEXT, and of each message UID, flags, keywords, octets.
-type Seen = Vec<(String, u32, u32, Vec<(u32, u8, u64, Vec<u8>)>)>;
+type Seen = Vec<SeenMailbox>;
+type SeenMailbox = (String, u32, u32, Vec<(u32, u8, u64, Vec<u8>)>);
 
 struct Alice {
     pool: MailPool,
@@ -109,7 +110,7 @@ fn mailbox_index() -> FileRef {
 }
 
 /// INBOX of what was seen.
-fn inbox(seen: &mut Seen) -> &mut (String, u32, u32, Vec<(u32, u8, u64, Vec<u8>)>) {
+fn inbox(seen: &mut Seen) -> &mut SeenMailbox {
     seen.iter_mut().find(|m| m.0 == "INBOX").unwrap()
 }
 

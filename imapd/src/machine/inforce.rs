@@ -18,6 +18,8 @@ pub fn apply(service: &Service, config: &ImapConfig, exit: Option<Arc<dyn TokenE
     server.about.store(Arc::new(About { comment: config.comment.clone(), admin: config.admin.clone() }));
     server.tokens.store(Arc::new(config.tokens.clone()));
     server.auth.set_token_exit(exit);
+    server.set_clear_passwords(config.clear_passwords);
+    service.set_proxies(config.proxies.clone());
 }
 
 /// What differs between two configurations.
@@ -42,6 +44,8 @@ pub fn changes(old: &ImapConfig, new: &ImapConfig) -> Changes {
         ("Comment", old.comment != new.comment),
         ("AdminURI", old.admin != new.admin),
         ("TokenExit", old.token_exit != new.token_exit),
+        ("ClearPasswords", old.clear_passwords != new.clear_passwords),
+        ("ProxyFrom", old.proxies != new.proxies),
         ("Capability", old.tokens != new.tokens),
     ];
     Changes {
@@ -61,7 +65,7 @@ mod tests {
         assert_eq!(changes(&old, &old), Changes::default());
         let text = "FilePoolID C\nBadFileID D\nMailOriginID E\nIdleTimeout 31\nEnrollBlocks 2\nMaxConnections 3\n\
                     MaxPerAddress 4\nMaxPerUser 5\nComment x\nAdminURI mailto:x\nTokenExit JWTHS256\n\
-                    Capability MOVE OFF\n";
+                    ClearPasswords OFF\nProxyFrom ::1\nCapability MOVE OFF\n";
         let changed = changes(&old, &read(text.lines()).unwrap());
         assert_eq!(changed.at_start, ["FilePoolID"]);
         // One record a statement.
