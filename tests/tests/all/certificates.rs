@@ -33,7 +33,7 @@ print(ssl.get_server_certificate(("127.0.0.1", int(sys.argv[1]))))
     assert!(answer.contains("DTCIMP3027E The former certificate stays in force: "), "{answer}");
     assert!(is(shown(&port), &old));
 
-    ["key.pem", "certificate.pem"].map(copy);
+    ["key.pem", "certificate.pem"].into_iter().for_each(copy);
     let answer = running.cmd_ok("MAINT", "IMAP CONFIG");
     assert!(answer.contains("DTCIMP3026I") || answer.contains("DTCIMP3021I"), "{answer}");
     assert!(is(shown(&port), &new));
