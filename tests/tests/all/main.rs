@@ -7,6 +7,7 @@ mod certificates;
 mod console;
 mod crash;
 mod damage;
+mod fileserv;
 mod foreign;
 mod fuzz;
 mod hostile;
