@@ -13,12 +13,16 @@ use arc_swap::ArcSwapOption;
 use parking_lot::Mutex;
 use rustls::ServerConfig;
 use tokio::net::{TcpListener, TcpSocket};
+use tokio::sync::watch;
 
 /// Connections the host may hold for a listener that is busy: more than a burst of clients after a restart.
 const BACKLOG: u32 = 1_024;
 
 /// Called whenever the set of bound addresses changes.
 pub type OnChange = dyn Fn(&BTreeMap<String, SocketAddr>) + Send + Sync;
+
+/// Looks at the host's certificate files: a new configuration when they have changed since the last look.
+pub type TlsLoader = dyn Fn() -> Result<Option<Arc<ServerConfig>>, String> + Send + Sync;
 
 /// The host's side of the network.
 pub struct HostNetwork {
@@ -27,6 +31,8 @@ pub struct HostNetwork {
     addresses: Mutex<BTreeMap<String, SocketAddr>>,
     bound: Mutex<BTreeMap<String, SocketAddr>>,
     tls: ArcSwapOption<ServerConfig>,
+    tls_editions: watch::Sender<u64>,
+    tls_loader: Mutex<Option<Box<TlsLoader>>>,
     on_change: Box<OnChange>,
 }
 
@@ -59,6 +65,8 @@ impl HostNetwork {
             addresses: Mutex::new(addresses),
             bound: Mutex::default(),
             tls: ArcSwapOption::new(tls),
+            tls_editions: watch::Sender::new(0),
+            tls_loader: Mutex::default(),
             on_change,
         })
     }
@@ -102,5 +110,29 @@ impl HostNetwork {
     /// Puts another TLS configuration in force for new connections.
     pub fn set_tls(&self, tls: Option<Arc<ServerConfig>>) {
         self.tls.store(tls);
+        self.tls_editions.send_modify(|n| *n += 1);
+    }
+
+    /// Changes whenever another TLS configuration is in force.
+    pub fn tls_editions(&self) -> watch::Receiver<u64> {
+        self.tls_editions.subscribe()
+    }
+
+    /// Says how the certificate files are looked at.
+    pub fn set_tls_loader(&self, loader: Box<TlsLoader>) {
+        *self.tls_loader.lock() = Some(loader);
+    }
+
+    /// Looks at the certificate files, and puts in force what they hold when they have changed; whether they have. Connections that
+    /// are there stay as they are.
+    ///
+    /// # Errors
+    /// What is wrong with the files; what was in force stays.
+    pub fn reload_tls(&self) -> Result<bool, String> {
+        let loader = self.tls_loader.lock();
+        let Some(loader) = &*loader else { return Ok(false) };
+        let Some(tls) = loader()? else { return Ok(false) };
+        self.set_tls(Some(tls));
+        Ok(true)
     }
 }

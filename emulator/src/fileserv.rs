@@ -1,10 +1,12 @@
 //! FILESERV: the program of a file pool server machine.
 //!
 //! `FILESERV START` reads the machine's `userid DMSPARMS`, opens the pool and serves it until STOP, SHUTDOWN of the
-//! system, or a reset. Operator commands are typed at the machine's console.
+//! system, or a reset. What the machine does to a pool that it does not serve is [`dedicated`]. Operator commands are typed at the machine's console.
 //!
 //! Invariant: a pool is open at most once. A machine that is forced leaves its pool open in [`OpenPools`]; the next START
 //! takes it over, so that what was acknowledged never depends on how the machine ended.
+
+mod dedicated;
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -96,7 +98,7 @@ pub struct Fileserv {
 
 impl Program for Fileserv {
     fn summary(&self) -> &str {
-        "Serves a file pool: FILESERV START"
+        "Serves a file pool: FILESERV START, GENERATE, BACKUP, LIST, MINIDISK"
     }
 
     fn run(&self, cms: Arc<Cms>, args: String) -> BoxFuture<'static, i32> {
@@ -107,6 +109,14 @@ impl Program for Fileserv {
                 && word.eq_ignore_ascii_case("MINIDISK")
             {
                 return minidisk(&cms, &folder, layout).await;
+            }
+            let upper = args.to_ascii_uppercase();
+            match upper.split_ascii_whitespace().collect::<Vec<_>>()[..] {
+                ["GENERATE"] => return dedicated::generate(&cms, &folder).await,
+                // A host file is named as it is written.
+                ["BACKUP", _] => return dedicated::backup(&cms, &folder, words[1]).await,
+                ["LIST"] => return dedicated::list(&cms, &folder).await,
+                _ => {}
             }
             if !args.trim().eq_ignore_ascii_case("START") {
                 cms.say(&cms::message::dms(MODULE, 14, 24, &[args.trim()]).to_string()).await;

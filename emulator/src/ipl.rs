@@ -115,6 +115,11 @@ impl System {
             publish.send_replace(all.clone());
         });
         let network = HostNetwork::new(config.mail.domain.clone(), addresses, tls, on_change);
+        if network.tls().is_some() {
+            let files = tls::Files::new(folder.path(), config);
+            network.set_tls_loader(Box::new(move || files.look().map_err(|e| e.to_string())));
+            tokio::spawn(tls::watch(Arc::downgrade(&network)));
+        }
         cp.ext.set(network.clone());
         cp.ext.set(crate::log::trace_switch());
         register_programs(&cp, folder, &network);

@@ -208,7 +208,7 @@ async fn with_tls(address_of_client: &str) -> Tls {
         .with_client_cert_verifier(verifier.unwrap())
         .with_single_cert(vec![made.cert.der().clone()], key)
         .unwrap();
-    let configure = |server: &mut Server| server.clear_passwords = false;
+    let configure = |server: &mut Server| server.set_clear_passwords(false);
     let memory = Arc::new(Memory::default());
     let running = start_with(memory, Timeouts::default(), ConnectionLimits::default(), configure).await;
     let service = Service::new(running.service.server.clone(), Timeouts::default(), Some(Arc::new(config)));

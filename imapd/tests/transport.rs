@@ -50,7 +50,7 @@ async fn with_tls(implicit: bool) -> (Arc<Service>, std::net::SocketAddr, TlsCon
     );
     let mut server = Server::new("vm.localhost".into(), plain.store.clone(), auth, 1);
     server.starttls = true;
-    server.clear_passwords = false;
+    server.set_clear_passwords(false);
     let service = Service::new(Arc::new(server), Timeouts::default(), Some(server_config));
     let listener = Listener::bind("127.0.0.1:0".parse().unwrap(), implicit).unwrap();
     let address = listener.address().unwrap();
@@ -286,4 +286,50 @@ async fn a_session_is_killed_and_counted() {
     running.service.shutdown(SOON).await;
     assert_eq!(server.statistics.ended().fetched, 1);
     assert!(server.sessions.list().is_empty());
+}
+
+#[tokio::test]
+async fn proxies_say_for_whom() {
+    use imapd::transport::proxy::{ProxyAddress, SIGNATURE};
+    let limits = ConnectionLimits::new(100, 1, 100);
+    let running = start(Arc::new(Memory::default()), Timeouts::default(), limits).await;
+    let proxy = |text: &str| ProxyAddress::parse(text, Some(false)).unwrap();
+    let header = |last: u8| {
+        let addresses = [192, 0, 2, last, 127, 0, 0, 1, 1, 1, 0, 143];
+        [&SIGNATURE[..], &[0x21, 0x11, 0, 12], &addresses].concat()
+    };
+    // Nobody is a proxy: a header is not understood, and the address is that of the connection.
+    let mut liar = BufReader::new(TcpStream::connect(running.address).await.unwrap());
+    line(&mut liar).await;
+    liar.get_mut().write_all(&header(7)).await.unwrap();
+    assert!(line(&mut liar).await.starts_with("* BAD"));
+    assert_eq!(running.service.server.sessions.list()[0].peer.to_string(), "127.0.0.1");
+    drop(liar);
+
+    running.service.set_proxies(vec![proxy("10.0.0.0/8"), proxy("127.0.0.0/8")]);
+    let mut client = BufReader::new(TcpStream::connect(running.address).await.unwrap());
+    client.get_mut().write_all(&[header(7), b"a LOGIN alice secret\r\n".to_vec()].concat()).await.unwrap();
+    assert!(line(&mut client).await.starts_with("* OK"));
+    assert!(line(&mut client).await.starts_with("a OK"));
+    let peers =
+        || running.service.server.sessions.list().into_iter().map(|s| s.peer.to_string()).collect::<Vec<_>>();
+    assert!(peers().contains(&"192.0.2.7".to_owned()), "{:?}", peers());
+    // One an address: the one behind the proxy, not the proxy's.
+    let mut second = BufReader::new(TcpStream::connect(running.address).await.unwrap());
+    second.get_mut().write_all(&header(7)).await.unwrap();
+    assert_eq!(line(&mut second).await, "* BYE [LIMIT] Too many connections\r\n");
+    let mut other = BufReader::new(TcpStream::connect(running.address).await.unwrap());
+    other.get_mut().write_all(&header(8)).await.unwrap();
+    assert!(line(&mut other).await.starts_with("* OK"));
+    // Version 1 and rubbish are refused without a word.
+    for rubbish in [&b"PROXY TCP4 192.0.2.9 127.0.0.1 1 143\r\n"[..], b"a LOGIN alice secret\r\n"] {
+        let mut stream = TcpStream::connect(running.address).await.unwrap();
+        stream.write_all(rubbish).await.unwrap();
+        let mut answer = Vec::new();
+        // The connection may be reset, since what was sent was not read to its end.
+        let _ = tokio::time::timeout(SOON, stream.read_to_end(&mut answer)).await.unwrap();
+        assert!(answer.is_empty());
+    }
+    drop((client, other));
+    running.service.shutdown(SOON).await;
 }

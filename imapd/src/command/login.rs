@@ -12,7 +12,7 @@ use crate::vm::UserId;
 /// # Errors
 /// When the mail store does not answer.
 pub async fn run(session: &mut Session, user: &[u8], password: &[u8]) -> Done {
-    if !session.tls && !session.server.clear_passwords {
+    if !session.tls && !session.server.clear_passwords() {
         return Ok(Reply::no("PRIVACYREQUIRED", "Use STARTTLS first"));
     }
     let server = session.server.clone();

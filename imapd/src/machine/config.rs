@@ -2,7 +2,7 @@
 //!
 //! One statement a record, keyword and operand; keywords in any case; `;` starts a comment. Every wrong record is
 //! reported with its number, the token and the reason. FilePoolID and BadFileID are required. EnrollBlocks,
-//! MaxConnections, MaxPerAddress, MaxPerUser, Comment (words), AdminURI, TokenExit, LoginReferral and Capability are ours. `Capability token
+//! MaxConnections, MaxPerAddress, MaxPerUser, Comment (words), AdminURI, TokenExit, LoginReferral, ClearPasswords, ProxyFrom and Capability are ours. `Capability token
 //! {ON|OFF} [userid]` may stand many times; a record changes what one before it said.
 
 use std::collections::BTreeMap;
@@ -16,6 +16,7 @@ use thiserror::Error;
 use crate::auth::bearer::EXITS;
 use crate::session::TokenSettings;
 use crate::syntax::imap_url::ImapUrl;
+use crate::transport::proxy::ProxyAddress;
 
 /// Least IdleTimeout in minutes (RFC 3501 section 5.4).
 const LEAST_IDLE_MINUTES: u64 = 30;
@@ -25,6 +26,9 @@ const GREATEST_IDLE_MINUTES: u64 = 10_080;
 
 /// Blocks that ENROLL gives when it names no number.
 const DEFAULT_ENROLL_BLOCKS: u32 = 1_000_000;
+
+/// Most ProxyFrom statements: each is looked at for every connection.
+const MAX_PROXIES: usize = 64;
 
 /// What IMAP CONFIG says.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -55,6 +59,10 @@ pub struct ImapConfig {
     pub tokens: TokenSettings,
     /// Users whose mail is on another system, with its URL.
     pub referrals: BTreeMap<UserId, ImapUrl>,
+    /// Proxies that say for whom they connect.
+    pub proxies: Vec<ProxyAddress>,
+    /// Whether passwords may come without encryption.
+    pub clear_passwords: bool,
 }
 
 /// The configuration in force, which CONFIG changes.
@@ -87,6 +95,8 @@ struct Draft {
     token_exit: Option<&'static str>,
     tokens: TokenSettings,
     referrals: BTreeMap<UserId, ImapUrl>,
+    proxies: Vec<ProxyAddress>,
+    clear_passwords: Option<bool>,
 }
 
 /// Reads the records of IMAP CONFIG.
@@ -134,6 +144,8 @@ pub fn read<'a>(records: impl Iterator<Item = &'a str>) -> Result<ImapConfig, Ve
         token_exit: draft.token_exit,
         tokens: draft.tokens,
         referrals: draft.referrals,
+        proxies: draft.proxies,
+        clear_passwords: draft.clear_passwords.unwrap_or(true),
     })
 }
 
@@ -144,6 +156,9 @@ fn take(draft: &mut Draft, words: &[&str]) -> Result<(), (String, String)> {
     }
     if keyword.eq_ignore_ascii_case("LoginReferral") {
         return login_referral(draft, keyword, operands);
+    }
+    if keyword.eq_ignore_ascii_case("ProxyFrom") {
+        return proxy(draft, keyword, operands);
     }
     if keyword.eq_ignore_ascii_case("COMMENT") && !operands.is_empty() {
         draft.comment = Some(operands.join(" "));
@@ -167,6 +182,13 @@ fn take(draft: &mut Draft, words: &[&str]) -> Result<(), (String, String)> {
             let unknown = || ((*operand).to_owned(), "there is no exit of this name".to_owned());
             draft.token_exit = Some(found.ok_or_else(unknown)?.0);
         }
+        "CLEARPASSWORDS" => {
+            draft.clear_passwords = Some(match operand.to_ascii_uppercase().as_str() {
+                "ON" => true,
+                "OFF" => false,
+                _ => return Err(((*operand).to_owned(), "ON or OFF is needed".into())),
+            });
+        }
         "BADFILEID" => draft.bad_file_id = user()?,
         "MAILORIGINID" => draft.mail_origin = user()?,
         "IDLETIMEOUT" => draft.idle_minutes = number(LEAST_IDLE_MINUTES, GREATEST_IDLE_MINUTES)?,
@@ -177,6 +199,23 @@ fn take(draft: &mut Draft, words: &[&str]) -> Result<(), (String, String)> {
         "MAXPERUSER" => draft.max_per_user = number(1, 1_000_000)?,
         _ => return Err(((*keyword).into(), "unknown statement".into())),
     }
+    Ok(())
+}
+
+/// `ProxyFrom address[/bits] [IMAP|IMAPS]`
+fn proxy(draft: &mut Draft, keyword: &str, operands: &[&str]) -> Result<(), (String, String)> {
+    let (address, listener) = match operands {
+        [address] => (address, None),
+        [address, listener] if listener.eq_ignore_ascii_case("IMAP") => (address, Some(false)),
+        [address, listener] if listener.eq_ignore_ascii_case("IMAPS") => (address, Some(true)),
+        [_, listener] => return Err(((*listener).into(), "IMAP or IMAPS is needed".into())),
+        _ => return Err((keyword.into(), "takes an address, and perhaps IMAP or IMAPS".into())),
+    };
+    if draft.proxies.len() == MAX_PROXIES {
+        return Err((keyword.into(), format!("there may be {MAX_PROXIES} of them")));
+    }
+    let parsed = ProxyAddress::parse(address, listener);
+    draft.proxies.push(parsed.ok_or_else(|| ((*address).into(), "an address is needed".to_owned()))?);
     Ok(())
 }
 
@@ -251,6 +290,37 @@ mod tests {
         {
             let errors = read(format!("{base}LoginReferral {wrong}\n").lines()).unwrap_err();
             assert_eq!(errors[0].record, 3, "{wrong}");
+        }
+    }
+
+    #[test]
+    fn proxies_and_clear_passwords() {
+        let base = "FilePoolID A\nBadFileID B\n";
+        let config = read(base.lines()).unwrap();
+        assert!(config.clear_passwords && config.proxies.is_empty());
+        let text =
+            format!("{base}ClearPasswords off\nProxyFrom 10.0.0.0/8\nproxyfrom ::1 imaps ; the local one\n");
+        let config = read(text.lines()).unwrap();
+        assert!(!config.clear_passwords && config.proxies.len() == 2);
+        assert!(config.proxies[1].is("::1".parse().unwrap(), true));
+        let wrong =
+            "ClearPasswords MAYBE\nProxyFrom\nProxyFrom x\nProxyFrom ::1 SMTP\nProxyFrom ::1 IMAP IMAPS\n";
+        let errors = read(format!("{base}{wrong}").lines()).unwrap_err();
+        let shown: Vec<String> =
+            errors.iter().map(|e| format!("{} {}: {}", e.record, e.token, e.reason)).collect();
+        assert_eq!(
+            shown,
+            [
+                "3 MAYBE: ON or OFF is needed",
+                "4 ProxyFrom: takes an address, and perhaps IMAP or IMAPS",
+                "5 x: an address is needed",
+                "6 SMTP: IMAP or IMAPS is needed",
+                "7 ProxyFrom: takes an address, and perhaps IMAP or IMAPS",
+            ]
+        );
+        for (count, good) in [(MAX_PROXIES, true), (MAX_PROXIES + 1, false)] {
+            let text = format!("{base}{}", "ProxyFrom ::1\n".repeat(count));
+            assert_eq!(read(text.lines()).is_ok(), good);
         }
     }
 

@@ -19,6 +19,8 @@ pub fn apply(service: &Service, config: &ImapConfig, exit: Option<Arc<dyn TokenE
     server.tokens.store(Arc::new(config.tokens.clone()));
     server.referrals.store(Arc::new(config.referrals.clone()));
     server.auth.set_token_exit(exit);
+    server.set_clear_passwords(config.clear_passwords);
+    service.set_proxies(config.proxies.clone());
 }
 
 /// What differs between two configurations.
@@ -44,6 +46,8 @@ pub fn changes(old: &ImapConfig, new: &ImapConfig) -> Changes {
         ("AdminURI", old.admin != new.admin),
         ("TokenExit", old.token_exit != new.token_exit),
         ("LoginReferral", old.referrals != new.referrals),
+        ("ClearPasswords", old.clear_passwords != new.clear_passwords),
+        ("ProxyFrom", old.proxies != new.proxies),
         ("Capability", old.tokens != new.tokens),
     ];
     Changes {
@@ -63,7 +67,7 @@ mod tests {
         assert_eq!(changes(&old, &old), Changes::default());
         let text = "FilePoolID C\nBadFileID D\nMailOriginID E\nIdleTimeout 31\nEnrollBlocks 2\nMaxConnections 3\n\
                     MaxPerAddress 4\nMaxPerUser 5\nComment x\nAdminURI mailto:x\nTokenExit JWTHS256\n\
-                    LoginReferral joe imap://other.example/\nCapability MOVE OFF\n";
+                    LoginReferral joe imap://other.example/\nClearPasswords OFF\nProxyFrom ::1\nCapability MOVE OFF\n";
         let changed = changes(&old, &read(text.lines()).unwrap());
         assert_eq!(changed.at_start, ["FilePoolID"]);
         // One record a statement.

@@ -122,6 +122,7 @@ impl Main {
             cms: cms.clone(),
             guest: cms.guest.clone(),
             csl: cms.csl.clone(),
+            network: network.clone(),
             backend,
             config: config.clone(),
             service: service.clone(),
@@ -129,6 +130,7 @@ impl Main {
             stop: CancellationToken::new(),
             started: cms.guest.now(),
         });
+        drop(cms.guest.spawn(follow_certificates(network.clone(), service.clone())));
         drop(cms.guest.spawn(forget_passwords(cms.guest.clone(), service.clone())));
         let server = service.server.clone();
         drop(cms.guest.spawn(arrival::run(cms.guest.clone(), server, config, admin.retry.clone())));
@@ -229,6 +231,17 @@ fn build_service(
     let listed = listed.clone();
     server.administrators = Arc::new(move |user| is_listed(&listed.read(), user));
     Ok((Service::new(Arc::new(server), Timeouts::default(), tls), backend))
+}
+
+/// Takes each TLS configuration that the host puts in force.
+async fn follow_certificates(network: Arc<HostNetwork>, service: Arc<Service>) {
+    let mut editions = network.tls_editions();
+    loop {
+        service.set_tls(network.tls());
+        if editions.changed().await.is_err() {
+            return;
+        }
+    }
 }
 
 /// Forgets verified passwords whenever a directory is put on line.

@@ -56,7 +56,7 @@ pub enum Condition {
 
 impl Condition {
     fn holds(self, session: &Session) -> bool {
-        let allowed = session.tls || session.server.clear_passwords;
+        let allowed = session.tls || session.server.clear_passwords();
         match self {
             Self::Always => true,
             Self::CanStartTls => session.server.starttls && !session.tls,

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
@@ -38,7 +38,7 @@ pub struct Server {
     /// Whether STARTTLS is offered.
     pub starttls: bool,
     /// Whether passwords may come in the clear.
-    pub clear_passwords: bool,
+    clear_passwords: AtomicBool,
     /// Which tokens are on and off.
     pub tokens: ArcSwap<TokenSettings>,
     /// How often a client is told how far a long command is: RFC 9585 section 3 wants no more than every ten seconds.
@@ -75,7 +75,7 @@ impl Server {
             store,
             auth,
             starttls: false,
-            clear_passwords: true,
+            clear_passwords: AtomicBool::new(true),
             tokens: ArcSwap::default(),
             progress_every: Duration::from_secs(10),
             administrators: Arc::new(|_| false),
@@ -89,6 +89,16 @@ impl Server {
             literal_room: Arc::new(Semaphore::new(Self::LITERAL_ROOM_KB)),
             next_session: AtomicU64::new(0),
         }
+    }
+
+    /// Whether passwords may come in the clear.
+    pub fn clear_passwords(&self) -> bool {
+        self.clear_passwords.load(Ordering::Relaxed)
+    }
+
+    /// Says whether passwords may come in the clear.
+    pub fn set_clear_passwords(&self, on: bool) {
+        self.clear_passwords.store(on, Ordering::Relaxed);
     }
 
     pub(crate) fn next_session(&self) -> SessionId {

@@ -74,7 +74,17 @@ impl ConnectionLimits {
 
     /// A place for a connection from `peer`: one of all, one of its address.
     pub fn connection(self: &Arc<Self>, peer: IpAddr) -> Option<(Slot, Slot)> {
-        Some((self.take(Key::All, &self.total)?, self.take(Key::Peer(peer), &self.per_address)?))
+        Some((self.any()?, self.address(peer)?))
+    }
+
+    /// A place for a connection of which it is not known yet where it comes from.
+    pub fn any(self: &Arc<Self>) -> Option<Slot> {
+        self.take(Key::All, &self.total)
+    }
+
+    /// A place for a connection from `peer`, which has one of all already.
+    pub fn address(self: &Arc<Self>, peer: IpAddr) -> Option<Slot> {
+        self.take(Key::Peer(peer), &self.per_address)
     }
 
     /// A place for a session of `user`.

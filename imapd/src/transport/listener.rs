@@ -1,12 +1,12 @@
 //! Listening sockets and what all connections share.
 
 use std::io;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use arc_swap::ArcSwapOption;
+use arc_swap::{ArcSwap, ArcSwapOption};
 use rustls::ServerConfig;
 use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio_rustls::TlsAcceptor;
@@ -15,6 +15,7 @@ use tokio_util::task::TaskTracker;
 
 use super::Timeouts;
 use super::connection;
+use super::proxy::{self, ProxyAddress};
 use crate::session::Server;
 
 /// Connections waiting to be accepted; as many as the kernel allows by default.
@@ -31,6 +32,8 @@ pub struct Service {
     pub(super) hurried: AtomicU64,
     /// Idle time in milliseconds, which may change.
     idle: AtomicU64,
+    /// Who must say for whom he connects.
+    proxies: ArcSwap<Vec<ProxyAddress>>,
     tls: ArcSwapOption<ServerConfig>,
     tasks: TaskTracker,
 }
@@ -44,6 +47,7 @@ impl Service {
             stop: CancellationToken::new(),
             hurried: AtomicU64::new(0),
             idle: AtomicU64::new(millis(timeouts.idle)),
+            proxies: ArcSwap::default(),
             tls: ArcSwapOption::new(tls),
             tasks: TaskTracker::new(),
         })
@@ -57,6 +61,11 @@ impl Service {
     /// Changes [`Self::idle`]; a client that waits now is measured by it from its next command on.
     pub fn set_idle(&self, idle: Duration) {
         self.idle.store(millis(idle), Ordering::Relaxed);
+    }
+
+    /// Names the proxies, for connections from now on.
+    pub fn set_proxies(&self, proxies: Vec<ProxyAddress>) {
+        self.proxies.store(Arc::new(proxies));
     }
 
     /// Takes new certificates for connections from now on.
@@ -86,6 +95,40 @@ impl Service {
             tracing::warn!(left = self.tasks.len(), "clients did not go in time");
         }
     }
+}
+
+/// Tells a client that there are too many; within TLS nothing can be told yet.
+fn refuse(service: &Service, stream: &TcpStream, peer: IpAddr, implicit_tls: bool) {
+    service.server.statistics.refused.add(1);
+    tracing::warn!(%peer, "connection limit");
+    if !implicit_tls {
+        let _ = stream.try_write(b"* BYE [LIMIT] Too many connections\r\n");
+    }
+}
+
+/// A connection from a proxy: it says for whom.
+async fn serve_proxied(service: Arc<Service>, mut stream: TcpStream, proxy: IpAddr, implicit_tls: bool) {
+    let header = tokio::select! {
+        () = service.stop.cancelled() => return,
+        header = tokio::time::timeout(service.timeouts.stall, proxy::read(&mut stream)) => header,
+    };
+    let peer = match header {
+        Ok(Ok(client)) => client.unwrap_or(proxy),
+        Ok(Err(error)) => {
+            tracing::warn!(%proxy, %error, "connection refused");
+            return;
+        }
+        Err(_) => {
+            tracing::warn!(%proxy, "connection refused: no PROXY header in time");
+            return;
+        }
+    };
+    let Some(slot) = service.server.limits.address(peer) else {
+        return refuse(&service, &stream, peer, implicit_tls);
+    };
+    service.server.statistics.connections.add(1);
+    connection::serve(service, stream, peer, implicit_tls).await;
+    drop(slot);
 }
 
 fn millis(time: Duration) -> u64 {
@@ -145,22 +188,31 @@ impl Listener {
         let peer = peer.ip().to_canonical();
         // Answers are written whole, so waiting for more to send only delays them.
         let _ = stream.set_nodelay(true);
-        match service.server.limits.connection(peer) {
+        let implicit = self.implicit_tls;
+        let limits = &service.server.limits;
+        if service.proxies.load().iter().any(|p| p.is(peer, implicit)) {
+            match limits.any() {
+                Some(slot) => {
+                    let proxied = serve_proxied(service.clone(), stream, peer, implicit);
+                    service.tasks.spawn(async move {
+                        proxied.await;
+                        drop(slot);
+                    });
+                }
+                None => refuse(service, &stream, peer, implicit),
+            }
+            return;
+        }
+        match limits.connection(peer) {
             Some(slots) => {
                 service.server.statistics.connections.add(1);
-                let (service_of_task, implicit) = (service.clone(), self.implicit_tls);
+                let service_of_task = service.clone();
                 service.tasks.spawn(async move {
                     connection::serve(service_of_task, stream, peer, implicit).await;
                     drop(slots);
                 });
             }
-            None => {
-                service.server.statistics.refused.add(1);
-                tracing::warn!(%peer, "connection limit");
-                if !self.implicit_tls {
-                    let _ = stream.try_write(b"* BYE [LIMIT] Too many connections\r\n");
-                }
-            }
+            None => refuse(service, &stream, peer, implicit),
         }
     }
 }

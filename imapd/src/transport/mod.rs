@@ -7,6 +7,7 @@ pub mod connection;
 mod deflate;
 pub mod limits;
 pub mod listener;
+pub mod proxy;
 pub mod trace;
 
 use std::time::Duration;

@@ -3,9 +3,11 @@
 // A test that cannot go on has failed.
 #![allow(clippy::unwrap_used)]
 
+mod certificates;
 mod console;
 mod crash;
 mod damage;
+mod fileserv;
 mod foreign;
 mod foreign_readers;
 mod fuzz;

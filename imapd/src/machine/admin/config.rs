@@ -1,4 +1,4 @@
-//! CONFIG: reads IMAP CONFIG again and puts in force what can change while the server runs.
+//! CONFIG: reads IMAP CONFIG again and puts in force what can change while the server runs, certificates as well.
 //!
 //! A file with anything wrong in it changes nothing.
 
@@ -41,10 +41,24 @@ async fn run(admin: &Administration) -> Answer {
         lines.push(format!("DTCIMP3020W In force with the next start only: {}", changes.at_start.join(", ")));
         config.file_pool = old.file_pool;
     }
+    let network = admin.network.clone();
+    let looked = tokio::task::spawn_blocking(move || network.reload_tls()).await;
+    let mut rc = 0;
+    match looked.unwrap_or_else(|e| Err(e.to_string())) {
+        Ok(true) => {
+            admin.service.set_tls(admin.network.tls());
+            lines.push("DTCIMP3026I The certificate files have changed and are in force".into());
+        }
+        Ok(false) => {}
+        Err(reason) => {
+            lines.push(format!("DTCIMP3027E The former certificate stays in force: {reason}"));
+            rc = RC_FAILED;
+        }
+    }
     if lines.is_empty() {
         lines.push("DTCIMP3021I IMAP CONFIG says what is in force".into());
     }
     inforce::apply(&admin.service, &config, exit);
     admin.config.store(Arc::new(config));
-    Answer { rc: 0, lines }
+    Answer { rc, lines }
 }

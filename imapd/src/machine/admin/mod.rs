@@ -21,6 +21,7 @@ use cms::Cms;
 use cms::cp::Guest;
 use cms::cp::name::UserId;
 use cms::csl::Csl;
+use cms::network::HostNetwork;
 use cms::vmipc::Answer;
 use futures::future::BoxFuture;
 use tokio::sync::Notify;
@@ -45,6 +46,8 @@ pub struct Administration {
     pub guest: Guest,
     /// Its file pool interface.
     pub csl: Csl,
+    /// The host's network, whose certificates CONFIG looks at.
+    pub network: Arc<HostNetwork>,
     /// Where the mail store keeps its files, for CHECK and REBUILD.
     pub backend: Arc<SfsBackend>,
     /// Configuration.

@@ -212,7 +212,7 @@ impl SfsBackend {
                     (8, Ok(uid), "NOTE") if uid > 0 => {
                         folder.notes.insert(uid, status);
                     }
-                    _ if name == "NOTE" && (kind == "INDEX" || kind == "SUMMARY") => {}
+                    _ if name == "NOTE" && matches!(kind, "INDEX" | "SUMMARY" | "SEEN") => {}
                     _ => found.push(format!("the file {name} {kind} is none of the mail store's")),
                 }
             }

@@ -1,0 +1,194 @@
+//! The PROXY protocol, version 2 (HAProxy, "The PROXY protocol", section 2.2): who a client behind a proxy is.
+//!
+//! Only addresses that IMAP CONFIG names as proxies are asked for the header, and from them it is required: a connection that begins
+//! otherwise (version 1, rubbish, nothing) is closed. From everybody else the header is not understood, so nobody can claim an
+//! address. What a proxy adds behind the addresses is passed over.
+
+use std::io;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+
+use thiserror::Error;
+use tokio::io::{AsyncRead, AsyncReadExt};
+
+/// The first octets of every header.
+pub const SIGNATURE: [u8; 12] = *b"\r\n\r\n\0\r\nQUIT\n";
+
+/// Octets of a header before its addresses.
+const FIXED: usize = 16;
+
+/// Most octets of addresses and additions: what proxies add is a few hundred octets, with a client certificate some thousand.
+pub const MAX_REST: usize = 16 * 1024;
+
+/// Why a header is refused.
+#[derive(Debug, Error)]
+pub enum ProxyError {
+    /// The connection failed or ended.
+    #[error("{0}")]
+    Io(#[from] io::Error),
+    /// It does not begin as version 2 does.
+    #[error("it does not begin with a PROXY header of version 2")]
+    NoHeader,
+    /// A command, family or transport that is none for us.
+    #[error("the PROXY header says {0}")]
+    Unknown(&'static str),
+    /// Longer than [`MAX_REST`], or shorter than its addresses.
+    #[error("the PROXY header has a wrong length")]
+    Length,
+}
+
+/// Reads a header, and nothing behind it; the client's address, `None` when the proxy speaks for itself.
+///
+/// # Errors
+/// [`ProxyError`].
+pub async fn read(stream: &mut (impl AsyncRead + Unpin)) -> Result<Option<IpAddr>, ProxyError> {
+    let mut fixed = [0; FIXED];
+    // As soon as it cannot be a header any more it is refused: who sent something else waits for an answer.
+    let mut got = 0;
+    while got < FIXED {
+        let n = stream.read(&mut fixed[got..]).await?;
+        if n == 0 {
+            return Err(ProxyError::Io(io::ErrorKind::UnexpectedEof.into()));
+        }
+        got += n;
+        let compared = got.min(SIGNATURE.len());
+        if fixed[..compared] != SIGNATURE[..compared] {
+            return Err(ProxyError::NoHeader);
+        }
+    }
+    let length = usize::from(u16::from_be_bytes([fixed[14], fixed[15]]));
+    if length > MAX_REST {
+        return Err(ProxyError::Length);
+    }
+    let mut rest = vec![0; length];
+    stream.read_exact(&mut rest).await?;
+    client(fixed[12], fixed[13], &rest)
+}
+
+fn client(command: u8, family: u8, rest: &[u8]) -> Result<Option<IpAddr>, ProxyError> {
+    match command {
+        // LOCAL: health checks.
+        0x20 => return Ok(None),
+        0x21 => {}
+        _ => return Err(ProxyError::Unknown("another version or command")),
+    }
+    match family {
+        // Not known to the proxy.
+        0x00 => Ok(None),
+        0x11 => {
+            let address = rest.get(..12).and_then(|r| r.first_chunk::<4>()).ok_or(ProxyError::Length)?;
+            Ok(Some(Ipv4Addr::from(*address).into()))
+        }
+        0x21 => {
+            let address = rest.get(..36).and_then(|r| r.first_chunk::<16>()).ok_or(ProxyError::Length)?;
+            Ok(Some(Ipv6Addr::from(*address).to_canonical()))
+        }
+        _ => Err(ProxyError::Unknown("no TCP connection")),
+    }
+}
+
+/// Addresses of proxies: one, or all that begin with the same bits.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ProxyAddress {
+    address: IpAddr,
+    bits: u8,
+    /// The listener it holds for; `None` for all. True is the one of implicit TLS.
+    implicit_tls: Option<bool>,
+}
+
+impl ProxyAddress {
+    /// Reads `address` or `address/bits`, with the listener.
+    pub fn parse(text: &str, implicit_tls: Option<bool>) -> Option<Self> {
+        let (address, bits) = match text.split_once('/') {
+            Some((address, bits)) => (address, Some(bits.parse::<u8>().ok()?)),
+            None => (text, None),
+        };
+        let address: IpAddr = address.parse::<IpAddr>().ok()?.to_canonical();
+        let most = if address.is_ipv4() { 32 } else { 128 };
+        let bits = bits.unwrap_or(most);
+        (bits <= most).then_some(Self { address, bits, implicit_tls })
+    }
+
+    /// Whether a connection from `peer` on a listener comes from such a proxy.
+    pub fn is(&self, peer: IpAddr, implicit_tls: bool) -> bool {
+        let same = |a: u128, b: u128, width: u32| {
+            let other = width - u32::from(self.bits);
+            a.checked_shr(other).unwrap_or(0) == b.checked_shr(other).unwrap_or(0)
+        };
+        let address = match (self.address, peer) {
+            (IpAddr::V4(a), IpAddr::V4(b)) => same(a.to_bits().into(), b.to_bits().into(), 32),
+            (IpAddr::V6(a), IpAddr::V6(b)) => same(a.to_bits(), b.to_bits(), 128),
+            _ => false,
+        };
+        address && self.implicit_tls.is_none_or(|wanted| wanted == implicit_tls)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn header(command: u8, family: u8, rest: &[u8]) -> Vec<u8> {
+        let length = u16::try_from(rest.len()).unwrap().to_be_bytes();
+        [&SIGNATURE[..], &[command, family], &length, rest].concat()
+    }
+
+    async fn of(octets: &[u8]) -> Result<Option<IpAddr>, ProxyError> {
+        read(&mut &octets[..]).await
+    }
+
+    const V4: [u8; 12] = [192, 0, 2, 7, 127, 0, 0, 1, 0x30, 0x39, 0, 143];
+
+    #[tokio::test]
+    async fn addresses_and_refusals() {
+        let four: IpAddr = "192.0.2.7".parse().unwrap();
+        assert_eq!(of(&header(0x21, 0x11, &V4)).await.unwrap(), Some(four));
+        let with_additions = [&V4[..], &[4, 0, 1, 0]].concat();
+        let sent = [header(0x21, 0x11, &with_additions), b"a NOOP".to_vec()].concat();
+        let mut stream = &sent[..];
+        assert_eq!(read(&mut stream).await.unwrap(), Some(four));
+        assert_eq!(stream, b"a NOOP");
+        let six: Ipv6Addr = "2001:db8::7".parse().unwrap();
+        let rest = [&six.octets()[..], &[0; 20]].concat();
+        assert_eq!(of(&header(0x21, 0x21, &rest)).await.unwrap(), Some(six.into()));
+        assert_eq!(of(&header(0x20, 0x00, &[])).await.unwrap(), None);
+        assert_eq!(of(&header(0x21, 0x00, &[])).await.unwrap(), None);
+        assert!(matches!(of(b"PROXY TCP4 192.0.2.7 127.0.0.1 1 143\r\n").await, Err(ProxyError::NoHeader)));
+        assert!(matches!(of(b"\r\n\r\nx").await, Err(ProxyError::NoHeader)));
+        assert!(matches!(of(&header(0x31, 0x11, &V4)).await, Err(ProxyError::Unknown(_))));
+        assert!(matches!(of(&header(0x21, 0x12, &V4)).await, Err(ProxyError::Unknown(_))));
+        assert!(matches!(of(&header(0x21, 0x11, &V4[..11])).await, Err(ProxyError::Length)));
+        assert!(matches!(of(&header(0x21, 0x21, &rest[..35])).await, Err(ProxyError::Length)));
+        assert!(of(&header(0x21, 0x00, &vec![0; MAX_REST])).await.is_ok());
+        assert!(matches!(of(&header(0x21, 0x00, &vec![0; MAX_REST + 1])).await, Err(ProxyError::Length)));
+        assert!(matches!(of(&header(0x21, 0x11, &V4)[..20]).await, Err(ProxyError::Io(_))));
+    }
+
+    #[test]
+    fn who_is_a_proxy() {
+        let is = |rule: &str, peer: &str| {
+            ProxyAddress::parse(rule, None).unwrap().is(peer.parse().unwrap(), false)
+        };
+        assert!(is("10.0.0.1", "10.0.0.1") && !is("10.0.0.1", "10.0.0.2"));
+        assert!(is("10.0.0.0/8", "10.9.9.9") && !is("10.0.0.0/8", "11.0.0.1"));
+        assert!(is("0.0.0.0/0", "11.0.0.1") && !is("0.0.0.0/0", "::1"));
+        assert!(
+            is("::/0", "::1") && is("2001:db8::/32", "2001:db8:1::") && !is("2001:db8::/32", "2001:db9::")
+        );
+        for wrong in ["", "x", "10.0.0.1/33", "::1/129", "10.0.0.1/", "10.0.0/8"] {
+            assert_eq!(ProxyAddress::parse(wrong, None), None, "{wrong}");
+        }
+        let rule = ProxyAddress::parse("::1", Some(true)).unwrap();
+        let peer = "::1".parse().unwrap();
+        assert!(rule.is(peer, true) && !rule.is(peer, false));
+    }
+
+    proptest! {
+        #[test]
+        fn any_octets_get_an_answer(octets in proptest::collection::vec(any::<u8>(), 0..60), head: bool) {
+            let octets = if head { [&SIGNATURE[..], &octets].concat() } else { octets };
+            let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+            let _ = runtime.block_on(of(&octets));
+        }
+    }
+}
