@@ -17,13 +17,14 @@ use redb::{Database, Durability, ReadableDatabase, ReadableTable, Table, WriteTr
 
 use super::backend::Reserve;
 use super::catalog::{
-    BODY, BodyId, BodyRec, DIR, ENTRY, FileRec, LIVE, META, META_NEXT, META_REDO, RECORD, ROW, SPACE,
-    SpaceRec, Storage, named_key, record_key,
+    BODY, BodyId, BodyRec, DIR, ENTRY, FileRec, LIVE, META, META_NEXT, META_REDO, PAGE, ROW, SPACE, SpaceRec,
+    Storage, named_key,
 };
 use super::error::PoolError;
 use super::group::{GroupCharge, Groups};
 use super::lock::LockSet;
 use super::op::Op;
+use super::page;
 use super::row;
 use super::snapshot::Snapshot;
 use super::store::Store;
@@ -394,7 +395,7 @@ pub(crate) struct Tables<'t> {
     space: Table<'t, &'static str, &'static [u8]>,
     dir: Table<'t, &'static [u8], &'static [u8]>,
     entry: Table<'t, &'static [u8], &'static [u8]>,
-    record: Table<'t, &'static [u8], &'static [u8]>,
+    page: Table<'t, &'static [u8], &'static [u8]>,
     body: Table<'t, u64, &'static [u8]>,
     row: Table<'t, &'static [u8], &'static [u8]>,
 }
@@ -405,7 +406,7 @@ impl<'t> Tables<'t> {
             space: txn.open_table(SPACE)?,
             dir: txn.open_table(DIR)?,
             entry: txn.open_table(ENTRY)?,
-            record: txn.open_table(RECORD)?,
+            page: txn.open_table(PAGE)?,
             body: txn.open_table(BODY)?,
             row: txn.open_table(ROW)?,
         })
@@ -463,13 +464,14 @@ impl<'t> Tables<'t> {
                 self.body.insert(id.0, rec.encode().as_slice())?;
             }
             Op::RefBody { id, delta } => {
-                let mut rec = self.body_rec(*id)?.ok_or_else(|| missing_body(*id))?;
-                rec.refs = rec.refs.saturating_add_signed(*delta);
-                if rec.refs == 0 {
-                    account(&rec, -1);
-                    self.body.remove(id.0)?;
-                } else {
-                    self.body.insert(id.0, rec.encode().as_slice())?;
+                let old = self.body.get(id.0)?.map(|row| BodyRec::refs_of(row.value())).transpose()?;
+                let refs = old.ok_or_else(|| missing_body(*id))?.saturating_add_signed(*delta);
+                if refs == 0 {
+                    let gone = self.body.remove(id.0)?.map(|row| BodyRec::decode(row.value())).transpose()?;
+                    account(&gone.ok_or_else(|| missing_body(*id))?, -1);
+                } else if let Some(mut row) = self.body.get_mut(id.0)? {
+                    let changed = BodyRec::with_refs(row.value(), refs)?;
+                    row.insert(changed.as_slice())?;
                 }
             }
             Op::MoveBody { id, from, to } => {
@@ -480,13 +482,10 @@ impl<'t> Tables<'t> {
                     self.body.insert(id.0, rec.encode().as_slice())?;
                 }
             }
-            Op::PutRecord { file, number, data } => {
-                self.record.insert(record_key(*file, *number).as_slice(), data.as_ref())?;
+            Op::PutRecords { file, first, lrecl, data } => {
+                page::put(&mut self.page, *file, *first, *lrecl, data)?;
             }
-            Op::CutRecords { file, from } => {
-                let (low, high) = (record_key(*file, *from), record_key(*file, u32::MAX));
-                self.record.retain_in(low.as_slice()..=high.as_slice(), |_, _| false)?;
-            }
+            Op::CutRecords { file, from } => page::cut(&mut self.page, *file, *from)?,
             Op::Row { key, value: Some(value) } => {
                 self.row.insert(key.as_slice(), value.as_slice())?;
             }

@@ -6,7 +6,7 @@
 //! | `space` | file space name | [`SpaceRec`] |
 //! | `dir` | parent directory, level name | [`DirRec`] |
 //! | `entry` | directory, file name, file type | [`FileRec`] |
-//! | `record` | file, record number | the record, for files whose records are kept one by one |
+//! | `page` | file, number of the first record | records of a file of short records: [`super::page`] |
 //! | `body` | body number | [`BodyRec`] |
 //! | `row` | kind, then as the kind says | aliases, external objects, authorities, locks, ...: [`super::row`] |
 //! | `live` | storage kind, segment | octets of living bodies in that segment |
@@ -23,7 +23,9 @@ pub(crate) const META: TableDefinition<'static, &str, u64> = TableDefinition::ne
 pub(crate) const SPACE: TableDefinition<'static, &str, &[u8]> = TableDefinition::new("space");
 pub(crate) const DIR: TableDefinition<'static, &[u8], &[u8]> = TableDefinition::new("dir");
 pub(crate) const ENTRY: TableDefinition<'static, &[u8], &[u8]> = TableDefinition::new("entry");
+/// Of versions 1 to 3: a row for each record.
 pub(crate) const RECORD: TableDefinition<'static, &[u8], &[u8]> = TableDefinition::new("record");
+pub(crate) const PAGE: TableDefinition<'static, &[u8], &[u8]> = TableDefinition::new("page");
 pub(crate) const BODY: TableDefinition<'static, u64, &[u8]> = TableDefinition::new("body");
 pub(crate) const LIVE: TableDefinition<'static, (u8, u64), i64> = TableDefinition::new("live");
 
@@ -37,7 +39,7 @@ pub(crate) const META_REDO: &str = "redo";
 /// `meta`: the next number for a directory, file or body.
 pub(crate) const META_NEXT: &str = "next";
 /// Version of the catalog that this program writes.
-pub(crate) const CATALOG_VERSION: u64 = 3;
+pub(crate) const CATALOG_VERSION: u64 = 4;
 const RECORD_VERSION: u8 = 1;
 /// Version of file records: 2 brought object number, date of reference, RECOVER and INPLACE.
 const FILE_VERSION: u8 = 2;
@@ -226,7 +228,7 @@ pub(crate) struct FileRec {
     pub(crate) file: FileNo,
     pub(crate) object: ObjectNo,
     pub(crate) recfm: RecordFormat,
-    /// Its records are rows of the `record` table; `slices` is empty.
+    /// Its records stand in the `page` table; `slices` is empty.
     pub(crate) keyed: bool,
     /// RECOVER.
     pub(crate) recover: bool,
@@ -368,6 +370,26 @@ impl BodyRec {
     }
 }
 
+/// Where the count of references stands in an encoded record.
+const REFS: std::ops::Range<usize> = 1..5;
+
+impl BodyRec {
+    /// The count of references of an encoded record.
+    pub(crate) fn refs_of(row: &[u8]) -> Result<u32, Malformed> {
+        let mut r = Reader::new("body record", row);
+        check_version(&mut r)?;
+        r.u32()
+    }
+
+    /// An encoded record with another count of references.
+    pub(crate) fn with_refs(row: &[u8], refs: u32) -> Result<Vec<u8>, Malformed> {
+        Self::refs_of(row)?;
+        let mut changed = row.to_vec();
+        changed[REFS].copy_from_slice(&refs.to_le_bytes());
+        Ok(changed)
+    }
+}
+
 /// The checksums of a body, one for each [`CRC_CHUNK`].
 pub(crate) fn checksums(body: &[u8]) -> Vec<u32> {
     body.chunks(CRC_CHUNK).map(crc32c::crc32c).collect()
@@ -404,7 +426,10 @@ mod tests {
             prop_assert_eq!(FileRec::decode(&file.encode()).unwrap(), file);
             let crcs = vec![n; (len as usize).div_ceil(CRC_CHUNK)];
             let body = BodyRec { refs: n, storage: Storage::Volume, addr: b, len, crcs };
-            prop_assert_eq!(BodyRec::decode(&body.encode()).unwrap(), body);
+            prop_assert_eq!(BodyRec::decode(&body.encode()).unwrap(), body.clone());
+            prop_assert_eq!(BodyRec::refs_of(&body.encode()).unwrap(), n);
+            let more = BodyRec { refs: len, ..body.clone() };
+            prop_assert_eq!(BodyRec::with_refs(&body.encode(), len).unwrap(), more.encode());
         }
     }
 
