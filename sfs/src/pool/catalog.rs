@@ -46,6 +46,12 @@ const FILE_VERSION: u8 = 2;
 /// Version of file space records: 2 brought the storage group.
 const SPACE_VERSION: u8 = 2;
 
+/// Octets of a file record in front of its slices, and of each slice.
+const FILE_HEAD: usize = 63;
+const SLICE: usize = 16;
+/// Octets of a body record in front of its checksums.
+const BODY_HEAD: usize = 18;
+
 /// Octets covered by one checksum of a body: a partial read verifies at most this much more than it returns.
 pub(crate) const CRC_CHUNK: usize = 64 << 10;
 
@@ -271,7 +277,13 @@ impl FileRec {
     }
 
     pub(crate) fn encode(&self) -> Vec<u8> {
-        let mut w = Writer::default();
+        let mut w = Writer::with_capacity(FILE_HEAD + self.slices.len() * SLICE);
+        self.write(&mut w);
+        w.out
+    }
+
+    /// [`Self::encode`] behind other things.
+    pub(crate) fn write(&self, w: &mut Writer) {
         w.u8(FILE_VERSION);
         w.u64(self.file.0);
         let flags = [self.recfm == RecordFormat::Variable, self.keyed, !self.recover, self.in_place];
@@ -290,7 +302,6 @@ impl FileRec {
             w.u32(slice.offset);
             w.u32(slice.len);
         }
-        w.out
     }
 
     pub(crate) fn decode(bytes: &[u8]) -> Result<Self, Malformed> {
@@ -344,7 +355,13 @@ pub(crate) struct BodyRec {
 
 impl BodyRec {
     pub(crate) fn encode(&self) -> Vec<u8> {
-        let mut w = Writer::default();
+        let mut w = Writer::with_capacity(BODY_HEAD + self.crcs.len() * 4);
+        self.write(&mut w);
+        w.out
+    }
+
+    /// [`Self::encode`] behind other things.
+    pub(crate) fn write(&self, w: &mut Writer) {
         w.u8(RECORD_VERSION);
         w.u32(self.refs);
         w.u8(self.storage.code());
@@ -353,7 +370,6 @@ impl BodyRec {
         for crc in &self.crcs {
             w.u32(*crc);
         }
-        w.out
     }
 
     pub(crate) fn decode(bytes: &[u8]) -> Result<Self, Malformed> {
@@ -423,9 +439,11 @@ mod tests {
                 bytes: b, created: Stamp(stamp), updated: Stamp(stamp),
                 slices: vec![Slice { body: BodyId(b), offset: n, len }; (n % 4) as usize],
             };
+            prop_assert_eq!(file.encode().len(), FILE_HEAD + file.slices.len() * SLICE);
             prop_assert_eq!(FileRec::decode(&file.encode()).unwrap(), file);
             let crcs = vec![n; (len as usize).div_ceil(CRC_CHUNK)];
             let body = BodyRec { refs: n, storage: Storage::Volume, addr: b, len, crcs };
+            prop_assert_eq!(body.encode().len(), BODY_HEAD + body.crcs.len() * 4);
             prop_assert_eq!(BodyRec::decode(&body.encode()).unwrap(), body.clone());
             prop_assert_eq!(BodyRec::refs_of(&body.encode()).unwrap(), n);
             let more = BodyRec { refs: len, ..body.clone() };

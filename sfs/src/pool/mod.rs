@@ -17,6 +17,7 @@
 
 mod apply;
 mod backend;
+mod bulk;
 pub(crate) mod catalog;
 mod check;
 pub(crate) mod codec;
@@ -42,6 +43,7 @@ mod snapshot;
 mod source;
 mod spill;
 mod store;
+mod tables;
 mod unit;
 mod upgrade;
 mod writers;

@@ -105,9 +105,13 @@ const INDIRECT: u8 = 1;
 /// Octets in front of the changes of a direct entry.
 const HEAD: usize = 5;
 
+/// Octets of most changes, at most.
+const USUAL: usize = 112;
+
 /// Encodes changes alone.
 pub(crate) fn encode_ops(ops: &[Op]) -> Vec<u8> {
-    let mut w = Writer::default();
+    let records = |op: &Op| if let Op::PutRecords { data, .. } = op { data.len() } else { 0 };
+    let mut w = Writer::with_capacity(ops.iter().map(|op| USUAL + records(op)).sum());
     for op in ops {
         encode_op(&mut w, op);
     }
@@ -145,7 +149,7 @@ fn encode_op(w: &mut Writer, op: &Op) {
             w.u8(6);
             w.u64(dir.0);
             w.raw(name);
-            w.bytes(&rec.encode());
+            w.nested(|w| rec.write(w));
         }
         Op::DelFile { dir, name } => {
             w.u8(7);
@@ -155,7 +159,7 @@ fn encode_op(w: &mut Writer, op: &Op) {
         Op::PutBody { id, rec } => {
             w.u8(8);
             w.u64(id.0);
-            w.bytes(&rec.encode());
+            w.nested(|w| rec.write(w));
         }
         Op::RefBody { id, delta } => {
             w.u8(9);

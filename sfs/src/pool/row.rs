@@ -65,7 +65,8 @@ impl Kinds {
 }
 
 fn key(kind: u8, parts: &[&[u8]]) -> RowKey {
-    let mut key = vec![kind];
+    let mut key = Vec::with_capacity(1 + parts.iter().map(|p| p.len()).sum::<usize>());
+    key.push(kind);
     parts.iter().for_each(|p| key.extend_from_slice(p));
     key
 }
