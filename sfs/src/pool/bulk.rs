@@ -22,22 +22,23 @@ type Rows<'t, K> = Table<'t, K, &'static [u8]>;
 ///
 /// # Errors
 /// The catalog's disk.
-pub(crate) fn put<R: AsRef<[u8]>>(
-    table: &mut Rows<'_, &'static [u8]>,
-    rows: &[(R, Vec<u8>)],
+pub(crate) fn put<K: Key + 'static, T>(
+    table: &mut Rows<'_, K>,
+    rows: &[(T, Vec<u8>)],
+    key: impl for<'k> Fn(&'k T) -> K::SelfType<'k>,
 ) -> Result<(), PoolError> {
     let mut rest = rows;
     let mut gaps = true;
-    while let Some(((key, value), behind)) = rest.split_first() {
+    while let Some(((first, value), behind)) = rest.split_first() {
         if !gaps {
-            table.insert(key.as_ref(), value.as_slice())?;
+            table.insert(key(first), value.as_slice())?;
             rest = behind;
             continue;
         }
-        let mut cursor = table.lower_bound_mut(Bound::Included(key.as_ref()))?;
+        let mut cursor = table.lower_bound_mut(Bound::Included(key(first)))?;
         let mut taken = 0;
-        for (key, value) in rest {
-            match cursor.insert_before(key.as_ref(), value.as_slice()) {
+        for (next, value) in rest {
+            match cursor.insert_before(key(next), value.as_slice()) {
                 Ok(()) => taken += 1,
                 // It is there already, or others are in front of it.
                 Err(CursorError::UnorderedKey) => break,
@@ -128,7 +129,7 @@ mod tests {
             fill(&txn, &model);
             let shift = if apart { 1000 } else { 0 };
             let more: Vec<_> = more.into_iter().map(|(n, v)| ((n + shift).to_be_bytes(), v)).collect();
-            put(&mut txn.open_table(NAMED).unwrap(), &more).unwrap();
+            put(&mut txn.open_table(NAMED).unwrap(), &more, |key| key.as_slice()).unwrap();
             model.extend(more.into_iter().map(|(n, v)| (u64::from_be_bytes(n), v)));
             txn.commit().unwrap();
             let txn = db.begin_write().unwrap();

@@ -389,20 +389,27 @@ impl BodyRec {
 /// Where the count of references stands in an encoded record.
 const REFS: std::ops::Range<usize> = 1..5;
 
+/// An encoded body record after its references were counted again.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Counted {
+    /// Nothing names it any more.
+    Gone(BodyRec),
+    /// What its record is now.
+    Kept(Vec<u8>),
+}
+
 impl BodyRec {
-    /// The count of references of an encoded record.
-    pub(crate) fn refs_of(row: &[u8]) -> Result<u32, Malformed> {
+    /// Counts references of an encoded record, without taking apart what stays.
+    pub(crate) fn counted(row: &[u8], delta: i32) -> Result<Counted, Malformed> {
         let mut r = Reader::new("body record", row);
         check_version(&mut r)?;
-        r.u32()
-    }
-
-    /// An encoded record with another count of references.
-    pub(crate) fn with_refs(row: &[u8], refs: u32) -> Result<Vec<u8>, Malformed> {
-        Self::refs_of(row)?;
+        let refs = r.u32()?.saturating_add_signed(delta);
+        if refs == 0 {
+            return Ok(Counted::Gone(Self::decode(row)?));
+        }
         let mut changed = row.to_vec();
         changed[REFS].copy_from_slice(&refs.to_le_bytes());
-        Ok(changed)
+        Ok(Counted::Kept(changed))
     }
 }
 
@@ -445,9 +452,14 @@ mod tests {
             let body = BodyRec { refs: n, storage: Storage::Volume, addr: b, len, crcs };
             prop_assert_eq!(body.encode().len(), BODY_HEAD + body.crcs.len() * 4);
             prop_assert_eq!(BodyRec::decode(&body.encode()).unwrap(), body.clone());
-            prop_assert_eq!(BodyRec::refs_of(&body.encode()).unwrap(), n);
-            let more = BodyRec { refs: len, ..body.clone() };
-            prop_assert_eq!(BodyRec::with_refs(&body.encode(), len).unwrap(), more.encode());
+            let counted = |delta| BodyRec::counted(&body.encode(), delta).unwrap();
+            let expect = |refs| match refs {
+                0 => Counted::Gone(body.clone()),
+                refs => Counted::Kept(BodyRec { refs, ..body.clone() }.encode()),
+            };
+            prop_assert_eq!(counted(7), expect(n.saturating_add(7)));
+            prop_assert_eq!(counted(-7), expect(n.saturating_sub(7)));
+            prop_assert_eq!(BodyRec::counted(&body.encode(), i32::MIN).unwrap(), expect(n.saturating_sub(1 << 31)));
         }
     }
 

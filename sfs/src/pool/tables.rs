@@ -7,7 +7,7 @@ use redb::{ReadableTable, Table, WriteTransaction};
 use super::apply::Live;
 use super::bulk::{self, Fate, MANY};
 use super::catalog::{
-    BODY, BodyId, BodyRec, DIR, ENTRY, FileRec, PAGE, ROW, SPACE, SpaceRec, Storage, named_key,
+    BODY, BodyId, BodyRec, Counted, DIR, ENTRY, FileRec, PAGE, ROW, SPACE, SpaceRec, Storage, named_key,
 };
 use super::error::PoolError;
 use super::op::Op;
@@ -85,7 +85,8 @@ impl<'t> Tables<'t> {
                     Op::PutFile { dir, name, rec } => Some((named_key(*dir, *name), rec.encode())),
                     _ => None,
                 };
-                bulk::put(&mut self.entry, &run.iter().filter_map(row).collect::<Vec<_>>())?;
+                let rows: Vec<_> = run.iter().filter_map(row).collect();
+                bulk::put(&mut self.entry, &rows, |key| key.as_slice())?;
                 Ok(true)
             }
             Op::DelFile { .. } => {
@@ -96,60 +97,40 @@ impl<'t> Tables<'t> {
                 let keys: Vec<_> = run.iter().filter_map(key).collect();
                 bulk::sift(&mut self.entry, &keys, |key| key.as_slice(), |_, _| Fate::Remove)
             }
-            Op::RefBody { .. } => self.drop_references(run, account),
+            Op::RefBody { .. } => self.count_references(run, account),
             _ => Ok(false),
         }
     }
 
-    /// Fewer references of many bodies.
-    fn drop_references(&mut self, run: &[Op], account: &mut Account<'_>) -> Result<bool, PoolError> {
-        let fewer = |op: &Op| match op {
-            Op::RefBody { id, delta } if *delta < 0 => Some((*id, *delta)),
+    /// More or fewer references of many bodies. Their rows are taken out and put back changed, which costs two walks in all.
+    fn count_references(&mut self, run: &[Op], account: &mut Account<'_>) -> Result<bool, PoolError> {
+        let change = |op: &Op| match op {
+            Op::RefBody { id, delta } => Some((*id, *delta)),
             _ => None,
         };
-        let Some(changes) = run.iter().map(fewer).collect::<Option<Vec<_>>>() else { return Ok(false) };
-        let (mut gone, mut kept) = (Vec::new(), Vec::new());
-        let mut seen = 0;
-        let sifted = bulk::sift(
-            &mut self.body,
-            &changes,
-            |(id, _)| id.0,
-            |(id, delta), row| {
-                seen += 1;
-                match BodyRec::refs_of(row).map(|refs| refs.saturating_add_signed(*delta)) {
-                    Ok(0) => {
-                        gone.push(BodyRec::decode(row));
-                        Fate::Remove
-                    }
-                    refs => {
-                        kept.push((*id, refs));
-                        Fate::Keep
-                    }
-                }
-            },
-        )?;
-        if !sifted {
+        let changes: Vec<_> = run.iter().filter_map(change).collect();
+        let (mut gone, mut kept) = (Vec::new(), Vec::with_capacity(changes.len()));
+        let mut wrong = None;
+        let take = |(id, delta): &(BodyId, i32), row: &[u8]| {
+            match BodyRec::counted(row, *delta) {
+                Ok(Counted::Gone(rec)) => gone.push(rec),
+                Ok(Counted::Kept(row)) => kept.push((*id, row)),
+                Err(error) => wrong = Some(error),
+            }
+            Fate::Remove
+        };
+        if !bulk::sift(&mut self.body, &changes, |(id, _)| id.0, take)? {
             return Ok(false);
         }
-        if seen < changes.len() {
+        if let Some(error) = wrong {
+            return Err(error.into());
+        }
+        if gone.len() + kept.len() < changes.len() {
             return Err(PoolError::Damaged("a body that a file names is not in the catalog".into()));
         }
-        for rec in gone {
-            account.count(&rec?, -1);
-        }
-        for (id, refs) in kept {
-            self.set_references(id, refs?)?;
-        }
+        gone.iter().for_each(|rec| account.count(rec, -1));
+        bulk::put(&mut self.body, &kept, |id| id.0)?;
         Ok(true)
-    }
-
-    /// Gives a body that stays another count of references.
-    fn set_references(&mut self, id: BodyId, refs: u32) -> Result<(), PoolError> {
-        if let Some(mut row) = self.body.get_mut(id.0)? {
-            let changed = BodyRec::with_refs(row.value(), refs)?;
-            row.insert(changed.as_slice())?;
-        }
-        Ok(())
     }
 
     fn apply_one(&mut self, op: &Op, bodies: u64, account: &mut Account<'_>) -> Result<(), PoolError> {
@@ -192,13 +173,16 @@ impl<'t> Tables<'t> {
                 self.body.insert(id.0, rec.encode().as_slice())?;
             }
             Op::RefBody { id, delta } => {
-                let old = self.body.get(id.0)?.map(|row| BodyRec::refs_of(row.value())).transpose()?;
-                let refs = old.ok_or_else(|| missing_body(*id))?.saturating_add_signed(*delta);
-                if refs == 0 {
-                    let gone = self.body.remove(id.0)?.map(|row| BodyRec::decode(row.value())).transpose()?;
-                    account.count(&gone.ok_or_else(|| missing_body(*id))?, -1);
-                } else {
-                    self.set_references(*id, refs)?;
+                let counted = match self.body.get(id.0)? {
+                    Some(row) => BodyRec::counted(row.value(), *delta)?,
+                    None => return Err(missing_body(*id)),
+                };
+                match counted {
+                    Counted::Gone(rec) => {
+                        account.count(&rec, -1);
+                        self.body.remove(id.0)?;
+                    }
+                    Counted::Kept(row) => drop(self.body.insert(id.0, row.as_slice())?),
                 }
             }
             Op::MoveBody { id, from, to } => {
