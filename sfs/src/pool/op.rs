@@ -14,7 +14,9 @@
 use bytes::Bytes;
 use dasd::VolAddr;
 
-use super::catalog::{BodyId, BodyRec, DirId, DirRec, FileNo, FileRec, Name16, SpaceRec, Storage};
+use super::catalog::{
+    BodyId, BodyRec, DirId, DirRec, FileNo, FileRec, Name16, SpaceRec, Storage, file_id, file_key,
+};
 use super::codec::{Malformed, Reader, Writer};
 use super::page;
 use super::row::RowKey;
@@ -228,7 +230,14 @@ fn decode_op(r: &mut Reader<'_>, whole: &Bytes) -> Result<Op, Malformed> {
         3 => Op::Charge { name: text(r)?, delta: r.i64()? },
         4 => Op::PutDir { parent: DirId(r.u64()?), name: r.array()?, rec: DirRec::decode(r.bytes()?)? },
         5 => Op::DelDir { parent: DirId(r.u64()?), name: r.array()? },
-        6 => Op::PutFile { dir: DirId(r.u64()?), name: r.array()?, rec: FileRec::decode(r.bytes()?)? },
+        6 => {
+            let (dir, name) = (DirId(r.u64()?), r.array()?);
+            // Damage that a salvage bears with must not bring names into the catalog that nobody can read back.
+            if file_key(file_id(&name)?) != name {
+                return Err(r.malformed());
+            }
+            Op::PutFile { dir, name, rec: FileRec::decode(r.bytes()?)? }
+        }
         7 => Op::DelFile { dir: DirId(r.u64()?), name: r.array()? },
         8 => Op::PutBody { id: BodyId(r.u64()?), rec: BodyRec::decode(r.bytes()?)? },
         9 => Op::RefBody { id: BodyId(r.u64()?), delta: i32::from_le_bytes(r.array()?) },
