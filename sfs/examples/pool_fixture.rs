@@ -1,4 +1,5 @@
-//! Writes a small pool of the present format as one file, for `sfs/tests/fixtures`: made once when a format is released.
+//! Writes a small pool of the present format as one file, for `sfs/tests/fixtures`: made once when a format is released. What says it
+//! is of a version is in the fixtures from that version on; `pool-v3-records` is a second one of version 3, with what is of version 4.
 //!
 //! `cargo run -p sfs --example pool_fixture -- FILE`. Of each disk only the 512-octet sectors that are not all zero are kept:
 //! name length (1), name, disk length (8), number of sectors (4), then sector number (4) and octets; numbers little-endian.
@@ -77,6 +78,28 @@ async fn storage_groups(pool: &Pool) {
     pool.disable(&unit, &PoolPart::Space("ANN".into()), DisableMode::Share, operator).await.unwrap();
 }
 
+// --- of version 4 ---
+/// Writes records of a file of short records, each from a number on; the file keeps its first `keep` records before that.
+fn put_records(unit: &WorkUnit, keep: Option<u32>, runs: &[(u32, u32, u8)]) {
+    let top = DirPath { space: "JOE", levels: &[] };
+    let id = FileId::new("SHORT".parse().unwrap(), "RECORDS".parse().unwrap());
+    let attributes = Attributes::fixed(RECORD);
+    let request = OpenRequest { dir: top, id, intent: Intent::Write, attributes, allow_empty: false };
+    let token = unit.open(&request).unwrap().token;
+    if let Some(keep) = keep {
+        unit.truncate(token, keep).unwrap();
+    }
+    for (first, count, octet) in runs {
+        unit.point(token, None, Some(*first)).unwrap();
+        let data = vec![*octet; (RECORD * count) as usize];
+        unit.write(token, &Bytes::from(data), *count).unwrap();
+    }
+    unit.close(token).unwrap();
+}
+
+/// Record length of `SHORT RECORDS`.
+const RECORD: u32 = 128;
+
 #[tokio::main(flavor = "current_thread")]
 async fn main() {
     let target = std::env::args().nth(1).unwrap();
@@ -86,12 +109,16 @@ async fn main() {
     let pool = Pool::open(&dasd, &config(), clock).unwrap();
     let unit = pool.begin();
     furnish(&unit);
+    put_records(&unit, None, &[(1, 100, b'a')]);
     unit.commit().await.unwrap();
     storage_groups(&pool).await;
     pool.checkpoint().await.unwrap();
     // Stays in the log, to be redone.
     let top = DirPath { space: "JOE", levels: &[] };
     put(&unit, top, ("LAST", "FILE"), Attributes::variable(), b"from the log");
+    put_records(&unit, None, &[(10, 3, b'b'), (40, 1, b'c'), (100, 4, b'd')]);
+    unit.commit().await.unwrap();
+    put_records(&unit, Some(90), &[(1, 1, b'e'), (95, 2, b'f')]);
     unit.commit().await.unwrap();
     let mut out = Vec::new();
     for name in dasd.list().unwrap() {

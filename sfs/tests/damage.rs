@@ -108,6 +108,22 @@ async fn damaged_changes_close_the_pool_and_a_salvage_brings_the_rest() {
     }
 }
 
+/// A changed file name in the log is none that gets into the catalog.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_salvage_leaves_out_names_that_are_none() {
+    let (log, octets) = log_of(&crashed().await);
+    let name = find(&octets, b"B       NOTE    ");
+    for at in name..name + 16 {
+        let dasd = crashed().await;
+        dasd.flip_bit(&log, at, 5);
+        let disks: Arc<dyn Dasd> = Arc::new(dasd.clone());
+        let (mut out, mut said) = (Vec::new(), Vec::new());
+        salvage(&disks, &roomy(), clock(), &mut out, &mut |l| said.push(l.to_owned())).unwrap();
+        assert!(said.iter().any(|l| l.contains("left out")), "octet {at}: {said:?}");
+        verify(&mut out.as_slice()).unwrap();
+    }
+}
+
 proptest! {
     #![proptest_config(ProptestConfig { cases: 100, ..ProptestConfig::default() })]
 

@@ -3,8 +3,12 @@
 
 mod common;
 
+use std::sync::Arc;
+
 use common::{config, fid, lines, open_pool, put, top};
-use dasd::{Dasd, FaultyDasd};
+use cp::clock::ManualClock;
+use dasd::{Dasd, Faults, FaultyDasd};
+use jiff::Timestamp;
 use sfs::pool::{DirPath, Pool};
 use sfs::types::{DirControl, DisableMode, EntryType, Grantee, PoolPart, Rights};
 
@@ -87,9 +91,67 @@ async fn version_2_opens_and_is_upgraded() {
 }
 
 #[tokio::test]
-async fn version_3_opens() {
-    let pool = common_contents(include_bytes!("fixtures/pool-v3")).await;
-    objects_of_version_2(&pool);
+async fn version_3_opens_and_is_upgraded() {
+    groups_of_version_3(&common_contents(include_bytes!("fixtures/pool-v3")).await).await;
+}
+
+/// Of version 3 too, with records that have a row each, in the catalog and in changes that wait in the log.
+#[tokio::test]
+async fn version_3_with_many_records_opens_and_is_upgraded() {
+    let pool = common_contents(RECORDS).await;
+    groups_of_version_3(&pool).await;
+    short_records(&pool);
+}
+
+#[tokio::test]
+async fn version_4_opens() {
+    let pool = common_contents(include_bytes!("fixtures/pool-v4")).await;
+    groups_of_version_3(&pool).await;
+    short_records(&pool);
+}
+
+const RECORDS: &[u8] = include_bytes!("fixtures/pool-v3-records");
+
+/// The power fails at any write of an upgrade: the next start finds the old pool or the new one.
+#[test]
+fn an_upgrade_is_made_or_not() {
+    let mut state = 1u32;
+    let mut random = move || {
+        state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+        state >> 16
+    };
+    for write in 0.. {
+        let dasd = disks(RECORDS);
+        dasd.set_faults(Faults { crash_at_write: Some(write), ..Faults::default() });
+        let disks: Arc<dyn Dasd> = Arc::new(dasd.clone());
+        let opened = Pool::open(&disks, &config(), Arc::new(ManualClock::new(Timestamp::UNIX_EPOCH)));
+        let done = opened.is_ok() && !dasd.crashed();
+        dasd.crash();
+        drop(opened);
+        let pool = open_pool(&dasd.restart(&mut random), &config());
+        short_records(&pool);
+        assert_eq!(pool.check(true).unwrap().problems, Vec::<String>::new());
+        if done {
+            assert!(write > 10, "writes of an upgrade: {write}");
+            break;
+        }
+    }
+}
+
+/// What `examples/pool_fixture.rs` leaves in its file of short records.
+fn short_records(pool: &Pool) {
+    let unit = pool.begin();
+    let found = common::image(&unit, top("JOE"), "SHORT RECORDS").unwrap();
+    let mut expect = vec!['a'; 90];
+    (expect[0], expect[39]) = ('e', 'c');
+    expect[9..12].fill('b');
+    expect.extend(['\0', '\0', '\0', '\0', 'f', 'f']);
+    let expect: String = expect.into_iter().flat_map(|octet| [octet; 128]).collect();
+    assert_eq!(found, expect);
+}
+
+async fn groups_of_version_3(pool: &Pool) {
+    objects_of_version_2(pool);
     let groups = pool.storage_groups().await.unwrap();
     assert_eq!((groups[2].group.get(), groups[2].blocks, groups[2].file_spaces), (3, Some(50), 1));
     let disabled = pool.disabled();

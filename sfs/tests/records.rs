@@ -144,8 +144,13 @@ proptest! {
     }
 
     #[test]
-    fn short_fixed_records_kept_one_by_one(steps in prop::collection::vec(step(), 1..25)) {
+    fn short_fixed_records_kept_three_to_a_row(steps in prop::collection::vec(step(), 1..25)) {
         run(Attributes::fixed(1024), &steps);
+    }
+
+    #[test]
+    fn short_fixed_records_kept_six_to_a_row(steps in prop::collection::vec(step(), 1..25)) {
+        run(Attributes::fixed(600), &steps);
     }
 
     #[test]

@@ -13,13 +13,10 @@ use std::time::{Duration, Instant};
 use arc_swap::ArcSwap;
 use bytes::Bytes;
 use dasd::{LogAddr, LogError, LogOwner};
-use redb::{Database, Durability, ReadableDatabase, ReadableTable, Table, WriteTransaction};
+use redb::{Database, Durability, ReadableDatabase, ReadableTable};
 
 use super::backend::Reserve;
-use super::catalog::{
-    BODY, BodyId, BodyRec, DIR, ENTRY, FileRec, LIVE, META, META_NEXT, META_REDO, RECORD, ROW, SPACE,
-    SpaceRec, Storage, named_key, record_key,
-};
+use super::catalog::{LIVE, META, META_NEXT, META_REDO, Storage};
 use super::error::PoolError;
 use super::group::{GroupCharge, Groups};
 use super::lock::LockSet;
@@ -27,6 +24,7 @@ use super::op::Op;
 use super::row;
 use super::snapshot::Snapshot;
 use super::store::Store;
+use super::tables::{Account, Tables};
 use super::writers::Writing;
 use crate::types::StorageGroup;
 
@@ -211,9 +209,9 @@ impl Applier {
         {
             let mut tables = Tables::open(&txn)?;
             for (bodies, ops) in commits {
-                for op in *ops {
-                    tables.apply(op, *bodies, &self.store, &mut self.live, &mut self.changed)?;
-                }
+                let mut account =
+                    Account { store: &self.store, live: &mut self.live, changed: &mut self.changed };
+                tables.apply(ops, *bodies, &mut account)?;
             }
             let mut meta = txn.open_table(META)?;
             meta.insert(META_REDO, end.0)?;
@@ -387,133 +385,4 @@ impl LogOwner for Applier {
             let _ = self.checkpoint();
         }
     }
-}
-
-/// The tables of one write transaction.
-pub(crate) struct Tables<'t> {
-    space: Table<'t, &'static str, &'static [u8]>,
-    dir: Table<'t, &'static [u8], &'static [u8]>,
-    entry: Table<'t, &'static [u8], &'static [u8]>,
-    record: Table<'t, &'static [u8], &'static [u8]>,
-    body: Table<'t, u64, &'static [u8]>,
-    row: Table<'t, &'static [u8], &'static [u8]>,
-}
-
-impl<'t> Tables<'t> {
-    pub(crate) fn open(txn: &'t WriteTransaction) -> Result<Self, PoolError> {
-        Ok(Self {
-            space: txn.open_table(SPACE)?,
-            dir: txn.open_table(DIR)?,
-            entry: txn.open_table(ENTRY)?,
-            record: txn.open_table(RECORD)?,
-            body: txn.open_table(BODY)?,
-            row: txn.open_table(ROW)?,
-        })
-    }
-
-    fn apply(
-        &mut self,
-        op: &Op,
-        bodies: u64,
-        store: &Store,
-        live: &mut Live,
-        changed: &mut HashSet<(Storage, u64)>,
-    ) -> Result<(), PoolError> {
-        let mut account = |rec: &BodyRec, sign: i64| {
-            let key = (rec.storage, store.segment_of(rec.storage, rec.addr));
-            *live.entry(key).or_default() += sign * store.footprint(rec.storage, rec.len);
-            changed.insert(key);
-        };
-        match op {
-            Op::PutSpace { name, rec } => {
-                let used = match self.space.get(name.as_str())? {
-                    Some(old) => SpaceRec::decode(old.value())?.used,
-                    None => 0,
-                };
-                self.space.insert(name.as_str(), SpaceRec { used, ..rec.clone() }.encode().as_slice())?;
-            }
-            Op::DelSpace { name } => {
-                self.space.remove(name.as_str())?;
-            }
-            Op::Charge { name, delta } => {
-                let old = self.space.get(name.as_str())?.map(|v| SpaceRec::decode(v.value())).transpose()?;
-                if let Some(mut rec) = old {
-                    rec.used = rec.used.saturating_add_signed(*delta);
-                    self.space.insert(name.as_str(), rec.encode().as_slice())?;
-                }
-            }
-            Op::PutDir { parent, name, rec } => {
-                self.dir.insert(named_key(*parent, *name).as_slice(), rec.encode().as_slice())?;
-            }
-            Op::DelDir { parent, name } => {
-                self.dir.remove(named_key(*parent, *name).as_slice())?;
-            }
-            Op::PutFile { dir, name, rec } => {
-                self.entry.insert(named_key(*dir, *name).as_slice(), rec.encode().as_slice())?;
-            }
-            Op::DelFile { dir, name } => {
-                self.entry.remove(named_key(*dir, *name).as_slice())?;
-            }
-            Op::PutBody { id, rec } => {
-                let mut rec = rec.clone();
-                if rec.storage == Storage::Log {
-                    rec.addr += bodies;
-                }
-                account(&rec, 1);
-                self.body.insert(id.0, rec.encode().as_slice())?;
-            }
-            Op::RefBody { id, delta } => {
-                let mut rec = self.body_rec(*id)?.ok_or_else(|| missing_body(*id))?;
-                rec.refs = rec.refs.saturating_add_signed(*delta);
-                if rec.refs == 0 {
-                    account(&rec, -1);
-                    self.body.remove(id.0)?;
-                } else {
-                    self.body.insert(id.0, rec.encode().as_slice())?;
-                }
-            }
-            Op::MoveBody { id, from, to } => {
-                if let Some(mut rec) = self.body_rec(*id)?.filter(|r| (r.storage, r.addr) == *from) {
-                    account(&rec, -1);
-                    (rec.storage, rec.addr) = (Storage::Volume, *to);
-                    account(&rec, 1);
-                    self.body.insert(id.0, rec.encode().as_slice())?;
-                }
-            }
-            Op::PutRecord { file, number, data } => {
-                self.record.insert(record_key(*file, *number).as_slice(), data.as_ref())?;
-            }
-            Op::CutRecords { file, from } => {
-                let (low, high) = (record_key(*file, *from), record_key(*file, u32::MAX));
-                self.record.retain_in(low.as_slice()..=high.as_slice(), |_, _| false)?;
-            }
-            Op::Row { key, value: Some(value) } => {
-                self.row.insert(key.as_slice(), value.as_slice())?;
-            }
-            Op::Row { key, value: None } => {
-                self.row.remove(key.as_slice())?;
-            }
-            Op::DropRows { prefix } => {
-                let high = row::behind(prefix);
-                self.row.retain_in(prefix.as_slice()..high.as_slice(), |_, _| false)?;
-            }
-            Op::Touch { dir, name, file, day } => {
-                let key = named_key(*dir, *name);
-                let old = self.entry.get(key.as_slice())?.map(|v| FileRec::decode(v.value())).transpose()?;
-                if let Some(mut rec) = old.filter(|r| r.file == *file && r.referenced < *day) {
-                    rec.referenced = *day;
-                    self.entry.insert(key.as_slice(), rec.encode().as_slice())?;
-                }
-            }
-        }
-        Ok(())
-    }
-
-    fn body_rec(&self, id: BodyId) -> Result<Option<BodyRec>, PoolError> {
-        Ok(self.body.get(id.0)?.map(|v| BodyRec::decode(v.value())).transpose()?)
-    }
-}
-
-fn missing_body(id: BodyId) -> PoolError {
-    PoolError::Damaged(format!("body {} is not in the catalog", id.0).into())
 }

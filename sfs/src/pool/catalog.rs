@@ -6,7 +6,7 @@
 //! | `space` | file space name | [`SpaceRec`] |
 //! | `dir` | parent directory, level name | [`DirRec`] |
 //! | `entry` | directory, file name, file type | [`FileRec`] |
-//! | `record` | file, record number | the record, for files whose records are kept one by one |
+//! | `page` | file, number of the first record | records of a file of short records: [`super::page`] |
 //! | `body` | body number | [`BodyRec`] |
 //! | `row` | kind, then as the kind says | aliases, external objects, authorities, locks, ...: [`super::row`] |
 //! | `live` | storage kind, segment | octets of living bodies in that segment |
@@ -23,7 +23,9 @@ pub(crate) const META: TableDefinition<'static, &str, u64> = TableDefinition::ne
 pub(crate) const SPACE: TableDefinition<'static, &str, &[u8]> = TableDefinition::new("space");
 pub(crate) const DIR: TableDefinition<'static, &[u8], &[u8]> = TableDefinition::new("dir");
 pub(crate) const ENTRY: TableDefinition<'static, &[u8], &[u8]> = TableDefinition::new("entry");
+/// Of versions 1 to 3: a row for each record.
 pub(crate) const RECORD: TableDefinition<'static, &[u8], &[u8]> = TableDefinition::new("record");
+pub(crate) const PAGE: TableDefinition<'static, &[u8], &[u8]> = TableDefinition::new("page");
 pub(crate) const BODY: TableDefinition<'static, u64, &[u8]> = TableDefinition::new("body");
 pub(crate) const LIVE: TableDefinition<'static, (u8, u64), i64> = TableDefinition::new("live");
 
@@ -37,12 +39,18 @@ pub(crate) const META_REDO: &str = "redo";
 /// `meta`: the next number for a directory, file or body.
 pub(crate) const META_NEXT: &str = "next";
 /// Version of the catalog that this program writes.
-pub(crate) const CATALOG_VERSION: u64 = 3;
+pub(crate) const CATALOG_VERSION: u64 = 4;
 const RECORD_VERSION: u8 = 1;
 /// Version of file records: 2 brought object number, date of reference, RECOVER and INPLACE.
 const FILE_VERSION: u8 = 2;
 /// Version of file space records: 2 brought the storage group.
 const SPACE_VERSION: u8 = 2;
+
+/// Octets of a file record in front of its slices, and of each slice.
+const FILE_HEAD: usize = 63;
+const SLICE: usize = 16;
+/// Octets of a body record in front of its checksums.
+const BODY_HEAD: usize = 18;
 
 /// Octets covered by one checksum of a body: a partial read verifies at most this much more than it returns.
 pub(crate) const CRC_CHUNK: usize = 64 << 10;
@@ -226,7 +234,7 @@ pub(crate) struct FileRec {
     pub(crate) file: FileNo,
     pub(crate) object: ObjectNo,
     pub(crate) recfm: RecordFormat,
-    /// Its records are rows of the `record` table; `slices` is empty.
+    /// Its records stand in the `page` table; `slices` is empty.
     pub(crate) keyed: bool,
     /// RECOVER.
     pub(crate) recover: bool,
@@ -269,7 +277,13 @@ impl FileRec {
     }
 
     pub(crate) fn encode(&self) -> Vec<u8> {
-        let mut w = Writer::default();
+        let mut w = Writer::with_capacity(FILE_HEAD + self.slices.len() * SLICE);
+        self.write(&mut w);
+        w.out
+    }
+
+    /// [`Self::encode`] behind other things.
+    pub(crate) fn write(&self, w: &mut Writer) {
         w.u8(FILE_VERSION);
         w.u64(self.file.0);
         let flags = [self.recfm == RecordFormat::Variable, self.keyed, !self.recover, self.in_place];
@@ -288,7 +302,6 @@ impl FileRec {
             w.u32(slice.offset);
             w.u32(slice.len);
         }
-        w.out
     }
 
     pub(crate) fn decode(bytes: &[u8]) -> Result<Self, Malformed> {
@@ -342,7 +355,13 @@ pub(crate) struct BodyRec {
 
 impl BodyRec {
     pub(crate) fn encode(&self) -> Vec<u8> {
-        let mut w = Writer::default();
+        let mut w = Writer::with_capacity(BODY_HEAD + self.crcs.len() * 4);
+        self.write(&mut w);
+        w.out
+    }
+
+    /// [`Self::encode`] behind other things.
+    pub(crate) fn write(&self, w: &mut Writer) {
         w.u8(RECORD_VERSION);
         w.u32(self.refs);
         w.u8(self.storage.code());
@@ -351,7 +370,6 @@ impl BodyRec {
         for crc in &self.crcs {
             w.u32(*crc);
         }
-        w.out
     }
 
     pub(crate) fn decode(bytes: &[u8]) -> Result<Self, Malformed> {
@@ -365,6 +383,33 @@ impl BodyRec {
         }
         r.end()?;
         Ok(rec)
+    }
+}
+
+/// Where the count of references stands in an encoded record.
+const REFS: std::ops::Range<usize> = 1..5;
+
+/// An encoded body record after its references were counted again.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Counted {
+    /// Nothing names it any more.
+    Gone(BodyRec),
+    /// What its record is now.
+    Kept(Vec<u8>),
+}
+
+impl BodyRec {
+    /// Counts references of an encoded record, without taking apart what stays.
+    pub(crate) fn counted(row: &[u8], delta: i32) -> Result<Counted, Malformed> {
+        let mut r = Reader::new("body record", row);
+        check_version(&mut r)?;
+        let refs = r.u32()?.saturating_add_signed(delta);
+        if refs == 0 {
+            return Ok(Counted::Gone(Self::decode(row)?));
+        }
+        let mut changed = row.to_vec();
+        changed[REFS].copy_from_slice(&refs.to_le_bytes());
+        Ok(Counted::Kept(changed))
     }
 }
 
@@ -401,10 +446,20 @@ mod tests {
                 bytes: b, created: Stamp(stamp), updated: Stamp(stamp),
                 slices: vec![Slice { body: BodyId(b), offset: n, len }; (n % 4) as usize],
             };
+            prop_assert_eq!(file.encode().len(), FILE_HEAD + file.slices.len() * SLICE);
             prop_assert_eq!(FileRec::decode(&file.encode()).unwrap(), file);
             let crcs = vec![n; (len as usize).div_ceil(CRC_CHUNK)];
             let body = BodyRec { refs: n, storage: Storage::Volume, addr: b, len, crcs };
-            prop_assert_eq!(BodyRec::decode(&body.encode()).unwrap(), body);
+            prop_assert_eq!(body.encode().len(), BODY_HEAD + body.crcs.len() * 4);
+            prop_assert_eq!(BodyRec::decode(&body.encode()).unwrap(), body.clone());
+            let counted = |delta| BodyRec::counted(&body.encode(), delta).unwrap();
+            let expect = |refs| match refs {
+                0 => Counted::Gone(body.clone()),
+                refs => Counted::Kept(BodyRec { refs, ..body.clone() }.encode()),
+            };
+            prop_assert_eq!(counted(7), expect(n.saturating_add(7)));
+            prop_assert_eq!(counted(-7), expect(n.saturating_sub(7)));
+            prop_assert_eq!(BodyRec::counted(&body.encode(), i32::MIN).unwrap(), expect(n.saturating_sub(1 << 31)));
         }
     }
 

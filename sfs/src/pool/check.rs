@@ -5,8 +5,9 @@
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
-use super::catalog::{BodyId, DirId, FileRec};
+use super::catalog::{BodyId, DirId, FileNo, FileRec};
 use super::error::PoolError;
+use super::page::{self, Page};
 use super::row;
 use super::snapshot::Snapshot;
 use super::{Pool, store::Store};
@@ -45,6 +46,24 @@ struct Walk<'a> {
     found: Findings,
     refs: HashMap<BodyId, u32>,
     seen: HashSet<DirId>,
+    /// Files whose records are in pages.
+    keyed: HashMap<FileNo, Shape>,
+}
+
+/// What the pages of a file must agree with.
+struct Shape {
+    lrecl: u32,
+    records: u32,
+}
+
+impl Shape {
+    /// Whether a page whose first record has number `start` is one of such a file.
+    fn has(&self, start: u32, page: &Page<'_>) -> bool {
+        page.lrecl == self.lrecl
+            && start > 0
+            && start == page::first_of(start, self.lrecl)
+            && u64::from(start) + u64::from(page.count()) <= u64::from(self.records) + 1
+    }
 }
 
 impl Pool {
@@ -59,6 +78,7 @@ impl Pool {
             found: Findings::default(),
             refs: HashMap::new(),
             seen: HashSet::new(),
+            keyed: HashMap::new(),
         };
         let groups: HashSet<_> = super::group::minidisks(&snapshot)?.iter().map(|m| m.group).collect();
         for (name, rec) in snapshot.spaces()? {
@@ -72,6 +92,7 @@ impl Pool {
                 walk.found.problem(|| format!("{name}: {used} blocks counted, {blocks} in files"));
             }
         }
+        walk.pages()?;
         walk.rows()?;
         walk.bodies(&self.inner.store, read_bodies)?;
         Ok(walk.found)
@@ -106,15 +127,7 @@ impl Walk<'_> {
             self.found.problem(|| format!("{name}: {} octets recorded, {sum} in extents", rec.bytes));
         }
         if rec.keyed {
-            let mut stray = 0;
-            self.snapshot.records(rec.file, 0, u32::MAX, |number, data| {
-                if number == 0 || number > rec.records || data.len() != rec.lrecl as usize {
-                    stray += 1;
-                }
-            })?;
-            if stray > 0 {
-                self.found.problem(|| format!("{name}: {stray} records that the file cannot have"));
-            }
+            self.keyed.insert(rec.file, Shape { lrecl: rec.lrecl, records: rec.records });
         }
         for slice in &rec.slices {
             *self.refs.entry(slice.body).or_default() += 1;
@@ -125,6 +138,20 @@ impl Walk<'_> {
             }
         }
         Ok(())
+    }
+
+    /// Every page of records belongs to a file that can have it.
+    fn pages(&mut self) -> Result<(), PoolError> {
+        let Self { snapshot, found, keyed, .. } = self;
+        snapshot.pages(|file, start, page| {
+            let wrong = match (keyed.get(&file), page) {
+                (None, _) => "belong to no file",
+                (Some(shape), Some(page)) if shape.has(start, &page) => return,
+                (Some(_), Some(_)) => "are none that the file can have",
+                (Some(_), None) => "cannot be read",
+            };
+            found.problem(|| format!("file {}: records from {start} on {wrong}", file.0));
+        })
     }
 
     /// Aliases and external objects stand in directories that are there and hide no file; object rows lead to their file; the

@@ -16,6 +16,9 @@ pub(crate) struct Writer {
 }
 
 impl Writer {
+    pub(crate) fn with_capacity(octets: usize) -> Self {
+        Self { out: Vec::with_capacity(octets) }
+    }
     pub(crate) fn u8(&mut self, v: u8) {
         self.out.push(v);
     }
@@ -30,6 +33,14 @@ impl Writer {
     }
     pub(crate) fn raw(&mut self, v: &[u8]) {
         self.out.extend_from_slice(v);
+    }
+    /// What `write` writes, with its length in front, as [`Self::bytes`] does.
+    pub(crate) fn nested(&mut self, write: impl FnOnce(&mut Self)) {
+        let at = self.out.len();
+        self.u32(0);
+        write(self);
+        let len = (self.out.len() - at - 4) as u32;
+        self.out[at..at + 4].copy_from_slice(&len.to_le_bytes());
     }
     /// Octets with their length in front.
     pub(crate) fn bytes(&mut self, v: &[u8]) {

@@ -282,8 +282,9 @@ fn plan_records(plan: &mut Plan, rec: &FileRec, keyed: Keyed) {
     if let Some(from) = keyed.cut {
         plan.ops.push(Op::CutRecords { file: rec.file, from });
     }
-    let puts = keyed.puts.into_iter();
-    plan.ops.extend(puts.map(|(number, data)| Op::PutRecord { file: rec.file, number, data }));
+    let (file, lrecl) = (rec.file, rec.lrecl);
+    let runs = keyed.puts.joined(lrecl).into_iter();
+    plan.ops.extend(runs.map(|(first, data)| Op::PutRecords { file, first, lrecl, data }));
 }
 
 fn plan_image(inner: &Inner, plan: &mut Plan, image: &Image) -> Vec<Slice> {
@@ -349,7 +350,7 @@ pub(super) async fn finish(inner: &Arc<Inner>, mut plan: Plan, locks: LockSet) -
     let charges = std::mem::take(&mut plan.charges).into_iter().collect();
     // The mark of what was spilled began earlier and keeps all of it.
     let writing = Some(plan.writing.take().unwrap_or_else(|| inner.writers.enter()));
-    let gives_back = !plan.ops.iter().any(|op| matches!(op, Op::PutBody { .. } | Op::PutRecord { .. }));
+    let gives_back = !plan.ops.iter().any(|op| matches!(op, Op::PutBody { .. } | Op::PutRecords { .. }));
     plan.write_large(inner).await?;
     let encoded = op::encode_ops(&plan.ops);
     let fits = encoded.len() as u64 + plan.inline_len as u64 + 64 <= inner.log.max_entry();

@@ -3,28 +3,27 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use bytes::Bytes;
-
 use super::catalog::{DirId, DirRec, FileNo, FileRec, Name16, SpaceRec};
 use super::error::PoolError;
 use super::image::Image;
 use super::row::RowKey;
+use super::runs::Runs;
 use super::snapshot::Snapshot;
 use super::spill::Spilled;
 use super::store::Store;
 
-/// Greatest record length of a RECFM F file whose records are kept one by one in the catalog, so that replacing one is one
+/// Greatest record length of a RECFM F file whose records are kept in the catalog ([`super::page`]), so that replacing one is a
 /// small change. Such are NOTE INDEX and MAILBOX INDEX; longer records would fill the catalog's pages badly.
 pub(crate) const MAX_KEYED_LRECL: u32 = 1024;
 
-/// Records of a file that keeps them one by one: the committed ones and what this work unit did to them.
+/// Records of a file that keeps them in the catalog: the committed ones and what this work unit did to them.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Keyed {
     /// The committed file whose records show through.
     pub(crate) base: Option<FileNo>,
     /// Committed records numbered this and above are gone.
     pub(crate) cut: Option<u32>,
-    pub(crate) puts: BTreeMap<u32, Bytes>,
+    pub(crate) puts: Runs,
     /// The committed state that a reader goes on seeing; writers hold the lock and need none.
     pub(crate) seen: Option<Arc<Snapshot>>,
 }

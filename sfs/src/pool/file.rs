@@ -190,12 +190,10 @@ fn read_keyed(
         let upto = keyed.cut.map_or(last, |cut| last.min(cut.saturating_sub(1)));
         if first <= upto {
             let snapshot = keyed.seen.as_deref().unwrap_or(env.current);
-            snapshot.records(file, first, upto, &mut put)?;
+            snapshot.records(file, rec.lrecl, first, upto, &mut put)?;
         }
     }
-    for (number, data) in keyed.puts.range(first..=last) {
-        put(*number, data);
-    }
+    keyed.puts.each(rec.lrecl, first, last, put);
     let skip = (offset - base) as usize;
     Ok(Bytes::from(out).slice(skip..skip + (end - offset) as usize))
 }
@@ -234,9 +232,7 @@ fn write_fixed(
     let offset = u64::from(cursor.write - 1) * lrecl;
     match content {
         Content::Keyed(keyed) => {
-            for (i, record) in data.chunks(rec.lrecl as usize).enumerate() {
-                keyed.puts.insert(cursor.write + i as u32, data.slice_ref(record));
-            }
+            keyed.puts.put(rec.lrecl, cursor.write, data.clone());
         }
         Content::Image(image) => {
             let have = image.len();
@@ -392,7 +388,7 @@ pub(crate) fn truncate(
     match content {
         Content::Keyed(keyed) => {
             keyed.cut = Some(keyed.cut.map_or(records + 1, |cut| cut.min(records + 1)));
-            keyed.puts.split_off(&(records + 1));
+            keyed.puts.cut(rec.lrecl, records + 1);
             rec.bytes = u64::from(records) * u64::from(rec.lrecl);
         }
         Content::Image(image) => {

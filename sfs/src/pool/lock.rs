@@ -8,7 +8,6 @@
 
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
-use std::hash::{BuildHasher, RandomState};
 use std::sync::Arc;
 
 use cp::name::UserId;
@@ -60,7 +59,6 @@ const SHARDS: usize = 16;
 /// All locks of a pool.
 #[derive(Debug)]
 pub(crate) struct LockTable {
-    hasher: RandomState,
     shards: [Mutex<HashMap<LockKey, Held>>; SHARDS],
     released: Notify,
     // Who waits for whom; a unit waits for one other at a time.
@@ -70,7 +68,6 @@ pub(crate) struct LockTable {
 impl Default for LockTable {
     fn default() -> Self {
         Self {
-            hasher: RandomState::new(),
             shards: std::array::from_fn(|_| Mutex::default()),
             released: Notify::new(),
             waiting: Mutex::default(),
@@ -78,10 +75,25 @@ impl Default for LockTable {
     }
 }
 
+/// Spreads keys over the shards. Which shard a key is in matters for nothing but how often two units meet at its mutex.
+fn spread(key: &LockKey) -> usize {
+    let named = |dir: &DirId, name: &Name16| {
+        name.iter().fold(dir.0, |sum, octet| sum.wrapping_mul(31).wrapping_add(u64::from(*octet)))
+    };
+    let sum = match key {
+        LockKey::Space(name) => {
+            name.bytes().fold(0u64, |sum, octet| sum.wrapping_mul(31).wrapping_add(octet.into()))
+        }
+        LockKey::Directory(dir) | LockKey::Writer(dir) => dir.0,
+        LockKey::Level(dir, name) | LockKey::File(dir, name) => named(dir, name),
+        LockKey::Authority(number) => *number,
+    };
+    (sum >> 32 ^ sum) as usize
+}
+
 impl LockTable {
     fn shard(&self, key: &LockKey) -> &Mutex<HashMap<LockKey, Held>> {
-        let hash = self.hasher.hash_one(key);
-        &self.shards[(hash % SHARDS as u64) as usize]
+        &self.shards[spread(key) % SHARDS]
     }
 
     /// A unit other than `unit` that holds `key`.
@@ -186,13 +198,14 @@ impl LockSet {
     /// # Errors
     /// [`PoolError::Locked`] when another unit is in the way.
     pub(crate) fn take(&mut self, key: LockKey, mode: LockMode) -> Result<(), PoolError> {
-        match self.held.get(&key) {
-            Some(LockMode::Exclusive) => return Ok(()),
-            Some(LockMode::Shared) if mode == LockMode::Shared => return Ok(()),
-            _ => {}
+        let own = self.held.entry(key);
+        if let Entry::Occupied(own) = &own
+            && (*own.get() == LockMode::Exclusive || mode == LockMode::Shared)
+        {
+            return Ok(());
         }
-        let mut shard = self.table.shard(&key).lock();
-        match shard.entry(key.clone()) {
+        let mut shard = self.table.shard(own.key()).lock();
+        match shard.entry(own.key().clone()) {
             Entry::Vacant(slot) => {
                 slot.insert(Held { mode, units: SmallVec::from_slice(&[self.unit]) });
             }
@@ -209,7 +222,7 @@ impl LockSet {
             }
         }
         drop(shard);
-        self.held.insert(key, mode);
+        own.insert_entry(mode);
         Ok(())
     }
 }
@@ -219,9 +232,9 @@ impl Drop for LockSet {
         if self.held.is_empty() {
             return;
         }
-        for key in self.held.keys() {
-            let mut shard = self.table.shard(key).lock();
-            if let Entry::Occupied(mut slot) = shard.entry(key.clone()) {
+        for (key, _) in self.held.drain() {
+            let mut shard = self.table.shard(&key).lock();
+            if let Entry::Occupied(mut slot) = shard.entry(key) {
                 slot.get_mut().units.retain(|u| *u != self.unit);
                 if slot.get().units.is_empty() {
                     slot.remove();

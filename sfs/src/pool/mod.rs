@@ -17,6 +17,7 @@
 
 mod apply;
 mod backend;
+mod bulk;
 pub(crate) mod catalog;
 mod check;
 pub(crate) mod codec;
@@ -33,15 +34,19 @@ mod inplace;
 mod lock;
 mod mover;
 mod op;
+mod page;
 mod prepare;
 mod redo;
 mod references;
 pub(crate) mod row;
+mod runs;
 mod snapshot;
 mod source;
 mod spill;
 mod store;
+mod tables;
 mod unit;
+mod upgrade;
 mod writers;
 
 use std::sync::Arc;
@@ -74,7 +79,7 @@ use crate::types::{Minidisk, SpaceStatus, Stamp};
 use apply::{Applier, CheckpointRule};
 use backend::{DiskBackend, Reserve};
 use catalog::{
-    BODY, CATALOG_VERSION, DIR, ENTRY, LIVE, META, META_NEXT, META_REDO, META_VERSION, RECORD, ROW, SPACE,
+    BODY, CATALOG_VERSION, DIR, ENTRY, LIVE, META, META_NEXT, META_REDO, META_VERSION, PAGE, SPACE,
 };
 use explicit::ExplicitLocks;
 pub use lock::LockHolder;
@@ -243,10 +248,10 @@ impl Pool {
             txn.open_table(SPACE).map_err(redb_open)?;
             txn.open_table(DIR).map_err(redb_open)?;
             txn.open_table(ENTRY).map_err(redb_open)?;
-            txn.open_table(RECORD).map_err(redb_open)?;
+            txn.open_table(PAGE).map_err(redb_open)?;
             txn.open_table(BODY).map_err(redb_open)?;
             txn.open_table(LIVE).map_err(redb_open)?;
-            define_minidisks(&txn, minidisks)?;
+            upgrade::define_minidisks(&txn, minidisks)?;
             let mut meta = txn.open_table(META).map_err(redb_open)?;
             for (name, value) in
                 [(META_VERSION, CATALOG_VERSION), (META_REDO, LogAddr::START.0), (META_NEXT, 1)]
@@ -286,7 +291,7 @@ impl Pool {
             .create_with_backend(DiskBackend { disk, reserve: reserve.clone() })
             .map_err(redb_open)?;
         let db = Arc::new(db);
-        upgrade(&db)?;
+        upgrade::upgrade(&db)?;
         let (version, redo, next) = {
             let txn = db.begin_read().map_err(redb_open)?;
             let meta = txn.open_table(META).map_err(redb_open)?;
@@ -439,30 +444,4 @@ impl Pool {
             tracing::error!("closing the pool panicked");
         }
     }
-}
-
-/// Brings an older catalog to the version of this program: version 2 brought the `row` table and file records of version 2,
-/// which are written as files change; version 3 brought storage groups, of which older pools have the first two.
-fn upgrade(db: &Database) -> Result<(), PoolOpenError> {
-    let found = {
-        let txn = db.begin_read().map_err(redb_open)?;
-        let meta = txn.open_table(META).map_err(redb_open)?;
-        meta.get(META_VERSION).map_err(redb_open)?.map_or(0, |v| v.value())
-    };
-    if found != 1 && found != 2 {
-        return Ok(());
-    }
-    let txn = db.begin_write().map_err(redb_open)?;
-    define_minidisks(&txn, &FIRST_MINIDISKS)?;
-    txn.open_table(META).map_err(redb_open)?.insert(META_VERSION, CATALOG_VERSION).map_err(redb_open)?;
-    txn.commit().map_err(redb_open)
-}
-
-/// Makes the `row` table, if it is not there, with rows for minidisks.
-fn define_minidisks(txn: &redb::WriteTransaction, minidisks: &[Minidisk]) -> Result<(), PoolOpenError> {
-    let mut rows = txn.open_table(ROW).map_err(redb_open)?;
-    for (key, value) in minidisks.iter().map(row::minidisk) {
-        rows.insert(key.as_slice(), value.as_slice()).map_err(redb_open)?;
-    }
-    Ok(())
 }

@@ -14,8 +14,11 @@
 use bytes::Bytes;
 use dasd::VolAddr;
 
-use super::catalog::{BodyId, BodyRec, DirId, DirRec, FileNo, FileRec, Name16, SpaceRec, Storage};
+use super::catalog::{
+    BodyId, BodyRec, DirId, DirRec, FileNo, FileRec, Name16, SpaceRec, Storage, file_id, file_key,
+};
 use super::codec::{Malformed, Reader, Writer};
+use super::page;
 use super::row::RowKey;
 use crate::types::Stamp;
 
@@ -69,9 +72,11 @@ pub(crate) enum Op {
         from: (Storage, u64),
         to: u64,
     },
-    PutRecord {
+    /// Neighbouring records from number `first` on.
+    PutRecords {
         file: FileNo,
-        number: u32,
+        first: u32,
+        lrecl: u32,
         data: Bytes,
     },
     /// Removes the records numbered `from` and above.
@@ -102,9 +107,13 @@ const INDIRECT: u8 = 1;
 /// Octets in front of the changes of a direct entry.
 const HEAD: usize = 5;
 
+/// Octets of most changes, at most.
+const USUAL: usize = 112;
+
 /// Encodes changes alone.
 pub(crate) fn encode_ops(ops: &[Op]) -> Vec<u8> {
-    let mut w = Writer::default();
+    let records = |op: &Op| if let Op::PutRecords { data, .. } = op { data.len() } else { 0 };
+    let mut w = Writer::with_capacity(ops.iter().map(|op| USUAL + records(op)).sum());
     for op in ops {
         encode_op(&mut w, op);
     }
@@ -142,7 +151,7 @@ fn encode_op(w: &mut Writer, op: &Op) {
             w.u8(6);
             w.u64(dir.0);
             w.raw(name);
-            w.bytes(&rec.encode());
+            w.nested(|w| rec.write(w));
         }
         Op::DelFile { dir, name } => {
             w.u8(7);
@@ -152,7 +161,7 @@ fn encode_op(w: &mut Writer, op: &Op) {
         Op::PutBody { id, rec } => {
             w.u8(8);
             w.u64(id.0);
-            w.bytes(&rec.encode());
+            w.nested(|w| rec.write(w));
         }
         Op::RefBody { id, delta } => {
             w.u8(9);
@@ -165,12 +174,6 @@ fn encode_op(w: &mut Writer, op: &Op) {
             w.u8(from.0.code());
             w.u64(from.1);
             w.u64(*to);
-        }
-        Op::PutRecord { file, number, data } => {
-            w.u8(11);
-            w.u64(file.0);
-            w.u32(*number);
-            w.bytes(data);
         }
         Op::CutRecords { file, from } => {
             w.u8(12);
@@ -197,6 +200,13 @@ fn encode_op(w: &mut Writer, op: &Op) {
             w.u64(file.0);
             w.i64(day.0);
         }
+        Op::PutRecords { file, first, lrecl, data } => {
+            w.u8(17);
+            w.u64(file.0);
+            w.u32(*first);
+            w.u32(*lrecl);
+            w.bytes(data);
+        }
     }
 }
 
@@ -220,7 +230,14 @@ fn decode_op(r: &mut Reader<'_>, whole: &Bytes) -> Result<Op, Malformed> {
         3 => Op::Charge { name: text(r)?, delta: r.i64()? },
         4 => Op::PutDir { parent: DirId(r.u64()?), name: r.array()?, rec: DirRec::decode(r.bytes()?)? },
         5 => Op::DelDir { parent: DirId(r.u64()?), name: r.array()? },
-        6 => Op::PutFile { dir: DirId(r.u64()?), name: r.array()?, rec: FileRec::decode(r.bytes()?)? },
+        6 => {
+            let (dir, name) = (DirId(r.u64()?), r.array()?);
+            // Damage that a salvage bears with must not bring names into the catalog that nobody can read back.
+            if file_key(file_id(&name)?) != name {
+                return Err(r.malformed());
+            }
+            Op::PutFile { dir, name, rec: FileRec::decode(r.bytes()?)? }
+        }
         7 => Op::DelFile { dir: DirId(r.u64()?), name: r.array()? },
         8 => Op::PutBody { id: BodyId(r.u64()?), rec: BodyRec::decode(r.bytes()?)? },
         9 => Op::RefBody { id: BodyId(r.u64()?), delta: i32::from_le_bytes(r.array()?) },
@@ -233,7 +250,11 @@ fn decode_op(r: &mut Reader<'_>, whole: &Bytes) -> Result<Op, Malformed> {
             };
             Op::MoveBody { id, from: (storage, r.u64()?), to: r.u64()? }
         }
-        11 => Op::PutRecord { file: FileNo(r.u64()?), number: r.u32()?, data: whole.slice_ref(r.bytes()?) },
+        // One record, as programs before catalog version 4 wrote it.
+        11 => {
+            let (file, first, data) = (FileNo(r.u64()?), r.u32()?, r.bytes()?);
+            put_records(file, first, data.len() as u32, whole.slice_ref(data)).ok_or(r.malformed())?
+        }
         12 => Op::CutRecords { file: FileNo(r.u64()?), from: r.u32()? },
         13 => Op::Row { key: r.bytes()?.to_vec(), value: Some(r.bytes()?.to_vec()) },
         14 => Op::Row { key: r.bytes()?.to_vec(), value: None },
@@ -242,8 +263,16 @@ fn decode_op(r: &mut Reader<'_>, whole: &Bytes) -> Result<Op, Malformed> {
             let (dir, name) = (DirId(r.u64()?), r.array()?);
             Op::Touch { dir, name, file: FileNo(r.u64()?), day: Stamp(r.i64()?) }
         }
+        17 => {
+            let (file, first, lrecl, data) = (FileNo(r.u64()?), r.u32()?, r.u32()?, r.bytes()?);
+            put_records(file, first, lrecl, whole.slice_ref(data)).ok_or(r.malformed())?
+        }
         _ => return Err(r.malformed()),
     })
+}
+
+fn put_records(file: FileNo, first: u32, lrecl: u32, data: Bytes) -> Option<Op> {
+    page::is_run(first, lrecl, &data).then_some(Op::PutRecords { file, first, lrecl, data })
 }
 
 fn text(r: &mut Reader<'_>) -> Result<String, Malformed> {
@@ -333,9 +362,10 @@ mod tests {
                 from: (Storage::Log, from),
                 to
             }),
-            (any::<u64>(), any::<u32>(), prop::collection::vec(any::<u8>(), 0..50)).prop_map(
-                |(f, number, data)| { Op::PutRecord { file: FileNo(f), number, data: Bytes::from(data) } }
-            ),
+            (any::<u64>(), 1u32..1 << 30, 1u32..20, 0usize..5).prop_map(|(f, first, lrecl, count)| {
+                let data = Bytes::from(vec![first as u8; lrecl as usize * count]);
+                Op::PutRecords { file: FileNo(f), first, lrecl, data }
+            }),
             (any::<u64>(), any::<u32>()).prop_map(|(f, from)| Op::CutRecords { file: FileNo(f), from }),
             (
                 prop::collection::vec(any::<u8>(), 1..30),
@@ -362,6 +392,22 @@ mod tests {
             };
             prop_assert_eq!(back, ops);
             prop_assert_eq!(bodies as usize, entry.len());
+        }
+
+        #[test]
+        fn a_single_record_of_the_first_form_is_a_run_of_one(f: u64, number: u32, data in prop::collection::vec(any::<u8>(), 0..1100)) {
+            let mut w = Writer::default();
+            w.u8(11);
+            w.u64(f);
+            w.u32(number);
+            w.bytes(&data);
+            let read = decode_ops(&Bytes::from(w.out));
+            let (file, lrecl) = (FileNo(f), data.len() as u32);
+            if number == 0 || number > crate::types::MAX_RECORDS || lrecl == 0 || lrecl > 1024 {
+                prop_assert!(read.is_err());
+            } else {
+                prop_assert_eq!(read.unwrap(), [Op::PutRecords { file, first: number, lrecl, data: data.into() }]);
+            }
         }
 
         #[test]

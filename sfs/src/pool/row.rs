@@ -16,6 +16,7 @@
 //! its base has no object row, and revoked when its owner has no authority on the base.
 
 use cp::name::{FilePoolId, UserId};
+use redb::{ReadableTable, StorageError};
 
 use super::catalog::{DirId, Name16, ObjectNo, named_key};
 use super::codec::{Malformed, Reader, Writer};
@@ -39,8 +40,33 @@ const DISABLED: u8 = 9;
 /// A key of the `row` table.
 pub(crate) type RowKey = Vec<u8>;
 
+/// The kinds of which a table has rows, found with a look-up for each: so that most questions about rows need none.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Kinds(u64);
+
+impl Kinds {
+    /// Those in `table`.
+    pub(crate) fn of(table: &impl ReadableTable<&'static [u8], &'static [u8]>) -> Result<Self, StorageError> {
+        let (mut kinds, mut from) = (0u64, 0u8);
+        while let Some((key, _)) = table.range([from].as_slice()..)?.next().transpose()? {
+            // One that is not known is asked about as if it were there.
+            let kind = key.value().first().copied().filter(|kind| *kind < 64);
+            let Some(kind) = kind else { return Ok(Self(u64::MAX)) };
+            kinds |= 1 << kind;
+            from = kind + 1;
+        }
+        Ok(Self(kinds))
+    }
+
+    /// Whether there may be keys that begin so.
+    pub(crate) fn may_have(self, prefix: &[u8]) -> bool {
+        prefix.first().is_none_or(|kind| *kind >= 64 || self.0 >> kind & 1 == 1)
+    }
+}
+
 fn key(kind: u8, parts: &[&[u8]]) -> RowKey {
-    let mut key = vec![kind];
+    let mut key = Vec::with_capacity(1 + parts.iter().map(|p| p.len()).sum::<usize>());
+    key.push(kind);
     parts.iter().for_each(|p| key.extend_from_slice(p));
     key
 }

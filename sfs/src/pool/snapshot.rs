@@ -3,10 +3,11 @@
 use redb::{Database, ReadOnlyTable, ReadableDatabase, ReadableTable, ReadableTableMetadata};
 
 use super::catalog::{
-    BODY, BodyId, BodyRec, DIR, DirId, DirRec, ENTRY, FileNo, FileRec, Name16, RECORD, ROW, SPACE, SpaceRec,
+    BODY, BodyId, BodyRec, DIR, DirId, DirRec, ENTRY, FileNo, FileRec, Name16, PAGE, ROW, SPACE, SpaceRec,
     file_id, level_name, named_key, record_key,
 };
 use super::error::PoolError;
+use super::page::{self, Page};
 use super::row::{self, RowKey};
 use crate::types::FileId;
 
@@ -17,11 +18,11 @@ pub(crate) struct Snapshot {
     space: ReadOnlyTable<&'static str, &'static [u8]>,
     dir: Rows,
     entry: Rows,
-    record: Rows,
+    page: Rows,
     body: ReadOnlyTable<u64, &'static [u8]>,
     row: Rows,
-    /// Whether there are rows at all. A pool of mail has none, and every change of a file asks for some.
-    has_rows: bool,
+    /// Kinds of which there are rows. A pool of mail has minidisks and nothing else, and every change of a file asks for others.
+    kinds: row::Kinds,
 }
 
 impl std::fmt::Debug for Snapshot {
@@ -35,15 +36,15 @@ impl Snapshot {
     pub(crate) fn new(db: &Database) -> Result<Self, PoolError> {
         let txn = db.begin_read()?;
         let row = txn.open_table(ROW)?;
-        let has_rows = row.len()? > 0;
+        let kinds = row::Kinds::of(&row)?;
         Ok(Self {
             space: txn.open_table(SPACE)?,
             dir: txn.open_table(DIR)?,
             entry: txn.open_table(ENTRY)?,
-            record: txn.open_table(RECORD)?,
+            page: txn.open_table(PAGE)?,
             body: txn.open_table(BODY)?,
             row,
-            has_rows,
+            kinds,
         })
     }
 
@@ -111,26 +112,47 @@ impl Snapshot {
         Ok(())
     }
 
-    /// Calls `each` with the stored records of `file` numbered `from` to `to`, in order.
+    /// Calls `each` with the stored records of `file` numbered `from` to `to`, in order: runs of neighbours, the number of the
+    /// first and their octets.
     pub(crate) fn records(
         &self,
         file: FileNo,
+        lrecl: u32,
         from: u32,
         to: u32,
         mut each: impl FnMut(u32, &[u8]),
     ) -> Result<(), PoolError> {
-        let (low, high) = (record_key(file, from), record_key(file, to));
-        for row in self.record.range(low.as_slice()..=high.as_slice())? {
-            let (key, data) = row?;
-            let number = key.value()[8..].try_into().map_or(0, u32::from_be_bytes);
-            each(number, data.value());
+        let (low, high) = (record_key(file, page::first_of(from, lrecl)), record_key(file, to));
+        for row in self.page.range(low.as_slice()..=high.as_slice())? {
+            let (key, row) = row?;
+            let (_, start) = page::parts_of(key.value());
+            let page = Page::decode(row.value())?;
+            if page.lrecl != lrecl || start != page::first_of(start, lrecl) {
+                return Err(PoolError::Damaged("records of another length than the file's".into()));
+            }
+            let skip = from.saturating_sub(start) as usize * lrecl as usize;
+            let upto = (to - start + 1).min(page.count()) as usize * lrecl as usize;
+            if let Some(part) = page.records.get(skip..upto).filter(|part| !part.is_empty()) {
+                each(from.max(start), part);
+            }
+        }
+        Ok(())
+    }
+
+    /// Calls `each` with every page of records of the pool: its file, the number of its first record, and the page if it can be
+    /// read.
+    pub(crate) fn pages(&self, mut each: impl FnMut(FileNo, u32, Option<Page<'_>>)) -> Result<(), PoolError> {
+        for row in self.page.iter()? {
+            let (key, row) = row?;
+            let (file, start) = page::parts_of(key.value());
+            each(file, start, Page::decode(row.value()).ok());
         }
         Ok(())
     }
 
     /// A row of the `row` table.
     pub(crate) fn row(&self, key: &[u8]) -> Result<Option<Vec<u8>>, PoolError> {
-        if !self.has_rows {
+        if !self.kinds.may_have(key) {
             return Ok(None);
         }
         Ok(self.row.get(key)?.map(|v| v.value().to_vec()))
@@ -138,7 +160,7 @@ impl Snapshot {
 
     /// The rows whose keys begin with `prefix`, in order.
     pub(crate) fn rows(&self, prefix: &[u8]) -> Result<Vec<(RowKey, Vec<u8>)>, PoolError> {
-        if !self.has_rows {
+        if !self.kinds.may_have(prefix) {
             return Ok(Vec::new());
         }
         let high = row::behind(prefix);

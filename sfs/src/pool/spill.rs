@@ -5,7 +5,7 @@
 //! until then.
 //!
 //! The disk is written without holding the work unit: what is to be spilled is frozen first and exchanged for its place afterwards,
-//! wherever it still is. Records that are kept one by one stay in memory: they go into the catalog, not to the volume.
+//! wherever it still is. Records that are kept in the catalog stay in memory: they go into the catalog, not to the volume.
 
 use std::collections::BTreeMap;
 

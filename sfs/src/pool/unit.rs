@@ -388,7 +388,7 @@ impl WorkUnit {
         })
     }
 
-    /// Copies a file. The copy shares the stored octets; only records kept one by one are copied. The source stays locked
+    /// Copies a file. The copy shares the stored octets; only records kept in the catalog are copied. The source stays locked
     /// against changes until the unit ends, since the copy refers to what it stores.
     ///
     /// # Errors

@@ -330,15 +330,17 @@ impl State {
             }
         };
         let Content::Keyed(keyed) = &draft.content else { return Ok(draft) };
-        // Records kept one by one belong to one file: the copy gets its own.
-        let mut copy = Keyed::default();
+        // Records in the catalog belong to one file: the copy gets its own.
+        let (mut copy, lrecl) = (Keyed::default(), draft.rec.lrecl);
         if let Some(file) = keyed.base {
             let upto = keyed.cut.map_or(u32::MAX, |cut| cut - 1);
-            inner.current().records(file, 1, upto, |number, data| {
-                copy.puts.insert(number, bytes::Bytes::copy_from_slice(data));
+            inner.current().records(file, lrecl, 1, upto, |first, data| {
+                copy.puts.put(lrecl, first, bytes::Bytes::copy_from_slice(data));
             })?;
         }
-        copy.puts.extend(keyed.puts.iter().map(|(n, d)| (*n, d.clone())));
+        keyed.puts.each(lrecl, 1, u32::MAX, |first, data| {
+            copy.puts.put(lrecl, first, bytes::Bytes::copy_from_slice(data));
+        });
         Ok(Draft { rec: draft.rec, content: Content::Keyed(copy) })
     }
 
