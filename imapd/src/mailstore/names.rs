@@ -11,7 +11,7 @@ use super::entries::{self, Limits};
 use super::error::StoreError;
 use super::open::OpenMailbox;
 use super::own_seen::OwnSeen;
-use super::types::{Attributes, MailboxId, MailboxRow, ModSeq, Uid, UidValidity, UserHeader};
+use super::types::{Attributes, MailboxId, MailboxRow, Uid, UidValidity, UserHeader};
 use super::user::{AccessChange, UserStore};
 use crate::syntax::mailbox_name::MailboxName;
 
@@ -33,24 +33,12 @@ impl UserStore {
         let next = next.ok_or(StoreError::Limit("user has no UIDVALIDITY left"))?;
         header.last_uid_validity = seconds.max(next);
         let id = MailboxId(header.last_mailbox_id);
-        let mut attributes = Attributes::default();
-        attributes.set(Attributes::EXISTS, true);
-        Ok(MailboxRow {
-            id,
-            dir: if name.is_inbox() { "INBOX".into() } else { format!("F{:08X}", id.0) },
-            name: name.clone(),
-            uid_validity: UidValidity(header.last_uid_validity),
-            uid_next: Uid(1),
-            highest_modseq: ModSeq(1),
-            attributes,
-            recent_from: Uid(1),
-            created: now,
-            messages: 0,
-            unseen: 0,
-            octets: 0,
-            slot: catalog.slots.take(),
-            name_slot: if name.as_str().len() > MailboxRow::INLINE_NAME { catalog.slots.take() } else { 0 },
-        })
+        let mut row = MailboxRow::empty(id, name.clone(), UidValidity(header.last_uid_validity), now);
+        row.slot = catalog.slots.take();
+        if name.as_str().len() > MailboxRow::INLINE_NAME {
+            row.name_slot = catalog.slots.take();
+        }
+        Ok(row)
     }
 
     /// Rows and steps that make `name`, with special uses, and its missing superiors exist.

@@ -13,7 +13,7 @@ use super::backend::{Backend, Op};
 use super::error::StoreError;
 use super::open::OpenMailbox;
 use super::sharers::Sharers;
-use super::types::{Attributes, MailboxId, MailboxRow, ModSeq, Uid, UidValidity, UserHeader};
+use super::types::{Attributes, MailboxId, MailboxRow, UidValidity, UserHeader};
 use super::user::UserStore;
 use crate::syntax::mailbox_name::MailboxName;
 use crate::vm::UserId;
@@ -157,25 +157,9 @@ impl MailStore {
         self.shared.backend.enroll(id, blocks).await?;
         let now = self.now();
         let uid_validity = u32::try_from(now.clamp(1, i64::from(u32::MAX))).unwrap_or(1);
-        let mut attributes = Attributes::default();
-        attributes.set(Attributes::EXISTS, true);
-        attributes.set(Attributes::SUBSCRIBED, true);
-        let inbox = MailboxRow {
-            id: MailboxId(1),
-            dir: "INBOX".into(),
-            name: MailboxName::inbox(),
-            uid_validity: UidValidity(uid_validity),
-            uid_next: Uid(1),
-            highest_modseq: ModSeq(1),
-            attributes,
-            recent_from: Uid(1),
-            created: now,
-            messages: 0,
-            unseen: 0,
-            octets: 0,
-            slot: self.shared.backend.first_slots().0,
-            name_slot: 0,
-        };
+        let mut inbox = MailboxRow::empty(MailboxId(1), MailboxName::inbox(), UidValidity(uid_validity), now);
+        inbox.attributes.set(Attributes::SUBSCRIBED, true);
+        inbox.slot = self.shared.backend.first_slots().0;
         let header = UserHeader { last_uid_validity: uid_validity, last_mailbox_id: 1, origins: Vec::new() };
         let ops = vec![Op::PutHeader(header), Op::CreateDir { dir: inbox.dir.clone() }, Op::PutRow(inbox)];
         self.shared.backend.commit(id, ops).await

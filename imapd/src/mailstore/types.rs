@@ -203,6 +203,28 @@ impl MailboxRow {
     /// Octets of a name that fit the row itself; the rest goes into a continuation record.
     pub const INLINE_NAME: usize = 400;
 
+    /// A mailbox without messages that exists in a directory of its own, made at `created`; its slots are still to be given.
+    pub fn empty(id: MailboxId, name: MailboxName, uid_validity: UidValidity, created: i64) -> Self {
+        let mut attributes = Attributes::default();
+        attributes.set(Attributes::EXISTS, true);
+        Self {
+            id,
+            dir: if name.is_inbox() { "INBOX".into() } else { format!("F{:08X}", id.0) },
+            name,
+            uid_validity,
+            uid_next: Uid(1),
+            highest_modseq: ModSeq(1),
+            attributes,
+            recent_from: Uid(1),
+            created,
+            messages: 0,
+            unseen: 0,
+            octets: 0,
+            slot: 0,
+            name_slot: 0,
+        }
+    }
+
     /// Whether it can be selected.
     pub fn selectable(&self) -> bool {
         self.attributes.has(Attributes::EXISTS) && !self.attributes.has(Attributes::NOSELECT)

@@ -305,22 +305,8 @@ fn new_row(
     } else {
         MailboxName::new(&format!("Recovered-{dir}")).map_err(|e| StoreError::Damaged(e.to_string()))?
     };
-    let mut attributes = Attributes::default();
-    attributes.set(Attributes::EXISTS | Attributes::SUBSCRIBED, true);
-    Ok(MailboxRow {
-        id: MailboxId(id),
-        dir: dir.to_owned(),
-        name,
-        uid_validity: UidValidity(header.last_uid_validity),
-        uid_next: Uid(1),
-        highest_modseq: ModSeq(1),
-        attributes,
-        recent_from: Uid(1),
-        created: now,
-        messages: 0,
-        unseen: 0,
-        octets: 0,
-        slot: 0,
-        name_slot: 0,
-    })
+    let validity = UidValidity(header.last_uid_validity);
+    let mut row = MailboxRow { dir: dir.to_owned(), ..MailboxRow::empty(MailboxId(id), name, validity, now) };
+    row.attributes.set(Attributes::SUBSCRIBED, true);
+    Ok(row)
 }
