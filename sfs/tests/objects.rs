@@ -407,7 +407,7 @@ async fn records_rewritten_in_place_are_seen_at_once() {
     let system = System::new().await;
     let (joe, imap) = (system.csl("JOE"), system.csl("IMAP"));
     let attributes = |lrecl| Attributes { recover: false, in_place: true, ..Attributes::fixed(lrecl) };
-    // Kept record by record, and as an image.
+    // Kept in pages of records, and as an image.
     for (name, lrecl) in [("SMALL LOG", 4u32), ("LARGE LOG", 3000)] {
         let (file, theirs) = (format!("{name} ."), format!("{name} JOE."));
         let record = |letter: u8| vec![letter; lrecl as usize];

@@ -15,6 +15,7 @@ use crate::mail::section::{Resolved, part, partial, pick_fields, resolve};
 use crate::mail::summary::{Summary, keeps};
 use crate::mail::{decode, header};
 use crate::mailstore::open::State;
+use crate::mailstore::summaries::LARGE_MESSAGE;
 use crate::mailstore::user::{FlagsAsked, Untouchable};
 use crate::mailstore::{MessageRecord, OpenMailbox, StoreError, Uid};
 use crate::session::view::{write_flags, write_modseq, write_number};
@@ -231,9 +232,6 @@ fn label(word: &[u8], section: &Section, partial: Option<(u32, u32)>) -> Vec<u8>
     }
     label
 }
-
-/// Octets from which on a message is scanned off the session's thread.
-const LARGE_MESSAGE: usize = 256 * 1024;
 
 /// Messages of which figures are shown before the client is written to: some tens of kilobytes.
 const FIGURES: usize = 512;

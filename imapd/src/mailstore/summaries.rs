@@ -219,7 +219,7 @@ fn pieces_of<'a>(records: &'a [MessageRecord], positions: &'a [usize]) -> impl I
 }
 
 /// Octets from which on a message is scanned off the tasks' threads.
-const LARGE_MESSAGE: usize = 256 * 1024;
+pub(crate) const LARGE_MESSAGE: usize = 256 * 1024;
 
 /// The summary of a message.
 ///

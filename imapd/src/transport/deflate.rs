@@ -3,8 +3,8 @@
 //! What comes in is inflated a piece at a time into the framer, whose limits therefore hold for the inflated octets: little
 //! that inflates to much costs no more memory than much. What goes out is flushed at the end of each batch of responses.
 //!
-//! A compressor holds some 300 KiB. A stream that has been flushed can be continued by a new one, which only knows
-//! nothing of what went before; so a quiet connection gives its compressor back ([`Deflate::rest`]). The window of what comes in
+//! A compressor holds some 300 KiB. A stream that has been flushed can be continued by a new one, which knows
+//! nothing of what went before and shrinks a little less; so a quiet connection gives its compressor back ([`Deflate::rest`]). The window of what comes in
 //! (32 KiB) must stay, for the client may refer to it.
 
 use std::io;

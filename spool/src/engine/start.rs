@@ -135,7 +135,7 @@ impl Spool {
     /// Starts the spool. Blocks while the log is read.
     ///
     /// # Errors
-    /// [`SpoolStartError`]; a WARM start fails where a FORCE start leaves something out.
+    /// [`SpoolStartError`]; a WARM start fails at a record of another version, which a FORCE start leaves out.
     pub fn start(
         dasd: Arc<dyn Dasd>,
         config: &SpoolConfig,
