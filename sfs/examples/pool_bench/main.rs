@@ -1,6 +1,7 @@
 //! Measures a file pool on a real folder against the raw disk, in ratios of the same run.
 //!
-//! `cargo run --release -p sfs --example pool_bench -- FOLDER [SECONDS [FILES]]`: durable commits with 1 and 64 committers, against a
+//! `cargo run --release -p sfs --example pool_bench -- FOLDER [SECONDS [FILES [PART]]]`, PART `commits`, `reads`, `churn` or `many`, all
+//! of them at first: durable commits with 1 and 64 committers, against a
 //! bare write and sync and against the log alone; reads through CSL and IUCV; a directory of 100,000 files; space and stalls
 //! under churn; a pool of FILES (1,000,000) files that is opened after a sudden end. Each line ends with the budget.
 #![allow(clippy::unwrap_used, clippy::print_stdout, reason = "a program for developers")]
@@ -96,16 +97,30 @@ async fn main() {
     let time = Duration::from_secs(args.get(1).and_then(|s| s.parse().ok()).unwrap_or(5));
     let files = args.get(2).and_then(|s| s.parse().ok()).unwrap_or(1_000_000u32);
 
+    let wants = |part: &str| args.get(3).is_none_or(|wanted| wanted == part);
+
     let dasd = folder(&path, "pool");
     let pool = pool_in(&dasd);
-    measure_commits(&dasd, &pool, time).await;
-    measure_reads(&dasd, &pool).await;
+    if wants("commits") {
+        measure_commits(&dasd, &pool, time).await;
+    }
+    if wants("reads") {
+        measure_reads(&dasd, &pool).await;
+    }
     let start = Instant::now();
     let findings = pool.check(true).unwrap();
     println!("check of {} files: {} problems, {:?}", findings.files, findings.problem_count, start.elapsed());
     pool.close().await;
+    if wants("churn") {
+        measure_churn(&path, time).await;
+    }
+    if wants("many") {
+        measure_many(&path, files);
+    }
+}
 
-    let pool = pool_in(&folder(&path, "churn"));
+async fn measure_churn(path: &Path, time: Duration) {
+    let pool = pool_in(&folder(path, "churn"));
     let churned = churn::churn(&pool, time).await;
     println!(
         "churn of {} commits: {:.2} times the live data on disk (at most 1.3)",
@@ -113,7 +128,9 @@ async fn main() {
     );
     println!("  slowest commit: {:?} (the cleaner at most 50 ms)", churned.slowest);
     pool.close().await;
+}
 
+fn measure_many(path: &Path, files: u32) {
     let many = path.join("many");
     std::fs::create_dir_all(&many).unwrap();
     let child = std::process::Command::new(std::env::current_exe().unwrap())
