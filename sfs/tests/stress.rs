@@ -29,7 +29,8 @@ fn config() -> PoolConfig {
         checkpoint_bytes: 300 << 10,
         checkpoint_interval: Duration::from_millis(20),
         log_segments: 1,
-        background: false,
+        fold_rows: 64,
+        background: true,
         ..PoolConfig::default()
     }
 }

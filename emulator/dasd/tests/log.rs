@@ -22,6 +22,7 @@ struct Memory {
 impl LogOwner for Memory {
     type Entry = Vec<u8>;
     type Outcome = Result<LogAddr, &'static str>;
+    type Prepared = ();
 
     fn admit(&mut self, entry: &mut Vec<u8>) -> Result<Vec<Bytes>, Self::Outcome> {
         if entry == b"!no" {
@@ -32,7 +33,9 @@ impl LogOwner for Memory {
         Ok(vec![Bytes::copy_from_slice(&entry[..half]), Bytes::copy_from_slice(&entry[half..])])
     }
 
-    fn applied(&mut self, _end: LogAddr, batch: Vec<(LogAddr, Vec<u8>)>) -> Vec<Self::Outcome> {
+    fn prepare(&mut self, _end: LogAddr, _batch: &[(LogAddr, Vec<u8>)]) {}
+
+    fn applied(&mut self, (): (), _end: LogAddr, batch: Vec<(LogAddr, Vec<u8>)>) -> Vec<Self::Outcome> {
         self.batches.lock().push(batch.len());
         let outcomes = batch.iter().map(|(addr, _)| Ok(*addr)).collect();
         self.applied.lock().extend(batch);

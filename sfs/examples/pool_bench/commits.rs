@@ -80,12 +80,15 @@ struct Nothing;
 impl LogOwner for Nothing {
     type Entry = Bytes;
     type Outcome = ();
+    type Prepared = ();
 
     fn admit(&mut self, entry: &mut Bytes) -> Result<Vec<Bytes>, ()> {
         Ok(vec![entry.clone()])
     }
 
-    fn applied(&mut self, _: LogAddr, batch: Vec<(LogAddr, Bytes)>) -> Vec<()> {
+    fn prepare(&mut self, _: LogAddr, _: &[(LogAddr, Bytes)]) {}
+
+    fn applied(&mut self, (): (), _: LogAddr, batch: Vec<(LogAddr, Bytes)>) -> Vec<()> {
         vec![(); batch.len()]
     }
 

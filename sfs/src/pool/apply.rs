@@ -1,9 +1,8 @@
-//! Applying durable commits to the catalog, in log order; checkpoints; recycling of log segments.
+//! Applying durable commits to the catalog, in log order.
 //!
-//! Lives in the log's writer thread. One batch of commits is one write transaction of the catalog, not durable by itself: the
-//! log is. Each transaction carries the position from which the log would have to be redone after it, so whatever state of the
-//! catalog survives a crash knows what it lacks. A checkpoint is the same with a durable commit; afterwards log segments that
-//! hold no living body and lie before the position are recycled.
+//! Lives in the log's threads. The changes of one batch are made in a copy of the state that readers see, while the log writes the
+//! batch, and become visible when that is durable. They stay in memory ([`super::recent`]) until a fold brings them to the
+//! catalog's disk ([`super::fold`]): every so many octets of log, rows, or seconds.
 
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
@@ -13,18 +12,20 @@ use std::time::{Duration, Instant};
 use arc_swap::ArcSwap;
 use bytes::Bytes;
 use dasd::{LogAddr, LogError, LogOwner};
-use redb::{Database, Durability, ReadableDatabase, ReadableTable};
+use redb::{Database, ReadableDatabase, ReadableTable};
 
 use super::backend::Reserve;
-use super::catalog::{LIVE, META, META_NEXT, META_REDO, Storage};
+use super::catalog::{LIVE, META, META_REDO, Storage};
 use super::error::PoolError;
+use super::fold::{FoldWaiter, Folder, Job};
 use super::group::{GroupCharge, Groups};
 use super::lock::LockSet;
 use super::op::Op;
+use super::recent::Layer;
 use super::row;
 use super::snapshot::Snapshot;
 use super::store::Store;
-use super::tables::{Account, Tables};
+use super::tables::{self, Account};
 use super::writers::Writing;
 use crate::types::StorageGroup;
 
@@ -56,12 +57,24 @@ pub struct Committed {
     pub over_threshold: Vec<String>,
 }
 
-/// When to take a checkpoint.
+/// When to fold what was applied into the catalog on the disk.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct CheckpointRule {
+pub(crate) struct FoldRule {
+    /// Octets of log since the last fold began.
     pub(crate) bytes: u64,
+    /// Time since then.
     pub(crate) interval: Duration,
+    /// Rows changed since then.
+    pub(crate) rows: usize,
+    /// In a thread of its own.
+    pub(crate) background: bool,
 }
+
+/// Octets of changed rows that ask for a fold.
+const FOLD_OCTETS: usize = 8 << 20;
+/// How many times over the rows or octets that ask for a fold may have come together before commits wait for the one under way:
+/// what they take of memory must have an end.
+const MOST_WAITING: usize = 4;
 
 #[derive(Debug, Clone, Copy)]
 struct Figures {
@@ -76,11 +89,11 @@ pub(crate) type Live = HashMap<(Storage, u64), i64>;
 
 /// The catalog's side of the log.
 pub(crate) struct Applier {
-    pub(crate) db: Arc<Database>,
     pub(crate) snapshot: Arc<ArcSwap<Snapshot>>,
     pub(crate) store: Store,
     pub(crate) next: Arc<AtomicU64>,
-    pub(crate) rule: CheckpointRule,
+    rule: FoldRule,
+    folder: Folder,
     reserve: Arc<Reserve>,
     spaces: HashMap<String, Figures>,
     /// Read with the first commit.
@@ -90,7 +103,6 @@ pub(crate) struct Applier {
     applied: LogAddr,
     since_bytes: u64,
     since: Instant,
-    dirty: bool,
     failed: Option<Arc<str>>,
 }
 
@@ -101,7 +113,7 @@ impl Applier {
         snapshot: Arc<ArcSwap<Snapshot>>,
         store: Store,
         next: Arc<AtomicU64>,
-        rule: CheckpointRule,
+        rule: FoldRule,
         reserve: Arc<Reserve>,
     ) -> Result<Self, PoolError> {
         let (live, applied) = {
@@ -116,12 +128,14 @@ impl Applier {
             let redo = txn.open_table(META)?.get(META_REDO)?.map_or(LogAddr::START.0, |v| v.value());
             (live, LogAddr(redo))
         };
+        let folder = Folder::start(db, snapshot.clone(), store.clone(), applied, rule.background)
+            .map_err(|error| PoolError::Offline(error.to_string().into()))?;
         Ok(Self {
-            db,
             snapshot,
             store,
             next,
             rule,
+            folder,
             reserve,
             spaces: HashMap::new(),
             groups: None,
@@ -130,7 +144,6 @@ impl Applier {
             applied,
             since_bytes: 0,
             since: Instant::now(),
-            dirty: false,
             failed: None,
         })
     }
@@ -197,46 +210,67 @@ impl Applier {
         Committed { over_threshold: over.map(|(name, _)| name.clone()).collect() }
     }
 
-    /// Applies commits in one transaction and makes them visible. `end` is the log position behind them.
-    pub(crate) fn apply(
-        &mut self,
-        end: LogAddr,
-        commits: &[(u64, &[Op])],
-        durable: bool,
-    ) -> Result<(), PoolError> {
-        let mut txn = self.db.begin_write()?;
-        txn.set_durability(if durable { Durability::Immediate } else { Durability::None })?;
-        {
-            let mut tables = Tables::open(&txn)?;
-            for (bodies, ops) in commits {
-                let mut account =
-                    Account { store: &self.store, live: &mut self.live, changed: &mut self.changed };
-                tables.apply(ops, *bodies, &mut account)?;
-            }
-            let mut meta = txn.open_table(META)?;
-            meta.insert(META_REDO, end.0)?;
-            meta.insert(META_NEXT, self.next.load(Ordering::Relaxed))?;
-            let mut live = txn.open_table(LIVE)?;
-            for key in self.changed.drain() {
-                match self.live.get(&key).copied().filter(|octets| *octets > 0) {
-                    Some(octets) => live.insert((key.0.code(), key.1), octets)?,
-                    None => live.remove((key.0.code(), key.1))?,
-                };
-            }
-        }
-        txn.commit()?;
-        self.snapshot.store(Arc::new(Snapshot::new(&self.db)?));
-        self.applied = end;
-        self.dirty = !durable;
+    /// Applies commits and makes them visible. `end` is the log position behind them.
+    pub(crate) fn apply(&mut self, end: LogAddr, commits: &[(u64, &[Op])]) -> Result<(), PoolError> {
+        let rows = self.change(commits)?;
+        self.show(rows, end);
         for (_, ops) in commits {
             self.follow(ops);
         }
-        if durable {
-            self.since_bytes = 0;
-            self.since = Instant::now();
-            self.recycle();
-        }
         Ok(())
+    }
+
+    /// The recent rows as they will be with these commits.
+    fn change(&mut self, commits: &[(u64, &[Op])]) -> Result<Layer, PoolError> {
+        let mut draft = Snapshot::clone(&self.snapshot.load());
+        for (bodies, ops) in commits {
+            let mut account =
+                Account { store: &self.store, live: &mut self.live, changed: &mut self.changed };
+            tables::apply(&mut draft, ops, *bodies, &mut account)?;
+        }
+        Ok(draft.into_recent())
+    }
+
+    /// Makes recent rows visible, and begins a fold when one is due.
+    fn show(&mut self, rows: Layer, end: LogAddr) {
+        let (count, octets) = (rows.len(), rows.octets());
+        self.since_bytes += end.0.saturating_sub(self.applied.0);
+        self.snapshot.rcu(|now| now.with_recent(rows.clone()));
+        self.applied = end;
+        let many = count >= self.rule.rows || octets >= FOLD_OCTETS;
+        if !many && self.since_bytes < self.rule.bytes && self.since.elapsed() < self.rule.interval {
+            return;
+        }
+        if count / MOST_WAITING >= self.rule.rows || octets / MOST_WAITING >= FOLD_OCTETS {
+            self.folder.waiter().wait();
+        }
+        self.begin_fold();
+    }
+
+    /// Whether the disk lacks something that was applied.
+    fn is_dirty(&self) -> bool {
+        self.applied > self.folder.kept()
+    }
+
+    /// Begins a fold, if none is under way and there can be any.
+    fn begin_fold(&mut self) {
+        if self.failed().is_some() || self.folder.is_busy() {
+            return;
+        }
+        let rows = self.snapshot.load().recent().clone();
+        self.snapshot.rcu(|now| now.begin_fold());
+        (self.since_bytes, self.since) = (0, Instant::now());
+        self.folder.begin(Job {
+            rows,
+            end: self.applied,
+            next: self.next.load(Ordering::Relaxed),
+            live: self.live.clone(),
+            changed: std::mem::take(&mut self.changed),
+        });
+    }
+
+    fn failed(&self) -> Option<Arc<str>> {
+        self.failed.clone().or_else(|| self.folder.failed())
     }
 
     /// Keeps the figures in memory in step with enrolments.
@@ -263,16 +297,29 @@ impl Applier {
         batch.iter().try_for_each(|(_, commit)| groups.applied(&commit.groups, &commit.ops, &snapshot))
     }
 
-    /// Makes everything applied so far durable in the catalog.
-    pub(crate) fn checkpoint(&mut self) -> Result<(), PoolError> {
-        if let Some(why) = &self.failed {
-            return Err(PoolError::Offline(why.clone()));
+    /// Sees to it that the catalog's disk gets everything up to `upto`, or up to now; the position, and who waits for it if it does
+    /// not have that yet. To be asked again after the wait.
+    ///
+    /// # Errors
+    /// When the pool is offline.
+    pub(crate) fn keep_all(
+        &mut self,
+        upto: Option<LogAddr>,
+    ) -> Result<(LogAddr, Option<FoldWaiter>), PoolError> {
+        if let Some(why) = self.failed() {
+            return Err(PoolError::Offline(why));
         }
-        let done = if self.dirty { self.apply(self.applied, &[], true) } else { Ok(()) };
-        if let Err(error) = &done {
-            self.fail(error);
+        let upto = upto.unwrap_or(self.applied);
+        if self.folder.kept() >= upto {
+            return Ok((upto, None));
         }
-        done
+        self.begin_fold();
+        Ok((upto, Some(self.folder.waiter())))
+    }
+
+    /// Where to learn what the last fold found dead.
+    pub(crate) fn folds(&self) -> FoldWaiter {
+        self.folder.waiter()
     }
 
     fn fail(&mut self, error: &PoolError) {
@@ -283,27 +330,6 @@ impl Applier {
     /// Octets of living bodies in a segment.
     pub(crate) fn live_in(&self, storage: Storage, seq: u64) -> i64 {
         self.live.get(&(storage, seq)).copied().unwrap_or(0)
-    }
-
-    /// Gives back what a durable checkpoint no longer needs.
-    fn recycle(&mut self) {
-        if self.store.held.load(Ordering::SeqCst) > 0 {
-            return;
-        }
-        let redo = self.store.log.seq_of(self.applied);
-        for segment in self.store.log.segments() {
-            if segment.seq < redo && !segment.current && self.live_in(Storage::Log, segment.seq) <= 0 {
-                self.store.log.recycle(segment.seq);
-            }
-        }
-    }
-
-    /// Volume segments that nothing lives in. Only after a checkpoint.
-    pub(crate) fn dead_volume_segments(&self) -> Vec<u64> {
-        let mut segments = self.store.volume.segments().unwrap_or_default();
-        segments.pop(); // the newest is being written
-        let dead = segments.into_iter().filter(|(seq, _)| self.live_in(Storage::Volume, *seq) <= 0);
-        dead.map(|(seq, _)| seq).collect()
     }
 
     /// What the pool's disks hold: (octets alive, octets in use) of log and volume.
@@ -334,10 +360,12 @@ pub struct StorageFigures {
 impl LogOwner for Applier {
     type Entry = Commit;
     type Outcome = Result<Committed, PoolError>;
+    /// The recent rows with the batch.
+    type Prepared = Result<Layer, PoolError>;
 
     fn admit(&mut self, commit: &mut Commit) -> Result<Vec<Bytes>, Self::Outcome> {
-        if let Some(why) = &self.failed {
-            return Err(Err(PoolError::Offline(why.clone())));
+        if let Some(why) = self.failed() {
+            return Err(Err(PoolError::Offline(why)));
         }
         if self.reserve.is_low() && !self.relieves(commit) && !self.reserve.restore() {
             return Err(Err(PoolError::StorageFull));
@@ -346,23 +374,48 @@ impl LogOwner for Applier {
         Ok(std::mem::take(&mut commit.payload))
     }
 
-    fn applied(&mut self, end: LogAddr, batch: Vec<(LogAddr, Commit)>) -> Vec<Self::Outcome> {
-        self.since_bytes += end.0.saturating_sub(self.applied.0);
-        let due = self.since_bytes >= self.rule.bytes || self.since.elapsed() >= self.rule.interval;
+    fn prepare(&mut self, _end: LogAddr, batch: &[(LogAddr, Commit)]) -> Self::Prepared {
         let commits: Vec<_> =
             batch.iter().map(|(addr, c)| (addr.0 + c.bodies_at, c.ops.as_slice())).collect();
-        // The commits are durable in the log, so this only fails if the catalog's disk does.
-        if let Err(error) = self.apply(end, &commits, due) {
-            self.fail(&error);
-            let why: Arc<str> = error.to_string().into();
-            return batch.iter().map(|_| Err(PoolError::Offline(why.clone()))).collect();
+        self.change(&commits)
+    }
+
+    fn applied(
+        &mut self,
+        prepared: Self::Prepared,
+        end: LogAddr,
+        batch: Vec<(LogAddr, Commit)>,
+    ) -> Vec<Self::Outcome> {
+        match prepared {
+            Ok(rows) => self.show(rows, end),
+            // The commits are durable in the log, so this only fails if the catalog's disk does.
+            Err(error) => {
+                self.fail(&error);
+                let why: Arc<str> = error.to_string().into();
+                return batch.iter().map(|_| Err(PoolError::Offline(why.clone()))).collect();
+            }
         }
+        batch.iter().for_each(|(_, commit)| self.follow(&commit.ops));
         if let Err(error) = self.count_groups(&batch) {
             self.fail(&error);
         }
         let outcomes = batch.iter().map(|(_, c)| Ok(self.committed(c))).collect();
         drop(batch); // releases the locks, now that what they protected is visible
         outcomes
+    }
+
+    fn abandoned(&mut self, prepared: Self::Prepared, why: &LogError) {
+        // The figures of what lives where have gone ahead of the catalog: no checkpoint may keep them.
+        drop(prepared);
+        self.fail(&super::commit::log_error(why.clone()));
+    }
+
+    fn must_be_seen(&self, commit: &Commit) -> bool {
+        commit.ops.iter().any(|op| match op {
+            Op::PutSpace { .. } | Op::DelSpace { .. } => true,
+            Op::Row { key, .. } => row::is_prepared(key) || row::is_minidisk(key),
+            _ => false,
+        })
     }
 
     fn withdrawn(&mut self, entries: Vec<Commit>, _why: &LogError) {
@@ -380,9 +433,9 @@ impl LogOwner for Applier {
     }
 
     fn idle(&mut self) {
-        if self.dirty && self.since.elapsed() >= self.rule.interval {
-            // `checkpoint` has noted the failure; the next commit reports it.
-            let _ = self.checkpoint();
+        if self.is_dirty() && self.since.elapsed() >= self.rule.interval {
+            // A failure is noted; the next commit reports it.
+            self.begin_fold();
         }
     }
 }

@@ -22,23 +22,23 @@ type Rows<'t, K> = Table<'t, K, &'static [u8]>;
 ///
 /// # Errors
 /// The catalog's disk.
-pub(crate) fn put<K: Key + 'static, T>(
+pub(crate) fn put<K: Key + 'static, T, V: AsRef<[u8]>>(
     table: &mut Rows<'_, K>,
-    rows: &[(T, Vec<u8>)],
+    rows: &[(T, V)],
     key: impl for<'k> Fn(&'k T) -> K::SelfType<'k>,
 ) -> Result<(), PoolError> {
     let mut rest = rows;
     let mut gaps = true;
     while let Some(((first, value), behind)) = rest.split_first() {
         if !gaps {
-            table.insert(key(first), value.as_slice())?;
+            table.insert(key(first), value.as_ref())?;
             rest = behind;
             continue;
         }
         let mut cursor = table.lower_bound_mut(Bound::Included(key(first)))?;
         let mut taken = 0;
         for (next, value) in rest {
-            match cursor.insert_before(key(next), value.as_slice()) {
+            match cursor.insert_before(key(next), value.as_ref()) {
                 Ok(()) => taken += 1,
                 // It is there already, or others are in front of it.
                 Err(CursorError::UnorderedKey) => break,

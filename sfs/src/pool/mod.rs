@@ -9,7 +9,7 @@
 //! - what is visible is durable; what was acknowledged survives;
 //! - each file space's count of used blocks is the sum over its committed files;
 //! - each body's reference count is the number of file stretches that name it; a body without any does not exist;
-//! - a log segment is recycled only when no living body is in it and a durable checkpoint lies behind it;
+//! - a log segment is recycled only when no living body is in it and a fold of the catalog lies behind it;
 //! - a number for a directory, file, object, body or commit over several pools is never used twice;
 //! - a prepared work unit holds its locks, over restarts, until it is resolved.
 //!
@@ -28,6 +28,7 @@ mod draft;
 mod error;
 mod explicit;
 mod file;
+mod fold;
 mod group;
 mod image;
 mod inplace;
@@ -36,6 +37,7 @@ mod mover;
 mod op;
 mod page;
 mod prepare;
+mod recent;
 mod redo;
 mod references;
 pub(crate) mod row;
@@ -76,7 +78,7 @@ pub use unit::{
 };
 
 use crate::types::{Minidisk, SpaceStatus, Stamp};
-use apply::{Applier, CheckpointRule};
+use apply::{Applier, FoldRule};
 use backend::{DiskBackend, Reserve};
 use catalog::{
     BODY, CATALOG_VERSION, DIR, ENTRY, LIVE, META, META_NEXT, META_REDO, META_VERSION, PAGE, SPACE,
@@ -98,17 +100,20 @@ pub struct PoolConfig {
     pub log: LogConfig,
     /// The volume.
     pub volume: VolumeConfig,
-    /// Octets of log after which the catalog is made durable.
+    /// Octets of log after which the changes of the catalog are brought to its disk.
     pub checkpoint_bytes: u64,
-    /// Time after which the catalog is made durable.
+    /// Time after which they are.
     pub checkpoint_interval: Duration,
+    /// Changed rows of the catalog after which they are.
+    pub fold_rows: usize,
     /// Octets of disk kept for the catalog when the host is full.
     pub reserve_bytes: u64,
     /// Octets of memory for pages of the catalog.
     pub cache_bytes: usize,
     /// Log segments with living bodies that are left alone before the mover empties the oldest.
     pub log_segments: usize,
-    /// Run the mover and the cleaner in a thread of their own. Off: only when [`Pool::tidy`] is called.
+    /// Run the mover, the cleaner and folds of the catalog in threads of their own. Off: the first two only when [`Pool::tidy`] is
+    /// called, folds in the log's writer.
     pub background: bool,
 }
 
@@ -119,6 +124,7 @@ impl Default for PoolConfig {
             volume: VolumeConfig::default(),
             checkpoint_bytes: 32 << 20,
             checkpoint_interval: Duration::from_secs(5),
+            fold_rows: 16 << 10,
             reserve_bytes: 8 << 20,
             cache_bytes: 64 << 20,
             log_segments: 4,
@@ -174,6 +180,18 @@ impl Inner {
 
     pub(crate) fn now(&self) -> Stamp {
         Stamp(self.clock.now().as_microsecond())
+    }
+
+    /// Waits until the catalog's disk has everything applied so far. Blocks the thread, which must not be an async task.
+    pub(crate) fn checkpoint_blocking(&self) -> Result<(), PoolError> {
+        let mut upto = None;
+        loop {
+            let asked = self.log.call_blocking(move |applier| applier.keep_all(upto));
+            let (position, fold) = asked.map_err(commit::log_error)??;
+            let Some(fold) = fold else { return Ok(()) };
+            upto = Some(position);
+            fold.wait();
+        }
     }
 
     pub(crate) fn current(&self) -> Arc<Snapshot> {
@@ -307,7 +325,12 @@ impl Pool {
         let store = Store { log: found.recovered.space(), volume, cached_only: false, held: Arc::default() };
         let snapshot = Arc::new(ArcSwap::from_pointee(Snapshot::new(&db)?));
         let next = Arc::new(AtomicU64::new(next.max(1)));
-        let rule = CheckpointRule { bytes: config.checkpoint_bytes, interval: config.checkpoint_interval };
+        let rule = FoldRule {
+            bytes: config.checkpoint_bytes,
+            interval: config.checkpoint_interval,
+            rows: config.fold_rows,
+            background: config.background,
+        };
         let mut applier = Applier::new(db, snapshot.clone(), store.clone(), next.clone(), rule, reserve)?;
         redo::redo(&mut found, &mut applier, &store, &next)?;
         let redo::Found { recovered, said, .. } = found;
@@ -409,7 +432,16 @@ impl Pool {
     /// # Errors
     /// When the pool is closed or offline.
     pub async fn checkpoint(&self) -> Result<(), PoolError> {
-        self.inner.log.call(Applier::checkpoint).await.map_err(commit::log_error)?
+        let mut upto = None;
+        loop {
+            let asked = self.inner.log.call(move |applier| applier.keep_all(upto)).await;
+            let (position, fold) = asked.map_err(commit::log_error)??;
+            let Some(fold) = fold else { return Ok(()) };
+            upto = Some(position);
+            if let Err(error) = tokio::task::spawn_blocking(move || fold.wait()).await {
+                return Err(PoolError::Offline(error.to_string().into()));
+            }
+        }
     }
 
     /// Why the pool refuses work, if it does.

@@ -2,7 +2,7 @@
 //!
 //! The mover copies what is alive in the oldest log segments to the volume; the cleaner does the same with volume segments of
 //! which much is dead. A copy is synced before its new address is logged, the address changes only if the body is still where it
-//! was, and the old place is given back after the next checkpoint. So a crash at any moment leaves the old copy, or both.
+//! was, and the old place is given back behind the next fold of the catalog. So a crash at any moment leaves the old copy, or both.
 
 use std::io;
 use std::sync::Arc;
@@ -90,7 +90,7 @@ fn tidy(inner: &Inner) -> Result<usize, PoolError> {
         }
     }
     if moved > 0 {
-        inner.log.call_blocking(super::Applier::checkpoint).map_err(log_error)??;
+        inner.checkpoint_blocking()?;
     }
     remove_dead_segments(inner)?;
     Ok(moved)
@@ -99,11 +99,9 @@ fn tidy(inner: &Inner) -> Result<usize, PoolError> {
 /// Removes volume segments in which nothing lives. A commit may have its extents there and its log entry still to come, so a
 /// segment goes only when every writer of the time when it was first seen dead, and no longer the newest, has finished.
 fn remove_dead_segments(inner: &Inner) -> Result<(), PoolError> {
-    let checked = inner.log.call_blocking(|applier| {
-        applier.checkpoint()?;
-        Ok::<_, PoolError>(applier.dead_volume_segments())
-    });
-    let dead = checked.map_err(log_error)??;
+    inner.checkpoint_blocking()?;
+    let folds = inner.log.call_blocking(|applier| applier.folds()).map_err(log_error)?;
+    let dead = folds.dead_volume_segments();
     let mut candidates = inner.dead_candidates.lock();
     candidates.retain(|seq, _| dead.contains(seq));
     let mut remove = Vec::new();
@@ -146,7 +144,7 @@ fn log_bodies(inner: &Inner, seq: u64) -> Result<Vec<(BodyId, Storage, u64)>, Po
         Err(error) => bad = Some(error),
     });
     match scanned {
-        // The last living body in it died, and a checkpoint has recycled it.
+        // The last living body in it died, and a fold has recycled it.
         Err(dasd::ReadError::NoSuchAddress(_)) => return Ok(Vec::new()),
         other => other?,
     }

@@ -7,12 +7,16 @@
 //! [`per_page`]. Records that were never written read as zeros, and stand so in front of others of their page; behind the
 //! last one of a page nothing stands.
 
+use std::ops::ControlFlow;
+
 use redb::{ReadableTable, Table};
 
 use super::catalog::{FileNo, record_key};
 use super::codec::{Malformed, Reader};
 use super::draft::MAX_KEYED_LRECL;
 use super::error::PoolError;
+use super::recent::TableId;
+use super::snapshot::Snapshot;
 use crate::types::MAX_RECORDS;
 
 /// Most octets of records in a row: with its key and the tree's own figures a row then fills one page of 4 KiB. Part of the format.
@@ -21,7 +25,8 @@ const VERSION: u8 = 1;
 /// Octets in front of the records: version and record length.
 const HEAD: usize = 3;
 
-type PageTable<'t> = Table<'t, &'static [u8], &'static [u8]>;
+/// Most records in a page: those of one octet.
+const MAX_PER_PAGE: u32 = PAGE_OCTETS;
 
 /// Records in a full page.
 pub(crate) fn per_page(lrecl: u32) -> u32 {
@@ -79,12 +84,50 @@ pub(crate) fn is_run(first: u32, lrecl: u32, data: &[u8]) -> bool {
         && u64::from(first) + count <= u64::from(MAX_RECORDS) + 1
 }
 
+/// Where pages are kept: a state of the catalog, or while a catalog is upgraded its table.
+pub(super) trait Pages {
+    /// The row of a page, added to `row` without its head; nothing when there is none.
+    fn add_records(&self, key: &[u8], lrecl: u32, row: &mut Vec<u8>) -> Result<(), PoolError>;
+    /// Writes a row.
+    fn put_row(&mut self, key: &[u8], row: &[u8]) -> Result<(), PoolError>;
+}
+
+impl Pages for Snapshot {
+    fn add_records(&self, key: &[u8], lrecl: u32, row: &mut Vec<u8>) -> Result<(), PoolError> {
+        Ok(self.get(TableId::Page, key, |before| add_records(before, lrecl, row))?.unwrap_or(Ok(()))?)
+    }
+
+    fn put_row(&mut self, key: &[u8], row: &[u8]) -> Result<(), PoolError> {
+        Ok(self.put(TableId::Page, key, row)?)
+    }
+}
+
+impl Pages for Table<'_, &'static [u8], &'static [u8]> {
+    fn add_records(&self, key: &[u8], lrecl: u32, row: &mut Vec<u8>) -> Result<(), PoolError> {
+        Ok(self.get(key)?.map_or(Ok(()), |before| add_records(before.value(), lrecl, row))?)
+    }
+
+    fn put_row(&mut self, key: &[u8], row: &[u8]) -> Result<(), PoolError> {
+        self.insert(key, row)?;
+        Ok(())
+    }
+}
+
+fn add_records(before: &[u8], lrecl: u32, row: &mut Vec<u8>) -> Result<(), Malformed> {
+    let page = Page::decode(before)?;
+    if page.lrecl != lrecl {
+        return Err(Malformed("page of records"));
+    }
+    row.extend_from_slice(page.records);
+    Ok(())
+}
+
 /// Writes neighbouring records, from number `first` on.
 ///
 /// # Errors
 /// The catalog's disk; [`PoolError::Damaged`] when the file has records of another length, or `data` is no run.
-pub(crate) fn put(
-    table: &mut PageTable<'_>,
+pub(super) fn put(
+    pages: &mut impl Pages,
     file: FileNo,
     first: u32,
     lrecl: u32,
@@ -100,7 +143,7 @@ pub(crate) fn put(
         let start = first_of(number, lrecl);
         let room = (start + full - number) as usize * size;
         let (now, later) = rest.split_at(room.min(rest.len()));
-        put_in(table, &record_key(file, start), lrecl, (number - start) as usize * size, now, &mut row)?;
+        put_in(pages, &record_key(file, start), lrecl, (number - start) as usize * size, now, &mut row)?;
         number += (now.len() / size) as u32;
         rest = later;
     }
@@ -109,7 +152,7 @@ pub(crate) fn put(
 
 /// Writes `data` at an offset among the records of one page. `row` is any scratch.
 fn put_in(
-    table: &mut PageTable<'_>,
+    pages: &mut impl Pages,
     key: &[u8],
     lrecl: u32,
     at: usize,
@@ -121,48 +164,38 @@ fn put_in(
     row.extend_from_slice(&(lrecl as u16).to_le_bytes());
     let end = HEAD + at + data.len();
     // A page that is written as a whole is not looked at before.
-    let whole = data.len() == (per_page(lrecl) * lrecl) as usize;
-    if !whole && let Some(mut old) = table.get_mut(key)? {
-        let page = Page::decode(old.value())?;
-        if page.lrecl != lrecl {
-            return Err(Malformed("page of records").into());
-        }
-        row.extend_from_slice(page.records);
-        if row.len() >= end {
-            row[end - data.len()..end].copy_from_slice(data);
-            // Of the same length, so it stays where it is. A longer row has to go by the table, which splits what is full.
-            return Ok(old.insert(row.as_slice())?);
-        }
+    if data.len() < (per_page(lrecl) * lrecl) as usize {
+        pages.add_records(key, lrecl, row)?;
     }
     row.resize(row.len().max(end), 0);
     row[end - data.len()..end].copy_from_slice(data);
-    table.insert(key, row.as_slice())?;
-    Ok(())
+    pages.put_row(key, row)
 }
 
 /// Removes the records of a file numbered `from` and above.
 ///
 /// # Errors
 /// The catalog's disk; [`PoolError::Damaged`].
-pub(crate) fn cut(table: &mut PageTable<'_>, file: FileNo, from: u32) -> Result<(), PoolError> {
-    let (low, high) = (record_key(file, from), record_key(file, u32::MAX));
-    table.retain_in(low.as_slice()..=high.as_slice(), |_, _| false)?;
+pub(super) fn cut(draft: &mut Snapshot, file: FileNo, from: u32) -> Result<(), PoolError> {
     // The page in front may reach into what goes.
-    let least = record_key(file, 0);
-    let kept = match table.range(least.as_slice()..low.as_slice())?.next_back().transpose()? {
-        None => None,
-        Some((key, row)) => {
-            let page = Page::decode(row.value())?;
-            let start = number_of(key.value());
-            let keep = HEAD + from.saturating_sub(start) as usize * page.lrecl as usize;
-            row.value()
-                .get(..keep)
-                .filter(|kept| kept.len() < row.value().len())
-                .map(|kept| (start, kept.to_vec()))
+    let before = from.saturating_sub(MAX_PER_PAGE);
+    let (mut gone, mut kept) = (Vec::new(), None);
+    draft.scan(TableId::Page, &record_key(file, before), &record_key(file, u32::MAX), &mut |key, row| {
+        let start = number_of(key);
+        if start >= from {
+            gone.push(start);
+        } else {
+            let page = Page::decode(row)?;
+            let keep = HEAD + (from - start) as usize * page.lrecl as usize;
+            kept = row.get(..keep).filter(|kept| kept.len() < row.len()).map(|kept| (start, kept.to_vec()));
         }
-    };
+        Ok(ControlFlow::Continue(()))
+    })?;
+    for start in gone {
+        draft.remove(TableId::Page, &record_key(file, start))?;
+    }
     if let Some((start, kept)) = kept {
-        table.insert(record_key(file, start).as_slice(), kept.as_slice())?;
+        draft.put(TableId::Page, &record_key(file, start), &kept)?;
     }
     Ok(())
 }

@@ -98,7 +98,7 @@ fn bodies_in(op: &Op, bodies: u64) -> Vec<Hole> {
     pieces.map(hole).collect()
 }
 
-/// Applies what was found in the log, in bounded transactions, and takes a checkpoint.
+/// Applies what was found in the log and folds it into the catalog.
 pub(super) fn redo(
     found: &mut Found,
     applier: &mut Applier,
@@ -120,10 +120,10 @@ pub(super) fn redo(
             }
         }
         let refs: Vec<_> = commits.iter().map(|(bodies, ops)| (*bodies, ops.as_slice())).collect();
-        match applier.apply(upto, &refs, false) {
+        match applier.apply(upto, &refs) {
             Err(_) if *damage == Damage::Bear => {
                 // One after the other, so that only those are left out that need what is not there.
-                left_out += refs.iter().filter(|one| applier.apply(upto, &[**one], false).is_err()).count();
+                left_out += refs.iter().filter(|one| applier.apply(upto, &[**one]).is_err()).count();
             }
             other => other?,
         }
@@ -135,7 +135,17 @@ pub(super) fn redo(
     if entries.is_empty() {
         return Ok(());
     }
-    applier.apply(found.recovered.end(), &[], true)
+    applier.apply(found.recovered.end(), &[])?;
+    let mut upto = None;
+    loop {
+        match applier.keep_all(upto)? {
+            (_, None) => return Ok(()),
+            (position, Some(fold)) => {
+                upto = Some(position);
+                fold.wait();
+            }
+        }
+    }
 }
 
 /// The changes of an entry, and where its bodies begin.

@@ -58,6 +58,19 @@ impl Kinds {
         Ok(Self(kinds))
     }
 
+    /// The kind of one key.
+    pub(crate) fn of_key(key: &[u8]) -> Self {
+        match key.first() {
+            Some(kind) if *kind < 64 => Self(1 << kind),
+            _ => Self(u64::MAX),
+        }
+    }
+
+    /// These and those.
+    pub(crate) fn and(self, others: Self) -> Self {
+        Self(self.0 | others.0)
+    }
+
     /// Whether there may be keys that begin so.
     pub(crate) fn may_have(self, prefix: &[u8]) -> bool {
         prefix.first().is_none_or(|kind| *kind >= 64 || self.0 >> kind & 1 == 1)

@@ -97,13 +97,15 @@ fn records_to_pages(txn: &WriteTransaction) -> Result<(), PoolError> {
 #[cfg(test)]
 mod tests {
     use std::collections::BTreeMap;
+    use std::sync::Arc;
 
     use proptest::prelude::*;
     use redb::backends::InMemoryBackend;
 
     use super::*;
     use crate::pool::catalog::{BODY, DIR, ENTRY, SPACE, record_key};
-    use crate::pool::snapshot::Snapshot;
+    use crate::pool::fold;
+    use crate::pool::snapshot::{Base, Snapshot};
 
     /// Records by file and number.
     type Model = BTreeMap<(u64, u32), Vec<u8>>;
@@ -133,14 +135,14 @@ mod tests {
     }
 
     /// Records as the pool shows them: those that were never written are zeros, and so is what is left of a page in front of others.
-    fn shown(db: &Database, file: u64, from: u32, to: u32) -> Vec<u8> {
+    fn shown(state: &Snapshot, file: u64, from: u32, to: u32) -> Vec<u8> {
         let size = lrecl(file) as usize;
         let mut image = vec![0; (to - from + 1) as usize * size];
         let each = |first: u32, data: &[u8]| {
             let at = (first - from) as usize * size;
             image[at..at + data.len()].copy_from_slice(data);
         };
-        Snapshot::new(db).unwrap().records(FileNo(file), lrecl(file), from, to, each).unwrap();
+        state.records(FileNo(file), lrecl(file), from, to, each).unwrap();
         image
     }
 
@@ -166,31 +168,36 @@ mod tests {
             before.into_iter().for_each(|run| put(&mut model, run));
             let db = version_3(&model);
             upgrade(&db).unwrap();
+            let mut state = Snapshot::new(&db).unwrap();
             for file in 0..5 {
-                prop_assert_eq!(shown(&db, file, 1, 1300), expected(&model, file, 1, 1300));
+                prop_assert_eq!(shown(&state, file, 1, 1300), expected(&model, file, 1, 1300));
             }
             for (file, first, count, octet) in after {
-                let txn = db.begin_write().unwrap();
-                {
-                    let mut pages = txn.open_table(PAGE).unwrap();
-                    if count == 0 {
-                        page::cut(&mut pages, FileNo(file), first).unwrap();
-                        model.retain(|(f, n), _| *f != file || *n < first);
-                    } else {
-                        let data = vec![octet; (lrecl(file) * count) as usize];
-                        page::put(&mut pages, FileNo(file), first, lrecl(file), &data).unwrap();
-                        put(&mut model, (file, first, count, octet));
-                    }
+                if count == 0 {
+                    page::cut(&mut state, FileNo(file), first).unwrap();
+                    model.retain(|(f, n), _| *f != file || *n < first);
+                } else {
+                    let data = vec![octet; (lrecl(file) * count) as usize];
+                    page::put(&mut state, FileNo(file), first, lrecl(file), &data).unwrap();
+                    put(&mut model, (file, first, count, octet));
                 }
-                txn.commit().unwrap();
+                // Now and then some of it lies on the disk, on its way there, and above.
+                if octet % 5 == 0 && state.folding().is_empty() {
+                    state = state.begin_fold();
+                } else if octet % 5 == 1 {
+                    let txn = db.begin_write().unwrap();
+                    fold::write_rows(&txn, state.folding()).unwrap();
+                    txn.commit().unwrap();
+                    state = state.end_fold(Arc::new(Base::new(&db).unwrap()));
+                }
             }
             for file in 0..5 {
-                prop_assert_eq!(shown(&db, file, 1, 1300), expected(&model, file, 1, 1300));
-                prop_assert_eq!(shown(&db, file, from, from + more), expected(&model, file, from, from + more));
+                prop_assert_eq!(shown(&state, file, 1, 1300), expected(&model, file, 1, 1300));
+                prop_assert_eq!(shown(&state, file, from, from + more), expected(&model, file, from, from + more));
             }
             // Nothing stands behind the last record, so that a file that grows again has zeros there.
             let mut ends = BTreeMap::new();
-            Snapshot::new(&db).unwrap().pages(|file, start, page| {
+            state.pages(|file, start, page| {
                 ends.insert(file.0, start + page.unwrap().count());
             }).unwrap();
             for (file, end) in ends {

@@ -26,6 +26,8 @@ pub fn config() -> PoolConfig {
         volume: VolumeConfig { segment_bytes: 64 * BLOCK, ..VolumeConfig::default() },
         checkpoint_bytes: 200 << 10,
         checkpoint_interval: Duration::from_secs(3600),
+        // Few, so that most tests see rows on the disk and above it.
+        fold_rows: 24,
         reserve_bytes: 1 << 20,
         cache_bytes: 8 << 20,
         log_segments: 1,

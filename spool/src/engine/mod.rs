@@ -117,6 +117,7 @@ pub(crate) struct Owner {
 impl LogOwner for Owner {
     type Entry = SpoolEntry;
     type Outcome = ();
+    type Prepared = ();
 
     fn admit(&mut self, entry: &mut SpoolEntry) -> Result<Vec<Bytes>, ()> {
         let head = layout::encode(&entry.ops);
@@ -124,7 +125,9 @@ impl LogOwner for Owner {
         Ok(vec![head.into(), entry.inline.clone()])
     }
 
-    fn applied(&mut self, end: LogAddr, batch: Vec<(LogAddr, SpoolEntry)>) -> Vec<()> {
+    fn prepare(&mut self, _end: LogAddr, _batch: &[(LogAddr, SpoolEntry)]) {}
+
+    fn applied(&mut self, (): (), end: LogAddr, batch: Vec<(LogAddr, SpoolEntry)>) -> Vec<()> {
         let mut index = self.index.lock();
         let count = batch.len();
         for (addr, entry) in batch {

@@ -2,10 +2,11 @@
 //!
 //! An owner ([`LogOwner`]) submits entries; the writer thread takes everything that waits, lays it out as one batch,
 //! writes it once, syncs once, hands the batch with the address of each payload to the owner, and completes the
-//! submitters. So an entry is visible only after it is durable, and entries become visible in log order.
+//! submitters. So an entry is visible only after it is durable, and entries become visible in log order. The owner prepares a
+//! batch while it is being written, and may show it while the next is.
 //!
 //! Invariants:
-//! - one batch is in flight at a time, so only the last batch can be torn, and a recovery that stops at it loses nothing
+//! - one batch is being written at a time, so only the last batch can be torn, and a recovery that stops at it loses nothing
 //!   that was acknowledged;
 //! - a failed write or sync takes the log offline for good; it is never tried again, only reopened and recovered;
 //! - the queue is bounded; a full one makes submitters wait, never fail.
@@ -18,8 +19,10 @@
 //!
 //! Not here: what is alive in a segment. The owner knows, and recycles through [`LogSpace::recycle`].
 
+mod beside;
 mod damage;
 mod format;
+mod handle;
 mod recover;
 mod space;
 mod writer;
@@ -27,9 +30,9 @@ mod writer;
 use bytes::Bytes;
 
 pub use damage::{DamagedBatch, DamagedStretch, Hole};
+pub use handle::Log;
 pub use recover::{LogFound, Recovered, RecoveredEntry, format};
 pub use space::{LogPin, LogSpace, SegmentInfo};
-pub use writer::Log;
 
 use crate::BLOCK;
 use crate::error::LogError;
@@ -52,8 +55,8 @@ pub struct LogConfig {
     pub prefix: String,
     /// Length of a segment; a multiple of [`BLOCK`], fixed at format time.
     pub segment_bytes: u64,
-    /// Zeroed segments that a background thread keeps ready. 0: no background thread, segments are made when needed
-    /// (for tests that want one order of writes).
+    /// Zeroed segments that a background thread keeps ready. 0: no thread but the writer, segments are made when needed, and the owner
+    /// prepares before the batch is written (for tests that want one order of writes).
     pub ahead: usize,
     /// Segments that only entries which give space back ([`LogOwner::relieves`]) may take when the disk is full: without them a full
     /// disk could not be emptied.
@@ -84,12 +87,14 @@ impl Default for LogConfig {
     }
 }
 
-/// Whoever keeps data in a log. All methods run in the writer thread.
+/// Whoever keeps data in a log. Its methods are never called at the same time, but from more than one thread.
 pub trait LogOwner: Send + 'static {
     /// What is submitted.
     type Entry: Send + 'static;
     /// What a submitter gets back.
     type Outcome: Send + 'static;
+    /// What was done for a batch before it was durable.
+    type Prepared: Send + 'static;
 
     /// The payload to be logged for `entry`, as pieces that are laid out one behind the other, or an outcome that
     /// refuses it. Entries are admitted in the order in which they will stand in the log.
@@ -98,9 +103,28 @@ pub trait LogOwner: Send + 'static {
     /// The refusal, handed to the submitter as its outcome.
     fn admit(&mut self, entry: &mut Self::Entry) -> Result<Vec<Bytes>, Self::Outcome>;
 
+    /// The batch is being written: do for it what can be done now. Nothing of it may be seen or kept yet. Every batch before has been
+    /// shown.
+    fn prepare(&mut self, end: LogAddr, batch: &[(LogAddr, Self::Entry)]) -> Self::Prepared;
+
     /// The batch is durable: make it visible. `end` is the position for a recovery that needs nothing of this batch or
-    /// before. Returns one outcome an entry, in order.
-    fn applied(&mut self, end: LogAddr, batch: Vec<(LogAddr, Self::Entry)>) -> Vec<Self::Outcome>;
+    /// before. Returns one outcome an entry, in order. Further entries may have been admitted since it was prepared.
+    fn applied(
+        &mut self,
+        prepared: Self::Prepared,
+        end: LogAddr,
+        batch: Vec<(LogAddr, Self::Entry)>,
+    ) -> Vec<Self::Outcome>;
+
+    /// The batch did not become durable, and the log is offline; [`Self::withdrawn`] follows.
+    fn abandoned(&mut self, prepared: Self::Prepared, why: &LogError) {
+        let _ = (prepared, why);
+    }
+
+    /// Whether `entry` changes what [`Self::admit`] goes by, so that nothing may be admitted before it is visible.
+    fn must_be_seen(&self, _entry: &Self::Entry) -> bool {
+        false
+    }
 
     /// Admitted entries that did not become durable; what `admit` reserved is to be given back.
     fn withdrawn(&mut self, entries: Vec<Self::Entry>, why: &LogError);

@@ -6,8 +6,9 @@ use bytes::Bytes;
 
 use super::damage::DamagedStretch;
 use super::format::{BatchHeader, SegmentHeader, VERSION};
+use super::handle::Log;
 use super::space::{LogSpace, for_each_entry};
-use super::writer::{Log, Tail};
+use super::writer::Tail;
 use super::{LogAddr, LogConfig, LogOwner};
 use crate::BLOCK;
 use crate::error::{OpenError, ReadError};

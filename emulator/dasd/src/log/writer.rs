@@ -1,28 +1,22 @@
 //! The group-commit writer: one thread a log.
+//!
+//! While a batch is written and synced, the owner prepares it in a thread beside ([`Beside`]). A durable batch is shown by the writer
+//! itself when nothing else waits; when more waits, that is written at once and the thread beside shows the batch before first. So
+//! disk and owner work at the same time, and a lone submitter pays for no change of threads after the sync.
 
 use std::io;
 use std::sync::{Arc, OnceLock};
-use std::thread::JoinHandle;
 
 use bytes::Bytes;
-use parking_lot::Mutex;
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::mpsc;
 
+use super::beside::{Beside, Durable, Placed};
 use super::format::{BATCH_HEADER, BatchHeader};
+use super::handle::{Completion, Message, max_entry};
 use super::space::{LogSpace, Segment};
 use super::{LogAddr, LogOwner};
 use crate::error::LogError;
 use crate::{BLOCK, round_to_block};
-
-type Completion<O> = oneshot::Sender<Result<<O as LogOwner>::Outcome, LogError>>;
-type Call<O> = Box<dyn FnOnce(&mut O) + Send>;
-
-enum Message<O: LogOwner> {
-    Entry(O::Entry, Completion<O>),
-    Call(Call<O>),
-    Tick,
-    Close,
-}
 
 /// Where the next batch goes.
 #[derive(Debug)]
@@ -34,197 +28,7 @@ pub(crate) struct Tail {
     pub(crate) marked: bool,
 }
 
-/// A log in use. Dropping it closes it; entries already queued are still written.
-pub struct Log<O: LogOwner> {
-    space: LogSpace,
-    queue: mpsc::Sender<Message<O>>,
-    offline: Arc<OnceLock<Arc<str>>>,
-    threads: Mutex<Vec<JoinHandle<()>>>,
-    stop_helper: Mutex<Option<crossbeam_channel::Sender<()>>>,
-}
-
-impl<O: LogOwner> std::fmt::Debug for Log<O> {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Log")
-            .field("space", &self.space)
-            .field("offline", &self.offline)
-            .finish_non_exhaustive()
-    }
-}
-
-impl<O: LogOwner> Log<O> {
-    pub(crate) fn start(space: LogSpace, tail: Tail, owner: O) -> io::Result<Self> {
-        let config = &space.ring.config;
-        let (queue, rx) = mpsc::channel(config.queue.max(1));
-        let offline = Arc::new(OnceLock::new());
-        let mut threads = Vec::new();
-        let (stop_helper, helper_rx) = crossbeam_channel::bounded::<()>(1);
-        let wake = (config.ahead > 0).then(|| stop_helper.clone());
-        if config.ahead > 0 {
-            let (space, ticks) = (space.clone(), queue.downgrade());
-            let helper = move || helper_loop::<O>(&space, &helper_rx, &ticks);
-            threads.push(std::thread::Builder::new().name("log-zero".into()).spawn(helper)?);
-        }
-        let segment = space.segment(tail.seq).ok_or_else(|| io::Error::other("no current log segment"))?;
-        let writer = Writer {
-            space: space.clone(),
-            owner,
-            rx,
-            tail,
-            segment,
-            offline: offline.clone(),
-            wake,
-            buffer: Vec::new(),
-            on_reserve: false,
-            closing: false,
-        };
-        threads.push(std::thread::Builder::new().name("log-writer".into()).spawn(move || writer.run())?);
-        let stop_helper = Mutex::new(Some(stop_helper));
-        Ok(Self { space, queue, offline, threads: Mutex::new(threads), stop_helper })
-    }
-
-    /// Logs `entry` and returns when it is durable and applied. Waits while the queue is full.
-    ///
-    /// # Errors
-    /// [`LogError`]; on any of them the entry is not in the log, except [`LogError::Offline`], after which only a
-    /// recovery can tell.
-    pub async fn submit(&self, entry: O::Entry) -> Result<O::Outcome, LogError> {
-        let (tx, rx) = oneshot::channel();
-        self.queue.send(Message::Entry(entry, tx)).await.map_err(|_| self.gone())?;
-        rx.await.map_err(|_| self.gone())?
-    }
-
-    /// [`Self::submit`] for threads that are not part of an async runtime.
-    ///
-    /// # Errors
-    /// As [`Self::submit`].
-    ///
-    /// # Panics
-    /// When called from an async task.
-    pub fn submit_blocking(&self, entry: O::Entry) -> Result<O::Outcome, LogError> {
-        let (tx, rx) = oneshot::channel();
-        self.queue.blocking_send(Message::Entry(entry, tx)).map_err(|_| self.gone())?;
-        rx.blocking_recv().map_err(|_| self.gone())?
-    }
-
-    /// Runs `f` with the owner in the writer thread, between two batches.
-    ///
-    /// # Errors
-    /// [`LogError::Closed`] or [`LogError::Offline`] when the writer has ended.
-    pub async fn call<R: Send + 'static>(
-        &self,
-        f: impl FnOnce(&mut O) -> R + Send + 'static,
-    ) -> Result<R, LogError> {
-        let (tx, rx) = oneshot::channel();
-        let call: Call<O> = Box::new(move |owner| {
-            // The caller may have gone away; then nobody wants the answer.
-            let _ = tx.send(f(owner));
-        });
-        self.queue.send(Message::Call(call)).await.map_err(|_| self.gone())?;
-        rx.await.map_err(|_| self.gone())
-    }
-
-    /// [`Self::call`] for threads that are not part of an async runtime.
-    ///
-    /// # Errors
-    /// As [`Self::call`].
-    ///
-    /// # Panics
-    /// When called from an async task.
-    pub fn call_blocking<R: Send + 'static>(
-        &self,
-        f: impl FnOnce(&mut O) -> R + Send + 'static,
-    ) -> Result<R, LogError> {
-        let (tx, rx) = oneshot::channel();
-        let call: Call<O> = Box::new(move |owner| {
-            let _ = tx.send(f(owner));
-        });
-        self.queue.blocking_send(Message::Call(call)).map_err(|_| self.gone())?;
-        rx.blocking_recv().map_err(|_| self.gone())
-    }
-
-    /// The readable side of the log.
-    pub fn space(&self) -> &LogSpace {
-        &self.space
-    }
-
-    /// Why the log is offline, if it is.
-    pub fn offline(&self) -> Option<Arc<str>> {
-        self.offline.get().cloned()
-    }
-
-    /// Whether somebody has closed it, or is about to be done with that.
-    pub fn is_closed(&self) -> bool {
-        self.queue.is_closed()
-    }
-
-    /// Greatest payload of one entry in octets.
-    pub fn max_entry(&self) -> u64 {
-        max_entry(&self.space)
-    }
-
-    /// Writes what is queued, ends the threads, and drops the owner. Blocks for as long as that takes.
-    pub fn close(&self) {
-        self.stop_helper.lock().take();
-        let mut threads = self.threads.lock();
-        if threads.is_empty() {
-            return;
-        }
-        // A full queue is drained by the writer, so this ends; it does not block an async runtime's driver for longer
-        // than a few batches.
-        let mut close = Message::Close;
-        while let Err(mpsc::error::TrySendError::Full(back)) = self.queue.try_send(close) {
-            close = back;
-            std::thread::yield_now();
-        }
-        for thread in threads.drain(..) {
-            if thread.join().is_err() {
-                tracing::error!("a log thread panicked");
-            }
-        }
-    }
-
-    fn gone(&self) -> LogError {
-        self.offline().map_or(LogError::Closed, LogError::Offline)
-    }
-}
-
-impl<O: LogOwner> Drop for Log<O> {
-    fn drop(&mut self) {
-        self.close();
-    }
-}
-
-fn max_entry(space: &LogSpace) -> u64 {
-    space.segment_bytes() - BLOCK - BATCH_HEADER as u64 - 4
-}
-
-/// Keeps zeroed segments ready and sends ticks.
-fn helper_loop<O: LogOwner>(
-    space: &LogSpace,
-    wake: &crossbeam_channel::Receiver<()>,
-    ticks: &mpsc::WeakSender<Message<O>>,
-) {
-    let config = &space.ring.config;
-    loop {
-        while space.ring.free_count() < config.ahead + config.reserve {
-            if let Err(error) = space.ring.add_free() {
-                tracing::warn!(%error, "no further log segment could be prepared");
-                break;
-            }
-        }
-        match wake.recv_timeout(config.tick) {
-            Ok(()) => {}
-            Err(crossbeam_channel::RecvTimeoutError::Timeout) => {
-                let Some(ticks) = ticks.upgrade() else { return };
-                // A full queue needs no tick: the owner is called often enough.
-                let _ = ticks.try_send(Message::Tick);
-            }
-            Err(crossbeam_channel::RecvTimeoutError::Disconnected) => return,
-        }
-    }
-}
-
+/// An admitted entry.
 struct Pending<O: LogOwner> {
     entry: O::Entry,
     parts: Vec<Bytes>,
@@ -232,29 +36,41 @@ struct Pending<O: LogOwner> {
     done: Completion<O>,
 }
 
-struct Writer<O: LogOwner> {
-    space: LogSpace,
-    owner: O,
-    rx: mpsc::Receiver<Message<O>>,
-    tail: Tail,
-    segment: Arc<Segment>,
-    offline: Arc<OnceLock<Arc<str>>>,
-    wake: Option<crossbeam_channel::Sender<()>>,
-    buffer: Vec<u8>,
-    // The current segment is of the reserve.
-    on_reserve: bool,
-    closing: bool,
+/// The writer thread's state.
+pub(super) struct Writer<O: LogOwner> {
+    pub(super) space: LogSpace,
+    /// With the thread beside while a batch is written; gone if that thread has panicked.
+    pub(super) owner: Option<O>,
+    pub(super) beside: Option<Beside<O>>,
+    /// Durable and prepared, to be shown with the next batch or when nothing waits.
+    pub(super) durable: Option<Durable<O>>,
+    pub(super) rx: mpsc::Receiver<Message<O>>,
+    pub(super) tail: Tail,
+    pub(super) segment: Arc<Segment>,
+    pub(super) offline: Arc<OnceLock<Arc<str>>>,
+    pub(super) wake: Option<crossbeam_channel::Sender<()>>,
+    /// The batch as it is written.
+    pub(super) buffer: Vec<u8>,
+    /// The current segment is of the reserve.
+    pub(super) on_reserve: bool,
+    pub(super) closing: bool,
+}
+
+/// A batch laid out in the buffer.
+struct Layout {
+    /// The place of each payload.
+    addrs: Vec<LogAddr>,
+    /// Where in the segment it goes.
+    offset: u64,
+    end: LogAddr,
 }
 
 impl<O: LogOwner> Writer<O> {
-    fn run(mut self) {
+    pub(super) fn run(mut self) {
         let mut carry: Option<Pending<O>> = None;
         loop {
             if carry.is_none() {
-                if self.closing {
-                    return self.mark_end();
-                }
-                match self.rx.blocking_recv() {
+                match self.next_message() {
                     Some(message) => carry = self.take(message),
                     None => return self.mark_end(),
                 }
@@ -266,25 +82,38 @@ impl<O: LogOwner> Writer<O> {
         }
     }
 
+    /// What waits, or else what comes next, with nothing durable left to be shown; `None` at the end.
+    fn next_message(&mut self) -> Option<Message<O>> {
+        if let Ok(message) = self.rx.try_recv() {
+            return Some(message);
+        }
+        self.show();
+        if self.closing { None } else { self.rx.blocking_recv() }
+    }
+
+    /// Shows the durable batch, if there is one.
+    fn show(&mut self) {
+        if let Some((durable, owner)) = self.durable.take().zip(self.owner.as_mut()) {
+            durable.show(owner);
+        }
+    }
+
     /// Deals with one message; an admitted entry comes back.
     fn take(&mut self, message: Message<O>) -> Option<Pending<O>> {
+        if !matches!(message, Message::Entry(..)) {
+            self.show();
+        }
         match message {
-            Message::Entry(entry, done) => self.admit(entry, done),
-            Message::Call(f) => {
-                f(&mut self.owner);
-                None
-            }
-            Message::Tick => {
-                self.owner.idle();
-                None
-            }
+            Message::Entry(entry, done) => return self.admit(entry, done),
+            Message::Call(f) => self.owner.as_mut().map(f).unwrap_or_default(),
+            Message::Tick => self.owner.as_mut().map(O::idle).unwrap_or_default(),
             Message::Close => {
                 // What was sent before the close still counts; nothing more is let in.
                 self.rx.close();
                 self.closing = true;
-                None
             }
         }
+        None
     }
 
     fn admit(&mut self, mut entry: O::Entry, done: Completion<O>) -> Option<Pending<O>> {
@@ -294,12 +123,15 @@ impl<O: LogOwner> Writer<O> {
             let _ = done.send(Err(LogError::Offline(why.clone())));
             return None;
         }
-        if self.on_reserve && !self.owner.relieves(&entry) && !self.reserve_restored() {
+        let relieves = self.owner.as_ref().is_some_and(|owner| owner.relieves(&entry));
+        if self.on_reserve && !relieves && !self.reserve_restored() {
             drop(entry);
             let _ = done.send(Err(LogError::Full));
             return None;
         }
-        let parts = match self.owner.admit(&mut entry) {
+        // Without an owner the log is offline.
+        let owner = self.owner.as_mut()?;
+        let parts = match owner.admit(&mut entry) {
             Ok(parts) => parts,
             Err(refusal) => {
                 drop(entry);
@@ -311,7 +143,7 @@ impl<O: LogOwner> Writer<O> {
         let max = max_entry(&self.space);
         if len > max {
             let why = LogError::TooLarge { len, max };
-            self.owner.withdrawn(vec![entry], &why);
+            owner.withdrawn(vec![entry], &why);
             let _ = done.send(Err(why));
             return None;
         }
@@ -354,17 +186,24 @@ impl<O: LogOwner> Writer<O> {
     }
 
     fn commit(&mut self, batch: Vec<Pending<O>>) {
-        match self.write(&batch, false) {
-            Ok(addrs) => self.complete(batch, addrs),
+        let mut laid_out = self.lay_out(&batch, false);
+        if matches!(laid_out, Err(LogError::Full)) && self.durable.is_some() {
+            // What is still to be shown may give segments back.
+            self.show();
+            laid_out = self.lay_out(&batch, false);
+        }
+        match laid_out {
+            Ok(layout) => self.write(batch, layout),
             Err(LogError::Full) => {
-                let (relief, rest): (Vec<_>, Vec<_>) =
-                    batch.into_iter().partition(|p| self.owner.relieves(&p.entry));
+                let (relief, rest): (Vec<_>, Vec<_>) = batch
+                    .into_iter()
+                    .partition(|p| self.owner.as_ref().is_some_and(|owner| owner.relieves(&p.entry)));
                 self.withdraw(rest, &LogError::Full);
                 if relief.is_empty() {
                     return;
                 }
-                match self.write(&relief, true) {
-                    Ok(addrs) => self.complete(relief, addrs),
+                match self.lay_out(&relief, true) {
+                    Ok(layout) => self.write(relief, layout),
                     Err(why) => self.withdraw(relief, &why),
                 }
             }
@@ -372,26 +211,18 @@ impl<O: LogOwner> Writer<O> {
         }
     }
 
-    fn complete(&mut self, batch: Vec<Pending<O>>, addrs: Vec<LogAddr>) {
-        let (entries, dones): (Vec<_>, Vec<_>) =
-            batch.into_iter().zip(addrs).map(|(p, addr)| ((addr, p.entry), p.done)).unzip();
-        let outcomes = self.owner.applied(self.tail.at, entries);
-        for (done, outcome) in dones.into_iter().zip(outcomes) {
-            // A submitter that went away (a cancelled task) does not undo its commit.
-            let _ = done.send(Ok(outcome));
-        }
-    }
-
     fn withdraw(&mut self, batch: Vec<Pending<O>>, why: &LogError) {
         let (entries, dones): (Vec<_>, Vec<_>) = batch.into_iter().map(|p| (p.entry, p.done)).unzip();
-        self.owner.withdrawn(entries, why);
+        if let Some(owner) = &mut self.owner {
+            owner.withdrawn(entries, why);
+        }
         for done in dones {
             let _ = done.send(Err(why.clone()));
         }
     }
 
-    /// Writes and syncs one batch; returns the address of each payload. `relief`: the reserve may be used.
-    fn write(&mut self, batch: &[Pending<O>], relief: bool) -> Result<Vec<LogAddr>, LogError> {
+    /// Puts a batch into the buffer, in a fresh segment if it must be. `relief`: the reserve may be used.
+    fn lay_out(&mut self, batch: &[Pending<O>], relief: bool) -> Result<Layout, LogError> {
         if let Some(why) = self.offline.get() {
             return Err(LogError::Offline(why.clone()));
         }
@@ -425,15 +256,61 @@ impl<O: LogOwner> Writer<O> {
         header.seal(&mut self.buffer);
         self.buffer.resize(header.extent() as usize, 0);
         let offset = addr.0 % self.space.segment_bytes();
+        Ok(Layout { addrs, offset, end: LogAddr(addr.0 + header.extent()) })
+    }
+
+    /// Writes and syncs what is laid out, while the owner prepares it.
+    fn write(&mut self, batch: Vec<Pending<O>>, layout: Layout) {
+        let (offset, end) = (layout.offset, layout.end);
+        let (entries, dones) =
+            batch.into_iter().zip(layout.addrs).map(|(p, addr)| ((addr, p.entry), p.done)).unzip();
+        let batch = Placed { end, entries, dones };
+        let Some(owner) = self.owner.take() else { return };
+        let (written, prepared) = match &self.beside {
+            Some(beside) => {
+                beside.start_job(owner, self.durable.take(), batch);
+                let written = self.write_out(offset, end);
+                // Without an answer the thread has panicked, and the submitters hear that nobody can tell.
+                let Some(done) = self.beside.as_ref().and_then(Beside::finished) else {
+                    self.go_offline(&io::Error::other("the log's owner has failed"));
+                    return;
+                };
+                (written, done)
+            }
+            None => {
+                let mut owner = owner;
+                let durable = batch.prepare(&mut owner);
+                (self.write_out(offset, end), (owner, durable))
+            }
+        };
+        let (mut owner, durable) = prepared;
+        match written {
+            Ok(()) => {
+                let wait = self.beside.is_none() || durable.must_be_seen(&owner);
+                self.durable = Some(durable);
+                self.owner = Some(owner);
+                if wait {
+                    self.show();
+                }
+            }
+            Err(why) => {
+                durable.withdraw(&mut owner, &why);
+                self.owner = Some(owner);
+            }
+        }
+    }
+
+    /// Writes the buffer and syncs.
+    fn write_out(&mut self, offset: u64, end: LogAddr) -> Result<(), LogError> {
         let done = self.segment.disk.write_at(&self.buffer, offset).and_then(|()| self.segment.disk.sync());
         if let Err(error) = done {
             return Err(self.go_offline(&error));
         }
-        self.tail.at = LogAddr(addr.0 + header.extent());
-        self.tail.marked = batch.is_empty();
+        self.tail.at = end;
+        self.tail.marked = false;
         // One huge batch must not keep its buffer for ever.
         self.buffer.shrink_to(2 * self.space.ring.config.batch_bytes as usize);
-        Ok(addrs)
+        Ok(())
     }
 
     /// Writes a batch without entries behind the last, so that from now on a torn batch before it can only be damage. Nobody waits
@@ -442,8 +319,10 @@ impl<O: LogOwner> Writer<O> {
         if self.tail.marked {
             return;
         }
-        if let Err(error) = self.write(&[], false) {
-            tracing::debug!(%error, "the log was closed without a mark");
+        let marked = self.lay_out(&[], false).and_then(|layout| self.write_out(layout.offset, layout.end));
+        match marked {
+            Ok(()) => self.tail.marked = true,
+            Err(error) => tracing::debug!(%error, "the log was closed without a mark"),
         }
     }
 
