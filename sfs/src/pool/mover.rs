@@ -23,6 +23,9 @@ use super::{Inner, Pool};
 const INTERVAL: Duration = Duration::from_millis(500);
 /// Octets copied with one sync and one log entry: small, so that no commit waits long behind the sync.
 const CHUNK: usize = 1 << 20;
+/// Log segments in use for each that the configuration leaves alone, up to which the mover waits while much is being logged: it would
+/// take the disk from those who wait for it, and moves as well later.
+const BUSY_SEGMENTS: usize = 16;
 /// A volume segment with a smaller part alive, in percent, is cleaned.
 const DENSE_PERCENT: u64 = 75;
 
@@ -38,8 +41,12 @@ impl Background {
         let (stop, stopped) = crossbeam_channel::bounded(0);
         let inner = Arc::downgrade(&pool.inner);
         let work = move || {
+            let mut newest = 0;
             while stopped.recv_timeout(INTERVAL) == Err(crossbeam_channel::RecvTimeoutError::Timeout) {
                 let Some(inner) = inner.upgrade() else { return };
+                if is_busy(&inner, &mut newest) {
+                    continue;
+                }
                 if let Err(error) = tidy(&inner) {
                     tracing::warn!(%error, "moving bodies failed");
                 }
@@ -55,6 +62,13 @@ impl Background {
             tracing::error!("the mover panicked");
         }
     }
+}
+
+/// Whether more than a segment was logged since the last look, and the log is not yet so long that it has to be shortened all the same.
+fn is_busy(inner: &Inner, newest: &mut u64) -> bool {
+    let segments = inner.log.space().segments();
+    let before = std::mem::replace(newest, segments.last().map_or(0, |segment| segment.seq));
+    *newest > before + 1 && segments.len() < inner.config.log_segments.max(1) * BUSY_SEGMENTS
 }
 
 impl Pool {
