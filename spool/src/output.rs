@@ -250,7 +250,7 @@ impl OutputFile {
         let mut chunks = self.chunks.clone();
         if !inline.is_empty() {
             let len = u32::try_from(inline.len()).unwrap_or(u32::MAX);
-            chunks.push(Chunk { place: Place::Inline, len, crc: crc32c::crc32c(inline) });
+            chunks.push(Chunk { place: Place::Inline, len, crc: crc_fast::crc32_iscsi(inline) });
         }
         let (name, ftype) = attributes.name.clone().unwrap_or_default();
         let dist = attributes.dist.clone().unwrap_or_else(|| self.default_dist());

@@ -94,7 +94,7 @@ impl Anchor {
         block.extend_from_slice(&seq.to_le_bytes());
         block.extend_from_slice(value);
         block.resize(BLOCK as usize, 0);
-        let crc = crc32c::crc32c(&block[12..]);
+        let crc = crc_fast::crc32_iscsi(&block[12..]);
         block[8..12].copy_from_slice(&crc.to_le_bytes());
         self.disk.write_at(&block, (seq % 2) * BLOCK)?;
         self.disk.sync()?;
@@ -105,7 +105,7 @@ impl Anchor {
 
 fn decode(block: &[u8]) -> Option<(u64, Vec<u8>)> {
     let word = |at: usize| block.get(at..at + 4)?.try_into().ok().map(u32::from_le_bytes);
-    if !block.starts_with(&MAGIC) || crc32c::crc32c(&block[12..]) != word(8)? {
+    if !block.starts_with(&MAGIC) || crc_fast::crc32_iscsi(&block[12..]) != word(8)? {
         return None;
     }
     let seq = block.get(16..24)?.try_into().ok().map(u64::from_le_bytes)?;

@@ -73,7 +73,7 @@ impl ExtentHeader {
         out[16..24].copy_from_slice(&self.id.to_le_bytes());
         out[24..28].copy_from_slice(&self.len.to_le_bytes());
         out[28..32].copy_from_slice(&self.crc.to_le_bytes());
-        let crc = crc32c::crc32c(&out[8..]);
+        let crc = crc_fast::crc32_iscsi(&out[8..]);
         out[4..8].copy_from_slice(&crc.to_le_bytes());
         out
     }
@@ -82,7 +82,7 @@ impl ExtentHeader {
         let head = bytes.get(..EXTENT_HEADER)?;
         let word = |at: usize| head[at..at + 4].try_into().map_or(0, u32::from_le_bytes);
         let long = |at: usize| head[at..at + 8].try_into().map_or(0, u64::from_le_bytes);
-        (head.starts_with(&EXTENT_MAGIC) && crc32c::crc32c(&head[8..]) == word(4)).then(|| Self {
+        (head.starts_with(&EXTENT_MAGIC) && crc_fast::crc32_iscsi(&head[8..]) == word(4)).then(|| Self {
             addr: VolAddr(long(8)),
             id: long(16),
             len: word(24),
@@ -142,7 +142,8 @@ impl Volume {
             let mut head = [0u8; 28];
             let sound = disk.len()? >= BLOCK && {
                 disk.read_at(&mut head, 0)?;
-                head.starts_with(&SEGMENT_MAGIC) && crc32c::crc32c(&head[..24]).to_le_bytes() == head[24..28]
+                head.starts_with(&SEGMENT_MAGIC)
+                    && crc_fast::crc32_iscsi(&head[..24]).to_le_bytes() == head[24..28]
             };
             if !sound {
                 // Its creation was never finished, so nothing can refer to it.
@@ -211,7 +212,8 @@ impl Volume {
                 return Err(io::Error::from(io::ErrorKind::InvalidInput));
             }
             let (addr, disk) = self.reserve(extent_bytes(data.len() as u64))?;
-            let header = ExtentHeader { addr, id: *id, len: data.len() as u32, crc: crc32c::crc32c(data) };
+            let header =
+                ExtentHeader { addr, id: *id, len: data.len() as u32, crc: crc_fast::crc32_iscsi(data) };
             let mut whole = Vec::with_capacity(header.extent() as usize);
             whole.extend_from_slice(&header.encode());
             whole.extend_from_slice(data);
@@ -251,7 +253,7 @@ impl Volume {
         head[..8].copy_from_slice(&SEGMENT_MAGIC);
         head[8..12].copy_from_slice(&VERSION.to_le_bytes());
         head[16..24].copy_from_slice(&seq.to_le_bytes());
-        let crc = crc32c::crc32c(&head[..24]);
+        let crc = crc_fast::crc32_iscsi(&head[..24]);
         head[24..28].copy_from_slice(&crc.to_le_bytes());
         let name = self.name(seq);
         let disk = self.dasd.create(&name)?;

@@ -169,15 +169,15 @@ fn damage_can_be_narrowed_down_by_the_checksums_of_the_owner() {
     assert!(stretch.complete && stretch.from < bad && bad < stretch.to);
     let [batch] = &stretch.batches[..] else { panic!("{stretch:?}") };
     assert_eq!((batch.entries.len(), batch.entries[0].addr), (1, bad));
-    let crc = crc32c::crc32c(b"BODY");
+    let crc = crc_fast::crc32_iscsi(b"BODY");
     let hole = |addr, len, crc| Hole { addr: LogAddr(addr), len, crc };
     assert!(batch.sound_but_for(&[hole(body.0, 4, crc)]));
-    assert!(batch.sound_but_for(&[hole(bad.0, 4, crc32c::crc32c(b"head")), hole(body.0, 4, crc)]));
+    assert!(batch.sound_but_for(&[hole(bad.0, 4, crc_fast::crc32_iscsi(b"head")), hole(body.0, 4, crc)]));
     for wrong in [
         vec![],
         vec![hole(body.0, 4, crc ^ 1)],
         vec![hole(body.0 + 1, 3, crc)],
-        vec![hole(bad.0, 4, crc32c::crc32c(b"head"))],
+        vec![hole(bad.0, 4, crc_fast::crc32_iscsi(b"head"))],
         vec![hole(body.0, 4, crc), hole(body.0, 4, crc)],
         vec![hole(body.0, u64::MAX, crc)],
         vec![hole(0, 4, crc)],

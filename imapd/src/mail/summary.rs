@@ -100,7 +100,7 @@ impl Summary {
         out[20..24].copy_from_slice(&number(structure.root().header.end)?);
         out[24..28].copy_from_slice(&number(fields)?);
         out[28..32].copy_from_slice(&number(envelope)?);
-        let sum = crc32c::crc32c(&out[8..]);
+        let sum = crc_fast::crc32_iscsi(&out[8..]);
         out[4..8].copy_from_slice(&sum.to_le_bytes());
         Some(Self(out.into()))
     }
@@ -115,7 +115,7 @@ impl Summary {
             && HEAD as u64 + u64::from(summary.number(24)) + u64::from(summary.number(28))
                 <= summary.0.len() as u64
             && u64::from(summary.number(20)) <= size
-            && summary.number(4) == crc32c::crc32c(&summary.0[8..]);
+            && summary.number(4) == crc_fast::crc32_iscsi(&summary.0[8..]);
         sound.then_some(summary)
     }
 

@@ -105,6 +105,10 @@ async fn main() {
         measure_commits(&dasd, &pool, time).await;
     }
     if wants("reads") {
+        if !wants("commits") {
+            // What is read was committed there.
+            commits::commits(&pool, 1, Duration::from_millis(100)).await;
+        }
         measure_reads(&dasd, &pool).await;
     }
     let start = Instant::now();

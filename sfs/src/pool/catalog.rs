@@ -415,7 +415,7 @@ impl BodyRec {
 
 /// The checksums of a body, one for each [`CRC_CHUNK`].
 pub(crate) fn checksums(body: &[u8]) -> Vec<u32> {
-    body.chunks(CRC_CHUNK).map(crc32c::crc32c).collect()
+    body.chunks(CRC_CHUNK).map(crc_fast::crc32_iscsi).collect()
 }
 
 #[cfg(test)]

@@ -427,7 +427,7 @@ pub(super) async fn bodiless_payload(inner: &Arc<Inner>, ops: &[Op]) -> Result<V
     let extents: Vec<_> = parts
         .iter()
         .zip(addrs)
-        .map(|((_, data), addr)| OpExtent { addr, len: data.len() as u32, crc: crc32c::crc32c(data) })
+        .map(|((_, data), addr)| OpExtent { addr, len: data.len() as u32, crc: crc_fast::crc32_iscsi(data) })
         .collect();
     Ok(vec![op::indirect(&extents)])
 }
@@ -482,7 +482,7 @@ pub(crate) fn read_indirect(store: &Store, extents: &[OpExtent]) -> Result<Vec<O
     let mut all = Vec::new();
     for extent in extents {
         let data = store.volume.read(extent.addr, 0, extent.len as usize)?;
-        if crc32c::crc32c(&data) != extent.crc {
+        if crc_fast::crc32_iscsi(&data) != extent.crc {
             return Err(dasd::ReadError::Checksum(extent.addr.0).into());
         }
         all.extend_from_slice(&data);

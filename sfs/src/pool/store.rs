@@ -89,7 +89,7 @@ impl Store {
                 self.volume.read_cached(pin, vol_addr, from as u64, len)?.ok_or(PoolError::WouldWait)?
             }
         };
-        let found = data.chunks(CRC_CHUNK).map(crc32c::crc32c);
+        let found = data.chunks(CRC_CHUNK).map(crc_fast::crc32_iscsi);
         let written = rec.crcs.get(chunks.start..).unwrap_or_default().iter().copied();
         let wanted = len.div_ceil(CRC_CHUNK);
         if wanted == 0 || found.zip(written).filter(|(found, written)| found == written).count() != wanted {

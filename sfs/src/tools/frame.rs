@@ -13,6 +13,7 @@ use std::io::{ErrorKind, Read, Write};
 
 use bytes::Bytes;
 use cp::name::{FileName, FileType, UserId};
+use crc_fast::{CrcAlgorithm, Digest};
 
 use super::ToolError;
 use crate::pool::codec::{Malformed, Reader, Writer};
@@ -324,7 +325,11 @@ impl<'a> Frames<'a> {
 }
 
 fn checksum(kind: u8, item: &[u8]) -> u32 {
-    crc32c::crc32c_append(crc32c::crc32c(&[kind]), item)
+    let mut digest = Digest::new(CrcAlgorithm::Crc32Iscsi);
+    digest.update(&[kind]);
+    digest.update(item);
+    // A CRC of 32 bits.
+    digest.finalize() as u32
 }
 
 /// Reads frames one by one.

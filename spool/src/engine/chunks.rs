@@ -46,7 +46,7 @@ impl Spool {
         let extent = self.next_extent.fetch_add(1, Ordering::Relaxed);
         let written = tokio::task::spawn_blocking(move || {
             let data = Bytes::from(data);
-            let crc = crc32c::crc32c(&data);
+            let crc = crc_fast::crc32_iscsi(&data);
             let _not_removed = spool.extents.read();
             let written = spool.volume.append(&[(extent, data)]);
             let no_address = || std::io::Error::other("the volume gave no address");
@@ -93,7 +93,7 @@ impl Spool {
     /// Reads a chunk and checks it.
     pub(crate) fn read_chunk(&self, file: &SpoolFile, chunk: &Chunk, pin: &Pin) -> Result<Bytes, SpoolError> {
         match self.read_chunk_as_it_is(chunk, pin) {
-            Ok(data) if crc32c::crc32c(&data) == chunk.crc => Ok(data),
+            Ok(data) if crc_fast::crc32_iscsi(&data) == chunk.crc => Ok(data),
             Ok(_) | Err(_) => {
                 tracing::error!(owner = %file.owner, id = %file.id, "a spool file cannot be read back");
                 Err(SpoolError::Damaged(file.id))

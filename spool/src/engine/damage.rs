@@ -38,7 +38,7 @@ struct Inline<'a> {
 
 impl Inline<'_> {
     fn is_sound(&self) -> bool {
-        crc32c::crc32c(self.octets) == self.hole.crc
+        crc_fast::crc32_iscsi(self.octets) == self.hole.crc
     }
 }
 

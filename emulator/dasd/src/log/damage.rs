@@ -7,6 +7,7 @@
 //! ([`DamagedBatch::sound_but_for`]). Then every entry of the batch is as it was written, but for those octets.
 
 use bytes::Bytes;
+use crc_fast::{CrcAlgorithm, checksum_combine, crc32_iscsi};
 
 use super::LogAddr;
 use super::format::{BATCH_HEADER, BatchHeader};
@@ -48,6 +49,12 @@ pub struct Hole {
     pub crc: u32,
 }
 
+/// The checksum of octets with `crc` followed by `len` octets with `then`.
+fn followed_by(crc: u32, then: u32, len: u64) -> u32 {
+    // A CRC of 32 bits.
+    checksum_combine(CrcAlgorithm::Crc32Iscsi, crc.into(), then.into(), len) as u32
+}
+
 impl DamagedBatch {
     /// Where it begins.
     pub fn addr(&self) -> LogAddr {
@@ -73,11 +80,12 @@ impl DamagedBatch {
             if from < at || upto > end {
                 return false;
             }
-            crc = crc32c::crc32c_append(crc, self.slice(at, from));
-            crc = crc32c::crc32c_combine(crc, hole.crc, usize::try_from(hole.len).unwrap_or(usize::MAX));
+            crc = followed_by(crc, crc32_iscsi(self.slice(at, from)), from - at);
+            crc = followed_by(crc, hole.crc, hole.len);
             at = upto;
         }
-        crc32c::crc32c_append(crc, self.slice(at, end)) == BatchHeader::checksum(&self.octets)
+        let rest = crc32_iscsi(self.slice(at, end));
+        followed_by(crc, rest, end - at) == BatchHeader::checksum(&self.octets)
     }
 
     fn slice(&self, from: u64, upto: u64) -> &[u8] {

@@ -62,7 +62,7 @@ impl SegmentHeader {
         out.extend_from_slice(&self.blocks.to_le_bytes());
         out.extend_from_slice(&self.ring.to_le_bytes());
         out.extend_from_slice(&self.seq.to_le_bytes());
-        let crc = crc32c::crc32c(&out);
+        let crc = crc_fast::crc32_iscsi(&out);
         out.extend_from_slice(&crc.to_le_bytes());
         out.resize(BLOCK as usize, 0);
         out
@@ -70,7 +70,8 @@ impl SegmentHeader {
 
     pub(crate) fn decode(bytes: &[u8]) -> Option<Self> {
         let head = bytes.get(..SEGMENT_HEADER)?;
-        let sound = head.starts_with(&SEGMENT_MAGIC) && crc32c::crc32c(&head[..32]) == u32_at(head, 32);
+        let sound =
+            head.starts_with(&SEGMENT_MAGIC) && crc_fast::crc32_iscsi(&head[..32]) == u32_at(head, 32);
         sound.then(|| Self {
             version: u32_at(head, 8),
             blocks: u32_at(head, 12),
@@ -120,7 +121,7 @@ impl BatchHeader {
         batch[32..40].copy_from_slice(&self.epoch.to_le_bytes());
         batch[40..44].copy_from_slice(&self.body.to_le_bytes());
         batch[44..48].copy_from_slice(&self.count.to_le_bytes());
-        let crc = crc32c::crc32c(&batch[8..end]);
+        let crc = crc_fast::crc32_iscsi(&batch[8..end]);
         batch[4..8].copy_from_slice(&crc.to_le_bytes());
     }
 
@@ -141,7 +142,7 @@ impl BatchHeader {
     pub(crate) fn verify(&self, batch: &[u8]) -> bool {
         let end = BATCH_HEADER + self.body as usize;
         let Some(covered) = batch.get(8..end) else { return false };
-        crc32c::crc32c(covered) == Self::checksum(batch) && self.adds_up(batch)
+        crc_fast::crc32_iscsi(covered) == Self::checksum(batch) && self.adds_up(batch)
     }
 }
 
