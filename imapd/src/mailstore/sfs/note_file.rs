@@ -25,15 +25,25 @@ fn lines(octets: &[u8]) -> impl Iterator<Item = &[u8]> {
         if rest.is_empty() {
             return None;
         }
-        match memchr::memmem::find(rest, b"\r\n") {
-            Some(end) => {
-                let line = &rest[..end];
-                rest = &rest[end + 2..];
-                Some(line)
-            }
-            None => Some(std::mem::take(&mut rest)),
-        }
+        let (line, after) = match line_end(rest) {
+            Some(end) => (&rest[..end], &rest[end + 2..]),
+            None => (rest, &rest[rest.len()..]),
+        };
+        rest = after;
+        Some(line)
     })
+}
+
+/// Where the first CRLF is. Lines are short: looking for one octet costs less than to set out to look for two.
+fn line_end(octets: &[u8]) -> Option<usize> {
+    let mut from = 0;
+    while let Some(lf) = memchr::memchr(b'\n', &octets[from..]).map(|i| from + i) {
+        if lf > 0 && octets[lf - 1] == b'\r' {
+            return Some(lf - 1);
+        }
+        from = lf + 1;
+    }
+    None
 }
 
 /// How many records a message takes, and its marks.
