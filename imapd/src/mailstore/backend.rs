@@ -9,6 +9,7 @@ use futures::future::BoxFuture;
 use super::access::Access;
 use super::entries::Entries;
 use super::error::StoreError;
+use super::flag_runs::FlagRun;
 use super::own_seen::OwnSeen;
 use super::summaries::SummaryPlace;
 use super::tombstones::Tombstone;
@@ -53,8 +54,12 @@ pub struct LoadedMailbox {
     pub keywords: Vec<(u8, Keyword)>,
     /// What is known of expunged messages.
     pub tombstones: Vec<Tombstone>,
-    /// From where on that is all; not known in files of the former format.
+    /// From where on that is all; not known in files of the first format.
     pub tombstone_floor: Option<ModSeq>,
+    /// Flags of many messages changed alike; what they say is in the records already.
+    pub flag_runs: Vec<FlagRun>,
+    /// Whether the file is of a format that has such.
+    pub has_runs: bool,
     /// Record numbers below `next_slot` that hold nothing.
     pub free_slots: Vec<u32>,
     /// First record number never used.
@@ -83,8 +88,6 @@ pub enum Op {
     CopyNotes { from_dir: String, to_dir: String, pairs: Vec<(Uid, Uid)> },
     /// Writes a summary at its place.
     PutSummary { dir: String, place: SummaryPlace, email: EmailId, summary: Summary },
-    /// Writes the records of summaries at other places, possibly of another mailbox: pairs of where and where to.
-    CopySummaries { from_dir: String, to_dir: String, pairs: Vec<(SummaryPlace, SummaryPlace)> },
     /// Forgets all summaries of a mailbox.
     DropSummaries { dir: String },
     /// Erases notes.
@@ -99,7 +102,9 @@ pub enum Op {
     PutKeyword { dir: String, slot: u32, bit: u8, keyword: Keyword },
     /// Writes a tombstone of NOTE INDEX at its slot.
     PutTombstone { dir: String, tombstone: Tombstone },
-    /// Writes the header of NOTE INDEX: from where on tombstones are complete.
+    /// Writes a record of NOTE INDEX at its slot: flags of many messages changed alike.
+    PutFlagRun { dir: String, run: FlagRun },
+    /// Writes the header of NOTE INDEX, of today's format: from where on tombstones are complete.
     PutFloor { dir: String, floor: ModSeq },
 }
 

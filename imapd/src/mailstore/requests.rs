@@ -168,6 +168,18 @@ impl UserStore {
         });
     }
 
+    /// The same, and says how it went.
+    ///
+    /// # Errors
+    /// [`StoreError`]; nothing is kept then.
+    pub(super) async fn keep_summaries(
+        self: &Arc<Self>,
+        mailbox: &Arc<OpenMailbox>,
+        made: Vec<(MessageRecord, Summary)>,
+    ) -> Result<(), StoreError> {
+        self.ask(Request::Summarize { mailbox: mailbox.clone(), made }).await.map(drop)
+    }
+
     /// Copies or moves messages within this user; gives back source and new UIDs.
     ///
     /// # Errors
@@ -196,10 +208,10 @@ impl UserStore {
         by: SessionId,
     ) -> Result<Vec<(Uid, Uid)>, StoreError> {
         let request = Request::Copy { from: from.clone(), uids, to: to.clone(), remove, kept, by };
-        match self.ask(request).await? {
-            Outcome::Copied(pairs) => Ok(pairs),
-            _ => Ok(Vec::new()),
-        }
+        let Outcome::Copied { pairs, places } = self.ask(request).await? else { return Ok(Vec::new()) };
+        let copies = pairs.iter().map(|(_, new)| *new).zip(places).collect();
+        summaries::complete_later(from, to, copies);
+        Ok(pairs)
     }
 
     /// Makes a mailbox and its missing superiors.

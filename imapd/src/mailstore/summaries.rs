@@ -6,6 +6,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 use bytes::Bytes;
 use tokio::sync::Semaphore;
@@ -13,6 +14,7 @@ use tokio::sync::Semaphore;
 use super::error::StoreError;
 use super::open::OpenMailbox;
 use super::types::{EmailId, MessageRecord, Uid};
+use super::user::UserStore;
 use crate::mail::summary::Summary;
 use crate::session::server::compute;
 
@@ -198,6 +200,60 @@ impl OpenMailbox {
         }
         Ok(out)
     }
+}
+
+/// Copies of one COPY or MOVE whose summaries follow by themselves; those of others are made when somebody asks for them.
+const MAX_COPIES: usize = 100_000;
+/// Copies that get their summaries in one work unit: others of the user wait for it at most.
+const TOGETHER: usize = 256;
+
+/// Gives copies their summaries once the user is quiet. What is moved on or expunged before that never costs a write. Nobody
+/// waits for it, and nothing is lost when it does not happen: who asks for a summary that is not there makes it. `copies` are
+/// UIDs in `to` with the places of their originals' summaries in `from`.
+pub(super) fn complete_later(
+    from: &Arc<OpenMailbox>,
+    to: &Arc<OpenMailbox>,
+    copies: Vec<(Uid, SummaryPlace)>,
+) {
+    if copies.is_empty() || copies.len() > MAX_COPIES || to.keeps_none.load(Ordering::Relaxed) {
+        return;
+    }
+    let (user, from, to) = (Arc::downgrade(&to.user), Arc::downgrade(from), Arc::downgrade(to));
+    tokio::spawn(async move {
+        UserStore::quiet(user).await;
+        for piece in copies.chunks(TOGETHER) {
+            let (Some(from), Some(to)) = (from.upgrade(), to.upgrade()) else { return };
+            if let Err(e) = complete(&from, &to, piece).await {
+                tracing::debug!(user = %to.user.id(), error = %e, "copies have no summaries");
+                return;
+            }
+        }
+    });
+}
+
+/// The same now.
+async fn complete(
+    from: &OpenMailbox,
+    to: &Arc<OpenMailbox>,
+    copies: &[(Uid, SummaryPlace)],
+) -> Result<(), StoreError> {
+    let mut lacking: Vec<(MessageRecord, SummaryPlace)> = {
+        let state = to.state();
+        let there = copies.iter().filter_map(|(uid, place)| Some((state.columns.get(*uid)?, *place)));
+        there.filter(|(record, _)| record.summary.is_none()).collect()
+    };
+    let records: Vec<MessageRecord> = lacking.iter().map(|(record, _)| *record).collect();
+    let mut made = to.cached_summaries(&records);
+    // The original's summary may be another one's by now; then it does not name the EMAILID that both have.
+    lacking.iter_mut().for_each(|(record, place)| record.summary = *place);
+    let unknown: Vec<usize> = (0..made.len()).filter(|i| made[*i].is_none()).collect();
+    let originals: Vec<MessageRecord> = unknown.iter().map(|i| lacking[*i].0).collect();
+    for (i, summary) in unknown.into_iter().zip(from.kept_summaries(&originals).await?) {
+        made[i] = summary;
+    }
+    let made = records.into_iter().zip(made).filter_map(|(record, summary)| Some((record, summary?)));
+    let made: Vec<_> = made.collect();
+    if made.is_empty() { Ok(()) } else { to.user.keep_summaries(to, made).await }
 }
 
 /// Octets of messages read together, more only for a single one.

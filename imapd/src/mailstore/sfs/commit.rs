@@ -66,7 +66,7 @@ impl SfsBackend {
                 notes.entry(dir).or_default().0.insert(slot, Bytes::copy_from_slice(&record));
             };
             match op {
-                op @ (Op::PutSummary { .. } | Op::CopySummaries { .. } | Op::DropSummaries { .. }) => {
+                op @ (Op::PutSummary { .. } | Op::DropSummaries { .. }) => {
                     summaries.gather(op);
                 }
                 Op::PutEntries(entries) => {
@@ -116,6 +116,7 @@ impl SfsBackend {
                 Op::PutTombstone { dir, tombstone } => {
                     put(dir, tombstone.slot, note_index::tombstone(&tombstone));
                 }
+                Op::PutFlagRun { dir, run } => put(dir, run.slot, note_index::flag_run(&run)),
                 Op::PutFloor { dir, floor } => put(dir, 1, note_index::header(floor)),
             }
         }
