@@ -83,7 +83,7 @@ pub enum Op {
     /// Removes a directory with its NOTE INDEX and these notes, which are all it has.
     RemoveDir { dir: String, notes: Vec<Uid> },
     /// Writes a note.
-    AddNote { dir: String, uid: Uid, octets: Bytes, marks: NoteMarks },
+    AddNote { dir: String, uid: Uid, octets: Bytes, shape: Shape },
     /// Makes notes from others, pairs of source and new UID, sharing blocks where the pool can.
     CopyNotes { from_dir: String, to_dir: String, pairs: Vec<(Uid, Uid)> },
     /// Writes a summary at its place.
@@ -106,6 +106,17 @@ pub enum Op {
     PutFlagRun { dir: String, run: FlagRun },
     /// Writes the header of NOTE INDEX, of today's format: from where on tombstones are complete.
     PutFloor { dir: String, floor: ModSeq },
+}
+
+/// How a message is kept.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Shape {
+    /// Its records.
+    pub records: u32,
+    /// What they do not say.
+    pub marks: NoteMarks,
+    /// The octets that are written, unless they are made as they are written.
+    pub image: Option<Bytes>,
 }
 
 /// Keeps mail. A `commit` is atomic and durable on return.
@@ -161,8 +172,8 @@ pub trait Backend: Send + Sync + 'static {
     fn set_space(&self, user: UserId, blocks: u64) -> Answer<'_, ()>;
     /// Removes a file space with all that is in it.
     fn delete_user(&self, user: UserId) -> Answer<'_, ()>;
-    /// How octets become records: count and marks, for the index.
-    fn shape(&self, octets: &[u8]) -> (u32, NoteMarks);
+    /// How octets become records. Asked before the message waits for its turn, so that what takes long is done then.
+    fn shape(&self, octets: &[u8]) -> Shape;
     /// First slot of MAILBOX INDEX and NOTE INDEX that is free in a new file.
     fn first_slots(&self) -> (u32, u32);
 }

@@ -32,7 +32,7 @@ pub mod types;
 pub mod user;
 
 pub use access::{Access, Identifier, Published, RightsChange};
-pub use backend::{Backend, LoadedMailbox, LoadedUser, Op};
+pub use backend::{Backend, LoadedMailbox, LoadedUser, Op, Shape};
 pub use entries::Entries;
 pub use error::StoreError;
 pub use flag_runs::FlagRun;

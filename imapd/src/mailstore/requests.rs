@@ -8,7 +8,7 @@ use bytes::Bytes;
 use super::entries::Limits;
 use super::error::StoreError;
 use super::open::OpenMailbox;
-use super::summaries;
+use super::summaries::{self, Ready};
 use super::types::{MessageRecord, ModSeq, NewMessage, Origin, SessionId, Uid};
 use super::user::{AccessChange, FlagsAsked, Outcome, Request, Untouchable, UserStore};
 use crate::mail::summary::Summary;
@@ -44,12 +44,12 @@ impl UserStore {
         reader: Option<UserId>,
         by: SessionId,
     ) -> Result<Vec<Uid>, StoreError> {
-        let mut summaries = Vec::with_capacity(messages.len());
+        let mut ready = Vec::with_capacity(messages.len());
         for message in &messages {
-            summaries.push(summaries::of_new(&message.octets).await);
+            ready.push(Ready::new(self.backend(), &message.octets).await);
         }
         let mailbox = mailbox.clone();
-        let request = Request::Append { mailbox, messages, summaries, origin: None, reader, by };
+        let request = Request::Append { mailbox, messages, ready, origin: None, reader, by };
         Ok(uids(self.ask(request).await?))
     }
 
@@ -59,10 +59,9 @@ impl UserStore {
     /// [`StoreError`]; nothing is added then.
     pub async fn deliver(self: &Arc<Self>, message: NewMessage, origin: Origin) -> Result<bool, StoreError> {
         let mailbox = self.open(&MailboxName::inbox()).await?;
-        let summaries = vec![summaries::of_new(&message.octets).await];
+        let ready = vec![Ready::new(self.backend(), &message.octets).await];
         let (messages, by) = (vec![message], SessionId::NOBODY);
-        let request =
-            Request::Append { mailbox, messages, summaries, origin: Some(origin), reader: None, by };
+        let request = Request::Append { mailbox, messages, ready, origin: Some(origin), reader: None, by };
         Ok(self.ask(request).await? != Outcome::AlreadyTaken)
     }
 
@@ -142,9 +141,9 @@ impl UserStore {
         message: NewMessage,
         by: SessionId,
     ) -> Result<Option<Uid>, StoreError> {
-        let summary = summaries::of_new(&message.octets).await;
+        let ready = Ready::new(self.backend(), &message.octets).await;
         let (from, to, message) = (from.clone(), to.clone(), Box::new(message));
-        let request = Request::Replace { from, uid, to, message, summary, by };
+        let request = Request::Replace { from, uid, to, message, ready, by };
         Ok(uids(self.ask(request).await?).first().copied())
     }
 

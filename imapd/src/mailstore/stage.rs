@@ -13,7 +13,7 @@ use super::error::StoreError;
 use super::flag_runs::{Alike, FlagMask, FlagRuns};
 use super::open::{Columns, OpenMailbox};
 use super::own_seen::OwnSeen;
-use super::summaries::{self, Made, SummaryPlace};
+use super::summaries::{self, Made, Ready, SummaryPlace};
 use super::tombstones::Tombstones;
 use super::types::{
     EmailId, MailboxId, MailboxRow, MessageRecord, ModSeq, NewMessage, Origin, SessionId, Uid, UserHeader,
@@ -183,6 +183,9 @@ impl BoxStage {
 
     /// The bits of keywords, given out as needed; `None` when there are too many.
     fn keyword_bits(&mut self, keywords: &[Keyword], ops: &mut Vec<Op>) -> Option<u64> {
+        if keywords.is_empty() {
+            return Some(0);
+        }
         let mut table = self.mailbox.state().keywords.clone();
         for (bit, keyword) in &self.keywords {
             table[usize::from(*bit)] = Some(keyword.clone());
@@ -349,7 +352,7 @@ impl<'a> Stage<'a> {
         &mut self,
         mailbox: &Arc<OpenMailbox>,
         messages: &[NewMessage],
-        summaries: &[Option<Summary>],
+        ready: &[Ready],
         (origin, reader): (Option<Origin>, Option<UserId>),
         by: SessionId,
     ) -> Result<Outcome, StoreError> {
@@ -365,7 +368,7 @@ impl<'a> Stage<'a> {
             header.origins.push(origin);
             new_header = Some(header);
         }
-        let (user, now) = (self.user, self.now);
+        let now = self.now;
         self.room_for(messages.len())?;
         let (stage, ops) = self.open(mailbox)?;
         if u64::from(stage.row.uid_next.0) + messages.len() as u64 > u64::from(u32::MAX) {
@@ -375,9 +378,8 @@ impl<'a> Stage<'a> {
         stage.keyword_bits(&all, ops).ok_or(StoreError::Limit("too many keywords in the mailbox"))?;
         let modseq = stage.next_modseq();
         let mut uids = Vec::with_capacity(messages.len());
-        for (message, summary) in messages.iter().zip(summaries) {
+        for (message, Ready { summary, shape }) in messages.iter().zip(ready) {
             let keywords = stage.keyword_bits(&message.keywords, ops).unwrap_or(0);
-            let (records, marks) = user.backend().shape(&message.octets);
             let mut record = MessageRecord {
                 uid: stage.row.uid_next,
                 modseq,
@@ -386,8 +388,8 @@ impl<'a> Stage<'a> {
                 date: message.date,
                 saved: now,
                 size: message.octets.len() as u64,
-                records,
-                marks,
+                records: shape.records,
+                marks: shape.marks,
                 email: EmailId::of(mailbox.uid_validity, stage.row.uid_next),
                 slot: stage.slot(),
                 summary: SummaryPlace::default(),
@@ -403,7 +405,7 @@ impl<'a> Stage<'a> {
                 dir: mailbox.dir.clone(),
                 uid: record.uid,
                 octets: message.octets.clone(),
-                marks,
+                shape: shape.clone(),
             });
             uids.push(record.uid);
             add(stage, record, by);
@@ -559,12 +561,12 @@ impl<'a> Stage<'a> {
         from: &Arc<OpenMailbox>,
         uid: Uid,
         to: &Arc<OpenMailbox>,
-        (message, summary): (&NewMessage, &Option<Summary>),
+        (message, ready): (&NewMessage, &Ready),
         by: SessionId,
     ) -> Result<Outcome, StoreError> {
         let Some(old) = self.open(from)?.0.record(uid) else { return Ok(Outcome::Uids(Vec::new())) };
         let added =
-            self.append(to, std::slice::from_ref(message), std::slice::from_ref(summary), (None, None), by)?;
+            self.append(to, std::slice::from_ref(message), std::slice::from_ref(ready), (None, None), by)?;
         let (source, ops) = self.open(from)?;
         source.next_modseq();
         source.remove_all(&[old], by, ops);
@@ -605,10 +607,19 @@ impl<'a> Stage<'a> {
             .keyword_bits(&names(used), ops)
             .ok_or(StoreError::Limit("too many keywords in the mailbox"))?;
         let mut pairs = Vec::with_capacity(records.len());
+        // Bits there by bits here: most messages have the same few keywords.
+        let mut translated = HashMap::from([(0, 0)]);
         if !records.is_empty() {
             let modseq = target.next_modseq();
             for r in &records {
-                let keywords = target.keyword_bits(&names(r.keywords), ops).unwrap_or(0);
+                let keywords = match translated.get(&r.keywords) {
+                    Some(known) => *known,
+                    None => {
+                        let bits = target.keyword_bits(&names(r.keywords), ops).unwrap_or(0);
+                        translated.insert(r.keywords, bits);
+                        bits
+                    }
+                };
                 let record = MessageRecord {
                     uid: target.row.uid_next,
                     modseq,

@@ -11,6 +11,7 @@ use std::sync::atomic::Ordering;
 use bytes::Bytes;
 use tokio::sync::Semaphore;
 
+use super::backend::{Backend, Shape};
 use super::error::StoreError;
 use super::open::OpenMailbox;
 use super::types::{EmailId, MessageRecord, Uid};
@@ -288,15 +289,27 @@ async fn made(cpu: &Arc<Semaphore>, octets: Bytes) -> Result<Option<Summary>, St
     compute(cpu, move || Summary::new(&octets)).await
 }
 
-/// The summary of a message that is about to be stored. That of one is made in the task of who stores it, so that the one
-/// writer of the user does not do it; a large one elsewhere.
-pub(super) async fn of_new(octets: &Bytes) -> Option<Summary> {
-    if octets.len() < LARGE_MESSAGE {
-        return Summary::new(octets);
+/// What is made of a message that is about to be stored: in the task of who stores it, so that the one writer of the user
+/// does not do it; of a large one elsewhere, all at the same time.
+#[derive(Debug)]
+pub(super) struct Ready {
+    pub(super) summary: Option<Summary>,
+    pub(super) shape: Shape,
+}
+
+impl Ready {
+    pub(super) async fn new(backend: &Arc<dyn Backend>, octets: &Bytes) -> Self {
+        if octets.len() < LARGE_MESSAGE {
+            return Self { summary: Summary::new(octets), shape: backend.shape(octets) };
+        }
+        let (to_shape, to_sum_up, shaper) = (octets.clone(), octets.clone(), backend.clone());
+        let shape = tokio::task::spawn_blocking(move || shaper.shape(&to_shape));
+        let summary = tokio::task::spawn_blocking(move || Summary::new(&to_sum_up));
+        // Without a summary the message is stored all the same.
+        let summary = summary.await.ok().flatten();
+        let shape = shape.await.unwrap_or_else(|_| backend.shape(octets));
+        Self { summary, shape }
     }
-    let octets = octets.clone();
-    // Without a summary the message is stored all the same.
-    tokio::task::spawn_blocking(move || Summary::new(&octets)).await.ok().flatten()
 }
 
 /// Summaries that are to be kept, with the messages they are of.

@@ -22,7 +22,7 @@ use super::open::OpenMailbox;
 use super::own_seen::OwnSeen;
 use super::stage::Stage;
 use super::store::Shared;
-use super::summaries::SummaryPlace;
+use super::summaries::{Ready, SummaryPlace};
 use super::types::{Attributes, MailboxId, MessageRecord, ModSeq, NewMessage, Origin, SessionId, Uid};
 use crate::mail::summary::Summary;
 use crate::syntax::ast::FlagChange;
@@ -37,7 +37,7 @@ pub(super) enum Request {
     Append {
         mailbox: Arc<OpenMailbox>,
         messages: Vec<NewMessage>,
-        summaries: Vec<Option<Summary>>,
+        ready: Vec<Ready>,
         origin: Option<Origin>,
         /// Whose `\Seen` the flag of the messages is, when not the owner's.
         reader: Option<UserId>,
@@ -68,7 +68,7 @@ pub(super) enum Request {
         uid: Uid,
         to: Arc<OpenMailbox>,
         message: Box<NewMessage>,
-        summary: Option<Summary>,
+        ready: Ready,
         by: SessionId,
     },
     /// Keeps summaries that were made from the messages.
@@ -275,8 +275,8 @@ impl UserStore {
         (self.shared.clock)()
     }
 
-    pub(super) fn backend(&self) -> &dyn Backend {
-        &*self.shared.backend
+    pub(super) fn backend(&self) -> &Arc<dyn Backend> {
+        &self.shared.backend
     }
 
     /// Blocks in use and allowed.
@@ -477,14 +477,14 @@ impl UserStore {
         let mut outcomes = Vec::with_capacity(requests.len());
         for request in requests {
             outcomes.push(match request {
-                Request::Append { mailbox, messages, summaries, origin, reader, by } => {
-                    stage.append(mailbox, messages, summaries, (*origin, *reader), *by)
+                Request::Append { mailbox, messages, ready, origin, reader, by } => {
+                    stage.append(mailbox, messages, ready, (*origin, *reader), *by)
                 }
                 Request::Summarize { mailbox, made } => stage.summarize(mailbox, made),
                 Request::Store { mailbox, uids, asked, by } => stage.store(mailbox, uids, asked, *by),
                 Request::Expunge { mailbox, only, by } => stage.expunge(mailbox, only.as_ref(), *by),
-                Request::Replace { from, uid, to, message, summary, by } => {
-                    stage.replace(from, *uid, to, (message, summary), *by)
+                Request::Replace { from, uid, to, message, ready, by } => {
+                    stage.replace(from, *uid, to, (message, ready), *by)
                 }
                 Request::Remove { mailbox, uids, by } => stage.remove(mailbox, uids, *by),
                 Request::Copy { from, uids, to, remove, kept, by } => {

@@ -10,7 +10,7 @@ use imapd::mailstore::flag_runs;
 use imapd::mailstore::summaries::image;
 use imapd::mailstore::{
     Access, Backend, Entries, FlagRun, LoadedMailbox, LoadedUser, MailboxRow, MessageRecord, ModSeq,
-    NoteMarks, Op, OwnSeen, StoreError, SummaryPlace, Tombstone, UserHeader,
+    NoteMarks, Op, OwnSeen, Shape, StoreError, SummaryPlace, Tombstone, UserHeader,
 };
 use imapd::syntax::flag::Keyword;
 use imapd::vm::UserId;
@@ -310,8 +310,8 @@ impl Backend for Memory {
         self.now(gone.map(drop).ok_or(StoreError::NotEnrolled))
     }
 
-    fn shape(&self, _octets: &[u8]) -> (u32, NoteMarks) {
-        (1, NoteMarks(0))
+    fn shape(&self, _octets: &[u8]) -> Shape {
+        Shape { records: 1, marks: NoteMarks(0), image: None }
     }
 
     fn first_slots(&self) -> (u32, u32) {
