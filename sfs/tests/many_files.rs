@@ -8,9 +8,10 @@ use std::collections::BTreeMap;
 
 use bytes::Bytes;
 use common::{Bed, config, fid, open_pool};
+use cp::name::UserId;
 use dasd::{Faults, FaultyDasd};
 use sfs::pool::{DirPath, Pool, PoolError, WorkUnit};
-use sfs::types::{Attributes, FileId, Intent};
+use sfs::types::{Attributes, FileId, Intent, LockDuration, LockType};
 
 const FILES: u32 = 120;
 /// Record length of the index, and its octets of records for each file.
@@ -161,6 +162,48 @@ async fn files_far_apart_are_erased_too() {
     let apart: Vec<u32> = more.iter().map(|(_, to)| *to).filter(|n| n % 12 == 3).collect();
     assert!(apart.len() >= 32);
     erase(&unit, &mut files, "B", &apart);
+    unit.commit().await.unwrap();
+    assert_eq!(contents(&bed.pool), files);
+    bed.sound();
+}
+
+/// Very many files: nobody else changes anything beside them until it is committed, and who does already is waited for no more than
+/// for his own files.
+#[tokio::test]
+async fn very_many_files_and_others_in_the_same_directory() {
+    let bed = Bed::new().await;
+    let mut files = furnish(&bed.pool).await;
+    let unit = bed.pool.begin();
+    let more: Vec<(u32, u32)> = (0..4).flat_map(|t| (1..=FILES).map(move |n| (n, n + t * 1000))).collect();
+    copy(&unit, &mut files, &more);
+    unit.commit().await.unwrap();
+    let many: Vec<u32> = more.iter().map(|(_, to)| *to).filter(|n| *n > FILES).collect();
+    let joe = UserId::new("JOE").unwrap();
+    let write = |unit: &WorkUnit, n: u32| within("B", |b| common::put(unit, b, &name(n), &["changed"]));
+    let share = async |n: u32| {
+        let (dir, mine) = (["B".to_owned()], bed.pool.begin_for(joe));
+        let place = (DirPath { space: "JOE", levels: &dir }, Some(fid(&name(n))));
+        bed.pool.create_lock(&mine, place, joe, LockType::Share, LockDuration::Session).await
+    };
+    for before in [false, true] {
+        let (unit, other) = (bed.pool.begin(), bed.pool.begin());
+        if before {
+            write(&other, 1).unwrap();
+        }
+        within("B", |b| unit.erase_files(b, &ids(&many))).unwrap();
+        for n in [2, many[7]] {
+            let free = before && n == 2;
+            let (written, shared) = (write(&other, n), share(n).await);
+            assert_eq!(matches!(written, Err(PoolError::Locked { .. })), !free, "{n} {before}");
+            // Where only files are locked, the other one's write of the free file is in the way of a lock on it.
+            assert!(matches!(shared, Err(PoolError::Locked { .. })), "{n} {before}");
+        }
+        unit.rollback();
+        other.rollback();
+        write(&bed.pool.begin(), 2).unwrap();
+    }
+    assert_eq!(contents(&bed.pool), files);
+    erase(&unit, &mut files, "B", &many);
     unit.commit().await.unwrap();
     assert_eq!(contents(&bed.pool), files);
     bed.sound();

@@ -25,6 +25,8 @@ use crate::syntax::seqset::NumberSet;
 const PIECE_MESSAGES: usize = 128;
 /// Octets of one piece, more only for a single message.
 const PIECE_OCTETS: u64 = 1024 * 1024;
+/// Octets of a message that is read whole although its header is all that is asked for.
+const SMALL: u64 = 32 * 1024;
 /// Pieces read and decoded at once.
 const PIECES: usize = 4;
 /// Octets of texts that are looked through without changing to another thread.
@@ -202,10 +204,16 @@ async fn decode(
         true => mailbox.summaries(&cpu, &piece).await?,
         false => vec![None; piece.len()],
     };
-    let wholes = match whole {
-        true => mailbox.read_several(&piece).await?,
-        false => vec![None; piece.len()],
-    };
+    // A small one is read whole, with the others, sooner than its header by itself.
+    let together: Vec<usize> =
+        (0..piece.len()).filter(|i| whole || (summaries[*i].is_none() && piece[*i].size <= SMALL)).collect();
+    let records: Vec<MessageRecord> = together.iter().map(|i| piece[*i]).collect();
+    let mut wholes = vec![None; piece.len()];
+    if !records.is_empty() {
+        for (i, octets) in together.into_iter().zip(mailbox.read_several(&records).await?) {
+            wholes[i] = octets;
+        }
+    }
     let mut messages = Vec::with_capacity(piece.len());
     for ((record, summary), read) in piece.iter().zip(summaries).zip(wholes) {
         if let Some(known) = read.or_else(|| summary.map(|s| s.kept_fields())) {

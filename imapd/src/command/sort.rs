@@ -3,13 +3,17 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
+use futures::{StreamExt, TryStreamExt, stream};
+use tokio::sync::Semaphore;
 
 use super::search::{self, Hits, SearchKeys};
 use super::{Done, view};
-use crate::mail::head::Head;
-use crate::mailstore::{MessageRecord, ModSeq, StoreError, Uid};
+use crate::mail::head::{Head, Wanted};
+use crate::mail::summary::Summary;
+use crate::mailstore::{MessageRecord, ModSeq, OpenMailbox, StoreError, Uid};
 use crate::search::sort::{Sortable, sort};
 use crate::search::thread::threads;
+use crate::session::server::compute;
 use crate::session::view::write_number;
 use crate::session::{Failure, Out, Reply, Session};
 use crate::syntax::search_key::SearchReturn;
@@ -66,7 +70,8 @@ async fn ordered(session: &Session, hits: Hits, keys: Vec<SortKey>) -> Result<Hi
         return Ok(shown.map(|i| (i + 1, Uid(uids[*i as usize]))).collect());
     }
     let in_index = keys.iter().all(|k| k.field.is_in_index());
-    let mut messages = gather(session, &hits, !in_index).await?;
+    let wanted = if in_index { None } else { Some(Wanted::by(&keys)) };
+    let mut messages = gather(session, &hits, wanted).await?;
     let sorted = move || {
         sort(&mut messages, &keys);
         (messages, keys)
@@ -124,7 +129,7 @@ pub async fn thread(
     let text: Bytes = match known {
         Some(text) => text,
         None => {
-            let messages = gather(session, &hits, true).await?;
+            let messages = gather(session, &hits, Some(Wanted::ALL)).await?;
             let whole = whole && messages.len() == hits.len();
             let shown =
                 move || threads(algorithm, &messages, |m| if uid { m.record.uid.0 } else { m.number });
@@ -147,8 +152,15 @@ pub async fn thread(
 /// Messages whose headers are read together.
 const PIECE: usize = 256;
 
-/// The messages with their headers, when `heads`. One that went meanwhile is left out.
-async fn gather(session: &Session, hits: &[(u32, Uid)], heads: bool) -> Result<Vec<Sortable>, StoreError> {
+/// Pieces of that many messages read and looked at at once.
+const PIECES: usize = 4;
+
+/// The messages with what is wanted of their headers. One that went meanwhile is left out.
+async fn gather(
+    session: &Session,
+    hits: &[(u32, Uid)],
+    wanted: Option<Wanted>,
+) -> Result<Vec<Sortable>, StoreError> {
     let Ok(view) = view(session) else { return Ok(Vec::new()) };
     let mailbox = &view.mailbox;
     let none = Arc::new(Head::default());
@@ -159,27 +171,30 @@ async fn gather(session: &Session, hits: &[(u32, Uid)], heads: bool) -> Result<V
         let state = mailbox.state();
         for (number, uid) in hits {
             let Some(record) = state.columns.get(*uid) else { continue };
-            let head = if heads { mailbox.cached_head(*uid) } else { None };
-            if heads && head.is_none() {
+            let head = wanted.and_then(|_| mailbox.cached_head(*uid));
+            if wanted.is_some() && head.is_none() {
                 lacking.push(out.len());
             }
             out.push(Sortable { number: *number, record, head: head.unwrap_or_else(|| none.clone()) });
         }
     }
     let mut gone = Vec::new();
-    for piece in lacking.chunks(PIECE) {
-        let records: Vec<MessageRecord> = piece.iter().map(|i| out[*i].record).collect();
-        let summaries = mailbox.summaries(&session.server.cpu, &records).await?;
-        let heads =
-            move || summaries.iter().map(|s| s.as_ref().map(|s| Arc::new(s.head()))).collect::<Vec<_>>();
-        let heads = session.server.compute(heads).await?;
-        for (i, head) in piece.iter().zip(heads) {
+    let wanted = wanted.unwrap_or(Wanted::ALL);
+    let piece = |piece: &[usize]| piece.iter().map(|i| out[*i].record).collect();
+    let pieces: Vec<Vec<MessageRecord>> = lacking.chunks(PIECE).map(piece).collect();
+    let (cpu, of) = (session.server.cpu.clone(), mailbox.clone());
+    let pieces = pieces.into_iter().map(move |piece| {
+        // A task each, so that reading is not bound to this session's thread either.
+        let made = tokio::spawn(heads(cpu.clone(), of.clone(), piece, wanted));
+        async { made.await.map_err(|e| StoreError::Damaged(format!("computation failed: {e}")))? }
+    });
+    let mut made = stream::iter(pieces).buffered(PIECES);
+    let mut positions = lacking.iter();
+    while let Some(heads) = made.try_next().await? {
+        for (head, i) in heads.into_iter().zip(&mut positions) {
             let record = out[*i].record;
             out[*i].head = match head {
-                Some(head) => {
-                    mailbox.keep_head(record.uid, &head);
-                    head
-                }
+                Some(head) => head,
                 None => match mailbox.head(&record).await {
                     Ok(head) => head,
                     Err(_) if mailbox.state().columns.position(record.uid).is_none() => {
@@ -193,4 +208,22 @@ async fn gather(session: &Session, hits: &[(u32, Uid)], heads: bool) -> Result<V
     }
     out.retain(|m| !gone.contains(&m.record.uid));
     Ok(out)
+}
+
+/// What is wanted of the headers of some messages; `None` for one that must be read. Whole ones are kept for the next time: an order
+/// that was made of parts is kept itself.
+async fn heads(
+    cpu: Arc<Semaphore>,
+    mailbox: Arc<OpenMailbox>,
+    records: Vec<MessageRecord>,
+    wanted: Wanted,
+) -> Result<Vec<Option<Arc<Head>>>, StoreError> {
+    let summaries = mailbox.summaries(&cpu, &records).await?;
+    let head = move |s: &Option<Summary>| s.as_ref().map(|s| Arc::new(s.head_of(wanted)));
+    let heads = compute(&cpu, move || summaries.iter().map(head).collect::<Vec<_>>()).await?;
+    if wanted == Wanted::ALL {
+        let made = records.iter().zip(&heads).filter_map(|(record, head)| Some((record, head.as_ref()?)));
+        made.for_each(|(record, head)| mailbox.keep_head(record.uid, head));
+    }
+    Ok(heads)
 }

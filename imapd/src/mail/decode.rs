@@ -3,6 +3,8 @@
 //! Decoding never fails: what cannot be decoded stands as it is, octets that are no text in the charset become
 //! replacement characters.
 
+use std::borrow::Cow;
+
 use mail_parser::decoders::base64::base64_decode;
 use mail_parser::decoders::charsets::map::charset_decoder;
 use mail_parser::decoders::quoted_printable::quoted_printable_decode;
@@ -14,21 +16,26 @@ use super::{header, params};
 ///
 /// Unknown and missing charsets are taken as UTF-8 when they are, else as ISO 8859-1.
 pub fn charset_text(label: Option<&[u8]>, octets: &[u8]) -> String {
+    text_of(label, octets).into_owned()
+}
+
+/// The same, without a copy of what is text already.
+fn text_of<'a>(label: Option<&[u8]>, octets: &'a [u8]) -> Cow<'a, str> {
     if let Some(label) = label {
         // RFC 2231 section 5: a language may follow the charset.
         let label = label.split(|b| *b == b'*').next().unwrap_or(label).trim_ascii();
         let ascii = label.eq_ignore_ascii_case(b"us-ascii") || label.eq_ignore_ascii_case(b"utf-8");
         if !ascii {
             if let Some(encoding) = encoding_rs::Encoding::for_label(label) {
-                return encoding.decode_without_bom_handling(octets).0.into_owned();
+                return encoding.decode_without_bom_handling(octets).0;
             }
             if let Some(decode) = charset_decoder(label) {
-                return decode(octets);
+                return decode(octets).into();
             }
         }
     }
     match std::str::from_utf8(octets) {
-        Ok(text) => text.to_owned(),
+        Ok(text) => text.into(),
         Err(_) => octets.iter().map(|b| char::from(*b)).collect(),
     }
 }
@@ -46,22 +53,22 @@ pub fn header_text(value: &[u8]) -> String {
     let mut out = String::with_capacity(value.len());
     let mut rest: &[u8] = &value;
     let mut after_word = false;
-    while let Some(start) = memchr::memmem::find(rest, b"=?") {
+    while let Some(start) = word_start(rest) {
         let Some((text, used)) = encoded_word(&rest[start..]) else {
-            out.push_str(&charset_text(None, &rest[..start + 2]));
+            out.push_str(&text_of(None, &rest[..start + 2]));
             rest = &rest[start + 2..];
             after_word = false;
             continue;
         };
         // Blanks between two encoded words are not shown (RFC 2047 section 6.2).
         if !(after_word && rest[..start].iter().all(u8::is_ascii_whitespace)) {
-            out.push_str(&charset_text(None, &rest[..start]));
+            out.push_str(&text_of(None, &rest[..start]));
         }
         out.push_str(&text);
         rest = &rest[start + used..];
         after_word = true;
     }
-    out.push_str(&charset_text(None, rest));
+    out.push_str(&text_of(None, rest));
     if memchr::memchr(b'*', &value).is_some() && memchr::memchr(b';', &value).is_some() {
         for (_, text) in extended_params(&params::parse(&value)) {
             out.push(' ');
@@ -69,6 +76,11 @@ pub fn header_text(value: &[u8]) -> String {
         }
     }
     out
+}
+
+/// Where `=?` stands. Values are short: looking for one octet costs less than to set out to look for two.
+fn word_start(text: &[u8]) -> Option<usize> {
+    memchr::memchr_iter(b'=', text).find(|at| text.get(at + 1) == Some(&b'?'))
 }
 
 /// `=?charset?encoding?text?=` at the start; the decoded text and the octets used.
@@ -163,12 +175,12 @@ pub fn extended_params(parsed: &params::Parameterized) -> Vec<(Vec<u8>, String)>
 }
 
 /// The body of a leaf with its transfer encoding undone.
-pub fn transfer_decoded(encoding: Option<&[u8]>, body: &[u8]) -> Vec<u8> {
+pub fn transfer_decoded<'a>(encoding: Option<&[u8]>, body: &'a [u8]) -> Cow<'a, [u8]> {
     let encoding = encoding.map(|e| params::parse(e).value.to_ascii_lowercase());
     match encoding.as_deref() {
-        Some(b"base64") => base64_decode(body).unwrap_or_else(|| body.to_vec()),
-        Some(b"quoted-printable") => quoted_printable_decode(body).unwrap_or_else(|| body.to_vec()),
-        _ => body.to_vec(),
+        Some(b"base64") => base64_decode(body).map_or(body.into(), Cow::from),
+        Some(b"quoted-printable") => quoted_printable_decode(body).map_or(body.into(), Cow::from),
+        _ => body.into(),
     }
 }
 
@@ -210,7 +222,7 @@ pub fn body_texts(message: &[u8], structure: &Structure, mut found: impl FnMut(&
         }
         let encoding = header::find(octets, b"Content-Transfer-Encoding").map(|f| f.value);
         let body = transfer_decoded(encoding, &message[part.body.clone()]);
-        if found(&charset_text(content.param(b"charset"), &body)) {
+        if found(&text_of(content.param(b"charset"), &body)) {
             return true;
         }
     }
@@ -238,9 +250,9 @@ mod tests {
 
     #[test]
     fn transfer_encodings() {
-        assert_eq!(transfer_decoded(Some(b" Base64 "), b"aGVs\r\nbG8="), b"hello");
-        assert_eq!(transfer_decoded(Some(b"quoted-printable"), b"a=3Db=\r\nc"), b"a=bc");
-        assert_eq!(transfer_decoded(None, b"a=3D"), b"a=3D");
+        assert_eq!(*transfer_decoded(Some(b" Base64 "), b"aGVs\r\nbG8="), *b"hello");
+        assert_eq!(*transfer_decoded(Some(b"quoted-printable"), b"a=3Db=\r\nc"), *b"a=bc");
+        assert_eq!(*transfer_decoded(None, b"a=3D"), *b"a=3D");
     }
 
     proptest! {

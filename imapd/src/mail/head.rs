@@ -4,6 +4,7 @@ use super::address::{self, Address};
 use super::base_subject::base_subject;
 use super::{decode, header};
 use crate::search::fold::fold;
+use crate::syntax::sort_key::{SortField, SortKey};
 
 /// Most message ids taken from References, the last ones: those nearest to the message.
 const MAX_REFERENCES: usize = 128;
@@ -33,18 +34,46 @@ pub struct Head {
     pub references: Vec<String>,
 }
 
+/// Which fields of a header are looked at.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Wanted(u8);
+
+impl Wanted {
+    /// All of them.
+    pub const ALL: Self = Self(u8::MAX);
+    /// Names of fields, by bit.
+    const NAMES: [&[u8]; 8] =
+        [b"Date", b"Subject", b"From", b"To", b"Cc", b"Message-ID", b"References", b"In-Reply-To"];
+
+    /// What sort keys look at.
+    pub fn by(keys: &[SortKey]) -> Self {
+        let bits = keys.iter().map(|key| match key.field {
+            SortField::Arrival | SortField::Size => 0,
+            SortField::Date => 1,
+            SortField::Subject => 1 << 1,
+            SortField::From | SortField::DisplayFrom => 1 << 2,
+            SortField::To | SortField::DisplayTo => 1 << 3,
+            SortField::Cc => 1 << 4,
+        });
+        Self(bits.fold(0, |all, bit| all | bit))
+    }
+}
+
 impl Head {
     /// Of a header, or of a message from its beginning on.
     pub fn new(octets: &[u8]) -> Self {
+        Self::of(octets, Wanted::ALL)
+    }
+
+    /// The same, as far as it is wanted.
+    pub fn of(octets: &[u8], wanted: Wanted) -> Self {
         let mut head = Self::default();
         let (mut references, mut in_reply_to) = (None, None);
         let mut seen = 0u8;
         for field in header::fields(octets) {
-            let names: [&[u8]; 8] =
-                [b"Date", b"Subject", b"From", b"To", b"Cc", b"Message-ID", b"References", b"In-Reply-To"];
-            let Some(which) = names.iter().position(|n| field.is(n)) else { continue };
+            let Some(which) = Wanted::NAMES.iter().position(|n| field.is(n)) else { continue };
             // Of several fields of one name the first counts.
-            if seen & (1 << which) != 0 {
+            if seen & (1 << which) != 0 || wanted.0 & (1 << which) == 0 {
                 continue;
             }
             seen |= 1 << which;

@@ -68,6 +68,10 @@ pub fn find<'a>(header: &'a [u8], name: &[u8]) -> Option<Field<'a>> {
 
 /// A value without its folding: line ends go, blanks stay, both ends are trimmed.
 pub fn unfold(value: &[u8]) -> Vec<u8> {
+    let trimmed = value.trim_ascii();
+    if memchr::memchr2(b'\r', b'\n', trimmed).is_none() {
+        return trimmed.to_vec();
+    }
     let mut out: Vec<u8> = value.iter().copied().filter(|b| !matches!(b, b'\r' | b'\n')).collect();
     let keep = out.trim_ascii_end().len();
     out.truncate(keep);
@@ -79,6 +83,14 @@ pub fn unfold(value: &[u8]) -> Vec<u8> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    proptest::proptest! {
+        #[test]
+        fn unfolding_takes_line_ends_and_what_is_blank_at_both_ends(value in "[ab\r\n\t ]{0,12}") {
+            let joined: Vec<u8> = value.bytes().filter(|b| !matches!(b, b'\r' | b'\n')).collect();
+            proptest::prop_assert_eq!(unfold(value.as_bytes()), joined.trim_ascii());
+        }
+    }
 
     #[test]
     fn folding_and_broken_lines() {

@@ -21,7 +21,7 @@
 
 use bytes::Bytes;
 
-use super::head::Head;
+use super::head::{Head, Wanted};
 use super::{body_structure, envelope, header, scan};
 
 /// Goes up whenever a summary of the same message would be another one.
@@ -163,7 +163,12 @@ impl Summary {
 
     /// What SORT and THREAD look at.
     pub fn head(&self) -> Head {
-        Head::new(self.fields())
+        self.head_of(Wanted::ALL)
+    }
+
+    /// The same, as far as it is wanted.
+    pub fn head_of(&self, wanted: Wanted) -> Head {
+        Head::of(self.fields(), wanted)
     }
 
     /// Octets of memory this takes, about.

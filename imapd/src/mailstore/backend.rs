@@ -9,6 +9,7 @@ use futures::future::BoxFuture;
 use super::access::Access;
 use super::entries::Entries;
 use super::error::StoreError;
+use super::flag_runs::FlagRun;
 use super::own_seen::OwnSeen;
 use super::summaries::SummaryPlace;
 use super::tombstones::Tombstone;
@@ -53,8 +54,12 @@ pub struct LoadedMailbox {
     pub keywords: Vec<(u8, Keyword)>,
     /// What is known of expunged messages.
     pub tombstones: Vec<Tombstone>,
-    /// From where on that is all; not known in files of the former format.
+    /// From where on that is all; not known in files of the first format.
     pub tombstone_floor: Option<ModSeq>,
+    /// Flags of many messages changed alike; what they say is in the records already.
+    pub flag_runs: Vec<FlagRun>,
+    /// Whether the file is of a format that has such.
+    pub has_runs: bool,
     /// Record numbers below `next_slot` that hold nothing.
     pub free_slots: Vec<u32>,
     /// First record number never used.
@@ -78,13 +83,11 @@ pub enum Op {
     /// Removes a directory with its NOTE INDEX and these notes, which are all it has.
     RemoveDir { dir: String, notes: Vec<Uid> },
     /// Writes a note.
-    AddNote { dir: String, uid: Uid, octets: Bytes, marks: NoteMarks },
+    AddNote { dir: String, uid: Uid, octets: Bytes, shape: Shape },
     /// Makes notes from others, pairs of source and new UID, sharing blocks where the pool can.
     CopyNotes { from_dir: String, to_dir: String, pairs: Vec<(Uid, Uid)> },
     /// Writes a summary at its place.
     PutSummary { dir: String, place: SummaryPlace, email: EmailId, summary: Summary },
-    /// Writes the records of summaries at other places, possibly of another mailbox: pairs of where and where to.
-    CopySummaries { from_dir: String, to_dir: String, pairs: Vec<(SummaryPlace, SummaryPlace)> },
     /// Forgets all summaries of a mailbox.
     DropSummaries { dir: String },
     /// Erases notes.
@@ -99,8 +102,21 @@ pub enum Op {
     PutKeyword { dir: String, slot: u32, bit: u8, keyword: Keyword },
     /// Writes a tombstone of NOTE INDEX at its slot.
     PutTombstone { dir: String, tombstone: Tombstone },
-    /// Writes the header of NOTE INDEX: from where on tombstones are complete.
+    /// Writes a record of NOTE INDEX at its slot: flags of many messages changed alike.
+    PutFlagRun { dir: String, run: FlagRun },
+    /// Writes the header of NOTE INDEX, of today's format: from where on tombstones are complete.
     PutFloor { dir: String, floor: ModSeq },
+}
+
+/// How a message is kept.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Shape {
+    /// Its records.
+    pub records: u32,
+    /// What they do not say.
+    pub marks: NoteMarks,
+    /// The octets that are written, unless they are made as they are written.
+    pub image: Option<Bytes>,
 }
 
 /// Keeps mail. A `commit` is atomic and durable on return.
@@ -156,8 +172,8 @@ pub trait Backend: Send + Sync + 'static {
     fn set_space(&self, user: UserId, blocks: u64) -> Answer<'_, ()>;
     /// Removes a file space with all that is in it.
     fn delete_user(&self, user: UserId) -> Answer<'_, ()>;
-    /// How octets become records: count and marks, for the index.
-    fn shape(&self, octets: &[u8]) -> (u32, NoteMarks);
+    /// How octets become records. Asked before the message waits for its turn, so that what takes long is done then.
+    fn shape(&self, octets: &[u8]) -> Shape;
     /// First slot of MAILBOX INDEX and NOTE INDEX that is free in a new file.
     fn first_slots(&self) -> (u32, u32);
 }

@@ -12,6 +12,7 @@ use super::backend::LoadedMailbox;
 use super::catalog::Slots;
 use super::change_log::{ChangeLog, Since};
 use super::error::StoreError;
+use super::flag_runs::{Alike, FlagRuns};
 use super::orders::Orders;
 use super::own_seen::OwnSeen;
 use super::summaries::{Places, SummaryPlace};
@@ -128,6 +129,18 @@ impl Columns {
         }
     }
 
+    /// Changes the flags of many messages.
+    pub(super) fn change(&mut self, alike: &Alike) {
+        for (low, high) in alike.uids.ranges() {
+            let range = self.uid.partition_point(|u| u < low)..self.uid.partition_point(|u| u <= high);
+            self.modseq[range.clone()].fill(alike.modseq.0);
+            for flags in &mut self.flags[range.clone()] {
+                *flags = alike.mask.system(SystemFlags::from_bits(*flags)).bits();
+            }
+            self.keywords[range].iter_mut().for_each(|k| *k = alike.mask.keywords(*k));
+        }
+    }
+
     /// Removes what `gone` names, in one pass.
     pub(super) fn remove(&mut self, gone: &std::collections::BTreeSet<u32>) {
         if gone.is_empty() {
@@ -169,6 +182,8 @@ pub struct State {
     pub highest_modseq: ModSeq,
     /// What was expunged when.
     pub tombstones: Tombstones,
+    /// Flags that NOTE INDEX tells beside the messages' records.
+    pub flag_runs: FlagRuns,
     /// Whether the mailbox was deleted under its sessions.
     pub deleted: bool,
 }
@@ -302,6 +317,7 @@ impl OpenMailbox {
                 uid_next: row.uid_next,
                 highest_modseq: row.highest_modseq,
                 tombstones: Tombstones::new(loaded.tombstone_floor, loaded.tombstones, row.highest_modseq),
+                flag_runs: FlagRuns::new(loaded.flag_runs, loaded.has_runs),
                 deleted: false,
             }),
             slots: Mutex::new(Slots::new(loaded.free_slots, loaded.next_slot)),
@@ -469,11 +485,6 @@ impl OpenMailbox {
     pub(super) fn cached_summaries(&self, records: &[MessageRecord]) -> Vec<Option<Summary>> {
         let kept = self.summaries.lock();
         records.iter().map(|r| kept.get(r.uid)).collect()
-    }
-
-    /// The summary of a message, when it is in memory.
-    pub(super) fn cached_summary(&self, uid: Uid) -> Option<Summary> {
-        self.summaries.lock().get(uid)
     }
 
     /// Keeps a summary in memory.

@@ -8,7 +8,7 @@ use bytes::Bytes;
 use super::entries::Limits;
 use super::error::StoreError;
 use super::open::OpenMailbox;
-use super::summaries;
+use super::summaries::{self, Ready};
 use super::types::{MessageRecord, ModSeq, NewMessage, Origin, SessionId, Uid};
 use super::user::{AccessChange, FlagsAsked, Outcome, Request, Untouchable, UserStore};
 use crate::mail::summary::Summary;
@@ -44,12 +44,12 @@ impl UserStore {
         reader: Option<UserId>,
         by: SessionId,
     ) -> Result<Vec<Uid>, StoreError> {
-        let mut summaries = Vec::with_capacity(messages.len());
+        let mut ready = Vec::with_capacity(messages.len());
         for message in &messages {
-            summaries.push(summaries::of_new(&message.octets).await);
+            ready.push(Ready::new(self.backend(), &message.octets).await);
         }
         let mailbox = mailbox.clone();
-        let request = Request::Append { mailbox, messages, summaries, origin: None, reader, by };
+        let request = Request::Append { mailbox, messages, ready, origin: None, reader, by };
         Ok(uids(self.ask(request).await?))
     }
 
@@ -59,10 +59,9 @@ impl UserStore {
     /// [`StoreError`]; nothing is added then.
     pub async fn deliver(self: &Arc<Self>, message: NewMessage, origin: Origin) -> Result<bool, StoreError> {
         let mailbox = self.open(&MailboxName::inbox()).await?;
-        let summaries = vec![summaries::of_new(&message.octets).await];
+        let ready = vec![Ready::new(self.backend(), &message.octets).await];
         let (messages, by) = (vec![message], SessionId::NOBODY);
-        let request =
-            Request::Append { mailbox, messages, summaries, origin: Some(origin), reader: None, by };
+        let request = Request::Append { mailbox, messages, ready, origin: Some(origin), reader: None, by };
         Ok(self.ask(request).await? != Outcome::AlreadyTaken)
     }
 
@@ -142,9 +141,9 @@ impl UserStore {
         message: NewMessage,
         by: SessionId,
     ) -> Result<Option<Uid>, StoreError> {
-        let summary = summaries::of_new(&message.octets).await;
+        let ready = Ready::new(self.backend(), &message.octets).await;
         let (from, to, message) = (from.clone(), to.clone(), Box::new(message));
-        let request = Request::Replace { from, uid, to, message, summary, by };
+        let request = Request::Replace { from, uid, to, message, ready, by };
         Ok(uids(self.ask(request).await?).first().copied())
     }
 
@@ -166,6 +165,18 @@ impl UserStore {
                 tracing::debug!(user = %self.id(), error = %e, "summaries are not kept");
             }
         });
+    }
+
+    /// The same, and says how it went.
+    ///
+    /// # Errors
+    /// [`StoreError`]; nothing is kept then.
+    pub(super) async fn keep_summaries(
+        self: &Arc<Self>,
+        mailbox: &Arc<OpenMailbox>,
+        made: Vec<(MessageRecord, Summary)>,
+    ) -> Result<(), StoreError> {
+        self.ask(Request::Summarize { mailbox: mailbox.clone(), made }).await.map(drop)
     }
 
     /// Copies or moves messages within this user; gives back source and new UIDs.
@@ -196,10 +207,10 @@ impl UserStore {
         by: SessionId,
     ) -> Result<Vec<(Uid, Uid)>, StoreError> {
         let request = Request::Copy { from: from.clone(), uids, to: to.clone(), remove, kept, by };
-        match self.ask(request).await? {
-            Outcome::Copied(pairs) => Ok(pairs),
-            _ => Ok(Vec::new()),
-        }
+        let Outcome::Copied { pairs, places } = self.ask(request).await? else { return Ok(Vec::new()) };
+        let copies = pairs.iter().map(|(_, new)| *new).zip(places).collect();
+        summaries::complete_later(from, to, copies);
+        Ok(pairs)
     }
 
     /// Makes a mailbox and its missing superiors.

@@ -3,15 +3,17 @@
 //! Requests of one batch see each other's changes here. Nothing outside does: [`Stage::publish`] is called after the
 //! commit, [`Stage::discard`] when it failed. A request that fails leaves no trace in the stage.
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
 use super::backend::Op;
 use super::change_log::{Change, Entry};
 use super::error::StoreError;
+use super::flag_runs::{Alike, FlagMask, FlagRuns};
 use super::open::{Columns, OpenMailbox};
 use super::own_seen::OwnSeen;
-use super::summaries::{self, Made, SummaryPlace};
+use super::summaries::{self, Made, Ready, SummaryPlace};
 use super::tombstones::Tombstones;
 use super::types::{
     EmailId, MailboxId, MailboxRow, MessageRecord, ModSeq, NewMessage, Origin, SessionId, Uid, UserHeader,
@@ -28,6 +30,8 @@ struct BoxStage {
     row: MailboxRow,
     changed: BTreeMap<u32, MessageRecord>,
     added: BTreeMap<u32, MessageRecord>,
+    /// Changes of many messages alike, in order; these are not in `changed`, unless something else happened to them later.
+    alike: Vec<Alike>,
     removed: BTreeSet<u32>,
     keywords: Vec<(u8, Keyword)>,
     taken: Vec<u32>,
@@ -43,6 +47,8 @@ struct BoxStage {
     own_seen: Option<OwnSeen>,
     /// What is known of expunged messages afterwards, when that changes.
     tombstones: Option<Tombstones>,
+    /// Which flags are told by runs afterwards, when that changes.
+    flag_runs: Option<FlagRuns>,
 }
 
 impl BoxStage {
@@ -56,7 +62,18 @@ impl BoxStage {
             return None;
         }
         let staged = self.added.get(&uid.0).or_else(|| self.changed.get(&uid.0));
-        staged.copied().or_else(|| columns.get(uid))
+        staged.copied().or_else(|| self.record_at(columns, columns.position(uid)?))
+    }
+
+    /// A message that nothing was done to but what was done to many.
+    fn record_at(&self, columns: &Columns, position: usize) -> Option<MessageRecord> {
+        let mut record = columns.at(position);
+        for alike in &self.alike {
+            if alike.uids.contains(record.uid.0) {
+                alike.mask.apply(&mut record, alike.modseq);
+            }
+        }
+        Some(record)
     }
 
     /// Who has a `\Seen` of his own here.
@@ -103,6 +120,11 @@ impl BoxStage {
             ops.push(Op::PutSeen { dir: self.mailbox.dir.clone(), seen: own.clone() });
             self.own_seen = Some(own);
         }
+    }
+
+    /// Whether no message was added, changed by itself or removed.
+    fn is_untouched(&self) -> bool {
+        self.changed.is_empty() && self.added.is_empty() && self.removed.is_empty()
     }
 
     fn put(&mut self, record: MessageRecord) {
@@ -161,6 +183,9 @@ impl BoxStage {
 
     /// The bits of keywords, given out as needed; `None` when there are too many.
     fn keyword_bits(&mut self, keywords: &[Keyword], ops: &mut Vec<Op>) -> Option<u64> {
+        if keywords.is_empty() {
+            return Some(0);
+        }
         let mut table = self.mailbox.state().keywords.clone();
         for (bit, keyword) in &self.keywords {
             table[usize::from(*bit)] = Some(keyword.clone());
@@ -198,9 +223,54 @@ impl BoxStage {
         if !added.freed.is_empty() {
             ops.push(Op::DropRecords { dir: dir(), slots: added.freed.clone() });
         }
-        ops.extend(added.floor.map(|floor| Op::PutFloor { dir: dir(), floor }));
+        if let Some(floor) = added.floor {
+            ops.push(Op::PutFloor { dir: dir(), floor });
+            self.flag_runs.get_or_insert_with(|| self.mailbox.state().flag_runs.clone()).allow();
+        }
         self.freed.extend(added.freed);
         self.tombstones = Some(tombstones);
+    }
+
+    /// Steps that keep what was changed alike.
+    fn run_flags(&mut self, ops: &mut Vec<Op>) {
+        let none = self.mailbox.state().flag_runs.is_empty();
+        if self.alike.is_empty() && (none || self.row.messages > 0) {
+            return;
+        }
+        let mut runs = self.flag_runs.take().unwrap_or_else(|| self.mailbox.state().flag_runs.clone());
+        let dir = || self.mailbox.dir.clone();
+        if self.row.messages == 0 && !runs.is_empty() {
+            let slots = runs.clear();
+            self.freed.extend(&slots);
+            ops.push(Op::DropRecords { dir: dir(), slots });
+        } else if !self.alike.is_empty() {
+            let added = runs.add(&self.alike, || {
+                let slot = self.mailbox.slots.lock().take();
+                self.taken.push(slot);
+                slot
+            });
+            if added.header {
+                let mut tombstones =
+                    self.tombstones.take().unwrap_or_else(|| self.mailbox.state().tombstones.clone());
+                ops.push(Op::PutFloor { dir: dir(), floor: tombstones.keep_floor() });
+                self.tombstones = Some(tombstones);
+            }
+            ops.extend(added.written.into_iter().map(|run| Op::PutFlagRun { dir: dir(), run }));
+            if !added.freed.is_empty() {
+                ops.push(Op::DropRecords { dir: dir(), slots: added.freed.clone() });
+            }
+            self.freed.extend(added.freed);
+            let state = self.mailbox.state();
+            let uids = state.columns.uids();
+            for (low, high) in added.folded {
+                let range = uids.partition_point(|u| *u < low)..uids.partition_point(|u| *u <= high);
+                for i in range.filter(|i| !self.removed.contains(&uids[*i])) {
+                    let record = self.record_over(&state.columns, Uid(uids[i]));
+                    self.changed.extend(record.map(|r| (uids[i], r)));
+                }
+            }
+        }
+        self.flag_runs = Some(runs);
     }
 
     /// Removes messages with their notes.
@@ -251,6 +321,7 @@ impl<'a> Stage<'a> {
             row,
             changed: BTreeMap::new(),
             added: BTreeMap::new(),
+            alike: Vec::new(),
             removed: BTreeSet::new(),
             keywords: Vec::new(),
             taken: Vec::new(),
@@ -262,6 +333,7 @@ impl<'a> Stage<'a> {
             seen: BTreeMap::new(),
             own_seen: None,
             tombstones: None,
+            flag_runs: None,
         });
         Ok((stage, &mut self.ops))
     }
@@ -280,7 +352,7 @@ impl<'a> Stage<'a> {
         &mut self,
         mailbox: &Arc<OpenMailbox>,
         messages: &[NewMessage],
-        summaries: &[Option<Summary>],
+        ready: &[Ready],
         (origin, reader): (Option<Origin>, Option<UserId>),
         by: SessionId,
     ) -> Result<Outcome, StoreError> {
@@ -296,7 +368,7 @@ impl<'a> Stage<'a> {
             header.origins.push(origin);
             new_header = Some(header);
         }
-        let (user, now) = (self.user, self.now);
+        let now = self.now;
         self.room_for(messages.len())?;
         let (stage, ops) = self.open(mailbox)?;
         if u64::from(stage.row.uid_next.0) + messages.len() as u64 > u64::from(u32::MAX) {
@@ -306,9 +378,8 @@ impl<'a> Stage<'a> {
         stage.keyword_bits(&all, ops).ok_or(StoreError::Limit("too many keywords in the mailbox"))?;
         let modseq = stage.next_modseq();
         let mut uids = Vec::with_capacity(messages.len());
-        for (message, summary) in messages.iter().zip(summaries) {
+        for (message, Ready { summary, shape }) in messages.iter().zip(ready) {
             let keywords = stage.keyword_bits(&message.keywords, ops).unwrap_or(0);
-            let (records, marks) = user.backend().shape(&message.octets);
             let mut record = MessageRecord {
                 uid: stage.row.uid_next,
                 modseq,
@@ -317,8 +388,8 @@ impl<'a> Stage<'a> {
                 date: message.date,
                 saved: now,
                 size: message.octets.len() as u64,
-                records,
-                marks,
+                records: shape.records,
+                marks: shape.marks,
                 email: EmailId::of(mailbox.uid_validity, stage.row.uid_next),
                 slot: stage.slot(),
                 summary: SummaryPlace::default(),
@@ -334,7 +405,7 @@ impl<'a> Stage<'a> {
                 dir: mailbox.dir.clone(),
                 uid: record.uid,
                 octets: message.octets.clone(),
-                marks,
+                shape: shape.clone(),
             });
             uids.push(record.uid);
             add(stage, record, by);
@@ -354,6 +425,11 @@ impl<'a> Stage<'a> {
         asked: &FlagsAsked,
         by: SessionId,
     ) -> Result<Outcome, StoreError> {
+        let mut each: Cow<'_, [Uid]> = uids.into();
+        if !uids.is_sorted_by(|a, b| a < b) {
+            each.to_mut().sort_unstable();
+            each.to_mut().dedup();
+        }
         let FlagsAsked { change, flags, unchanged_since, kept, reader } = asked;
         let (change, flags) = (*change, kept.of(flags.clone()));
         let (stage, ops) = self.open(mailbox)?;
@@ -368,25 +444,49 @@ impl<'a> Stage<'a> {
         };
         let reader = stage.own_reader(*reader);
         let state = mailbox.state();
+        let mask = match change {
+            FlagChange::Replace => FlagMask {
+                stay: kept.system,
+                set: flags.system,
+                keywords_stay: if kept.keywords { u64::MAX } else { 0 },
+                keywords_set: bits,
+            },
+            FlagChange::Add => FlagMask {
+                stay: SystemFlags::ALL,
+                set: flags.system,
+                keywords_stay: u64::MAX,
+                keywords_set: bits,
+            },
+            FlagChange::Remove => FlagMask {
+                stay: SystemFlags::ALL.without(flags.system),
+                set: SystemFlags::default(),
+                keywords_stay: !bits,
+                keywords_set: 0,
+            },
+        };
+        // Messages that nothing else was done to, by UID, and all that are changed, as they are afterwards.
+        let (mut alike, mut altered) = (Vec::new(), Vec::new());
         let mut modseq = None;
+        let mut next = 0;
         let mut present = Vec::with_capacity(uids.len());
         let mut refused = Vec::new();
-        for uid in uids {
-            let Some(mut record) = stage.record_over(&state.columns, *uid) else { continue };
+        for uid in each.iter() {
+            // Mostly all messages are asked for, or neighbours.
+            let same = stage.is_untouched() && state.columns.uids().get(next) == Some(&uid.0);
+            let position = if same { Some(next) } else { state.columns.position(*uid) };
+            next = position.map_or(next, |p| p + 1);
+            let found = match position.filter(|_| same) {
+                Some(position) => stage.record_at(&state.columns, position),
+                None => stage.record_over(&state.columns, *uid),
+            };
+            let Some(mut record) = found else { continue };
             if unchanged_since.is_some_and(|limit| record.modseq > limit) {
                 refused.push(*uid);
                 continue;
             }
             present.push(*uid);
             let seen = stage.flags_for(reader, &record);
-            let (system, keywords) = match change {
-                FlagChange::Replace => {
-                    let others = seen.without(seen.without(kept.system));
-                    (flags.system.with(others), if kept.keywords { record.keywords } else { bits })
-                }
-                FlagChange::Add => (seen.with(flags.system), record.keywords | bits),
-                FlagChange::Remove => (seen.without(flags.system), record.keywords & !bits),
-            };
+            let (system, keywords) = (mask.system(seen), mask.keywords(record.keywords));
             if system == seen && keywords == record.keywords {
                 continue;
             }
@@ -395,9 +495,17 @@ impl<'a> Stage<'a> {
             record.keywords = keywords;
             record.modseq = *modseq.get_or_insert_with(|| stage.next_modseq());
             stage.count(&record, 1);
-            stage.put(record);
+            if same || !(stage.changed.contains_key(&uid.0) || stage.added.contains_key(&uid.0)) {
+                alike.push(uid.0);
+            }
+            altered.push(record);
             stage.log.push(Entry::one(Change::Flags, *uid, by));
         }
+        let ascending = reader.is_none() && alike.is_sorted();
+        let alike = modseq.filter(|_| ascending).and_then(|m| Alike::new(m, mask, &alike, &state.columns));
+        let told = |uid: Uid| alike.as_ref().is_some_and(|a| a.uids.contains(uid.0));
+        altered.into_iter().filter(|r| !told(r.uid)).for_each(|r| stage.put(r));
+        stage.alike.extend(alike);
         Ok(Outcome::Stored { present, refused })
     }
 
@@ -415,9 +523,8 @@ impl<'a> Stage<'a> {
             let columns = &state.columns;
             for (i, uid) in columns.uids().iter().enumerate() {
                 let staged = stage.removed.contains(uid) || stage.changed.contains_key(uid);
-                if !staged && columns.at(i).flags.contains(SystemFlags::DELETED) {
-                    gone.push(Uid(*uid));
-                }
+                let record = if staged { None } else { stage.record_at(columns, i) };
+                gone.extend(record.filter(|r| r.flags.contains(SystemFlags::DELETED)).map(|r| r.uid));
             }
         }
         let staged = stage.changed.values().chain(stage.added.values());
@@ -454,12 +561,12 @@ impl<'a> Stage<'a> {
         from: &Arc<OpenMailbox>,
         uid: Uid,
         to: &Arc<OpenMailbox>,
-        (message, summary): (&NewMessage, &Option<Summary>),
+        (message, ready): (&NewMessage, &Ready),
         by: SessionId,
     ) -> Result<Outcome, StoreError> {
         let Some(old) = self.open(from)?.0.record(uid) else { return Ok(Outcome::Uids(Vec::new())) };
         let added =
-            self.append(to, std::slice::from_ref(message), std::slice::from_ref(summary), (None, None), by)?;
+            self.append(to, std::slice::from_ref(message), std::slice::from_ref(ready), (None, None), by)?;
         let (source, ops) = self.open(from)?;
         source.next_modseq();
         source.remove_all(&[old], by, ops);
@@ -500,40 +607,44 @@ impl<'a> Stage<'a> {
             .keyword_bits(&names(used), ops)
             .ok_or(StoreError::Limit("too many keywords in the mailbox"))?;
         let mut pairs = Vec::with_capacity(records.len());
-        let mut places = Vec::new();
+        // Bits there by bits here: most messages have the same few keywords.
+        let mut translated = HashMap::from([(0, 0)]);
         if !records.is_empty() {
             let modseq = target.next_modseq();
             for r in &records {
-                let keywords = target.keyword_bits(&names(r.keywords), ops).unwrap_or(0);
+                let keywords = match translated.get(&r.keywords) {
+                    Some(known) => *known,
+                    None => {
+                        let bits = target.keyword_bits(&names(r.keywords), ops).unwrap_or(0);
+                        translated.insert(r.keywords, bits);
+                        bits
+                    }
+                };
                 let record = MessageRecord {
                     uid: target.row.uid_next,
                     modseq,
                     keywords,
                     saved: now,
                     slot: target.slot(),
-                    summary: if r.summary.is_none() { r.summary } else { target.place(r.summary.pieces) },
+                    // It follows later: the copy is right without it.
+                    summary: SummaryPlace::default(),
                     ..*r
                 };
-                if !r.summary.is_none() {
-                    places.push((r.summary, record.summary));
-                    let known = from.cached_summary(r.uid);
-                    target.summaries.extend(known.map(|summary| (record.uid, summary)));
-                }
                 pairs.push((r.uid, record.uid));
                 add(target, record, by);
             }
-            let dirs = || (from.dir.clone(), to.dir.clone());
-            let (from_dir, to_dir) = dirs();
+            let known = from.cached_summaries(&records).into_iter().zip(&pairs);
+            target.summaries.extend(known.filter_map(|(summary, (_, new))| Some((*new, summary?))));
+            let (from_dir, to_dir) = (from.dir.clone(), to.dir.clone());
             ops.push(Op::CopyNotes { from_dir, to_dir, pairs: pairs.clone() });
-            let (from_dir, to_dir) = dirs();
-            ops.push(Op::CopySummaries { from_dir, to_dir, pairs: places });
         }
         if remove {
             let (source, ops) = self.open(from)?;
             source.next_modseq();
             source.remove_all(&old, by, ops);
         }
-        Ok(Outcome::Copied(pairs))
+        let places = old.iter().map(|r| r.summary).collect();
+        Ok(Outcome::Copied { pairs, places })
     }
 
     /// Keeps summaries of messages that have none, or a damaged one. To clients nothing has changed.
@@ -563,6 +674,7 @@ impl<'a> Stage<'a> {
         for stage in self.boxes.values_mut() {
             stage.bury(&mut ops);
             stage.keep_seen(&mut ops);
+            stage.run_flags(&mut ops);
             if stage.row.messages == 0 && stage.freed_places.iter().any(|p| !p.is_none()) {
                 // What is left of the messages is of no use any more.
                 ops.push(Op::DropSummaries { dir: stage.mailbox.dir.clone() });
@@ -598,6 +710,7 @@ impl<'a> Stage<'a> {
         for stage in self.boxes.into_values() {
             {
                 let mut state = stage.mailbox.state.write();
+                stage.alike.iter().for_each(|alike| state.columns.change(alike));
                 for record in stage.changed.values() {
                     state.columns.update(record);
                 }
@@ -613,6 +726,9 @@ impl<'a> Stage<'a> {
                 state.log.extend(stage.log);
                 if let Some(tombstones) = stage.tombstones {
                     state.tombstones = tombstones;
+                }
+                if let Some(runs) = stage.flag_runs {
+                    state.flag_runs = runs;
                 }
             }
             if stage.own_seen.is_some() {

@@ -6,13 +6,16 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 use bytes::Bytes;
 use tokio::sync::Semaphore;
 
+use super::backend::{Backend, Shape};
 use super::error::StoreError;
 use super::open::OpenMailbox;
 use super::types::{EmailId, MessageRecord, Uid};
+use super::user::UserStore;
 use crate::mail::summary::Summary;
 use crate::session::server::compute;
 
@@ -200,6 +203,60 @@ impl OpenMailbox {
     }
 }
 
+/// Copies of one COPY or MOVE whose summaries follow by themselves; those of others are made when somebody asks for them.
+const MAX_COPIES: usize = 100_000;
+/// Copies that get their summaries in one work unit: others of the user wait for it at most.
+const TOGETHER: usize = 256;
+
+/// Gives copies their summaries once the user is quiet. What is moved on or expunged before that never costs a write. Nobody
+/// waits for it, and nothing is lost when it does not happen: who asks for a summary that is not there makes it. `copies` are
+/// UIDs in `to` with the places of their originals' summaries in `from`.
+pub(super) fn complete_later(
+    from: &Arc<OpenMailbox>,
+    to: &Arc<OpenMailbox>,
+    copies: Vec<(Uid, SummaryPlace)>,
+) {
+    if copies.is_empty() || copies.len() > MAX_COPIES || to.keeps_none.load(Ordering::Relaxed) {
+        return;
+    }
+    let (user, from, to) = (Arc::downgrade(&to.user), Arc::downgrade(from), Arc::downgrade(to));
+    tokio::spawn(async move {
+        UserStore::quiet(user).await;
+        for piece in copies.chunks(TOGETHER) {
+            let (Some(from), Some(to)) = (from.upgrade(), to.upgrade()) else { return };
+            if let Err(e) = complete(&from, &to, piece).await {
+                tracing::debug!(user = %to.user.id(), error = %e, "copies have no summaries");
+                return;
+            }
+        }
+    });
+}
+
+/// The same now.
+async fn complete(
+    from: &OpenMailbox,
+    to: &Arc<OpenMailbox>,
+    copies: &[(Uid, SummaryPlace)],
+) -> Result<(), StoreError> {
+    let mut lacking: Vec<(MessageRecord, SummaryPlace)> = {
+        let state = to.state();
+        let there = copies.iter().filter_map(|(uid, place)| Some((state.columns.get(*uid)?, *place)));
+        there.filter(|(record, _)| record.summary.is_none()).collect()
+    };
+    let records: Vec<MessageRecord> = lacking.iter().map(|(record, _)| *record).collect();
+    let mut made = to.cached_summaries(&records);
+    // The original's summary may be another one's by now; then it does not name the EMAILID that both have.
+    lacking.iter_mut().for_each(|(record, place)| record.summary = *place);
+    let unknown: Vec<usize> = (0..made.len()).filter(|i| made[*i].is_none()).collect();
+    let originals: Vec<MessageRecord> = unknown.iter().map(|i| lacking[*i].0).collect();
+    for (i, summary) in unknown.into_iter().zip(from.kept_summaries(&originals).await?) {
+        made[i] = summary;
+    }
+    let made = records.into_iter().zip(made).filter_map(|(record, summary)| Some((record, summary?)));
+    let made: Vec<_> = made.collect();
+    if made.is_empty() { Ok(()) } else { to.user.keep_summaries(to, made).await }
+}
+
 /// Octets of messages read together, more only for a single one.
 const READ_TOGETHER: u64 = 1024 * 1024;
 
@@ -232,15 +289,27 @@ async fn made(cpu: &Arc<Semaphore>, octets: Bytes) -> Result<Option<Summary>, St
     compute(cpu, move || Summary::new(&octets)).await
 }
 
-/// The summary of a message that is about to be stored. That of one is made in the task of who stores it, so that the one
-/// writer of the user does not do it; a large one elsewhere.
-pub(super) async fn of_new(octets: &Bytes) -> Option<Summary> {
-    if octets.len() < LARGE_MESSAGE {
-        return Summary::new(octets);
+/// What is made of a message that is about to be stored: in the task of who stores it, so that the one writer of the user
+/// does not do it; of a large one elsewhere, all at the same time.
+#[derive(Debug)]
+pub(super) struct Ready {
+    pub(super) summary: Option<Summary>,
+    pub(super) shape: Shape,
+}
+
+impl Ready {
+    pub(super) async fn new(backend: &Arc<dyn Backend>, octets: &Bytes) -> Self {
+        if octets.len() < LARGE_MESSAGE {
+            return Self { summary: Summary::new(octets), shape: backend.shape(octets) };
+        }
+        let (to_shape, to_sum_up, shaper) = (octets.clone(), octets.clone(), backend.clone());
+        let shape = tokio::task::spawn_blocking(move || shaper.shape(&to_shape));
+        let summary = tokio::task::spawn_blocking(move || Summary::new(&to_sum_up));
+        // Without a summary the message is stored all the same.
+        let summary = summary.await.ok().flatten();
+        let shape = shape.await.unwrap_or_else(|_| backend.shape(octets));
+        Self { summary, shape }
     }
-    let octets = octets.clone();
-    // Without a summary the message is stored all the same.
-    tokio::task::spawn_blocking(move || Summary::new(&octets)).await.ok().flatten()
 }
 
 /// Summaries that are to be kept, with the messages they are of.

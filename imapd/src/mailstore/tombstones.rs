@@ -57,6 +57,12 @@ impl Tombstones {
         Self { floor: floor.unwrap_or(now), floor_kept: floor.is_some(), records }
     }
 
+    /// The floor, which is about to be written into NOTE INDEX.
+    pub fn keep_floor(&mut self) -> ModSeq {
+        self.floor_kept = true;
+        self.floor
+    }
+
     /// UIDs that were expunged after `modseq`; a few that were before may be among them. `None` when that is not known.
     pub fn since(&self, modseq: ModSeq) -> Option<NumberSet> {
         let from = self.records.partition_point(|t| t.modseq <= modseq);

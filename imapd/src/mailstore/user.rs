@@ -5,8 +5,9 @@
 //! run alone. When a batch fails, its requests are tried one by one, so that one over the limit fails no other.
 
 use std::collections::{HashMap, VecDeque};
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Weak};
+use std::time::Duration;
 
 use bytes::Bytes;
 use parking_lot::{Mutex, RwLock, RwLockReadGuard, RwLockWriteGuard};
@@ -21,6 +22,7 @@ use super::open::OpenMailbox;
 use super::own_seen::OwnSeen;
 use super::stage::Stage;
 use super::store::Shared;
+use super::summaries::{Ready, SummaryPlace};
 use super::types::{Attributes, MailboxId, MessageRecord, ModSeq, NewMessage, Origin, SessionId, Uid};
 use crate::mail::summary::Summary;
 use crate::syntax::ast::FlagChange;
@@ -35,7 +37,7 @@ pub(super) enum Request {
     Append {
         mailbox: Arc<OpenMailbox>,
         messages: Vec<NewMessage>,
-        summaries: Vec<Option<Summary>>,
+        ready: Vec<Ready>,
         origin: Option<Origin>,
         /// Whose `\Seen` the flag of the messages is, when not the owner's.
         reader: Option<UserId>,
@@ -66,7 +68,7 @@ pub(super) enum Request {
         uid: Uid,
         to: Arc<OpenMailbox>,
         message: Box<NewMessage>,
-        summary: Option<Summary>,
+        ready: Ready,
         by: SessionId,
     },
     /// Keeps summaries that were made from the messages.
@@ -190,8 +192,15 @@ impl Request {
 pub(super) enum Outcome {
     Done,
     Uids(Vec<Uid>),
-    Stored { present: Vec<Uid>, refused: Vec<Uid> },
-    Copied(Vec<(Uid, Uid)>),
+    Stored {
+        present: Vec<Uid>,
+        refused: Vec<Uid>,
+    },
+    /// Source and new UIDs, and where the summaries of the sources are, or were.
+    Copied {
+        pairs: Vec<(Uid, Uid)>,
+        places: Vec<SummaryPlace>,
+    },
     AlreadyTaken,
 }
 
@@ -213,6 +222,8 @@ pub struct UserStore {
     open: Mutex<HashMap<MailboxId, Slot>>,
     queue: Mutex<Queue>,
     room: Semaphore,
+    /// Changes asked for so far.
+    asked: AtomicU64,
     /// The user was removed: whoever still holds this must not touch what a new enrolment makes.
     gone: AtomicBool,
 }
@@ -234,6 +245,10 @@ impl Drop for Turn<'_> {
 impl UserStore {
     /// Most requests that wait for one user; the next ones wait to be let in.
     const MAX_WAITING: usize = 1024;
+    /// How long nothing is asked of a user who is quiet.
+    const QUIET: Duration = Duration::from_millis(500);
+    /// How often that is waited for: a user who is never quiet gets his summaries all the same.
+    const QUIET_TRIES: u32 = 60;
     /// Most names of one user.
     pub const MAX_MAILBOXES: usize = 100_000;
 
@@ -245,6 +260,7 @@ impl UserStore {
             open: Mutex::default(),
             queue: Mutex::default(),
             room: Semaphore::new(Self::MAX_WAITING),
+            asked: AtomicU64::new(0),
             gone: AtomicBool::new(false),
         }
     }
@@ -259,8 +275,8 @@ impl UserStore {
         (self.shared.clock)()
     }
 
-    pub(super) fn backend(&self) -> &dyn Backend {
-        &*self.shared.backend
+    pub(super) fn backend(&self) -> &Arc<dyn Backend> {
+        &self.shared.backend
     }
 
     /// Blocks in use and allowed.
@@ -349,6 +365,7 @@ impl UserStore {
         if self.gone.load(Ordering::Acquire) {
             return Err(StoreError::NotEnrolled);
         }
+        self.asked.fetch_add(1, Ordering::Relaxed);
         let (reply, answer) = oneshot::channel();
         let start = {
             let mut queue = self.queue.lock();
@@ -360,6 +377,18 @@ impl UserStore {
             tokio::spawn(self.clone().commit_all());
         }
         answer.await.map_err(|_| gone())?
+    }
+
+    /// Waits until nothing was asked for a while, though not for ever, or until the user is not in memory any more.
+    pub(super) async fn quiet(user: Weak<Self>) {
+        let asked = || user.upgrade().map(|user| user.asked.load(Ordering::Relaxed));
+        for _ in 0..Self::QUIET_TRIES {
+            let before = asked();
+            tokio::time::sleep(Self::QUIET).await;
+            if asked() == before {
+                return;
+            }
+        }
     }
 
     /// Waits until no change is under way; none begins while what is returned lives.
@@ -448,14 +477,14 @@ impl UserStore {
         let mut outcomes = Vec::with_capacity(requests.len());
         for request in requests {
             outcomes.push(match request {
-                Request::Append { mailbox, messages, summaries, origin, reader, by } => {
-                    stage.append(mailbox, messages, summaries, (*origin, *reader), *by)
+                Request::Append { mailbox, messages, ready, origin, reader, by } => {
+                    stage.append(mailbox, messages, ready, (*origin, *reader), *by)
                 }
                 Request::Summarize { mailbox, made } => stage.summarize(mailbox, made),
                 Request::Store { mailbox, uids, asked, by } => stage.store(mailbox, uids, asked, *by),
                 Request::Expunge { mailbox, only, by } => stage.expunge(mailbox, only.as_ref(), *by),
-                Request::Replace { from, uid, to, message, summary, by } => {
-                    stage.replace(from, *uid, to, (message, summary), *by)
+                Request::Replace { from, uid, to, message, ready, by } => {
+                    stage.replace(from, *uid, to, (message, ready), *by)
                 }
                 Request::Remove { mailbox, uids, by } => stage.remove(mailbox, uids, *by),
                 Request::Copy { from, uids, to, remove, kept, by } => {

@@ -47,8 +47,14 @@ impl TextColumn {
 
     /// Adds a text of a message; UIDs ascend.
     pub fn push(&mut self, uid: Uid, text: &str) {
-        // Bodies end in line ends, headers in blanks: nothing is gained by folding in place.
-        self.text.push_str(&fold(text));
+        if text.is_ascii() {
+            // As `fold` does, in place.
+            let from = self.text.len();
+            self.text.push_str(text);
+            self.text[from..].make_ascii_uppercase();
+        } else {
+            self.text.push_str(&fold(text));
+        }
         self.ends.push((uid.0, self.text.len()));
     }
 

@@ -21,6 +21,8 @@ impl SystemFlags {
     pub const SEEN: Self = Self(8);
     /// `\Draft`
     pub const DRAFT: Self = Self(16);
+    /// All of them.
+    pub const ALL: Self = Self(31);
     /// Each flag with its name, in the order in which they are shown.
     pub const TABLE: [(Self, &'static str); 5] = [
         (Self::ANSWERED, "\\Answered"),

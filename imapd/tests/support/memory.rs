@@ -6,10 +6,11 @@ use std::ops::Range;
 use bytes::Bytes;
 use futures::FutureExt;
 use imapd::mailstore::backend::{Answer, SpaceFigures};
+use imapd::mailstore::flag_runs;
 use imapd::mailstore::summaries::image;
 use imapd::mailstore::{
-    Access, Backend, Entries, LoadedMailbox, LoadedUser, MailboxRow, MessageRecord, ModSeq, NoteMarks, Op,
-    OwnSeen, StoreError, SummaryPlace, Tombstone, UserHeader,
+    Access, Backend, Entries, FlagRun, LoadedMailbox, LoadedUser, MailboxRow, MessageRecord, ModSeq,
+    NoteMarks, Op, OwnSeen, Shape, StoreError, SummaryPlace, Tombstone, UserHeader,
 };
 use imapd::syntax::flag::Keyword;
 use imapd::vm::UserId;
@@ -22,8 +23,17 @@ struct Dir {
     keywords: BTreeMap<u32, (u8, Keyword)>,
     tombstones: BTreeMap<u32, Tombstone>,
     floor: Option<ModSeq>,
+    runs: BTreeMap<u32, FlagRun>,
+    has_runs: bool,
     seen: Vec<Bytes>,
     summaries: BTreeMap<u32, (SummaryPlace, Bytes)>,
+}
+
+impl Dir {
+    fn used(&self) -> impl Iterator<Item = &u32> + Clone {
+        let others = self.keywords.keys().chain(self.tombstones.keys()).chain(self.runs.keys());
+        self.records.keys().chain(others)
+    }
 }
 
 #[derive(Default, Clone)]
@@ -61,7 +71,8 @@ impl Memory {
     pub fn forget_tombstones(&self) {
         for dir in self.spaces.lock().values_mut().flat_map(|s| s.dirs.values_mut()) {
             dir.tombstones.clear();
-            dir.floor = None;
+            (dir.floor, dir.has_runs) = (None, false);
+            assert!(dir.runs.is_empty(), "that format has none");
         }
     }
 
@@ -93,7 +104,8 @@ fn apply(space: &mut Space, op: Op) {
             space.rows.remove(&slot);
         }
         Op::CreateDir { dir } => {
-            space.dirs.entry(dir).or_default().floor = Some(ModSeq(0));
+            let dir = space.dirs.entry(dir).or_default();
+            (dir.floor, dir.has_runs) = (Some(ModSeq(0)), true);
         }
         Op::RemoveDir { dir, notes } => {
             let gone = space.dirs.remove(&dir).expect("directory exists");
@@ -112,7 +124,7 @@ fn apply(space: &mut Space, op: Op) {
                 space.dirs.get_mut(&to_dir).expect("directory exists").notes.insert(to.0, octets);
             }
         }
-        op @ (Op::PutSummary { .. } | Op::CopySummaries { .. } | Op::DropSummaries { .. }) => {
+        op @ (Op::PutSummary { .. } | Op::DropSummaries { .. }) => {
             apply_to_summaries(space, op);
         }
         Op::RemoveNotes { dir, uids } => {
@@ -132,6 +144,7 @@ fn apply(space: &mut Space, op: Op) {
             for slot in slots {
                 dir.records.remove(&slot);
                 dir.tombstones.remove(&slot);
+                dir.runs.remove(&slot);
             }
         }
         Op::PutKeyword { dir, slot, bit, keyword } => {
@@ -142,11 +155,17 @@ fn apply(space: &mut Space, op: Op) {
             assert!(!dir.records.contains_key(&tombstone.slot), "slot used twice");
             dir.tombstones.insert(tombstone.slot, tombstone);
         }
+        Op::PutFlagRun { dir, run } => {
+            let dir = space.dirs.get_mut(&dir).expect("directory exists");
+            assert!(!dir.records.contains_key(&run.slot) && dir.has_runs, "slot used twice, or no header");
+            dir.runs.insert(run.slot, run);
+        }
         Op::PutSeen { dir, seen } => {
             space.dirs.get_mut(&dir).expect("directory exists").seen = seen.records();
         }
         Op::PutFloor { dir, floor } => {
-            space.dirs.get_mut(&dir).expect("directory exists").floor = Some(floor);
+            let dir = space.dirs.get_mut(&dir).expect("directory exists");
+            (dir.floor, dir.has_runs) = (Some(floor), true);
         }
     }
 }
@@ -156,12 +175,6 @@ fn apply_to_summaries(space: &mut Space, op: Op) {
         Op::PutSummary { dir, place, email, summary } => {
             let dir = space.dirs.get_mut(&dir).expect("directory exists");
             put_summary(dir, place, image(&summary, email).into());
-        }
-        Op::CopySummaries { from_dir, to_dir, pairs } => {
-            for (from, to) in pairs {
-                let (_, image) = space.dirs[&from_dir].summaries[&from.first].clone();
-                put_summary(space.dirs.get_mut(&to_dir).expect("directory exists"), to, image);
-            }
         }
         Op::DropSummaries { dir } => {
             space.dirs.get_mut(&dir).expect("directory exists").summaries.clear();
@@ -213,18 +226,21 @@ impl Backend for Memory {
         let loaded = self.spaces.lock().get(&user).and_then(|s| s.dirs.get(dir)).map(|d| {
             let mut records: Vec<MessageRecord> = d.records.values().copied().collect();
             records.sort_by_key(|r| r.uid);
+            let runs: Vec<FlagRun> = d.runs.values().cloned().collect();
+            flag_runs::apply(&runs, &mut records);
             assert_eq!(
                 records.iter().map(|r| r.uid.0).collect::<Vec<_>>(),
                 d.notes.keys().copied().collect::<Vec<_>>(),
                 "index and notes agree"
             );
-            let (free_slots, next_slot) =
-                free(d.records.keys().chain(d.keywords.keys()).chain(d.tombstones.keys()).copied(), 2);
+            let (free_slots, next_slot) = free(d.used().copied(), 2);
             LoadedMailbox {
                 records,
                 keywords: d.keywords.values().cloned().collect(),
                 tombstones: d.tombstones.values().cloned().collect(),
                 tombstone_floor: d.floor,
+                flag_runs: runs,
+                has_runs: d.has_runs,
                 free_slots,
                 next_slot,
             }
@@ -294,8 +310,8 @@ impl Backend for Memory {
         self.now(gone.map(drop).ok_or(StoreError::NotEnrolled))
     }
 
-    fn shape(&self, _octets: &[u8]) -> (u32, NoteMarks) {
-        (1, NoteMarks(0))
+    fn shape(&self, _octets: &[u8]) -> Shape {
+        Shape { records: 1, marks: NoteMarks(0), image: None }
     }
 
     fn first_slots(&self) -> (u32, u32) {

@@ -12,13 +12,13 @@ use cms::csl::{
 
 use super::summary_file::SummarySteps;
 use super::{SfsBackend, mailbox_index, note, note_file, note_id, note_index, store_error};
-use crate::mailstore::backend::Op;
+use crate::mailstore::backend::{Op, Shape};
 use crate::mailstore::error::StoreError;
-use crate::mailstore::types::{ModSeq, NoteMarks, Uid};
+use crate::mailstore::types::{ModSeq, Uid};
 use crate::vm::UserId;
 
 /// Octets given in one call; the file pool server takes at most 16 MB.
-const CALL: usize = 4 * 1024 * 1024;
+pub(super) const CALL: usize = 4 * 1024 * 1024;
 
 /// Why a step failed.
 pub(super) enum StepError {
@@ -66,7 +66,7 @@ impl SfsBackend {
                 notes.entry(dir).or_default().0.insert(slot, Bytes::copy_from_slice(&record));
             };
             match op {
-                op @ (Op::PutSummary { .. } | Op::CopySummaries { .. } | Op::DropSummaries { .. }) => {
+                op @ (Op::PutSummary { .. } | Op::DropSummaries { .. }) => {
                     summaries.gather(op);
                 }
                 Op::PutEntries(entries) => {
@@ -88,8 +88,8 @@ impl SfsBackend {
                     summaries.forget(&dir);
                     self.remove_dir(self.dir(user, &dir)?, uids, unit).await?;
                 }
-                Op::AddNote { dir, uid, octets, marks } => {
-                    self.add_note(note(&self.dir(user, &dir)?, uid)?, &octets, marks, unit).await?;
+                Op::AddNote { dir, uid, octets, shape } => {
+                    self.add_note(note(&self.dir(user, &dir)?, uid)?, &octets, shape, unit).await?;
                 }
                 Op::CopyNotes { from_dir, to_dir, pairs } => {
                     let (from, to) = (self.dir(user, &from_dir)?, self.dir(user, &to_dir)?);
@@ -116,6 +116,7 @@ impl SfsBackend {
                 Op::PutTombstone { dir, tombstone } => {
                     put(dir, tombstone.slot, note_index::tombstone(&tombstone));
                 }
+                Op::PutFlagRun { dir, run } => put(dir, run.slot, note_index::flag_run(&run)),
                 Op::PutFloor { dir, floor } => put(dir, 1, note_index::header(floor)),
             }
         }
@@ -183,13 +184,19 @@ impl SfsBackend {
         &self,
         file: FileRef,
         octets: &[u8],
-        marks: NoteMarks,
+        shape: Shape,
         unit: WorkUnitId,
     ) -> Result<(), CslError> {
         let options = OpenOptions::variable().allow_empty();
         let opened = self.csl.dmsopen(&file, Intent::New, &options, unit).await?;
-        for (count, image) in note_file::images(octets, marks, CALL) {
-            let mut image = Bytes::from(image);
+        let images = match shape.image {
+            Some(image) => vec![(shape.records, image)],
+            None => {
+                let images = note_file::images(octets, shape.marks, CALL);
+                images.into_iter().map(|(count, image)| (count, image.into())).collect()
+            }
+        };
+        for (count, mut image) in images {
             if count == 1 {
                 // One record goes without its length.
                 image = image.slice(2..);

@@ -27,11 +27,11 @@ use cms::csl::{Csl, CslError, FileId, FileRef, ReasonCode, WorkUnitId};
 use futures::FutureExt;
 
 use super::access::Access;
-use super::backend::{Answer, Backend, LoadedMailbox, LoadedUser, Op, SpaceFigures};
+use super::backend::{Answer, Backend, LoadedMailbox, LoadedUser, Op, Shape, SpaceFigures};
 use super::error::StoreError;
 use super::own_seen::OwnSeen;
 use super::summaries::SummaryPlace;
-use super::types::{MessageRecord, NoteMarks, Uid};
+use super::types::{MessageRecord, Uid};
 use crate::vm::UserId;
 
 /// Mail in a file pool.
@@ -215,8 +215,10 @@ impl Backend for SfsBackend {
         async move { self.csl.dmsdeusr(user, self.pool).await.map(drop).map_err(|e| store_error(&e)) }.boxed()
     }
 
-    fn shape(&self, octets: &[u8]) -> (u32, NoteMarks) {
-        note_file::shape(octets)
+    fn shape(&self, octets: &[u8]) -> Shape {
+        let (records, marks) = note_file::shape(octets);
+        let image = note_file::single_image(octets, marks, commit::CALL).map(Bytes::from);
+        Shape { records, marks, image }
     }
 
     fn first_slots(&self) -> (u32, u32) {

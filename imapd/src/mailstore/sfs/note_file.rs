@@ -25,15 +25,25 @@ fn lines(octets: &[u8]) -> impl Iterator<Item = &[u8]> {
         if rest.is_empty() {
             return None;
         }
-        match memchr::memmem::find(rest, b"\r\n") {
-            Some(end) => {
-                let line = &rest[..end];
-                rest = &rest[end + 2..];
-                Some(line)
-            }
-            None => Some(std::mem::take(&mut rest)),
-        }
+        let (line, after) = match line_end(rest) {
+            Some(end) => (&rest[..end], &rest[end + 2..]),
+            None => (rest, &rest[rest.len()..]),
+        };
+        rest = after;
+        Some(line)
     })
+}
+
+/// Where the first CRLF is. Lines are short: looking for one octet costs less than to set out to look for two.
+fn line_end(octets: &[u8]) -> Option<usize> {
+    let mut from = 0;
+    while let Some(lf) = memchr::memchr(b'\n', &octets[from..]).map(|i| from + i) {
+        if lf > 0 && octets[lf - 1] == b'\r' {
+            return Some(lf - 1);
+        }
+        from = lf + 1;
+    }
+    None
 }
 
 /// How many records a message takes, and its marks.
@@ -60,9 +70,6 @@ pub fn shape(octets: &[u8]) -> (u32, NoteMarks) {
 
 /// The records of a message, in pieces of the image of about `most` octets: how many, and their image.
 pub fn images(octets: &[u8], marks: NoteMarks, most: usize) -> Vec<(u32, Vec<u8>)> {
-    if !marks.has(NoteMarks::PIECES) && octets.len() + HALFWORD <= most {
-        return whole_image(octets).into_iter().collect();
-    }
     let mut out: Vec<(u32, Vec<u8>)> = Vec::new();
     let mut put = |record: &[u8]| {
         if out.last().is_none_or(|(_, image)| image.len() + record.len() + HALFWORD > most) {
@@ -82,22 +89,23 @@ pub fn images(octets: &[u8], marks: NoteMarks, most: usize) -> Vec<(u32, Vec<u8>
     out
 }
 
-/// The one image of a message whose lines are records: everything moves by one halfword, and each line's length takes the
-/// place of the CRLF before it.
-fn whole_image(octets: &[u8]) -> Option<(u32, Vec<u8>)> {
+/// The one image of a message whose lines are records, when it is not longer than `most`: everything moves by one halfword, and
+/// each line's length takes the place of the CRLF before it.
+pub fn single_image(octets: &[u8], marks: NoteMarks, most: usize) -> Option<Vec<u8>> {
+    if marks.has(NoteMarks::PIECES) || octets.is_empty() || octets.len() + HALFWORD > most {
+        return None;
+    }
     let mut image = Vec::with_capacity(octets.len() + HALFWORD);
     image.extend_from_slice(&[0; HALFWORD]);
     image.extend(octets.iter().map(|b| LATIN1_TO_EBCDIC[usize::from(*b)]));
-    let mut count = 0;
     let mut at = 0;
     for line in lines(octets) {
         // Lines are at most PIECE long, which is what a halfword holds.
         image[at..at + HALFWORD].copy_from_slice(&(line.len() as u16).to_be_bytes());
         at += HALFWORD + line.len();
-        count += 1;
     }
     image.truncate(at);
-    (count > 0).then_some((count, image))
+    Some(image)
 }
 
 /// Which octets of the image to read for octets of the message, and how many octets of the message come before them in
@@ -163,7 +171,12 @@ mod tests {
         let (records, marks) = shape(message);
         let images = images(message, marks, 1000);
         assert_eq!(images.iter().map(|(n, _)| n).sum::<u32>(), records);
-        (images.into_iter().flat_map(|(_, i)| i).collect(), marks)
+        let image: Vec<u8> = images.into_iter().flat_map(|(_, i)| i).collect();
+        let single = single_image(message, marks, message.len() + HALFWORD);
+        assert_eq!(single.is_none(), marks.has(NoteMarks::PIECES) || message.is_empty());
+        assert!(single.is_none_or(|single| single == image));
+        assert!(single_image(message, marks, message.len() + HALFWORD - 1).is_none());
+        (image, marks)
     }
 
     fn read(message: &[u8], wanted: Range<usize>, line: usize) -> Vec<u8> {

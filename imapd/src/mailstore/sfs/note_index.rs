@@ -1,4 +1,4 @@
-//! `NOTE INDEX`: the messages of a mailbox (format 161, after the structure of 1.6).
+//! `NOTE INDEX`: the messages of a mailbox (format 162, after the structure of 1.6).
 //!
 //! RECFM F, LRECL 128, numbers little-endian, texts in EBCDIC unless said. The first octet of a record says what it is;
 //! records of messages and keywords stand in any order, and freed ones are used again.
@@ -29,13 +29,29 @@
 //! | 8-15 | MODSEQ up to which tombstones are not complete | MODSEQ of the expunge |
 //! | 16-127 | 0 | first and last UID of each range, 4 octets each |
 //!
+//! | octets | `F` flag run, from format 162 on |
+//! |---|---|
+//! | 0 | C`F` |
+//! | 1 | ranges, at most 12 |
+//! | 2 | system flags that stay |
+//! | 3 | system flags that are set |
+//! | 8-15 | MODSEQ of the change |
+//! | 16-23 | keyword bits that stay |
+//! | 24-31 | keyword bits that are set |
+//! | 32-127 | first and last UID of each range, 4 octets each |
+//!
+//! A flag run says that flags of the messages in its ranges changed so at its MODSEQ: of those whose record has an earlier
+//! one, flags, keyword bits and MODSEQ are what the run makes of them ([`crate::mailstore::flag_runs`]).
+//!
 //! A record of octet 0 = 0 is free.
 //!
-//! Files of format 160 have no tombstones and are opened as they are; the first expunge writes the new header with its
-//! tombstones in one work unit. What was expunged before that is not known, and is told as every UID that is not there.
+//! Files of format 160 have no tombstones, those of 161 no flag runs; they are opened as they are. The first record of a
+//! later kind is written with the new header, in one work unit. What was expunged before there were tombstones is not known,
+//! and is told as every UID that is not there.
 
 use crate::mailstore::backend::LoadedMailbox;
 use crate::mailstore::error::StoreError;
+use crate::mailstore::flag_runs::{self, FlagMask, FlagRun};
 use crate::mailstore::summaries::SummaryPlace;
 use crate::mailstore::tombstones::Tombstone;
 use crate::mailstore::types::{EmailId, MessageRecord, ModSeq, NoteMarks, Uid};
@@ -46,9 +62,11 @@ use crate::vm::codepage;
 /// Record length.
 pub const LRECL: usize = 128;
 /// Format number in the header.
-pub const FORMAT: u16 = 161;
-/// The format without tombstones.
-const FORMER: u16 = 160;
+pub const FORMAT: u16 = 162;
+/// The format without flag runs.
+const WITHOUT_RUNS: u16 = 161;
+/// The format without tombstones, too.
+const WITHOUT_TOMBSTONES: u16 = 160;
 /// First record after the header.
 pub const FIRST_SLOT: u32 = 2;
 
@@ -56,9 +74,11 @@ const HEADER: u8 = 0xC8;
 const MESSAGE: u8 = 0xD4;
 const KEYWORD: u8 = 0xD2;
 const TOMBSTONE: u8 = 0xE3;
+const FLAG_RUN: u8 = 0xC6;
 
-/// Where the ranges of a tombstone begin, and octets of each.
+/// Where the ranges of a tombstone begin, and those of a flag run, and octets of each.
 const RANGES_AT: usize = 16;
+const RUN_RANGES_AT: usize = 32;
 const RANGE: usize = 8;
 
 /// One record.
@@ -109,22 +129,55 @@ pub fn tombstone(t: &Tombstone) -> Record {
     let mut r = [0; LRECL];
     r[0] = TOMBSTONE;
     r[8..16].copy_from_slice(&t.modseq.0.to_le_bytes());
-    for ((low, high), place) in t.ranges.iter().zip(r[RANGES_AT..].chunks_exact_mut(RANGE)) {
-        place[..4].copy_from_slice(&low.to_le_bytes());
-        place[4..].copy_from_slice(&high.to_le_bytes());
-    }
-    // At most Tombstone::RANGES.
-    r[1] = t.ranges.len() as u8;
+    put_ranges(&mut r, RANGES_AT, &t.ranges);
     r
 }
 
-fn read_tombstone(r: &[u8], slot: u32) -> Option<Tombstone> {
-    let places = r[RANGES_AT..].chunks_exact(RANGE).take(usize::from(r[1]));
+/// A flag run.
+pub fn flag_run(run: &FlagRun) -> Record {
+    let mut r = [0; LRECL];
+    r[0] = FLAG_RUN;
+    r[2] = run.mask.stay.bits();
+    r[3] = run.mask.set.bits();
+    r[8..16].copy_from_slice(&run.modseq.0.to_le_bytes());
+    r[16..24].copy_from_slice(&run.mask.keywords_stay.to_le_bytes());
+    r[24..32].copy_from_slice(&run.mask.keywords_set.to_le_bytes());
+    put_ranges(&mut r, RUN_RANGES_AT, &run.ranges);
+    r
+}
+
+/// At most Tombstone::RANGES, or FlagRun::RANGES.
+fn put_ranges(r: &mut Record, at: usize, ranges: &[(u32, u32)]) {
+    for ((low, high), place) in ranges.iter().zip(r[at..].chunks_exact_mut(RANGE)) {
+        place[..4].copy_from_slice(&low.to_le_bytes());
+        place[4..].copy_from_slice(&high.to_le_bytes());
+    }
+    r[1] = ranges.len() as u8;
+}
+
+/// The ranges of a record, at most `most`.
+fn read_ranges(r: &[u8], at: usize, most: usize) -> Option<Vec<(u32, u32)>> {
+    let places = r[at..].chunks_exact(RANGE).take(usize::from(r[1]));
     let ranges: Vec<(u32, u32)> =
         places.map(|p| (u32::from_le_bytes(field(p, 0)), u32::from_le_bytes(field(p, 4)))).collect();
-    let sound =
-        usize::from(r[1]) <= Tombstone::RANGES && ranges.iter().all(|(low, high)| 0 < *low && low <= high);
-    sound.then(|| Tombstone { modseq: ModSeq(u64::from_le_bytes(field(r, 8))), ranges, slot })
+    let sound = usize::from(r[1]) <= most && ranges.iter().all(|(low, high)| 0 < *low && low <= high);
+    sound.then_some(ranges)
+}
+
+fn read_tombstone(r: &[u8], slot: u32) -> Option<Tombstone> {
+    let ranges = read_ranges(r, RANGES_AT, Tombstone::RANGES)?;
+    Some(Tombstone { modseq: ModSeq(u64::from_le_bytes(field(r, 8))), ranges, slot })
+}
+
+fn read_flag_run(r: &[u8], slot: u32) -> Option<FlagRun> {
+    let ranges = read_ranges(r, RUN_RANGES_AT, FlagRun::RANGES)?;
+    let mask = FlagMask {
+        stay: SystemFlags::from_bits(r[2]),
+        set: SystemFlags::from_bits(r[3]),
+        keywords_stay: u64::from_le_bytes(field(r, 16)),
+        keywords_set: u64::from_le_bytes(field(r, 24)),
+    };
+    Some(FlagRun { modseq: ModSeq(u64::from_le_bytes(field(r, 8))), mask, ranges, slot })
 }
 
 /// `N` octets of a record.
@@ -167,6 +220,7 @@ pub fn salvage(image: &[u8]) -> (LoadedMailbox, Vec<String>) {
         last = Some(r.uid);
         first
     });
+    flag_runs::apply(&out.flag_runs, &mut out.records);
     (out, damage)
 }
 
@@ -177,10 +231,14 @@ fn take(out: &mut LoadedMailbox, slot: usize, r: &[u8]) -> Result<(), &'static s
     }
     let number = u32::try_from(slot).map_err(|_| "is beyond any number")?;
     match (slot, r[0]) {
-        (1, HEADER) if u16::from_le_bytes(field(r, 2)) == FORMAT => {
-            out.tombstone_floor = Some(ModSeq(u64::from_le_bytes(field(r, 8))));
-        }
-        (1, HEADER) if u16::from_le_bytes(field(r, 2)) == FORMER => {}
+        (1, HEADER) => match u16::from_le_bytes(field(r, 2)) {
+            format @ (FORMAT | WITHOUT_RUNS) => {
+                out.tombstone_floor = Some(ModSeq(u64::from_le_bytes(field(r, 8))));
+                out.has_runs = format == FORMAT;
+            }
+            WITHOUT_TOMBSTONES => {}
+            _ => return Err("is not a header of this format"),
+        },
         (1, _) => return Err("is not a header of this format"),
         (_, MESSAGE) => out.records.push(read_message(r, number)),
         (_, KEYWORD) => {
@@ -190,6 +248,7 @@ fn take(out: &mut LoadedMailbox, slot: usize, r: &[u8]) -> Result<(), &'static s
             out.keywords.push((r[1], keyword.ok_or("holds no keyword")?));
         }
         (_, TOMBSTONE) => out.tombstones.push(read_tombstone(r, number).ok_or("holds no tombstone")?),
+        (_, FLAG_RUN) => out.flag_runs.push(read_flag_run(r, number).ok_or("holds no flag run")?),
         (_, 0) => out.free_slots.push(number),
         _ => return Err("is of no known kind"),
     }
@@ -226,29 +285,42 @@ mod tests {
         fn there_and_back(
             uid in 1u32.., modseq: u64, keywords: u64, flags in 0u8..32, seconds: i64, zone_minutes: i16,
             saved: i64, size: u64, records: u32, marks: u8, word in "[a-zA-Z$]{1,100}", floor: u64,
-            lows in proptest::collection::vec(1u32.., 0..=Tombstone::RANGES), former: bool,
+            lows in proptest::collection::vec(1u32.., 0..=Tombstone::RANGES), former in 0u16..3,
+            later: bool,
         ) {
             let ranges = lows.iter().map(|low| (*low, low.saturating_add(7))).collect();
             let grave = Tombstone { modseq: ModSeq(modseq), ranges, slot: 5 };
             let mut first = header(ModSeq(floor));
-            if former {
-                first[2..].fill(0);
-                first[2..4].copy_from_slice(&FORMER.to_le_bytes());
+            first[2..4].copy_from_slice(&(FORMAT - former).to_le_bytes());
+            if FORMAT - former == WITHOUT_TOMBSTONES {
+                first[4..].fill(0);
             }
+            let mask = FlagMask {
+                stay: SystemFlags::from_bits(flags), set: SystemFlags::from_bits(!flags),
+                keywords_stay: keywords, keywords_set: size,
+            };
+            let ranges = lows.iter().take(FlagRun::RANGES).map(|low| (*low, *low)).chain([(1, uid)]);
+            let ranges = ranges.skip(usize::from(lows.len() >= FlagRun::RANGES)).take(FlagRun::RANGES).collect();
+            let after = if later { modseq.saturating_add(1) } else { modseq };
+            let run = FlagRun { modseq: ModSeq(after), mask, ranges, slot: 6 };
             let record = MessageRecord {
                 uid: Uid(uid), modseq: ModSeq(modseq), flags: SystemFlags::from_bits(flags), keywords,
                 date: InternalDate { seconds, zone_minutes }, saved, size, records, marks: NoteMarks(marks),
                 email: EmailId(size ^ modseq), slot: 4, summary: SummaryPlace { first: records, pieces: marks },
             };
             let word = Keyword::new(word.as_bytes()).unwrap();
-            let image = [first, keyword(63, &word), [0; LRECL], message(&record), tombstone(&grave)].concat();
+            let image = [first, keyword(63, &word), [0; LRECL], message(&record), tombstone(&grave), flag_run(&run)].concat();
             let loaded = load(&image).unwrap();
-            prop_assert_eq!(loaded.records, vec![record]);
+            let mut told = [record];
+            flag_runs::apply(std::slice::from_ref(&run), &mut told);
+            prop_assert_eq!(loaded.records, told);
+            prop_assert_eq!(loaded.flag_runs, vec![run]);
+            prop_assert_eq!(loaded.has_runs, former == 0);
             prop_assert_eq!(loaded.keywords, vec![(63, word)]);
             prop_assert_eq!(loaded.free_slots, vec![3]);
-            prop_assert_eq!(loaded.next_slot, 6);
+            prop_assert_eq!(loaded.next_slot, 7);
             prop_assert_eq!(loaded.tombstones, vec![grave]);
-            prop_assert_eq!(loaded.tombstone_floor, (!former).then_some(ModSeq(floor)));
+            prop_assert_eq!(loaded.tombstone_floor, (former < 2).then_some(ModSeq(floor)));
         }
 
         #[test]

@@ -34,8 +34,6 @@ const CALL: usize = 4 * 1024 * 1024;
 pub(super) struct SummarySteps {
     /// Records to be written, by directory.
     puts: BTreeMap<String, Records>,
-    /// Runs to be copied: the directory they are in, where, to which directory, where.
-    copies: BTreeMap<String, Vec<(SummaryPlace, String, SummaryPlace)>>,
     drops: BTreeSet<String>,
 }
 
@@ -45,10 +43,6 @@ impl SummarySteps {
         match op {
             Op::PutSummary { dir, place, email, summary } => {
                 self.put(dir, place, &image(&summary, email).into())
-            }
-            Op::CopySummaries { from_dir, to_dir, pairs } => {
-                let pairs = pairs.into_iter().map(|(from, to)| (from, to_dir.clone(), to));
-                self.copies.entry(from_dir).or_default().extend(pairs);
             }
             Op::DropSummaries { dir } => {
                 self.drops.insert(dir);
@@ -66,44 +60,16 @@ impl SummarySteps {
         let records = &mut self.puts.entry(dir).or_default().0;
         records.extend((place.first..).zip(image.chunks(PIECE).map(|record| image.slice_ref(record))));
     }
-
-    /// A run that is written in this work unit.
-    fn pending(&self, dir: &str, place: SummaryPlace) -> Option<Bytes> {
-        let records = &self.puts.get(dir)?.0;
-        let run: Option<Vec<Bytes>> = (place.first..place.end()).map(|n| records.get(&n).cloned()).collect();
-        run.map(|run| run.concat().into())
-    }
 }
 
 impl SfsBackend {
-    /// Writes, copies and forgets summaries. Copies are read before anything is written or erased.
+    /// Writes and forgets summaries.
     pub(super) async fn put_summaries(
         &self,
         user: UserId,
         mut steps: SummarySteps,
         unit: WorkUnitId,
     ) -> Result<(), StepError> {
-        for (dir, copies) in std::mem::take(&mut steps.copies) {
-            let (mut wanted, mut ready) = (Vec::new(), Vec::new());
-            for (from, to_dir, to) in copies {
-                match steps.pending(&dir, from) {
-                    Some(image) => ready.push((image, to_dir, to)),
-                    None => wanted.push((from, to_dir, to)),
-                }
-            }
-            let places: Vec<SummaryPlace> = wanted.iter().map(|(from, _, _)| *from).collect();
-            let images = self.runs(&summary_file(&self.dir(user, &dir)?)?, &places, unit).await?;
-            ready.extend(images.into_iter().zip(wanted).map(|(i, (_, dir, to))| (i, dir, to)));
-            for (image, to_dir, to) in ready {
-                let octets = usize::from(to.pieces) * PIECE;
-                if image.len() == octets {
-                    steps.put(to_dir, to, &image);
-                } else {
-                    // What was not there is no summary in the copy either.
-                    steps.put(to_dir, to, &vec![0; octets].into());
-                }
-            }
-        }
         for dir in std::mem::take(&mut steps.drops) {
             steps.puts.remove(&dir);
             self.erase_summaries(&self.dir(user, &dir)?, unit).await?;

@@ -6,7 +6,7 @@ use super::grant::Access;
 use super::{DirPath, WorkUnit};
 use crate::pool::Pool;
 use crate::pool::error::PoolError;
-use crate::pool::lock::LockHolder;
+use crate::pool::lock::{LockHolder, LockKey};
 use crate::pool::row;
 use crate::types::{FileId, LockDuration, LockInfo, LockType};
 
@@ -38,15 +38,19 @@ impl Pool {
     ) -> Result<(), PoolError> {
         let LockInfo { user, kind, duration, .. } = lock;
         let own = self.begin_for(user);
-        let (number, key) = own.with(|state, snapshot| {
+        let (number, key, directory) = own.with(|state, snapshot| {
             let (number, found, name) = state.object_number(snapshot, dir, id)?;
-            Ok((number, WorkUnit::lock_keys(&found, name)))
+            Ok((number, WorkUnit::lock_keys(&found, name), found.id))
         })?;
         self.inner.explicit.add(number, lock.clone())?;
         // Changes hold the directory shared and the file exclusively: whatever another unit holds is in the way, but for a
         // shared lock, which lets others go on changing nothing.
         let exclusive_only = kind == LockType::Share && id.is_some();
-        if let Some(holder) = self.inner.locks.other_holder(&key, unit.serial(), exclusive_only) {
+        // Who changes very many files has locked their directory exclusively.
+        let within = id.and(Some(LockKey::Directory(directory)));
+        let within = within.and_then(|key| self.inner.locks.other_holder(&key, unit.serial(), true));
+        let held = self.inner.locks.other_holder(&key, unit.serial(), exclusive_only);
+        if let Some(holder) = held.or(within) {
             self.forget_lock(number, user);
             return Err(PoolError::Locked { holder });
         }

@@ -1,10 +1,11 @@
 //! Copying and erasing many files of one directory at once: what is true of the directory is found and locked once.
 //!
-//! All locks are taken before anything is changed, so that a call which has to wait for one can be tried again as a whole.
+//! All locks are taken before anything is changed, so that a call which has to wait for one can be tried again as a whole. For
+//! very many files the directory is locked in their place, when nobody else works in it.
 
 use super::state::FoundDir;
 use super::{DirPath, State, WorkUnit};
-use crate::pool::catalog::{FileNo, FileRec, Name16, ObjectNo, file_key};
+use crate::pool::catalog::{DirId, FileNo, FileRec, Name16, ObjectNo, file_key};
 use crate::pool::draft::FileChange;
 use crate::pool::error::PoolError;
 use crate::pool::explicit::Purpose;
@@ -29,9 +30,7 @@ impl WorkUnit {
                 // A name given twice is gone the second time.
                 return Err(PoolError::NoFile);
             }
-            for name in &names {
-                state.locks.take(LockKey::File(found.id, *name), LockMode::Exclusive)?;
-            }
+            state.lock_files(found.id, &names, LockMode::Exclusive)?;
             if !state.files.is_empty() {
                 let open: std::collections::HashSet<_> = state.files.values().map(|f| f.key).collect();
                 if names.iter().any(|name| open.contains(&(found.id, *name))) {
@@ -82,10 +81,10 @@ impl WorkUnit {
             state.room_for_changes(pairs.len())?;
             state.lock_within(&source)?;
             state.lock_names(&self.inner, &target)?;
-            for (old, new) in pairs {
-                state.locks.take(LockKey::File(source.id, file_key(*old)), LockMode::Shared)?;
-                state.locks.take(LockKey::File(target.id, file_key(*new)), LockMode::Exclusive)?;
-            }
+            let old: Vec<Name16> = pairs.iter().map(|(old, _)| file_key(*old)).collect();
+            let new: Vec<Name16> = pairs.iter().map(|(_, new)| file_key(*new)).collect();
+            state.lock_files(source.id, &old, LockMode::Shared)?;
+            state.lock_files(target.id, &new, LockMode::Exclusive)?;
             let now = self.inner.now();
             let mut drafts = Vec::with_capacity(pairs.len());
             for (old, new) in pairs {
@@ -116,7 +115,21 @@ impl WorkUnit {
     }
 }
 
+/// From so many files on their directory is locked.
+const MANY_LOCKS: usize = 256;
+
 impl State {
+    /// Locks files of a directory which is locked shared already. An exclusive lock on it keeps out everybody who would change one of
+    /// its files, since that takes it shared.
+    fn lock_files(&mut self, dir: DirId, names: &[Name16], mode: LockMode) -> Result<(), PoolError> {
+        let whole = names.len() >= MANY_LOCKS
+            && self.locks.take(LockKey::Directory(dir), LockMode::Exclusive).is_ok();
+        if whole {
+            return Ok(());
+        }
+        names.iter().try_for_each(|name| self.locks.take(LockKey::File(dir, *name), mode))
+    }
+
     fn room_for_changes(&self, more: usize) -> Result<(), PoolError> {
         let held = self.overlay.files.len() + self.overlay.dirs.len() + self.overlay.rows.len();
         if held + more > super::MAX_CHANGES {
