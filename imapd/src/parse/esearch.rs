@@ -27,7 +27,8 @@ pub fn esearch<'a>(_: &'a Bytes, input: Input<'a>) -> Parsed<'a, Command> {
         opt(delimited((tag_no_case("CHARSET"), prim::sp), prim::astring, prim::sp)).parse(rest)?;
     let (rest, key) = criteria(rest)?;
     let sources = sources.unwrap_or_else(|| vec![SearchSource::Selected]);
-    let returns = asked.unwrap_or(SearchReturn { all: true, ..SearchReturn::default() });
+    // Nothing is updated here, so that nothing is shown of new messages either.
+    let returns = asked.map_or(SearchReturn { all: true, ..SearchReturn::default() }, |(returns, _)| returns);
     Ok((rest, Command::Esearch { sources, returns, charset, key }))
 }
 

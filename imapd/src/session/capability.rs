@@ -188,6 +188,8 @@ rows! {
     Sort, "SORT", "RFC 5256", IN, Always, On, "command/sort.rs";
     SortDisplay, "SORT=DISPLAY", "RFC 5957", IN, Always, On, "search/sort.rs";
     Esort, "ESORT", "RFC 5267", IN, Always, On, "command/sort.rs";
+    ContextSearch, "CONTEXT=SEARCH", "RFC 5267", IN, Always, On, "session/context.rs";
+    ContextSort, "CONTEXT=SORT", "RFC 5267", IN, Always, On, "session/context.rs";
     ThreadOrderedSubject, "THREAD=ORDEREDSUBJECT", "RFC 5256", IN, Always, On, "search/thread.rs";
     ThreadReferences, "THREAD=REFERENCES", "RFC 5256", IN, Always, On, "search/thread.rs";
     Esearch, "ESEARCH", "RFC 4731", IN, Always, On, "command/search.rs";

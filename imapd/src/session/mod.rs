@@ -6,6 +6,7 @@
 
 pub mod capability;
 pub mod channel;
+pub mod context;
 pub mod enabled;
 pub mod gate;
 pub mod meter;
@@ -301,14 +302,18 @@ impl Session {
         if reply.status == Status::Wait {
             return Ok(Step::Go);
         }
-        self.finish(&tag, &reply, row.flags & table::NO_EXPUNGE == 0, out)
+        self.finish(&tag, &reply, row.flags & table::NO_EXPUNGE == 0, out).await
     }
 
     /// Sends the updates and the tagged answer.
-    fn finish(&mut self, tag: &[u8], reply: &Reply, expunge: bool, out: &mut Out<'_>) -> io::Result<Step> {
-        if let Some(view) = &mut self.view {
-            view.sync(out.buf, self.id, self.enabled, expunge);
-        }
+    async fn finish(
+        &mut self,
+        tag: &[u8],
+        reply: &Reply,
+        expunge: bool,
+        out: &mut Out<'_>,
+    ) -> io::Result<Step> {
+        command::updates::tell(self, expunge, out).await?;
         reply.write(out.buf, Some(tag));
         if reply.then == Step::Close && reply.status == Status::No {
             out.buf.extend_from_slice(b"* BYE Too many failed logins\r\n");
@@ -336,7 +341,7 @@ impl Session {
                 if reply.status == Status::Wait {
                     return Ok(Step::Go);
                 }
-                self.finish(&tag, &reply, true, out)
+                self.finish(&tag, &reply, true, out).await
             }
             Waiting::Idle { tag } => {
                 let reply = if line.trim_ascii().eq_ignore_ascii_case(b"DONE") {
@@ -344,7 +349,7 @@ impl Session {
                 } else {
                     Reply::bad("IDLE ends with DONE")
                 };
-                self.finish(&tag, &reply, true, out)
+                self.finish(&tag, &reply, true, out).await
             }
         }
     }
@@ -357,11 +362,12 @@ impl Session {
         }
     }
 
-    /// Puts out what changed while idling.
-    pub fn idle_update(&mut self, out: &mut Vec<u8>) {
-        if let Some(view) = &mut self.view {
-            view.sync(out, self.id, self.enabled, true);
-        }
+    /// Puts out what changed between commands.
+    ///
+    /// # Errors
+    /// When the client cannot be written to.
+    pub async fn update(&mut self, out: &mut Out<'_>) -> io::Result<()> {
+        command::updates::tell(self, true, out).await
     }
 
     pub(crate) fn wait_for_response(&mut self, tag: &Bytes, exchange: Exchange) {

@@ -102,6 +102,7 @@ rows! {
     "THREAD", true, SELECTED, PIPELINE, "RFC 5256 section 3", uid_thread;
     "FETCH", false, SELECTED, SEQ, "RFC 3501 section 6.4.5", fetch;
     "FETCH", true, SELECTED, PIPELINE, "RFC 3501 section 6.4.8", uid_fetch;
+    "CANCELUPDATE", false, SELECTED, PIPELINE, "RFC 5267 section 4.3.5", cancelupdate;
     "UIDBATCHES", false, SELECTED, PIPELINE, "RFC 10022", uidbatches;
     "STORE", false, SELECTED, SEQ | CHANGES_MAILBOX, "RFC 3501 section 6.4.6", store;
     "STORE", true, SELECTED, PIPELINE | CHANGES_MAILBOX, "RFC 3501 section 6.4.8", uid_store;

@@ -123,6 +123,8 @@ pub enum Command {
     UidExpunge(SequenceSet),
     Search {
         returns: Option<SearchReturn>,
+        /// Shown of new messages that come to match, with UPDATE (RFC 5465 section 7).
+        attributes: Vec<FetchItem>,
         charset: Option<Vec<u8>>,
         key: SearchKey,
         uid: bool,
@@ -135,6 +137,8 @@ pub enum Command {
     },
     Sort {
         returns: Option<SearchReturn>,
+        /// As of SEARCH.
+        attributes: Vec<FetchItem>,
         keys: Vec<SortKey>,
         charset: Vec<u8>,
         key: SearchKey,
@@ -153,6 +157,8 @@ pub enum Command {
         partial: Option<PartialRange>,
         uid: bool,
     },
+    /// Tags of searches whose updates are to end.
+    CancelUpdate(Vec<Vec<u8>>),
     UidBatches {
         size: u32,
         range: Option<(u32, u32)>,

@@ -361,7 +361,7 @@ async fn talk(service: &Arc<Service>, session: &mut Session, wire: &mut Wire) ->
             }
             () = session.changed(), if session.is_idling() => {
                 let mut update = Vec::new();
-                session.idle_update(&mut update);
+                session.update(&mut Out::new(&mut update, wire)).await?;
                 wire.say(&update).await?;
             }
             text = registered.alert() => {

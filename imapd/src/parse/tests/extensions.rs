@@ -55,6 +55,35 @@ proptest! {
     }
 
     #[test]
+    fn updates_round_trip(items in proptest::collection::vec(item(), 1..5), key in key(), form: u8, uid: bool, tags in proptest::collection::vec(text(), 1..4)) {
+        let uid_word = if uid { "UID " } else { "" };
+        let mut shown = b"RETURN (Update (".to_vec();
+        for (i, item) in items.iter().enumerate() {
+            if i > 0 {
+                shown.push(b' ');
+            }
+            enc_item(&mut shown, item);
+        }
+        shown.extend_from_slice(b") COUNT)");
+        let returns = Some(SearchReturn { count: true, update: true, ..SearchReturn::default() });
+        let mut sent = [b"t ", uid_word.as_bytes(), b"SEARCH ", &shown, b" "].concat();
+        enc_key(&mut sent, &key, form);
+        let expected = Command::Search { returns, attributes: items.clone(), charset: None, key: key.clone(), uid };
+        prop_assert_eq!(parse(&sent), expected);
+        let mut sent = [b"t ", uid_word.as_bytes(), b"SORT ", &shown, b" (SIZE) us-ascii "].concat();
+        enc_key(&mut sent, &key, form);
+        let keys = vec![SortKey { field: SortField::Size, reverse: false }];
+        let expected = Command::Sort { returns, attributes: items, keys, charset: b"us-ascii".to_vec(), key, uid };
+        prop_assert_eq!(parse(&sent), expected);
+        let mut sent = b"t CANCELUPDATE".to_vec();
+        for tag in &tags {
+            sent.push(b' ');
+            enc_string(&mut sent, tag, form);
+        }
+        prop_assert_eq!(parse(&sent), Command::CancelUpdate(tags));
+    }
+
+    #[test]
     fn modifiers_of_fetch_in_any_order(
         set in set(), since in proptest::option::of((0..=ModSeq::MAX.0, any::<bool>())), page in proptest::option::of(range()),
         turn in 0usize..3,
@@ -89,7 +118,7 @@ proptest! {
     }
 
     #[test]
-    fn any_extension_gets_an_answer(line in "[a-z]{1,3} (UID )?(ESEARCH|FETCH 1 FLAGS|SEARCH RETURN|UIDBATCHES|LANGUAGE|COMPRESS|AUTHENTICATE|APPEND x UTF8) [ -~]{0,40}") {
+    fn any_extension_gets_an_answer(line in "[a-z]{1,3} (UID )?(ESEARCH|FETCH 1 FLAGS|SEARCH RETURN|SEARCH RETURN \\(UPDATE|CANCELUPDATE|NOTIFY|NOTIFY SET|UIDBATCHES|LANGUAGE|COMPRESS|AUTHENTICATE|APPEND x UTF8) [ -~]{0,40}") {
         let _ = command(&Bytes::from(line));
     }
 }
