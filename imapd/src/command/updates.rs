@@ -11,9 +11,10 @@ use std::io;
 use bytes::Bytes;
 
 use super::search::SearchKeys;
-use super::{fetch, search, sort};
+use super::{fetch, news, search, sort};
 use crate::mailstore::Uid;
 use crate::session::context::{Matches, UpdateContext, write_refused};
+use crate::session::notify::Events;
 use crate::session::view::{Changes, Telling};
 use crate::session::{Failure, Out, Reply, Session, View};
 use crate::syntax::ast::FetchItem;
@@ -24,13 +25,25 @@ use crate::syntax::search_key::SearchReturn;
 /// # Errors
 /// When the client cannot be written to.
 pub async fn tell(session: &mut Session, expunge: bool, out: &mut Out<'_>) -> io::Result<()> {
+    in_selected(session, expunge, out).await?;
+    news::tell(session, out).await
+}
+
+/// Tells what changed in the selected mailbox, as far as that is wanted.
+async fn in_selected(session: &mut Session, expunge: bool, out: &mut Out<'_>) -> io::Result<()> {
     let Some(mut view) = session.view.take() else { return Ok(()) };
-    let details = !view.contexts.is_empty();
-    let how = Telling { expunge, messages: true, flags: true, details };
+    let selected = session.notify.as_ref().map(|notify| &notify.wanted.selected);
+    let shown = selected.map(|selected| &selected.attributes[..]).unwrap_or_default();
+    let how = Telling {
+        expunge,
+        messages: selected.is_none_or(|s| s.events.has(Events::MESSAGES)),
+        flags: selected.is_none_or(|s| s.events.has(Events::FLAGS)),
+        details: !view.contexts.is_empty() || !shown.is_empty(),
+    };
     let changes = view.sync(out.buf, session.id, session.enabled, how);
     let told = match changes == Changes::default() {
         true => Ok(()),
-        false => after(session, &mut view, &changes, &[], out).await,
+        false => after(session, &mut view, &changes, shown, out).await,
     };
     session.view = Some(view);
     told

@@ -9,6 +9,7 @@ use std::sync::Arc;
 use super::backend::Op;
 use super::change_log::{Change, Entry};
 use super::error::StoreError;
+use super::news;
 use super::open::{Columns, OpenMailbox};
 use super::own_seen::OwnSeen;
 use super::summaries::{self, Made, SummaryPlace};
@@ -595,7 +596,12 @@ impl<'a> Stage<'a> {
                 catalog.put(stage.row.clone());
             }
         }
+        let heard = self.user.news().is_heard();
+        let mut news = Vec::new();
         for stage in self.boxes.into_values() {
+            if heard {
+                news.extend(news::of_messages(stage.mailbox.id, &stage.log));
+            }
             {
                 let mut state = stage.mailbox.state.write();
                 for record in stage.changed.values() {
@@ -629,6 +635,7 @@ impl<'a> Stage<'a> {
             }
             stage.mailbox.wake();
         }
+        self.user.news().post(news);
     }
 
     /// Gives back what was reserved, after a commit that failed.

@@ -33,7 +33,7 @@ pub fn esearch<'a>(_: &'a Bytes, input: Input<'a>) -> Parsed<'a, Command> {
 }
 
 /// One source (RFC 5465 section 8, RFC 7377 section 2.2).
-fn source(input: Input<'_>) -> Parsed<'_, SearchSource> {
+pub(super) fn source(input: Input<'_>) -> Parsed<'_, SearchSource> {
     let (rest, word) = prim::atom(input)?;
     match word.to_ascii_lowercase().as_slice() {
         b"selected" => Ok((rest, SearchSource::Selected)),

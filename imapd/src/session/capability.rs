@@ -152,6 +152,7 @@ rows! {
     LoginReferrals, "LOGIN-REFERRALS", "RFC 2221", OUT, Referrals, On, "command/login.rs";
     CompressDeflate, "COMPRESS=DEFLATE", "RFC 4978", IN, NotCompressed, On, "transport/deflate.rs";
     Idle, "IDLE", "RFC 2177", IN, Always, On, "command/idle.rs";
+    Notify, "NOTIFY", "RFC 5465", IN, Always, On, "command/notify.rs";
     Unauthenticate, "UNAUTHENTICATE", "RFC 8437", IN, Always, On, "command/unauthenticate.rs";
     Utf8Accept, "UTF8=ACCEPT", "RFC 9755", IN, Always, On, "session/enabled.rs";
     Language, "LANGUAGE", "RFC 5255 section 3", ANY, Always, On, "command/language.rs";

@@ -3,7 +3,7 @@
 
 use super::capability::{Token, TokenSet};
 use super::table::{CommandRow, USES_SEQUENCE_NUMBERS};
-use crate::syntax::ast::{Carrier, Command, FetchItem, ListArgs, StatusItem};
+use crate::syntax::ast::{Carrier, Command, FetchItem, ListArgs, NotifyEvent, StatusItem};
 use crate::syntax::search_key::{SearchKey, SearchReturn};
 use crate::syntax::seqset::SequenceSet;
 use crate::syntax::sort_key::{SortField, ThreadAlgorithm};
@@ -72,6 +72,15 @@ impl Needs {
             Command::SetQuota { .. } => self.add(Token::QuotaSet),
             Command::Compress(_) => self.add(Token::CompressDeflate),
             Command::Idle => self.add(Token::Idle),
+            Command::Notify(asked) => {
+                self.add(Token::Notify);
+                let events = asked.iter().flat_map(|set| &set.groups).flat_map(|group| &group.events);
+                for event in events {
+                    if let NotifyEvent::MessageNew(items) = event {
+                        items.iter().for_each(|item| self.fetch(item));
+                    }
+                }
+            }
             Command::Namespace => self.add(Token::Namespace),
             Command::Unselect => self.add(Token::Unselect),
             Command::Select { args, .. } => {
@@ -206,6 +215,7 @@ impl Needs {
 
     fn updates(&mut self, returns: Option<SearchReturn>, attributes: &[FetchItem], token: Token) {
         self.add_if(returns.is_some_and(|r| r.context || r.update), token);
+        self.add_if(!attributes.is_empty(), Token::Notify);
         attributes.iter().for_each(|item| self.fetch(item));
     }
 

@@ -10,6 +10,7 @@ pub mod context;
 pub mod enabled;
 pub mod gate;
 pub mod meter;
+pub mod notify;
 pub mod out;
 pub mod progress;
 pub mod registry;
@@ -39,6 +40,7 @@ use capability::{Token, TokenSet};
 use channel::Channel;
 pub use enabled::Enabled;
 use meter::Meter;
+use notify::{Events, Notify};
 pub use out::{Drain, Out};
 pub use reply::{Failure, Reply, Status};
 pub use server::{About, Server};
@@ -89,6 +91,8 @@ pub struct Session {
     pub(crate) server: Arc<Server>,
     pub(crate) user: Option<Arc<UserStore>>,
     pub(crate) view: Option<View>,
+    /// What is to be told at any time, since NOTIFY was first used.
+    pub(crate) notify: Option<Box<Notify>>,
     pub(crate) enabled: Enabled,
     /// Tokens that are off for this user, or before login.
     off: TokenSet,
@@ -117,6 +121,7 @@ impl Session {
             server,
             user: None,
             view: None,
+            notify: None,
             enabled: Enabled::default(),
             off,
             failed_logins: 0,
@@ -142,6 +147,7 @@ impl Session {
     /// Forgets the user and all that came with him.
     pub(crate) fn leave(&mut self) {
         self.view = None;
+        self.notify = None;
         self.user = None;
         self.user_slot = None;
         self.enabled = Enabled::default();
@@ -354,11 +360,37 @@ impl Session {
         }
     }
 
-    /// Waits until the selected mailbox changes; for ever when none is selected.
+    /// Whether the client takes responses between commands.
+    pub fn listens(&self) -> bool {
+        self.is_idling() || self.notify.is_some()
+    }
+
+    /// Waits until there may be something to tell between commands.
     pub async fn changed(&mut self) {
-        match &mut self.view {
-            Some(view) => view.changed().await,
-            None => std::future::pending().await,
+        let idling = self.is_idling();
+        let wanted = self.notify.as_ref().is_none_or(|n| n.wanted.selected.events.has(Events::MESSAGES));
+        let at_once = idling || self.notify.as_ref().is_some_and(|n| n.expunges_at_once());
+        if wanted && at_once && self.view.as_ref().is_some_and(View::has_ghosts) {
+            // The command before might not tell of them.
+            return;
+        }
+        let view = self.view.as_mut().filter(|_| idling || wanted);
+        let bell = self.notify.as_ref().map(|n| n.bell.clone());
+        let in_view = async {
+            match view {
+                Some(view) => view.changed().await,
+                None => std::future::pending().await,
+            }
+        };
+        let elsewhere = async {
+            match bell {
+                Some(bell) => bell.notified().await,
+                None => std::future::pending().await,
+            }
+        };
+        tokio::select! {
+            () = in_view => {}
+            () = elsewhere => {}
         }
     }
 
@@ -367,7 +399,8 @@ impl Session {
     /// # Errors
     /// When the client cannot be written to.
     pub async fn update(&mut self, out: &mut Out<'_>) -> io::Result<()> {
-        command::updates::tell(self, true, out).await
+        let expunge = self.is_idling() || self.notify.as_ref().is_some_and(|n| n.expunges_at_once());
+        command::updates::tell(self, expunge, out).await
     }
 
     pub(crate) fn wait_for_response(&mut self, tag: &Bytes, exchange: Exchange) {

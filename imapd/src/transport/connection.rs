@@ -359,7 +359,7 @@ async fn talk(service: &Arc<Service>, session: &mut Session, wire: &mut Wire) ->
                 }
                 heard = Instant::now();
             }
-            () = session.changed(), if session.is_idling() => {
+            () = session.changed(), if session.listens() => {
                 let mut update = Vec::new();
                 session.update(&mut Out::new(&mut update, wire)).await?;
                 wire.say(&update).await?;
