@@ -108,7 +108,7 @@ pub async fn run(session: &mut Session, command: Command, tag: &Bytes, out: &mut
         Command::SetQuota { root, limits } => setquota::run(session, &root, &limits, out).await,
         Command::Namespace => namespace::run(out),
         Command::Idle => idle::run(session, tag, out).await,
-        Command::Notify(asked) => notify::run(session, asked, out).await,
+        Command::Notify(asked) => Box::pin(notify::run(session, asked, out)).await,
         Command::Close => close::run(session).await,
         Command::Unselect => unselect::run(session),
         Command::Expunge => expunge::run(session, None).await,

@@ -22,35 +22,46 @@ use crate::syntax::search_key::SearchReturn;
 
 /// Tells what changed. EXPUNGE only when `expunge`.
 ///
+/// What is seldom needed is in boxes, for every idle client has the room for what it waits in here.
+///
 /// # Errors
 /// When the client cannot be written to.
 pub async fn tell(session: &mut Session, expunge: bool, out: &mut Out<'_>) -> io::Result<()> {
-    in_selected(session, expunge, out).await?;
-    news::tell(session, out).await
+    if let Some(changes) = in_selected(session, expunge, out.buf) {
+        Box::pin(after(session, changes, out)).await?;
+    }
+    if session.notify.is_some() {
+        Box::pin(news::tell(session, out)).await?;
+    }
+    Ok(())
 }
 
-/// Tells what changed in the selected mailbox, as far as that is wanted.
-async fn in_selected(session: &mut Session, expunge: bool, out: &mut Out<'_>) -> io::Result<()> {
-    let Some(mut view) = session.view.take() else { return Ok(()) };
+/// Tells what changed in the selected mailbox, as far as that is wanted; what there is more to say of.
+fn in_selected(session: &mut Session, expunge: bool, out: &mut Vec<u8>) -> Option<Changes> {
+    let view = session.view.as_mut()?;
     let selected = session.notify.as_ref().map(|notify| &notify.wanted.selected);
-    let shown = selected.map(|selected| &selected.attributes[..]).unwrap_or_default();
     let how = Telling {
         expunge,
         messages: selected.is_none_or(|s| s.events.has(Events::MESSAGES)),
         flags: selected.is_none_or(|s| s.events.has(Events::FLAGS)),
-        details: !view.contexts.is_empty() || !shown.is_empty(),
+        details: !view.contexts.is_empty() || selected.is_some_and(|s| !s.attributes.is_empty()),
     };
-    let changes = view.sync(out.buf, session.id, session.enabled, how);
-    let told = match changes == Changes::default() {
-        true => Ok(()),
-        false => after(session, &mut view, &changes, shown, out).await,
-    };
+    let changes = view.sync(out, session.id, session.enabled, how);
+    (changes != Changes::default()).then_some(changes)
+}
+
+/// Tells what there is to say beside the changes themselves.
+async fn after(session: &mut Session, changes: Changes, out: &mut Out<'_>) -> io::Result<()> {
+    let Some(mut view) = session.view.take() else { return Ok(()) };
+    let selected = session.notify.as_ref().map(|notify| &notify.wanted.selected);
+    let shown = selected.map(|selected| &selected.attributes[..]).unwrap_or_default();
+    let told = of_messages(session, &mut view, &changes, shown, out).await;
     session.view = Some(view);
     told
 }
 
 /// Shows new messages, and what becomes of the searches that are kept up.
-async fn after(
+async fn of_messages(
     session: &Session,
     view: &mut View,
     changes: &Changes,
