@@ -116,7 +116,7 @@ pub async fn run(session: &mut Session, command: Command, tag: &Bytes, out: &mut
         command @ (Command::Search { .. }
         | Command::Esearch { .. }
         | Command::Sort { .. }
-        | Command::Thread { .. }) => searching(session, command, tag, out).await,
+        | Command::Thread { .. }) => Box::pin(searching(session, command, tag, out)).await,
         Command::CancelUpdate(tags) => cancelupdate::run(session, &tags),
         Command::UidBatches { size, range } => uidbatches::run(session, size, range, tag, out).await,
         Command::Fetch { set, items, since, partial, uid } => {

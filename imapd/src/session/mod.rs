@@ -374,23 +374,22 @@ impl Session {
             // The command before might not tell of them.
             return;
         }
-        let view = self.view.as_mut().filter(|_| idling || wanted);
         let bell = self.notify.as_ref().map(|n| n.bell.clone());
-        let in_view = async {
-            match view {
-                Some(view) => view.changed().await,
-                None => std::future::pending().await,
+        let view = self.view.as_mut().filter(|_| idling || wanted);
+        match (view, bell) {
+            (Some(view), None) => view.changed().await,
+            (None, None) => std::future::pending().await,
+            (None, Some(bell)) => bell.notified().await,
+            // In a box, for nobody else shall have the room for both.
+            (Some(view), Some(bell)) => {
+                let both = async move {
+                    tokio::select! {
+                        () = view.changed() => {}
+                        () = bell.notified() => {}
+                    }
+                };
+                Box::pin(both).await;
             }
-        };
-        let elsewhere = async {
-            match bell {
-                Some(bell) => bell.notified().await,
-                None => std::future::pending().await,
-            }
-        };
-        tokio::select! {
-            () = in_view => {}
-            () = elsewhere => {}
         }
     }
 
