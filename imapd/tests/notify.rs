@@ -313,3 +313,36 @@ async fn the_server_says_something_else_of_itself() {
     imapd::machine::inforce::apply(&running.service, &config("AdminURI mailto:x@y\n"), None);
     assert_eq!(tester.listen().await, "* METADATA \"\" /shared/admin /shared/comment\r\n");
 }
+
+/// Users whose mailboxes a session listens to: as many as may be, one more when it asks, and one more later.
+#[tokio::test]
+async fn too_many_who_share() {
+    use imapd::mailstore::{AccessChange, Identifier, RightsChange};
+    use imapd::session::notify::Notify;
+    use imapd::syntax::rights::Rights;
+    let server = server().await;
+    let share = async |n: usize| {
+        let name = user(&format!("U{n}"));
+        server.store.enroll(name, 10).await.unwrap();
+        server.store.sharers().await.unwrap();
+        let anyone = Identifier { user: None, negative: false };
+        let rights = AccessChange::Rights(anyone, RightsChange::Add, Rights::parse(b"lr").unwrap());
+        let owner = server.store.user(name).await.unwrap();
+        owner.change_access(MailboxName::inbox(), vec![rights]).await.unwrap();
+        owner
+    };
+    let mut owners = Vec::new();
+    for n in 0..Notify::MAX_OTHERS {
+        owners.push(share(n).await);
+    }
+    let mut tester = Tester::new(&server).await;
+    let ask = "NOTIFY SET (subtree \"Other Users\" (MessageNew MessageExpunge))";
+    assert!(tester.run(ask).await.contains(" OK NOTIFY completed"));
+    assert!(owners.iter().all(|owner| owner.news().is_heard()));
+    let last = share(Notify::MAX_OTHERS).await;
+    let text = tester.listen().await;
+    assert!(text.starts_with("* OK [NOTIFICATIONOVERFLOW] "), "{text}");
+    assert!(owners.iter().all(|owner| !owner.news().is_heard()) && !last.news().is_heard());
+    let text = tester.run(ask).await;
+    assert!(text.contains(" NO [NOTIFICATIONOVERFLOW] "), "{text}");
+}

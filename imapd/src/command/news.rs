@@ -163,6 +163,10 @@ impl Digest<'_> {
             }
             News::Name { before, after } => {
                 let (old, new) = (self.name(before.as_ref()), self.name(after.as_ref()));
+                if let Some(after) = &after {
+                    // Another UIDVALIDITY may have come to the name (RFC 5465 section 5.1).
+                    self.told.messages.entry((whose, after.id)).or_default().flags = true;
+                }
                 self.renamed(whose == 0, old, new, Events::NAMES, false);
             }
             News::Access { before, after } => self.access(before.as_ref(), after.as_ref()),

@@ -183,21 +183,21 @@ async fn show(session: &Session, notify: &Notify, figures: bool, out: &mut Out<'
     let wanted = &notify.wanted;
     let own = user(session)?;
     let form = session.enabled.name_form();
-    let rows: Vec<(MailboxRow, Events)> = {
+    let names: Vec<(MailboxName, Events)> = {
         let catalog = own.catalog();
         let events = |row: &MailboxRow| {
             let subscribed = row.attributes.has(Attributes::SUBSCRIBED);
             wanted.of(Candidate { name: &row.name, own: true, subscribed })
         };
         let rows = catalog.iter().filter(|row| figures && row.selectable());
-        rows.map(|row| (row.clone(), events(row))).filter(|(_, e)| e.has(Events::MESSAGES)).collect()
+        rows.map(|row| (row.name.clone(), events(row))).filter(|(_, e)| e.has(Events::MESSAGES)).collect()
     };
-    for (row, events) in rows {
-        if session.selected() != Some((own.id(), row.id)) {
-            let items = items(events, session.offers(Token::Condstore));
-            gone_is_fine(status::show(out.buf, (&own, own.id(), &row.name), &row, &items, form).await)?;
-            out.room().await?;
-        }
+    for (name, events) in names {
+        let row = own.catalog().get(&name).cloned();
+        let Some(row) = row.filter(|row| session.selected() != Some((own.id(), row.id))) else { continue };
+        let items = items(events, session.offers(Token::Condstore));
+        gone_is_fine(status::show(out.buf, (&own, own.id(), &name), &row, &items, form).await)?;
+        out.room().await?;
     }
     let others = if notify.reaches_others { place::foreign(session).await? } else { BTreeMap::new() };
     for (name, Foreign { place, row }) in others {

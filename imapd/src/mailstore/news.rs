@@ -24,6 +24,8 @@ use crate::vm::UserId;
 pub struct Visible {
     /// Whose it is.
     pub owner: UserId,
+    /// Its number.
+    pub id: MailboxId,
     /// What he calls it.
     pub inner: MailboxName,
     /// Its name below the namespace of shared mailboxes, when it or one above it is published.
@@ -41,7 +43,7 @@ impl Visible {
         let published =
             nearest.map(|(root, shown)| format!("{shown}{}", &row.name.as_str()[root.as_str().len()..]));
         let rights = access.entries(row.id).collect();
-        Self { owner, inner: row.name.clone(), published, rights }
+        Self { owner, id: row.id, inner: row.name.clone(), published, rights }
     }
 
     /// What `who` might do with it.
