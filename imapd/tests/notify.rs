@@ -233,7 +233,11 @@ async fn play(notify: Option<&str>, script: Vec<(usize, Do)>, begin: usize) {
             Do::Listen => {}
         }
     }
-    let watcher = &mut testers[0];
+    check(&mut testers[0]).await;
+}
+
+/// What a client has followed is what there is.
+async fn check(watcher: &mut Tester) {
     watcher.run("NOOP").await;
     for i in 0..watcher.contexts.len() {
         let (now, _) = watcher.ask(watcher.contexts[i].search, "ALL").await;
@@ -253,6 +257,32 @@ proptest! {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
         runtime.block_on(play(notify, script, begin));
     }
+}
+
+/// More changes than the log of the mailbox keeps: states are compared, and searches come to the same.
+#[tokio::test]
+async fn who_fell_behind_has_the_results() {
+    let server = server().await;
+    let (mut watcher, mut other) = (Tester::new(&server).await, Tester::new(&server).await);
+    for n in 0..600 {
+        let message = format!("Subject: {}\r\n\r\nx", n % 13);
+        other.run(&format!("APPEND INBOX {{{}}}\r\n{message}", message.len())).await;
+    }
+    watcher.run("NOOP").await;
+    for search in SEARCHES {
+        watcher.keep_up(search).await;
+    }
+    // Every other message, so that each change is an entry of its own: 4,500 of them.
+    let odd: Vec<String> = (0..300).map(|n| (2 * n + 1).to_string()).collect();
+    let odd = odd.join(",");
+    for i in 0..15 {
+        let sign = if i % 2 == 0 { '+' } else { '-' };
+        other.run(&format!("STORE {odd} {sign}FLAGS.SILENT ($x \\Flagged)")).await;
+    }
+    other.run("STORE 100:200 +FLAGS.SILENT (\\Deleted)").await;
+    other.run("EXPUNGE").await;
+    other.run("APPEND INBOX {15}\r\nSubject: 5\r\n\r\ny").await;
+    check(&mut watcher).await;
 }
 
 /// A session that is as far behind as can be is told all, and one that is farther is told that, once.

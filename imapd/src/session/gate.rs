@@ -3,7 +3,7 @@
 
 use super::capability::{Token, TokenSet};
 use super::table::{CommandRow, USES_SEQUENCE_NUMBERS};
-use crate::syntax::ast::{Carrier, Command, FetchItem, ListArgs, NotifyEvent, StatusItem};
+use crate::syntax::ast::{Carrier, Command, FetchItem, ListArgs, NotifyEvent, NotifySet, StatusItem};
 use crate::syntax::search_key::{SearchKey, SearchReturn};
 use crate::syntax::seqset::SequenceSet;
 use crate::syntax::sort_key::{SortField, ThreadAlgorithm};
@@ -72,15 +72,7 @@ impl Needs {
             Command::SetQuota { .. } => self.add(Token::QuotaSet),
             Command::Compress(_) => self.add(Token::CompressDeflate),
             Command::Idle => self.add(Token::Idle),
-            Command::Notify(asked) => {
-                self.add(Token::Notify);
-                let events = asked.iter().flat_map(|set| &set.groups).flat_map(|group| &group.events);
-                for event in events {
-                    if let NotifyEvent::MessageNew(items) = event {
-                        items.iter().for_each(|item| self.fetch(item));
-                    }
-                }
-            }
+            Command::Notify(asked) => self.notify(asked.as_ref()),
             Command::Namespace => self.add(Token::Namespace),
             Command::Unselect => self.add(Token::Unselect),
             Command::Select { args, .. } => {
@@ -124,6 +116,15 @@ impl Needs {
             | Command::Sort { .. }
             | Command::Thread { .. } => self.searching(command),
             _ => {}
+        }
+    }
+
+    fn notify(&mut self, asked: Option<&NotifySet>) {
+        self.add(Token::Notify);
+        for event in asked.into_iter().flat_map(|set| &set.groups).flat_map(|group| &group.events) {
+            if let NotifyEvent::MessageNew(items) = event {
+                items.iter().for_each(|item| self.fetch(item));
+            }
         }
     }
 
