@@ -202,10 +202,11 @@ async fn play(notify: Option<&str>, script: Vec<(usize, Do)>, begin: usize) {
         testers.push(Tester::new(&server).await);
     }
     testers[1].run("CREATE Other").await;
-    if let Some(notify) = notify {
-        let text = testers[0]
-            .run(&format!("NOTIFY SET ({notify} (MessageNew (UID) MessageExpunge FlagChange))"))
-            .await;
+    const EVENTS: &str = "(MessageNew (UID) MessageExpunge FlagChange)";
+    if notify == Some("none") {
+        testers[0].run("NOTIFY NONE").await;
+    } else if let Some(notify) = notify {
+        let text = testers[0].run(&format!("NOTIFY SET ({notify} {EVENTS})")).await;
         assert!(text.contains(" OK "), "{text}");
     }
     let append = |subject: &str, flags: &str| {
@@ -233,6 +234,9 @@ async fn play(notify: Option<&str>, script: Vec<(usize, Do)>, begin: usize) {
             Do::Listen => {}
         }
     }
+    if notify == Some("none") {
+        testers[0].run(&format!("NOTIFY SET (selected {EVENTS})")).await;
+    }
     check(&mut testers[0]).await;
 }
 
@@ -251,7 +255,7 @@ proptest! {
 
     #[test]
     fn who_follows_has_the_results(
-        notify in proptest::option::of(prop_oneof![Just("selected"), Just("selected-delayed")]),
+        notify in proptest::option::of(prop_oneof![Just("selected"), Just("selected-delayed"), Just("none")]),
         script in proptest::collection::vec((0usize..3, action()), 1..50), begin in 0usize..20,
     ) {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
@@ -283,6 +287,28 @@ async fn who_fell_behind_has_the_results() {
     other.run("EXPUNGE").await;
     other.run("APPEND INBOX {15}\r\nSubject: 5\r\n\r\ny").await;
     check(&mut watcher).await;
+}
+
+/// What FETCH may not tell comes as soon as it is over.
+#[tokio::test]
+async fn expunged_messages_are_told_after_a_command_that_may_not() {
+    use futures::FutureExt;
+    let server = server().await;
+    let (mut watcher, mut other) = (Tester::new(&server).await, Tester::new(&server).await);
+    watcher.run("NOTIFY SET (selected (MessageNew MessageExpunge))").await;
+    for _ in 0..2 {
+        other.run("APPEND INBOX (\\Deleted) {15}\r\nSubject: x\r\n\r\nx").await;
+    }
+    assert!(watcher.listen().await.starts_with("* 2 EXISTS\r\n"));
+    other.run("UID EXPUNGE 1").await;
+    let text = watcher.run("FETCH 2 UID").await;
+    assert!(!text.contains("EXPUNGE"), "{text}");
+    assert!(watcher.session.changed().now_or_never().is_some());
+    assert_eq!(watcher.listen().await, "* 1 EXPUNGE\r\n");
+    // The mailbox has rung for it, too; after that all is quiet.
+    assert!(watcher.session.changed().now_or_never().is_some());
+    assert_eq!(watcher.listen().await, "");
+    assert!(watcher.session.changed().now_or_never().is_none());
 }
 
 /// A session that is as far behind as can be is told all, and one that is farther is told that, once.

@@ -77,9 +77,15 @@ async fn deliver(session: &Session, notify: &mut Notify, out: &mut Out<'_>) -> R
             digest.take(0, posted.news);
         }
     }
-    let told = digest.told;
+    let mut told = digest.told;
     if notify.reaches_others {
         join(session, notify, &told.newcomers).await?;
+        // What happened between the grant and now was not heard.
+        for (owner, mailbox) in told.gained {
+            if let Some(i) = notify.others.iter().position(|(other, _)| other.id() == owner) {
+                told.messages.insert((i + 1, mailbox), MessageNews { messages: true, flags: true });
+            }
+        }
     }
     for (name, what) in &told.names {
         list::told(session, name, what, out.buf).await?;
@@ -127,6 +133,8 @@ struct Told {
     /// By whose they are: 0 the user's own, others by their place in the list.
     messages: BTreeMap<(usize, MailboxId), MessageNews>,
     newcomers: BTreeSet<UserId>,
+    /// Mailboxes of others that may be read from now on.
+    gained: Vec<(UserId, MailboxId)>,
 }
 
 /// Gathers what is to be told.
@@ -238,6 +246,9 @@ impl Digest<'_> {
             self.told.newcomers.insert(owner);
         }
         let reads = |v: Option<&Visible>| v.is_some_and(|v| v.rights(who).has(NEEDED));
+        if let Some(after) = after.filter(|_| reads(after) && !reads(before)) {
+            self.told.gained.push((owner, after.id));
+        }
         if old != new || reads(before) != reads(after) {
             self.renamed(false, old, new, Events::default(), true);
         }
