@@ -74,7 +74,7 @@ async fn all_is_kept(backend: Arc<dyn Backend>) {
     owner.create(name("board/new")).await.unwrap();
     let new = owner.open(&name("board/new")).await.unwrap();
     assert!(new.has_own_seen() && owner.rights(new.id, bob).has(Rights::SEEN));
-    owner.delete(name("board/new")).await.unwrap();
+    owner.delete(name("board/new"), SessionId::NOBODY).await.unwrap();
     owner.set_seen_mode(name("board"), false).await.unwrap();
     assert_eq!(mailbox.seen_by(bob, Uid(1)), None);
     store.delete_user(alice).await.unwrap();

@@ -23,7 +23,7 @@ pub async fn run(session: &Session, mailbox: MailboxArg, uses: &[Vec<u8>], out: 
     if bits != 0 && !place.is_own() {
         return Ok(Reply::no("USEATTR", "Special uses are for mailboxes of one's own"));
     }
-    place.owner.create_for(place.inner.clone(), bits).await?;
+    place.owner.create_for(place.inner.clone(), bits, session.id).await?;
     let old = old_name(&mailbox, &place.name);
     if session.enabled.rev2 && !old.is_empty() {
         // The mailbox is not called as the client wanted it (RFC 9051 section 6.3.4).

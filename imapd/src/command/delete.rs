@@ -17,7 +17,7 @@ pub async fn run(session: &mut Session, mailbox: MailboxArg) -> Done {
     if place.inner.is_inbox() && !place.is_own() {
         return Err(StoreError::Cannot("INBOX cannot be deleted").into());
     }
-    place.owner.delete(place.inner).await?;
+    place.owner.delete(place.inner, session.id).await?;
     if session.view.as_ref().is_some_and(|v| v.mailbox.state().deleted) {
         session.view = None;
     }

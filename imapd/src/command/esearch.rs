@@ -6,6 +6,7 @@ use super::place::{self, Place};
 use super::search::{self, SearchKeys};
 use super::{Done, name, user};
 use crate::mailstore::{Attributes, MailboxRow, StoreError};
+use crate::session::context;
 use crate::session::{Failure, Out, Reply, Session, View};
 use crate::syntax::ast::SearchSource;
 use crate::syntax::mailbox_name::MailboxName;
@@ -25,6 +26,10 @@ pub async fn run(
 ) -> Done {
     if let Some(refusal) = search::charset_refused(session, asked) {
         return Ok(refusal);
+    }
+    if returns.update {
+        // Nothing is kept up for several mailboxes (RFC 5267 section 4.3.1 lets a server refuse).
+        context::write_refused(out.buf, asked.tag);
     }
     let here = sources.iter().all(|s| matches!(s, SearchSource::Selected));
     if sources.contains(&SearchSource::Selected) && session.view.is_none() {

@@ -65,24 +65,55 @@ pub async fn run(session: &mut Session, set: &SequenceSet, asked: &Asked<'_>, ou
     }
     session.meter.fetched.add(selected.len());
     let seen = mark_seen(session, view, items, &selected).await?;
-    let items = plan(items);
+    let (missing, unknown) = each(session, view, &plan(items), &selected, &seen, out).await?;
+    if unknown {
+        return Ok(Reply::no("UNKNOWN-CTE", "A part is in an encoding that is not known"));
+    }
+    // A message that is gone is no error for UID FETCH (RFC 3501 section 6.4.8).
+    Ok(if missing && !by_uid { some_expunged() } else { Reply::ok("FETCH completed") })
+}
+
+/// Shows messages that the client did not ask for by a command (RFC 5465 section 5.2). `\Seen` is set by none of it, and what is
+/// gone or cannot be decoded is passed over.
+///
+/// # Errors
+/// When the mail store fails or the client is gone.
+pub(super) async fn unasked(
+    session: &Session,
+    view: &View,
+    items: &[FetchItem],
+    selected: &[(u32, Uid)],
+    out: &mut Out<'_>,
+) -> Result<(), Failure> {
+    each(session, view, &plan(items), selected, &BTreeSet::new(), out).await.map(drop)
+}
+
+/// Shows what is planned of each message; whether one was not there, and whether one could not be decoded.
+async fn each(
+    session: &Session,
+    view: &View,
+    items: &[Planned],
+    selected: &[(u32, Uid)],
+    seen: &BTreeSet<u32>,
+    out: &mut Out<'_>,
+) -> Result<(bool, bool), Failure> {
     let (mut missing, mut unknown) = (false, false);
-    let mut rest = &selected[..];
+    let mut rest = selected;
     if items.iter().all(Planned::is_in_index) {
         for piece in std::mem::take(&mut rest).chunks(FIGURES) {
-            missing |= figures(session, view, &items, piece, &seen, out.buf);
+            missing |= figures(session, view, items, piece, seen, out.buf);
             out.room().await?;
         }
     }
     while !rest.is_empty() {
-        let ahead = Ahead::read(session, view, &items, &mut rest).await?;
+        let ahead = Ahead::read(session, view, items, &mut rest).await?;
         for (number, uid, source) in ahead.messages {
             let Some(source) = source else {
                 missing = true;
                 continue;
             };
             let show_flags = seen.contains(&uid.0);
-            match message(session, view, number, source, &items, show_flags, out).await {
+            match message(session, view, number, source, items, show_flags, out).await {
                 Ok(shown) => unknown |= shown == Shown::UnknownEncoding,
                 // Expunged by another session while it was read.
                 Err(Failure::Store(_)) if view.mailbox.state().columns.position(uid).is_none() => {
@@ -93,11 +124,7 @@ pub async fn run(session: &mut Session, set: &SequenceSet, asked: &Asked<'_>, ou
             out.room().await?;
         }
     }
-    if unknown {
-        return Ok(Reply::no("UNKNOWN-CTE", "A part is in an encoding that is not known"));
-    }
-    // A message that is gone is no error for UID FETCH (RFC 3501 section 6.4.8).
-    Ok(if missing && !by_uid { some_expunged() } else { Reply::ok("FETCH completed") })
+    Ok((missing, unknown))
 }
 
 /// Tells of expunged messages of the set. Those the session still counts are told when their numbers go.

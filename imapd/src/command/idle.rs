@@ -8,10 +8,10 @@ use crate::session::{Out, Reply, Session};
 /// Asks for DONE; the session tells changes until it comes.
 ///
 /// # Errors
-/// None.
-pub fn run(session: &mut Session, tag: &Bytes, out: &mut Out<'_>) -> Done {
+/// When the client cannot be written to.
+pub async fn run(session: &mut Session, tag: &Bytes, out: &mut Out<'_>) -> Done {
     session.wait_for_done(tag);
     out.buf.extend_from_slice(b"+ idling\r\n");
-    session.idle_update(out.buf);
+    session.update(out).await?;
     Ok(Reply::wait())
 }

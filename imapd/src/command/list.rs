@@ -10,7 +10,7 @@ use super::{Done, acl, getmetadata, status, user};
 use crate::mailstore::catalog::Catalog;
 use crate::mailstore::{Attributes, MailboxRow, StoreError};
 use crate::session::{Failure, Out, Reply, Session};
-use crate::syntax::ast::{ListArgs, MetadataOptions, StatusItem};
+use crate::syntax::ast::{ListArgs, ListReturn, MetadataOptions, StatusItem};
 use crate::syntax::mailbox_name::{MailboxName, NameForm, SEPARATOR, matches_pattern, nfc};
 use crate::syntax::quote;
 use crate::syntax::rights::Rights;
@@ -259,6 +259,73 @@ pub(super) fn named(out: &mut Vec<u8>, place: &Place, old: &[u8]) {
         }
         line(out, "LIST", &attributes(&found, &ListArgs::default()).0, name, &extra, NameForm::Utf8);
     }
+}
+
+/// Why a name is told without having been asked for (RFC 5465 sections 5.4, 5.5 and 5.9).
+#[derive(Default)]
+pub(super) struct Told {
+    /// What it was called before.
+    pub old: Option<MailboxName>,
+    /// Whether the subscription changed.
+    pub subscription: bool,
+    /// Whether the user was deprived of it; then, whether he wants to know of names that go.
+    pub lost: Option<bool>,
+}
+
+/// Appends the LIST response of a name as it is now.
+///
+/// # Errors
+/// When the mail store fails.
+pub(super) async fn told(
+    session: &Session,
+    name: &MailboxName,
+    why: &Told,
+    out: &mut Vec<u8>,
+) -> Result<(), Failure> {
+    let own = user(session)?;
+    let (mut found, rights) = match place::is_foreign(name) {
+        false => (Found::default(), Rights::ALL),
+        true => match place::of_name(session, name.clone()).await {
+            Ok(place) => match place.look().filter(|(_, rights)| rights.has(Rights::LOOKUP)) {
+                Some((row, rights)) => {
+                    let mut attributes = row.attributes;
+                    Attributes::USES.iter().for_each(|(bit, _)| attributes.set(*bit, false));
+                    let children = place.owner.catalog().has_children(&place.inner);
+                    (Found { attributes, children, ..Found::default() }, rights)
+                }
+                None => (Found::default(), Rights::ALL),
+            },
+            Err(Failure::Store(StoreError::NoSuchMailbox)) => (Found::default(), Rights::ALL),
+            Err(e) => return Err(e),
+        },
+    };
+    {
+        let catalog = own.catalog();
+        let kept = catalog.get(name).map(|row| row.attributes).unwrap_or_default();
+        if place::is_foreign(name) {
+            found.attributes.set(Attributes::SUBSCRIBED, kept.has(Attributes::SUBSCRIBED));
+        } else {
+            (found.attributes, found.children) = (kept, catalog.has_children(name));
+        }
+    }
+    let exists = found.attributes.has(Attributes::EXISTS);
+    let returns = ListReturn { subscribed: why.subscription, ..ListReturn::default() };
+    let mut words = attributes(&found, &ListArgs { returns, ..ListArgs::default() }).0;
+    match why.lost {
+        Some(false) if !exists => words = "\\NoAccess".to_owned(),
+        Some(true) if !exists => words += " \\NoAccess",
+        _ if exists && !rights.has(Rights::READ) => words += " \\NoAccess",
+        _ => {}
+    }
+    let form = session.enabled.name_form();
+    let mut extra = String::new();
+    if let Some(old) = why.old.as_ref().filter(|_| exists) {
+        let mut shown = Vec::new();
+        old.write(&mut shown, form);
+        extra = format!(" (\"OLDNAME\" ({}))", String::from_utf8_lossy(&shown));
+    }
+    line(out, "LIST", &words, name, &extra, form);
+    Ok(())
 }
 
 fn attributes(found: &Found, args: &ListArgs) -> (String, &'static str) {

@@ -7,6 +7,7 @@ pub mod acl;
 mod across;
 pub mod append;
 pub mod authenticate;
+pub mod cancelupdate;
 pub mod capability;
 pub mod close;
 pub mod compress;
@@ -27,7 +28,9 @@ pub mod login;
 pub mod logout;
 pub mod lsub;
 pub mod namespace;
+mod news;
 pub mod noop;
+pub mod notify;
 mod place;
 pub mod rename;
 pub mod replace;
@@ -44,6 +47,7 @@ pub mod subscribe;
 pub mod uidbatches;
 pub mod unauthenticate;
 pub mod unselect;
+pub mod updates;
 
 use std::sync::Arc;
 
@@ -103,7 +107,8 @@ pub async fn run(session: &mut Session, command: Command, tag: &Bytes, out: &mut
         Command::GetQuotaRoot { mailbox } => getquota::of_mailbox(session, mailbox, out).await,
         Command::SetQuota { root, limits } => setquota::run(session, &root, &limits, out).await,
         Command::Namespace => namespace::run(out),
-        Command::Idle => idle::run(session, tag, out),
+        Command::Idle => idle::run(session, tag, out).await,
+        Command::Notify(asked) => Box::pin(notify::run(session, asked, out)).await,
         Command::Close => close::run(session).await,
         Command::Unselect => unselect::run(session),
         Command::Expunge => expunge::run(session, None).await,
@@ -111,7 +116,8 @@ pub async fn run(session: &mut Session, command: Command, tag: &Bytes, out: &mut
         command @ (Command::Search { .. }
         | Command::Esearch { .. }
         | Command::Sort { .. }
-        | Command::Thread { .. }) => searching(session, command, tag, out).await,
+        | Command::Thread { .. }) => Box::pin(searching(session, command, tag, out)).await,
+        Command::CancelUpdate(tags) => cancelupdate::run(session, &tags),
         Command::UidBatches { size, range } => uidbatches::run(session, size, range, tag, out).await,
         Command::Fetch { set, items, since, partial, uid } => {
             fetch::run(session, &set, &fetch::Asked { items: &items, since, partial, uid }, out).await
@@ -128,17 +134,17 @@ pub async fn run(session: &mut Session, command: Command, tag: &Bytes, out: &mut
 /// As [`run`].
 async fn searching(session: &mut Session, command: Command, tag: &Bytes, out: &mut Out<'_>) -> Done {
     match command {
-        Command::Search { returns, charset, key, uid } => {
+        Command::Search { returns, attributes, charset, key, uid } => {
             let asked = search::SearchKeys { charset: charset.as_deref(), key: &key, uid, tag };
-            search::run(session, &asked, returns, out).await
+            search::run(session, &asked, returns, attributes, out).await
         }
         Command::Esearch { sources, returns, charset, key } => {
             let asked = search::SearchKeys { charset: charset.as_deref(), key: &key, uid: true, tag };
             esearch::run(session, &asked, &sources, returns, out).await
         }
-        Command::Sort { returns, keys, charset, key, uid } => {
+        Command::Sort { returns, attributes, keys, charset, key, uid } => {
             let asked = search::SearchKeys { charset: Some(&charset), key: &key, uid, tag };
-            sort::run(session, &asked, keys, returns, out).await
+            sort::run(session, &asked, keys, (returns, attributes), out).await
         }
         Command::Thread { algorithm, charset, key, uid } => {
             let asked = search::SearchKeys { charset: Some(&charset), key: &key, uid, tag };

@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::{name, user};
+use crate::mailstore::news::Visible;
 use crate::mailstore::user::Untouchable;
 use crate::mailstore::{Attributes, MailboxRow, OpenMailbox, StoreError, UserStore};
 use crate::session::{Failure, Session, View};
@@ -142,7 +143,7 @@ pub async fn of_name(session: &Session, name: MailboxName) -> Result<Place, Fail
 }
 
 /// The store of a user who shares; `None` when he is gone.
-async fn owner_store(session: &Session, owner: UserId) -> Result<Option<Arc<UserStore>>, StoreError> {
+pub async fn owner_store(session: &Session, owner: UserId) -> Result<Option<Arc<UserStore>>, StoreError> {
     match session.server.store.user(owner).await {
         Ok(store) => Ok(Some(store)),
         Err(StoreError::NotEnrolled) => Ok(None),
@@ -164,6 +165,32 @@ fn below_text<'a>(name: &'a str, above: &str) -> Option<&'a str> {
 
 fn other_name(owner: UserId, inner: &MailboxName) -> Option<MailboxName> {
     MailboxName::new(&format!("{OTHERS}{SEPARATOR}{owner}{SEPARATOR}{inner}")).ok()
+}
+
+/// The name that `who` has for a mailbox that he may look up; nothing, when it would be too long.
+pub fn name_for(visible: &Visible, who: UserId) -> Option<MailboxName> {
+    match &visible.published {
+        _ if visible.owner == who => Some(visible.inner.clone()),
+        Some(shown) => MailboxName::new(&format!("{SHARED}{SEPARATOR}{shown}")).ok(),
+        None => other_name(visible.owner, &visible.inner),
+    }
+}
+
+/// A name as it is shown: user ids in upper case.
+pub fn canonical(name: MailboxName) -> MailboxName {
+    let Some(rest) = below(&name, OTHERS).filter(|rest| !rest.is_empty()) else { return name };
+    let (owner, inner) = rest.split_once(SEPARATOR).map_or((rest, None), |(o, i)| (o, Some(i)));
+    let Ok(owner) = UserId::new(owner) else { return name };
+    match inner {
+        Some(inner) => MailboxName::new(inner).ok().and_then(|inner| other_name(owner, &inner)),
+        None => MailboxName::new(&format!("{OTHERS}{SEPARATOR}{owner}")).ok(),
+    }
+    .unwrap_or(name)
+}
+
+/// Whether a name is that of a namespace or of a user in one, which is no mailbox.
+pub fn is_namespace(name: &MailboxName) -> bool {
+    below(name, SHARED) == Some("") || below(name, OTHERS).is_some_and(|rest| !rest.contains(SEPARATOR))
 }
 
 /// A mailbox of somebody else that the user may look up.

@@ -1,17 +1,20 @@
 //! SEARCH (RFC 3501 section 6.4.4), its extended form (RFC 4731) and the saved result (RFC 5182)
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use bytes::Bytes;
 
-use super::{Done, search_texts, view};
+use super::{Done, search_texts, updates, view};
 use crate::mailstore::{MessageRecord, ModSeq, OpenMailbox, StoreError, Uid, UidValidity};
 use crate::search::{Content, Context, Program, Row};
+use crate::session::context::Matches;
 use crate::session::progress::Progress;
 use crate::session::view::write_number;
 use crate::session::{Failure, Out, Reply, Session, View};
+use crate::syntax::ast::FetchItem;
 use crate::syntax::mailbox_name::{MailboxName, NameForm};
 use crate::syntax::quote;
 use crate::syntax::search_key::{SearchKey, SearchReturn};
@@ -53,9 +56,12 @@ pub async fn run(
     session: &mut Session,
     asked: &SearchKeys<'_>,
     returns: Option<SearchReturn>,
+    attributes: Vec<FetchItem>,
     out: &mut Out<'_>,
 ) -> Done {
-    if let Some(refusal) = charset_refused(session, asked) {
+    if let Some(refusal) =
+        charset_refused(session, asked).or_else(|| updates::refused(session, asked, returns))
+    {
         return Ok(refusal);
     }
     // IMAP4rev2 has the extended response only (RFC 9051 section 6.4.4).
@@ -84,6 +90,10 @@ pub async fn run(
         esearch(out.buf, &correlator(asked.tag, None), &hits, returns, asked.uid, true, modseq);
     }
     keep(session, &hits, returns);
+    if returns.update {
+        let matches = Matches::Plain(uids(&hits));
+        updates::begin(session, asked, matches, attributes, out.buf);
+    }
     Ok(Reply::ok("SEARCH completed"))
 }
 
@@ -239,22 +249,54 @@ pub(super) async fn find_in(
     asked: &SearchKeys<'_>,
     out: &mut Out<'_>,
 ) -> Result<Result<Hits, Reply>, Failure> {
-    let program = {
-        let state = view.mailbox.state();
-        let context = Context {
-            keyword_bit: &|k| state.keyword_bit(k),
-            greatest_seq: view.len(),
-            greatest_uid: view.uids().last().copied().unwrap_or(0),
-            saved: view.saved(),
-            now: session.server.store.now(),
-        };
-        Program::new(asked.key, asked.charset, &context)
-    };
-    let Ok(program) = program else { return Ok(Err(unknown_charset())) };
+    let Some(program) = program(session, view, asked) else { return Ok(Err(unknown_charset())) };
     let (program, (mut hits, unknown)) = settled(session, view, program, asked.tag, out).await?;
     hits.extend(by_content(session, &view.mailbox, &Arc::new(program), unknown, asked.tag, out).await?);
     hits.sort_unstable();
     Ok(Ok(hits))
+}
+
+/// Which of a few messages match, ascending; none when the charset is not known, which it was when the search began.
+pub(super) async fn find_among(
+    session: &Session,
+    view: &View,
+    asked: &SearchKeys<'_>,
+    uids: &BTreeSet<u32>,
+    out: &mut Out<'_>,
+) -> Result<BTreeSet<u32>, Failure> {
+    let Some(program) = program(session, view, asked) else { return Ok(BTreeSet::new()) };
+    let (mut hits, mut unknown) = (BTreeSet::new(), Vec::new());
+    {
+        let state = view.mailbox.state();
+        for uid in uids {
+            let uid = Uid(*uid);
+            let (Some(number), Some(record)) = (view.number_of(uid), state.columns.get(uid)) else {
+                continue;
+            };
+            let (record, recent) = (view.as_read(record), view.is_recent(uid));
+            match program.by_index(&Row { seq: number, record: &record, recent }) {
+                Some(true) => drop(hits.insert(uid.0)),
+                Some(false) => {}
+                None => unknown.push(Candidate { number, record, recent }),
+            }
+        }
+    }
+    let read = by_content(session, &view.mailbox, &Arc::new(program), unknown, asked.tag, out).await?;
+    hits.extend(read.into_iter().map(|(_, uid)| uid.0));
+    Ok(hits)
+}
+
+/// The search made ready; `None` when the charset is not known.
+fn program(session: &Session, view: &View, asked: &SearchKeys<'_>) -> Option<Program> {
+    let state = view.mailbox.state();
+    let context = Context {
+        keyword_bit: &|k| state.keyword_bit(k),
+        greatest_seq: view.len(),
+        greatest_uid: view.uids().last().copied().unwrap_or(0),
+        saved: view.saved(),
+        now: session.server.store.now(),
+    };
+    Program::new(asked.key, asked.charset, &context).ok()
 }
 
 /// Judges by the index, and by the text columns of the mailbox where that pays: hits, and messages that must be read.

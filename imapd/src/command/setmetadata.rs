@@ -34,7 +34,7 @@ pub async fn run(session: &mut Session, mailbox: MailboxArg, values: Vec<(String
         }
     }
     if mailbox.0.is_empty() {
-        user(session)?.annotate(None, values).await?;
+        user(session)?.annotate(None, values, session.id).await?;
         return Ok(Reply::ok("SETMETADATA completed"));
     }
     let place = place(session, &mailbox).await?;
@@ -43,6 +43,6 @@ pub async fn run(session: &mut Session, mailbox: MailboxArg, values: Vec<(String
         return Err(StoreError::NoRight.into());
     }
     let values = values.into_iter().map(|(entry, value)| (kept_as(&place, &entry), value)).collect();
-    place.owner.annotate(Some(place.inner), values).await?;
+    place.owner.annotate(Some(place.inner), values, session.id).await?;
     Ok(Reply::ok("SETMETADATA completed"))
 }

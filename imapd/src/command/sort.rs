@@ -1,5 +1,6 @@
 //! SORT and THREAD (RFC 5256), the extended SORT (RFC 5267)
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -7,15 +8,17 @@ use futures::{StreamExt, TryStreamExt, stream};
 use tokio::sync::Semaphore;
 
 use super::search::{self, Hits, SearchKeys};
-use super::{Done, view};
+use super::{Done, updates, view};
 use crate::mail::head::{Head, Wanted};
 use crate::mail::summary::Summary;
 use crate::mailstore::{MessageRecord, ModSeq, OpenMailbox, StoreError, Uid};
-use crate::search::sort::{Sortable, sort};
+use crate::search::sort::{Sortable, order_of, sort};
 use crate::search::thread::threads;
+use crate::session::context::Matches;
 use crate::session::server::compute;
 use crate::session::view::write_number;
-use crate::session::{Failure, Out, Reply, Session};
+use crate::session::{Failure, Out, Reply, Session, View};
+use crate::syntax::ast::FetchItem;
 use crate::syntax::search_key::SearchReturn;
 use crate::syntax::sort_key::{SortKey, ThreadAlgorithm};
 
@@ -27,16 +30,20 @@ pub async fn run(
     session: &mut Session,
     asked: &SearchKeys<'_>,
     keys: Vec<SortKey>,
-    returns: Option<SearchReturn>,
+    (returns, attributes): (Option<SearchReturn>, Vec<FetchItem>),
     out: &mut Out<'_>,
 ) -> Done {
+    if let Some(refusal) = updates::refused(session, asked, returns) {
+        return Ok(refusal);
+    }
     let hits = match search::find_or_forget(session, asked, returns, out).await {
         Ok(Ok(hits)) => hits,
         Ok(Err(reply)) => return Ok(reply),
         Err(e) => return Err(e),
     };
     let modseq = search::modseq_of(session, asked, &hits, None);
-    let order = ordered(session, hits, keys).await?;
+    let kept_keys = returns.is_some_and(|r| r.update).then(|| keys.clone());
+    let order = ordered(session, view(session)?, hits, keys).await?;
     match returns {
         Some(returns) => {
             if returns.shows() {
@@ -51,6 +58,11 @@ pub async fn run(
                 );
             }
             search::keep(session, &order, returns);
+            if let Some(keys) = kept_keys {
+                let order = order.iter().map(|(_, uid)| uid.0).collect();
+                let matches = Matches::Sorted { keys, order };
+                updates::begin(session, asked, matches, attributes, out.buf);
+            }
         }
         None => plain(&order, asked.uid, modseq, out).await?,
     }
@@ -58,8 +70,7 @@ pub async fn run(
 }
 
 /// The hits in the order of the keys.
-async fn ordered(session: &Session, hits: Hits, keys: Vec<SortKey>) -> Result<Hits, Failure> {
-    let view = view(session)?;
+async fn ordered(session: &Session, view: &View, hits: Hits, keys: Vec<SortKey>) -> Result<Hits, StoreError> {
     let uids = view.uids();
     if hits.len() * FEW >= uids.len()
         && let Some(order) = view.mailbox.known_order(&keys, uids)
@@ -71,7 +82,7 @@ async fn ordered(session: &Session, hits: Hits, keys: Vec<SortKey>) -> Result<Hi
     }
     let in_index = keys.iter().all(|k| k.field.is_in_index());
     let wanted = if in_index { None } else { Some(Wanted::by(&keys)) };
-    let mut messages = gather(session, &hits, wanted).await?;
+    let mut messages = gather(session, view, &hits, wanted).await?;
     let sorted = move || {
         sort(&mut messages, &keys);
         (messages, keys)
@@ -83,6 +94,85 @@ async fn ordered(session: &Session, hits: Hits, keys: Vec<SortKey>) -> Result<Hi
     }
     Ok(messages.iter().map(|m| (m.number, m.record.uid)).collect())
 }
+
+/// Where messages that have come to match belong: results in the order of the keys, with the new ones among them. What is gone of
+/// the old ones stays until the session is told.
+///
+/// # Errors
+/// What the store says.
+pub(super) async fn inserted(
+    session: &Session,
+    view: &View,
+    order: &[u32],
+    new: &BTreeSet<u32>,
+    keys: &[SortKey],
+) -> Result<Vec<u32>, StoreError> {
+    let hit = |uid: &u32| number(view, *uid);
+    if new.len() > FEW_NEW {
+        let hits: Hits = order.iter().chain(new).filter_map(hit).collect();
+        let sorted = ordered(session, view, hits, keys.to_vec()).await?;
+        return Ok(merged(order, sorted.into_iter().map(|(_, uid)| uid.0), new));
+    }
+    let wanted = (!keys.iter().all(|k| k.field.is_in_index())).then(|| Wanted::by(keys));
+    let mut order = order.to_vec();
+    for uid in new {
+        let Some(hit) = hit(uid) else { continue };
+        let Some(message) = gather(session, view, &[hit], wanted).await?.pop() else { continue };
+        let (mut low, mut high) = (0, order.len());
+        while low < high {
+            let middle = low + (high - low) / 2;
+            // One that is gone tells nothing; the next one behind it does.
+            let mut at = middle;
+            let known = loop {
+                if at == high {
+                    break None;
+                }
+                let Some(hit) = number(view, order[at]) else {
+                    at += 1;
+                    continue;
+                };
+                match gather(session, view, &[hit], wanted).await?.pop() {
+                    Some(known) => break Some(known),
+                    None => at += 1,
+                }
+            };
+            match known {
+                Some(known) if order_of(&known, &message, keys).is_lt() => low = at + 1,
+                _ => high = middle,
+            }
+        }
+        order.insert(low, *uid);
+    }
+    Ok(order)
+}
+
+/// The number and UID of a message of the view.
+fn number(view: &View, uid: u32) -> Option<(u32, Uid)> {
+    view.number_of(Uid(uid)).map(|number| (number, Uid(uid)))
+}
+
+/// The results with the new messages behind those that they follow in `sorted`, which may lack some of the old ones.
+fn merged(order: &[u32], sorted: impl Iterator<Item = u32>, new: &BTreeSet<u32>) -> Vec<u32> {
+    let mut rest = order.iter().copied();
+    let mut out = Vec::with_capacity(order.len() + new.len());
+    for uid in sorted {
+        if new.contains(&uid) {
+            out.push(uid);
+            continue;
+        }
+        for old in rest.by_ref() {
+            out.push(old);
+            if old == uid {
+                break;
+            }
+        }
+    }
+    out.extend(rest);
+    out
+}
+
+/// Of so few new messages each is put in its place by itself.
+const FEW_NEW: usize = 32;
 
 /// When fewer than one in so many messages match, they are sorted by themselves.
 const FEW: usize = 4;
@@ -129,7 +219,7 @@ pub async fn thread(
     let text: Bytes = match known {
         Some(text) => text,
         None => {
-            let messages = gather(session, &hits, Some(Wanted::ALL)).await?;
+            let messages = gather(session, view, &hits, Some(Wanted::ALL)).await?;
             let whole = whole && messages.len() == hits.len();
             let shown =
                 move || threads(algorithm, &messages, |m| if uid { m.record.uid.0 } else { m.number });
@@ -158,10 +248,10 @@ const PIECES: usize = 4;
 /// The messages with what is wanted of their headers. One that went meanwhile is left out.
 async fn gather(
     session: &Session,
+    view: &View,
     hits: &[(u32, Uid)],
     wanted: Option<Wanted>,
 ) -> Result<Vec<Sortable>, StoreError> {
-    let Ok(view) = view(session) else { return Ok(Vec::new()) };
     let mailbox = &view.mailbox;
     let none = Arc::new(Head::default());
     let mut out = Vec::with_capacity(hits.len());

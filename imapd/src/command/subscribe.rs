@@ -20,6 +20,6 @@ pub async fn run(session: &Session, mailbox: MailboxArg, on: bool) -> Done {
         };
     }
     // The subscription is the user's, whosever the mailbox is.
-    user(session)?.subscribe(name, on).await?;
+    user(session)?.subscribe(name, on, session.id).await?;
     Ok(Reply::ok(if on { "SUBSCRIBE completed" } else { "UNSUBSCRIBE completed" }))
 }

@@ -7,6 +7,8 @@ use std::sync::Arc;
 
 use super::config::ImapConfig;
 use crate::auth::bearer::TokenExit;
+use crate::mailstore::SessionId;
+use crate::mailstore::news::{News, Posted};
 use crate::session::About;
 use crate::transport::Service;
 
@@ -15,12 +17,22 @@ pub fn apply(service: &Service, config: &ImapConfig, exit: Option<Arc<dyn TokenE
     let server = &service.server;
     service.set_idle(config.idle_timeout);
     server.limits.set(config.max_connections, config.max_per_address, config.max_per_user);
-    server.about.store(Arc::new(About { comment: config.comment.clone(), admin: config.admin.clone() }));
+    let about = About { comment: config.comment.clone(), admin: config.admin.clone() };
+    let former = server.about.swap(Arc::new(about.clone()));
+    server.store.everybody().post(annotations(&former, &about));
     server.tokens.store(Arc::new(config.tokens.clone()));
     server.referrals.store(Arc::new(config.referrals.clone()));
     server.auth.set_token_exit(exit);
     server.set_clear_passwords(config.clear_passwords);
     service.set_proxies(config.proxies.clone());
+}
+
+/// What sessions are told when the server says something else of itself (RFC 5465 section 5.7).
+fn annotations(old: &About, new: &About) -> Option<Posted> {
+    let rows = [("/shared/admin", old.admin != new.admin), ("/shared/comment", old.comment != new.comment)];
+    let names: Vec<String> =
+        rows.iter().filter(|(_, differs)| *differs).map(|(name, _)| (*name).to_owned()).collect();
+    (!names.is_empty()).then(|| Posted { news: News::Server(names.into()), by: SessionId::NOBODY })
 }
 
 /// What differs between two configurations.

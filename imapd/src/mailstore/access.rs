@@ -88,6 +88,24 @@ pub struct Published {
     pub name: MailboxName,
 }
 
+/// What `who` may do with a mailbox of `owner` that has these entries.
+pub(super) fn rights_among(
+    entries: Option<&BTreeMap<Identifier, Rights>>,
+    who: UserId,
+    owner: UserId,
+) -> Rights {
+    let of_identifier = |user, negative| entries.and_then(|e| e.get(&Identifier { user, negative })).copied();
+    let given = |negative| {
+        let own = of_identifier(Some(who), negative).unwrap_or_default();
+        own.and(of_identifier(None, negative).unwrap_or_default())
+    };
+    if who != owner {
+        return given(false).without(given(true));
+    }
+    let positive = if of_identifier(Some(who), false).is_some() { given(false) } else { Rights::ALL };
+    positive.without(given(true)).and(OWNER_KEEPS)
+}
+
 /// The rights of all mailboxes of one user.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Access {
@@ -117,18 +135,7 @@ impl Access {
 
     /// What `who` may do with a mailbox of `owner`.
     pub fn rights(&self, of: MailboxId, who: UserId, owner: UserId) -> Rights {
-        let entries = self.rights.get(&of);
-        let of_identifier =
-            |user, negative| entries.and_then(|e| e.get(&Identifier { user, negative })).copied();
-        let given = |negative| {
-            let own = of_identifier(Some(who), negative).unwrap_or_default();
-            own.and(of_identifier(None, negative).unwrap_or_default())
-        };
-        if who != owner {
-            return given(false).without(given(true));
-        }
-        let positive = if of_identifier(Some(who), false).is_some() { given(false) } else { Rights::ALL };
-        positive.without(given(true)).and(OWNER_KEEPS)
+        rights_among(self.rights.get(&of), who, owner)
     }
 
     /// Whether anything at all is given to `who`, so that it is worth looking closer.

@@ -218,22 +218,27 @@ impl UserStore {
     /// # Errors
     /// [`StoreError`].
     pub async fn create(self: &Arc<Self>, name: MailboxName) -> Result<(), StoreError> {
-        self.create_for(name, 0).await
+        self.create_for(name, 0, SessionId::NOBODY).await
     }
 
     /// Makes a mailbox with special uses, bits of [`super::Attributes::USES`], and its missing superiors.
     ///
     /// # Errors
     /// [`StoreError`].
-    pub async fn create_for(self: &Arc<Self>, name: MailboxName, uses: u32) -> Result<(), StoreError> {
-        self.ask(Request::Create { name, uses }).await.map(drop)
+    pub async fn create_for(
+        self: &Arc<Self>,
+        name: MailboxName,
+        uses: u32,
+        by: SessionId,
+    ) -> Result<(), StoreError> {
+        self.ask(Request::Create { name, uses, by }).await.map(drop)
     }
 
     /// Deletes a mailbox with its messages; a name with inferiors stays as one that cannot be selected.
     ///
     /// # Errors
     /// [`StoreError`].
-    pub async fn delete(self: &Arc<Self>, name: MailboxName) -> Result<(), StoreError> {
+    pub async fn delete(self: &Arc<Self>, name: MailboxName, by: SessionId) -> Result<(), StoreError> {
         if name.is_inbox() {
             return Err(StoreError::Cannot("INBOX cannot be deleted"));
         }
@@ -242,7 +247,7 @@ impl UserStore {
             Err(StoreError::NotSelectable) => None,
             Err(e) => return Err(e),
         };
-        self.ask(Request::Delete { mailbox, name }).await.map(drop)
+        self.ask(Request::Delete { mailbox, name, by }).await.map(drop)
     }
 
     /// Renames a mailbox and all below it. Of INBOX, moves the messages into a new mailbox and leaves INBOX empty
@@ -257,9 +262,9 @@ impl UserStore {
         by: SessionId,
     ) -> Result<(), StoreError> {
         if !from.is_inbox() {
-            return self.ask(Request::Rename { from, to }).await.map(drop);
+            return self.ask(Request::Rename { from, to, by }).await.map(drop);
         }
-        self.create(to.clone()).await?;
+        self.create_for(to.clone(), 0, by).await?;
         let inbox = self.open(&from).await?;
         let target = self.open(&to).await?;
         let all = inbox.state().columns.uids().iter().map(|u| Uid(*u)).collect();
@@ -270,8 +275,13 @@ impl UserStore {
     ///
     /// # Errors
     /// [`StoreError`].
-    pub async fn subscribe(self: &Arc<Self>, name: MailboxName, on: bool) -> Result<(), StoreError> {
-        self.ask(Request::Subscribe { name, on }).await.map(drop)
+    pub async fn subscribe(
+        self: &Arc<Self>,
+        name: MailboxName,
+        on: bool,
+        by: SessionId,
+    ) -> Result<(), StoreError> {
+        self.ask(Request::Subscribe { name, on, by }).await.map(drop)
     }
 
     /// Sets annotations of a mailbox, or without a name of the user, all or none; `None` removes one. Source: RFC 5464
@@ -283,8 +293,9 @@ impl UserStore {
         self: &Arc<Self>,
         name: Option<MailboxName>,
         values: Vec<(String, Option<Bytes>)>,
+        by: SessionId,
     ) -> Result<(), StoreError> {
-        self.ask(Request::Annotate { name, values }).await.map(drop)
+        self.ask(Request::Annotate { name, values, by }).await.map(drop)
     }
 
     /// Changes what others may do with a mailbox, all or nothing.

@@ -11,6 +11,7 @@ use super::backend::Op;
 use super::change_log::{Change, Entry};
 use super::error::StoreError;
 use super::flag_runs::{Alike, FlagMask, FlagRuns};
+use super::news;
 use super::open::{Columns, OpenMailbox};
 use super::own_seen::OwnSeen;
 use super::summaries::{self, Made, Ready, SummaryPlace};
@@ -707,7 +708,12 @@ impl<'a> Stage<'a> {
                 catalog.put(stage.row.clone());
             }
         }
+        let heard = self.user.news().is_heard();
+        let mut news = Vec::new();
         for stage in self.boxes.into_values() {
+            if heard {
+                news.extend(news::of_messages(stage.mailbox.id, &stage.log));
+            }
             {
                 let mut state = stage.mailbox.state.write();
                 stage.alike.iter().for_each(|alike| state.columns.change(alike));
@@ -745,6 +751,7 @@ impl<'a> Stage<'a> {
             }
             stage.mailbox.wake();
         }
+        self.user.news().post(news);
     }
 
     /// Gives back what was reserved, after a commit that failed.

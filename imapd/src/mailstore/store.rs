@@ -11,6 +11,7 @@ use parking_lot::Mutex;
 use super::access::Access;
 use super::backend::{Backend, Op};
 use super::error::StoreError;
+use super::news::Board;
 use super::open::OpenMailbox;
 use super::sharers::Sharers;
 use super::types::{Attributes, MailboxId, MailboxRow, UidValidity, UserHeader};
@@ -34,6 +35,8 @@ pub(super) struct Shared {
     pub(super) cached_octets: AtomicUsize,
     /// Who lets others at his mailboxes.
     pub(super) sharers: Sharers,
+    /// What happens that concerns users whoever they are.
+    pub(super) everybody: Arc<Board>,
 }
 
 impl Shared {
@@ -84,6 +87,7 @@ impl MailStore {
                 warm: Mutex::default(),
                 cached_octets: AtomicUsize::new(0),
                 sharers: Sharers::default(),
+                everybody: Arc::default(),
             }),
             users: Mutex::default(),
         }
@@ -96,6 +100,11 @@ impl MailStore {
     pub async fn sharers(&self) -> Result<&Sharers, StoreError> {
         self.shared.sharers.load(&*self.shared.backend).await?;
         Ok(&self.shared.sharers)
+    }
+
+    /// What happens that concerns users whoever they are: rights of others, and what the server says of itself.
+    pub fn everybody(&self) -> &Arc<Board> {
+        &self.shared.everybody
     }
 
     /// Seconds since 1970 UTC.
@@ -173,6 +182,7 @@ impl MailStore {
         let user = self.user(id).await?;
         user.remove().await?;
         self.shared.sharers.put(id, &Access::default());
+        user.tell_gone();
         self.users.lock().remove(&id);
         let gone = {
             let mut warm = self.shared.warm.lock();

@@ -18,6 +18,7 @@ use super::backend::{Backend, LoadedUser, Op, SpaceFigures};
 use super::catalog::Catalog;
 use super::entries::Limits;
 use super::error::StoreError;
+use super::news::Board;
 use super::open::OpenMailbox;
 use super::own_seen::OwnSeen;
 use super::stage::Stage;
@@ -79,23 +80,28 @@ pub(super) enum Request {
     Create {
         name: MailboxName,
         uses: u32,
+        by: SessionId,
     },
     Delete {
         mailbox: Option<Arc<OpenMailbox>>,
         name: MailboxName,
+        by: SessionId,
     },
     Rename {
         from: MailboxName,
         to: MailboxName,
+        by: SessionId,
     },
     Subscribe {
         name: MailboxName,
         on: bool,
+        by: SessionId,
     },
     /// Annotations of a mailbox, or of the user.
     Annotate {
         name: Option<MailboxName>,
         values: Vec<(String, Option<Bytes>)>,
+        by: SessionId,
     },
     Limit {
         limits: Limits,
@@ -224,6 +230,8 @@ pub struct UserStore {
     room: Semaphore,
     /// Changes asked for so far.
     asked: AtomicU64,
+    /// What happens, for sessions that asked to be told.
+    news: Arc<Board>,
     /// The user was removed: whoever still holds this must not touch what a new enrolment makes.
     gone: AtomicBool,
 }
@@ -261,6 +269,7 @@ impl UserStore {
             queue: Mutex::default(),
             room: Semaphore::new(Self::MAX_WAITING),
             asked: AtomicU64::new(0),
+            news: Arc::default(),
             gone: AtomicBool::new(false),
         }
     }
@@ -268,6 +277,16 @@ impl UserStore {
     /// The user id.
     pub fn id(&self) -> UserId {
         self.id
+    }
+
+    /// What happens to the mailboxes of this user.
+    pub fn news(&self) -> &Arc<Board> {
+        &self.news
+    }
+
+    /// What happens that concerns others.
+    pub(super) fn everybody(&self) -> &Arc<Board> {
+        &self.shared.everybody
     }
 
     /// Seconds since 1970 UTC.
@@ -510,11 +529,11 @@ impl UserStore {
 
     async fn change_names(&self, request: Request) -> Result<Outcome, StoreError> {
         let (ops, rows) = match &request {
-            Request::Create { name, uses } => self.plan_create(name, *uses)?,
-            Request::Delete { mailbox, name } => self.plan_delete(mailbox.as_deref(), name)?,
-            Request::Rename { from, to } => self.plan_rename(from, to)?,
-            Request::Subscribe { name, on } => self.plan_subscribe(name, *on)?,
-            Request::Annotate { name, values } => self.plan_annotate(name.as_ref(), values)?,
+            Request::Create { name, uses, .. } => self.plan_create(name, *uses)?,
+            Request::Delete { mailbox, name, .. } => self.plan_delete(mailbox.as_deref(), name)?,
+            Request::Rename { from, to, .. } => self.plan_rename(from, to)?,
+            Request::Subscribe { name, on, .. } => self.plan_subscribe(name, *on)?,
+            Request::Annotate { name, values, .. } => self.plan_annotate(name.as_ref(), values)?,
             Request::Limit { limits } => self.plan_limit(*limits),
             Request::SeenMode { name, own } => self.plan_seen_mode(name, *own)?,
             Request::Access { name, changes, below } => self.plan_access(name, changes, *below)?,
@@ -530,6 +549,7 @@ impl UserStore {
             }
             return Err(e);
         }
+        let draft = self.draft(&request, &ops, &rows);
         if let Request::SeenMode { own, .. } = &request {
             let changed = |m: &Arc<OpenMailbox>| rows.iter().any(|row| row.id == m.id);
             for mailbox in self.opened().iter().filter(|m| changed(m)) {
@@ -560,6 +580,7 @@ impl UserStore {
             mailbox.mark_deleted();
             self.open.lock().remove(&mailbox.id);
         }
+        draft.into_iter().for_each(|draft| self.tell(draft));
         Ok(Outcome::Done)
     }
 }

@@ -27,12 +27,13 @@ pub fn esearch<'a>(_: &'a Bytes, input: Input<'a>) -> Parsed<'a, Command> {
         opt(delimited((tag_no_case("CHARSET"), prim::sp), prim::astring, prim::sp)).parse(rest)?;
     let (rest, key) = criteria(rest)?;
     let sources = sources.unwrap_or_else(|| vec![SearchSource::Selected]);
-    let returns = asked.unwrap_or(SearchReturn { all: true, ..SearchReturn::default() });
+    // Nothing is updated here, so that nothing is shown of new messages either.
+    let returns = asked.map_or(SearchReturn { all: true, ..SearchReturn::default() }, |(returns, _)| returns);
     Ok((rest, Command::Esearch { sources, returns, charset, key }))
 }
 
 /// One source (RFC 5465 section 8, RFC 7377 section 2.2).
-fn source(input: Input<'_>) -> Parsed<'_, SearchSource> {
+pub(super) fn source(input: Input<'_>) -> Parsed<'_, SearchSource> {
     let (rest, word) = prim::atom(input)?;
     match word.to_ascii_lowercase().as_slice() {
         b"selected" => Ok((rest, SearchSource::Selected)),

@@ -110,6 +110,12 @@ fn items(input: Input<'_>) -> Parsed<'_, Vec<FetchItem>> {
     .parse(input)
 }
 
+/// `(fetch-att ...)`, as UPDATE and NOTIFY have it (RFC 5465 section 8).
+pub(super) fn fetch_attributes(input: Input<'_>) -> Parsed<'_, Vec<FetchItem>> {
+    let (rest, items) = delimited(char('('), separated_list1(prim::sp, item), char(')')).parse(input)?;
+    if items.len() > MAX_ITEMS { prim::fail(input) } else { Ok((rest, items)) }
+}
+
 fn item(input: Input<'_>) -> Parsed<'_, FetchItem> {
     let len = input.iter().position(|b| !(b.is_ascii_alphanumeric() || *b == b'.')).unwrap_or(input.len());
     let (word, rest) = input.split_at(len);

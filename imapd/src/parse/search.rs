@@ -1,4 +1,5 @@
-//! `SEARCH [RETURN (option ...)] [CHARSET x] key ...` and `UID SEARCH` (RFC 3501 section 6.4.4, RFC 4731).
+//! `SEARCH [RETURN (option ...)] [CHARSET x] key ...` and `UID SEARCH` (RFC 3501 section 6.4.4, RFC 4731, RFC
+//! 5267).
 
 use bytes::Bytes;
 use nom::Parser;
@@ -8,8 +9,9 @@ use nom::character::complete::char;
 use nom::combinator::opt;
 use nom::sequence::{delimited, preceded, terminated};
 
+use super::fetch::fetch_attributes;
 use super::{Input, Parsed, prim};
-use crate::syntax::ast::Command;
+use crate::syntax::ast::{Command, FetchItem};
 use crate::syntax::flag::{Keyword, SystemFlags};
 use crate::syntax::search_key::{DateTest, SearchKey, SearchReturn};
 
@@ -31,11 +33,13 @@ pub fn uid_search<'a>(_: &'a Bytes, input: Input<'a>) -> Parsed<'a, Command> {
 
 fn arguments(input: Input<'_>, uid: bool) -> Parsed<'_, Command> {
     let (rest, _) = prim::sp(input)?;
-    let (rest, returns) = opt(terminated(returns, prim::sp)).parse(rest)?;
+    let (rest, asked) = opt(terminated(returns, prim::sp)).parse(rest)?;
+    let (returns, attributes) = asked.unzip();
+    let attributes = attributes.unwrap_or_default();
     let (rest, charset) =
         opt(delimited((tag_no_case("CHARSET"), prim::sp), prim::astring, prim::sp)).parse(rest)?;
     let (rest, key) = criteria(rest)?;
-    Ok((rest, Command::Search { returns, charset, key, uid }))
+    Ok((rest, Command::Search { returns, attributes, charset, key, uid }))
 }
 
 /// All keys up to the end of the command, as one.
@@ -46,10 +50,10 @@ pub(super) fn criteria(input: Input<'_>) -> Parsed<'_, SearchKey> {
     Ok((rest, one_or_all(keys)))
 }
 
-/// `RETURN (option ...)`; no option means ALL.
-pub(super) fn returns(input: Input<'_>) -> Parsed<'_, SearchReturn> {
+/// `RETURN (option ...)`; no option means ALL. With UPDATE what is to be shown of new messages (RFC 5465 section 7).
+pub(super) fn returns(input: Input<'_>) -> Parsed<'_, (SearchReturn, Vec<FetchItem>)> {
     let (mut rest, _) = (tag_no_case("RETURN"), prim::sp, char('(')).parse(input)?;
-    let mut out = SearchReturn::default();
+    let (mut out, mut attributes) = (SearchReturn::default(), Vec::new());
     let mut first = true;
     loop {
         if let Some(after) = rest.strip_prefix(b")") {
@@ -58,7 +62,7 @@ pub(super) fn returns(input: Input<'_>) -> Parsed<'_, SearchReturn> {
                 return prim::fail(rest);
             }
             out.all |= out == SearchReturn::default();
-            return Ok((after, out));
+            return Ok((after, (out, attributes)));
         }
         if !std::mem::take(&mut first) {
             (rest, _) = prim::sp(rest)?;
@@ -73,6 +77,12 @@ pub(super) fn returns(input: Input<'_>) -> Parsed<'_, SearchReturn> {
             b"PARTIAL" if out.partial.is_none() => {
                 let (behind, range) = preceded(prim::sp, prim::partial_range).parse(after)?;
                 out.partial = Some(range);
+                after = behind;
+            }
+            b"CONTEXT" => out.context = true,
+            b"UPDATE" if !out.update => {
+                let (behind, shown) = opt(preceded(prim::sp, fetch_attributes)).parse(after)?;
+                (out.update, attributes) = (true, shown.unwrap_or_default());
                 after = behind;
             }
             _ => return prim::fail(rest),

@@ -47,7 +47,9 @@ pub fn uid_thread<'a>(_: &'a Bytes, input: Input<'a>) -> Parsed<'a, Command> {
 }
 
 fn sort_arguments(input: Input<'_>, uid: bool) -> Parsed<'_, Command> {
-    let (rest, returns) = opt(preceded(prim::sp, returns)).parse(input)?;
+    let (rest, asked) = opt(preceded(prim::sp, returns)).parse(input)?;
+    let (returns, attributes) = asked.unzip();
+    let attributes = attributes.unwrap_or_default();
     let list = delimited(char('('), separated_list1(prim::sp, key), char(')'));
     let (rest, keys) = preceded(prim::sp, list).parse(rest)?;
     if keys.len() > SortKey::MAX {
@@ -55,7 +57,7 @@ fn sort_arguments(input: Input<'_>, uid: bool) -> Parsed<'_, Command> {
     }
     let (rest, charset) = delimited(prim::sp, prim::astring, prim::sp).parse(rest)?;
     let (rest, key) = criteria(rest)?;
-    Ok((rest, Command::Sort { returns, keys, charset, key, uid }))
+    Ok((rest, Command::Sort { returns, attributes, keys, charset, key, uid }))
 }
 
 fn key(input: Input<'_>) -> Parsed<'_, SortKey> {

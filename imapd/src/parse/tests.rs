@@ -338,22 +338,22 @@ proptest! {
     fn search_round_trip(key in key(), form: u8, uid: bool) {
         let mut sent = if uid { b"t UID SEARCH ".to_vec() } else { b"t SEARCH ".to_vec() };
         enc_key(&mut sent, &key, form);
-        prop_assert_eq!(parse(&sent), Command::Search { returns: None, charset: None, key, uid });
+        prop_assert_eq!(parse(&sent), Command::Search { returns: None, attributes: vec![], charset: None, key, uid });
     }
 
     #[test]
     fn sort_round_trip(
         fields in proptest::collection::vec((0..SortField::TABLE.len(), any::<bool>()), 1..5),
-        key in key(), form: u8, uid: bool, bits in proptest::option::of(0u8..32),
+        key in key(), form: u8, uid: bool, bits in proptest::option::of(0u8..128),
     ) {
         let uid_word = if uid { "UID " } else { "" };
         let words: Vec<String> = fields.iter().map(|(f, reverse)| {
             format!("{}{}", if *reverse { "REVERSE " } else { "" }, SortField::TABLE[*f].0.to_ascii_lowercase())
         }).collect();
         let bit = |n: u8| bits.is_some_and(|b| b & n != 0);
-        let returns = bits.map(|b| SearchReturn { min: bit(1), max: bit(2), all: b == 0 || bit(4), count: bit(8), save: bit(16), partial: None });
+        let returns = bits.map(|b| SearchReturn { min: bit(1), max: bit(2), all: b == 0 || bit(4), count: bit(8), save: bit(16), context: bit(32), update: bit(64), partial: None });
         let options = bits.map(|_| {
-            let named = [(1, "MIN"), (2, "max"), (4, "ALL"), (8, "COUNT"), (16, "SAVE")];
+            let named = [(1, "MIN"), (2, "max"), (4, "ALL"), (8, "COUNT"), (16, "SAVE"), (32, "CONTEXT"), (64, "update")];
             let on: Vec<&str> = named.iter().filter(|(n, _)| bit(*n)).map(|(_, w)| *w).collect();
             format!("RETURN ({}) ", on.join(" "))
         }).unwrap_or_default();
@@ -361,7 +361,7 @@ proptest! {
         enc_key(&mut sent, &key, form);
         let keys = fields.iter().map(|(f, reverse)| SortKey { field: SortField::TABLE[*f].1, reverse: *reverse }).collect();
         let charset = b"utf-8".to_vec();
-        prop_assert_eq!(parse(&sent), Command::Sort { returns, keys, charset: charset.clone(), key: key.clone(), uid });
+        prop_assert_eq!(parse(&sent), Command::Sort { returns, attributes: vec![], keys, charset: charset.clone(), key: key.clone(), uid });
         let mut sent = format!("t {uid_word}THREAD references utf-8 ").into_bytes();
         enc_key(&mut sent, &key, form);
         let algorithm = ThreadAlgorithm::References;

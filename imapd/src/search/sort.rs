@@ -27,13 +27,16 @@ impl Sortable {
 
 /// Sorts by the keys, and by message number where they say nothing.
 pub fn sort(messages: &mut [Sortable], keys: &[SortKey]) {
-    messages.sort_unstable_by(|a, b| {
-        let by_keys = keys.iter().map(|key| {
-            let order = compare(key.field, a, b);
-            if key.reverse { order.reverse() } else { order }
-        });
-        by_keys.fold(Ordering::Equal, Ordering::then).then(a.number.cmp(&b.number))
+    messages.sort_unstable_by(|a, b| order_of(a, b, keys));
+}
+
+/// Which of two messages comes first.
+pub fn order_of(a: &Sortable, b: &Sortable, keys: &[SortKey]) -> Ordering {
+    let by_keys = keys.iter().map(|key| {
+        let order = compare(key.field, a, b);
+        if key.reverse { order.reverse() } else { order }
     });
+    by_keys.fold(Ordering::Equal, Ordering::then).then(a.number.cmp(&b.number))
 }
 
 fn compare(field: SortField, a: &Sortable, b: &Sortable) -> Ordering {

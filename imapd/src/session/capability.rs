@@ -152,6 +152,7 @@ rows! {
     LoginReferrals, "LOGIN-REFERRALS", "RFC 2221", OUT, Referrals, On, "command/login.rs";
     CompressDeflate, "COMPRESS=DEFLATE", "RFC 4978", IN, NotCompressed, On, "transport/deflate.rs";
     Idle, "IDLE", "RFC 2177", IN, Always, On, "command/idle.rs";
+    Notify, "NOTIFY", "RFC 5465", IN, Always, On, "command/notify.rs";
     Unauthenticate, "UNAUTHENTICATE", "RFC 8437", IN, Always, On, "command/unauthenticate.rs";
     Utf8Accept, "UTF8=ACCEPT", "RFC 9755", IN, Always, On, "session/enabled.rs";
     Language, "LANGUAGE", "RFC 5255 section 3", ANY, Always, On, "command/language.rs";
@@ -188,6 +189,8 @@ rows! {
     Sort, "SORT", "RFC 5256", IN, Always, On, "command/sort.rs";
     SortDisplay, "SORT=DISPLAY", "RFC 5957", IN, Always, On, "search/sort.rs";
     Esort, "ESORT", "RFC 5267", IN, Always, On, "command/sort.rs";
+    ContextSearch, "CONTEXT=SEARCH", "RFC 5267", IN, Always, On, "session/context.rs";
+    ContextSort, "CONTEXT=SORT", "RFC 5267", IN, Always, On, "session/context.rs";
     ThreadOrderedSubject, "THREAD=ORDEREDSUBJECT", "RFC 5256", IN, Always, On, "search/thread.rs";
     ThreadReferences, "THREAD=REFERENCES", "RFC 5256", IN, Always, On, "search/thread.rs";
     Esearch, "ESEARCH", "RFC 4731", IN, Always, On, "command/search.rs";

@@ -3,7 +3,7 @@
 
 use super::capability::{Token, TokenSet};
 use super::table::{CommandRow, USES_SEQUENCE_NUMBERS};
-use crate::syntax::ast::{Carrier, Command, FetchItem, ListArgs, StatusItem};
+use crate::syntax::ast::{Carrier, Command, FetchItem, ListArgs, NotifyEvent, NotifySet, StatusItem};
 use crate::syntax::search_key::{SearchKey, SearchReturn};
 use crate::syntax::seqset::SequenceSet;
 use crate::syntax::sort_key::{SortField, ThreadAlgorithm};
@@ -60,6 +60,7 @@ impl Needs {
             Command::Authenticate { initial, .. } => self.add_if(initial.is_some(), Token::SaslIr),
             Command::Unauthenticate => self.add(Token::Unauthenticate),
             Command::Language(_) => self.add(Token::Language),
+            Command::CancelUpdate(_) => self.add(Token::ContextSearch),
             Command::UidBatches { .. } => self.add(Token::UidBatches),
             Command::GetMetadata { .. } | Command::SetMetadata { .. } => self.add(Token::Metadata),
             Command::GetAcl(_)
@@ -71,6 +72,7 @@ impl Needs {
             Command::SetQuota { .. } => self.add(Token::QuotaSet),
             Command::Compress(_) => self.add(Token::CompressDeflate),
             Command::Idle => self.add(Token::Idle),
+            Command::Notify(asked) => self.notify(asked.as_ref()),
             Command::Namespace => self.add(Token::Namespace),
             Command::Unselect => self.add(Token::Unselect),
             Command::Select { args, .. } => {
@@ -117,6 +119,15 @@ impl Needs {
         }
     }
 
+    fn notify(&mut self, asked: Option<&NotifySet>) {
+        self.add(Token::Notify);
+        for event in asked.into_iter().flat_map(|set| &set.groups).flat_map(|group| &group.events) {
+            if let NotifyEvent::MessageNew(items) = event {
+                items.iter().for_each(|item| self.fetch(item));
+            }
+        }
+    }
+
     fn carrier(&mut self, carrier: Carrier) {
         match carrier {
             Carrier::Literal => {}
@@ -127,17 +138,20 @@ impl Needs {
 
     fn searching(&mut self, command: &Command) {
         match command {
-            Command::Search { returns, key, .. } => {
+            Command::Search { returns, attributes, key, .. } => {
                 self.returns(*returns, Token::Esearch);
+                self.updates(*returns, attributes, Token::ContextSearch);
                 self.key(key);
             }
             Command::Esearch { returns, key, .. } => {
                 self.add(Token::MultiSearch);
                 self.returns(Some(*returns), Token::MultiSearch);
+                self.updates(Some(*returns), &[], Token::ContextSearch);
                 self.key(key);
             }
-            Command::Sort { returns, keys, key, .. } => {
+            Command::Sort { returns, attributes, keys, key, .. } => {
                 self.add(Token::Sort);
+                self.updates(*returns, attributes, Token::ContextSort);
                 let display = |f: SortField| matches!(f, SortField::DisplayFrom | SortField::DisplayTo);
                 self.add_if(keys.iter().any(|k| display(k.field)), Token::SortDisplay);
                 self.returns(*returns, Token::Esort);
@@ -198,6 +212,12 @@ impl Needs {
         self.add_if(returns.is_some(), token);
         self.add_if(returns.is_some_and(|r| r.save), Token::SearchRes);
         self.add_if(returns.is_some_and(|r| r.partial.is_some()), Token::Partial);
+    }
+
+    fn updates(&mut self, returns: Option<SearchReturn>, attributes: &[FetchItem], token: Token) {
+        self.add_if(returns.is_some_and(|r| r.context || r.update), token);
+        self.add_if(!attributes.is_empty(), Token::Notify);
+        attributes.iter().for_each(|item| self.fetch(item));
     }
 
     /// As deep as the parser lets a key be.

@@ -6,9 +6,11 @@
 
 pub mod capability;
 pub mod channel;
+pub mod context;
 pub mod enabled;
 pub mod gate;
 pub mod meter;
+pub mod notify;
 pub mod out;
 pub mod progress;
 pub mod registry;
@@ -38,6 +40,7 @@ use capability::{Token, TokenSet};
 use channel::Channel;
 pub use enabled::Enabled;
 use meter::Meter;
+use notify::{Events, Notify};
 pub use out::{Drain, Out};
 pub use reply::{Failure, Reply, Status};
 pub use server::{About, Server};
@@ -88,6 +91,8 @@ pub struct Session {
     pub(crate) server: Arc<Server>,
     pub(crate) user: Option<Arc<UserStore>>,
     pub(crate) view: Option<View>,
+    /// What is to be told at any time, since NOTIFY was first used.
+    pub(crate) notify: Option<Box<Notify>>,
     pub(crate) enabled: Enabled,
     /// Tokens that are off for this user, or before login.
     off: TokenSet,
@@ -116,6 +121,7 @@ impl Session {
             server,
             user: None,
             view: None,
+            notify: None,
             enabled: Enabled::default(),
             off,
             failed_logins: 0,
@@ -141,6 +147,7 @@ impl Session {
     /// Forgets the user and all that came with him.
     pub(crate) fn leave(&mut self) {
         self.view = None;
+        self.notify = None;
         self.user = None;
         self.user_slot = None;
         self.enabled = Enabled::default();
@@ -301,14 +308,18 @@ impl Session {
         if reply.status == Status::Wait {
             return Ok(Step::Go);
         }
-        self.finish(&tag, &reply, row.flags & table::NO_EXPUNGE == 0, out)
+        self.finish(&tag, &reply, row.flags & table::NO_EXPUNGE == 0, out).await
     }
 
     /// Sends the updates and the tagged answer.
-    fn finish(&mut self, tag: &[u8], reply: &Reply, expunge: bool, out: &mut Out<'_>) -> io::Result<Step> {
-        if let Some(view) = &mut self.view {
-            view.sync(out.buf, self.id, self.enabled, expunge);
-        }
+    async fn finish(
+        &mut self,
+        tag: &[u8],
+        reply: &Reply,
+        expunge: bool,
+        out: &mut Out<'_>,
+    ) -> io::Result<Step> {
+        command::updates::tell(self, expunge, out).await?;
         reply.write(out.buf, Some(tag));
         if reply.then == Step::Close && reply.status == Status::No {
             out.buf.extend_from_slice(b"* BYE Too many failed logins\r\n");
@@ -336,7 +347,7 @@ impl Session {
                 if reply.status == Status::Wait {
                     return Ok(Step::Go);
                 }
-                self.finish(&tag, &reply, true, out)
+                self.finish(&tag, &reply, true, out).await
             }
             Waiting::Idle { tag } => {
                 let reply = if line.trim_ascii().eq_ignore_ascii_case(b"DONE") {
@@ -344,24 +355,51 @@ impl Session {
                 } else {
                     Reply::bad("IDLE ends with DONE")
                 };
-                self.finish(&tag, &reply, true, out)
+                self.finish(&tag, &reply, true, out).await
             }
         }
     }
 
-    /// Waits until the selected mailbox changes; for ever when none is selected.
+    /// Whether the client takes responses between commands.
+    pub fn listens(&self) -> bool {
+        self.is_idling() || self.notify.is_some()
+    }
+
+    /// Waits until there may be something to tell between commands.
     pub async fn changed(&mut self) {
-        match &mut self.view {
-            Some(view) => view.changed().await,
-            None => std::future::pending().await,
+        let idling = self.is_idling();
+        let wanted = self.notify.as_ref().is_none_or(|n| n.wanted.selected.events.has(Events::MESSAGES));
+        let at_once = idling || self.notify.as_ref().is_some_and(|n| n.expunges_at_once());
+        if wanted && at_once && self.view.as_ref().is_some_and(View::has_ghosts) {
+            // The command before might not tell of them.
+            return;
+        }
+        let bell = self.notify.as_ref().map(|n| n.bell.clone());
+        let view = self.view.as_mut().filter(|_| idling || wanted);
+        match (view, bell) {
+            (Some(view), None) => view.changed().await,
+            (None, None) => std::future::pending().await,
+            (None, Some(bell)) => bell.notified().await,
+            // In a box, for nobody else shall have the room for both.
+            (Some(view), Some(bell)) => {
+                let both = async move {
+                    tokio::select! {
+                        () = view.changed() => {}
+                        () = bell.notified() => {}
+                    }
+                };
+                Box::pin(both).await;
+            }
         }
     }
 
-    /// Puts out what changed while idling.
-    pub fn idle_update(&mut self, out: &mut Vec<u8>) {
-        if let Some(view) = &mut self.view {
-            view.sync(out, self.id, self.enabled, true);
-        }
+    /// Puts out what changed between commands.
+    ///
+    /// # Errors
+    /// When the client cannot be written to.
+    pub async fn update(&mut self, out: &mut Out<'_>) -> io::Result<()> {
+        let expunge = self.is_idling() || self.notify.as_ref().is_some_and(|n| n.expunges_at_once());
+        command::updates::tell(self, expunge, out).await
     }
 
     pub(crate) fn wait_for_response(&mut self, tag: &Bytes, exchange: Exchange) {

@@ -32,8 +32,9 @@ impl<'a> Progress<'a> {
         out: &mut Out<'_>,
     ) -> io::Result<()> {
         let now = session.server.auth.now();
-        if now.saturating_sub(self.told) < session.server.progress_every || !session.offers(Token::InProgress)
-        {
+        let due = now.saturating_sub(self.told) >= session.server.progress_every;
+        // What goes on without a command has no tag.
+        if !due || self.tag.is_empty() || !session.offers(Token::InProgress) {
             return Ok(());
         }
         self.told = now;

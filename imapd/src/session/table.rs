@@ -88,6 +88,7 @@ rows! {
     "SETQUOTA", false, IN, CHANGES_STATE, "RFC 9208 section 4.1.3", setquota;
     "NAMESPACE", false, IN, PIPELINE, "RFC 2342", namespace;
     "IDLE", false, IN, 0, "RFC 2177", idle;
+    "NOTIFY", false, IN, CHANGES_STATE, "RFC 5465", notify;
     "CHECK", false, SELECTED, PIPELINE, "RFC 3501 section 6.4.1", check;
     "CLOSE", false, SELECTED, CHANGES_STATE | CHANGES_MAILBOX, "RFC 3501 section 6.4.2", close;
     "UNSELECT", false, SELECTED, CHANGES_STATE, "RFC 3691", unselect;
@@ -102,6 +103,7 @@ rows! {
     "THREAD", true, SELECTED, PIPELINE, "RFC 5256 section 3", uid_thread;
     "FETCH", false, SELECTED, SEQ, "RFC 3501 section 6.4.5", fetch;
     "FETCH", true, SELECTED, PIPELINE, "RFC 3501 section 6.4.8", uid_fetch;
+    "CANCELUPDATE", false, SELECTED, PIPELINE, "RFC 5267 section 4.3.5", cancelupdate;
     "UIDBATCHES", false, SELECTED, PIPELINE, "RFC 10022", uidbatches;
     "STORE", false, SELECTED, SEQ | CHANGES_MAILBOX, "RFC 3501 section 6.4.6", store;
     "STORE", true, SELECTED, PIPELINE | CHANGES_MAILBOX, "RFC 3501 section 6.4.8", uid_store;

@@ -10,6 +10,7 @@ use std::sync::Arc;
 use tokio::sync::watch;
 
 use super::Enabled;
+use super::context::Contexts;
 use crate::mailstore::change_log::{Change, Since};
 use crate::mailstore::open::State;
 use crate::mailstore::{MessageRecord, ModSeq, OpenMailbox, SessionId, Uid};
@@ -39,7 +40,37 @@ pub struct View {
     known_keywords: usize,
     /// What the last SEARCH with SAVE found, `$` (RFC 5182). UIDs never come back, so those expunged do no harm.
     saved: NumberSet,
+    /// Searches that are to be kept up.
+    pub contexts: Contexts,
+    /// Since when the client is not told of flags, when it missed some.
+    unflagged_since: Option<ModSeq>,
+    /// Whether there may be messages that the client does not want to know of.
+    withheld: bool,
     watch: watch::Receiver<u64>,
+}
+
+/// What a session wants to be told of its selected mailbox, and may be told now.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Telling {
+    /// Whether EXPUNGE may be sent.
+    pub expunge: bool,
+    /// Whether new messages are wanted, and those expunged by others.
+    pub messages: bool,
+    /// Whether flags that others changed are wanted.
+    pub flags: bool,
+    /// Whether it is to be known what changed.
+    pub details: bool,
+}
+
+/// What changed of a view, as far as it was asked for.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub struct Changes {
+    /// UIDs of new messages.
+    pub added: BTreeSet<u32>,
+    /// Those of them that the session itself added.
+    pub own: BTreeSet<u32>,
+    /// UIDs of messages whose flags changed.
+    pub flagged: BTreeSet<u32>,
 }
 
 impl View {
@@ -65,6 +96,9 @@ impl View {
             recent: if from < uid_next { vec![(from.0, uid_next.0 - 1)] } else { Vec::new() },
             known_keywords: state.keywords.iter().flatten().count(),
             saved: NumberSet::default(),
+            contexts: Contexts::default(),
+            unflagged_since: None,
+            withheld: false,
             watch,
             mailbox: mailbox.clone(),
         };
@@ -181,77 +215,127 @@ impl View {
         }
     }
 
-    /// Tells the session what changed since it was last told. EXPUNGE only when `expunge`.
-    pub fn sync(&mut self, out: &mut Vec<u8>, me: SessionId, enabled: Enabled, expunge: bool) {
+    /// Whether there are expunged messages of which the client was not told.
+    pub fn has_ghosts(&self) -> bool {
+        !self.ghosts.is_empty()
+    }
+
+    /// Tells the session what changed since it was last told. Searches that are kept up lose expunged messages first, while these
+    /// have their numbers.
+    pub fn sync(&mut self, out: &mut Vec<u8>, me: SessionId, enabled: Enabled, how: Telling) -> Changes {
         let mailbox = self.mailbox.clone();
         let state = mailbox.state();
         let end = state.log.end();
-        if end == self.position && !state.deleted && (self.ghosts.is_empty() || !expunge) {
-            return;
+        let waiting = !self.ghosts.is_empty() && how.expunge && how.messages;
+        let missed = (self.withheld && how.messages) || (self.unflagged_since.is_some() && how.flags);
+        if end == self.position && !state.deleted && !waiting && !missed {
+            return Changes::default();
         }
-        let flagged = self.gather(&state, me);
+        let mut news = self.gather(&state, me, how);
         self.position = end;
-        self.modseq = state.highest_modseq;
-        if expunge {
-            self.tell_expunged(out, enabled);
+        let former = std::mem::replace(&mut self.modseq, state.highest_modseq);
+        if !self.contexts.is_empty() {
+            let uids = &self.uids;
+            let number = |uid: u32| uids.binary_search(&uid).ok().map(|i| i as u32 + 1);
+            self.contexts.leave(&news.gone, number, out);
         }
-        self.tell_added(&state, out);
+        self.ghosts.append(&mut news.gone);
+        if how.expunge {
+            let told = match how.messages {
+                true => std::mem::take(&mut self.ghosts),
+                // Of what the session did itself it is told all the same.
+                false => {
+                    self.ghosts.retain(|uid| !news.own_gone.contains(uid));
+                    std::mem::take(&mut news.own_gone)
+                }
+            };
+            self.tell_expunged(&told, out, enabled);
+        }
+        let mut changes = Changes { flagged: news.by_me, own: news.own, ..Changes::default() };
+        if how.messages {
+            let from = self.tell_added(&state, out);
+            if how.details {
+                changes.added = self.uids[from..].iter().copied().collect();
+            }
+        }
         let keywords = state.keywords.iter().flatten().count();
         if keywords != self.known_keywords {
             self.known_keywords = keywords;
             write_flags_line(out, &state);
         }
-        for uid in flagged {
-            let uid = Uid(uid);
-            if let (Some(number), Some(record)) = (self.number_of(uid), state.columns.get(uid)) {
-                let record = self.as_read(record);
-                enabled.write_fetch(out, number, uid);
-                out.extend_from_slice(format!("UID {uid} FLAGS ").as_bytes());
-                write_flags(out, &record, &state, self.is_recent(uid));
-                if enabled.condstore {
-                    out.push(b' ');
-                    write_modseq(out, &record);
-                }
-                out.extend_from_slice(b")\r\n");
+        if how.flags {
+            if let Some(since) = self.unflagged_since.take() {
+                news.flagged.extend(state.columns.changed_since(since).map(|uid| uid.0));
             }
+            for uid in &news.flagged {
+                self.tell_flags(Uid(*uid), &state, out, enabled);
+            }
+        } else if !news.flagged.is_empty() {
+            self.unflagged_since.get_or_insert(former);
         }
+        self.withheld = !how.messages;
+        if how.details {
+            changes.flagged.append(&mut news.flagged);
+        }
+        changes
     }
 
-    /// Collects ghosts and messages whose flags others changed.
-    fn gather(&mut self, state: &State, me: SessionId) -> BTreeSet<u32> {
-        let mut flagged = BTreeSet::new();
+    fn tell_flags(&self, uid: Uid, state: &State, out: &mut Vec<u8>, enabled: Enabled) {
+        let (Some(number), Some(record)) = (self.number_of(uid), state.columns.get(uid)) else { return };
+        let record = self.as_read(record);
+        enabled.write_fetch(out, number, uid);
+        out.extend_from_slice(format!("UID {uid} FLAGS ").as_bytes());
+        write_flags(out, &record, state, self.is_recent(uid));
+        if enabled.condstore {
+            out.push(b' ');
+            write_modseq(out, &record);
+        }
+        out.extend_from_slice(b")\r\n");
+    }
+
+    /// Collects ghosts, and messages whose flags changed.
+    fn gather(&self, state: &State, me: SessionId, how: Telling) -> News {
+        let mut news = News::default();
         if state.deleted {
-            self.ghosts.extend(self.uids.iter());
-            return flagged;
+            news.gone.extend(self.uids.iter().filter(|uid| !self.ghosts.contains(uid)));
+            return news;
         }
         match state.log.since(self.position) {
             Since::Entries(entries) => {
                 for e in entries {
+                    let mine = e.by == me;
                     match e.change {
+                        Change::Added if mine && how.details => news.own.extend(e.uid.0..=e.last.0),
                         Change::Added => {}
-                        Change::Flags if e.by == me => {}
-                        // Also of messages that the view learns of with this very sync.
-                        Change::Flags => flagged.extend(between(state.columns.uids(), e.uid, e.last)),
+                        Change::Flags if mine && !how.details => {}
+                        Change::Flags => {
+                            // Also of messages that the view learns of with this very sync.
+                            let to = if mine { &mut news.by_me } else { &mut news.flagged };
+                            to.extend(between(state.columns.uids(), e.uid, e.last));
+                        }
                         Change::Expunged => {
-                            self.ghosts.extend(between(&self.uids, e.uid, e.last));
+                            news.gone.extend(between(&self.uids, e.uid, e.last));
+                            if mine && !how.messages {
+                                news.own_gone.extend(between(&self.uids, e.uid, e.last));
+                            }
                         }
                     }
                 }
             }
             Since::Resync => {
                 let now = state.columns.uids();
-                self.ghosts.extend(self.uids.iter().filter(|u| now.binary_search(u).is_err()));
-                flagged.extend(state.columns.changed_since(self.modseq).map(|u| u.0));
+                let gone = self.uids.iter().filter(|u| now.binary_search(u).is_err());
+                news.gone.extend(gone.filter(|uid| !self.ghosts.contains(uid)));
+                news.flagged.extend(state.columns.changed_since(self.modseq).map(|u| u.0));
             }
         }
-        flagged
+        news
     }
 
-    fn tell_expunged(&mut self, out: &mut Vec<u8>, enabled: Enabled) {
-        if self.ghosts.is_empty() {
+    fn tell_expunged(&mut self, ghosts: &BTreeSet<u32>, out: &mut Vec<u8>, enabled: Enabled) {
+        if ghosts.is_empty() {
             return;
         }
-        let ghosts = std::mem::take(&mut self.ghosts);
         if enabled.vanishes() {
             let gone = NumberSet::from_sorted(ghosts.iter().copied());
             out.extend_from_slice(format!("* VANISHED {gone}\r\n").as_bytes());
@@ -267,10 +351,12 @@ impl View {
         Arc::make_mut(&mut self.uids).retain(|u| !ghosts.contains(u));
     }
 
-    fn tell_added(&mut self, state: &State, out: &mut Vec<u8>) {
+    /// Tells of new messages; where in the view they begin.
+    fn tell_added(&mut self, state: &State, out: &mut Vec<u8>) -> usize {
         if state.deleted {
-            return;
+            return self.uids.len();
         }
+        let known = self.uids.len();
         let now = state.columns.uids();
         let last = self.uids.last().copied().unwrap_or(0);
         let from = now.partition_point(|u| *u <= last);
@@ -282,7 +368,7 @@ impl View {
             Arc::make_mut(&mut self.uids).extend_from_slice(&now[from..]);
         }
         if !added {
-            return;
+            return self.uids.len();
         }
         if !self.read_only && self.shows_recent {
             let first = self.mailbox.claim_recent(state.uid_next);
@@ -297,7 +383,22 @@ impl View {
         if self.shows_recent {
             out.extend_from_slice(format!("* {} RECENT\r\n", self.recent_count()).as_bytes());
         }
+        known
     }
+}
+
+/// What a view has to be told.
+#[derive(Default)]
+struct News {
+    gone: BTreeSet<u32>,
+    /// What the session itself expunged, when that is all it wants to know.
+    own_gone: BTreeSet<u32>,
+    /// What the session itself added, when details are asked for.
+    own: BTreeSet<u32>,
+    /// Messages whose flags others changed.
+    flagged: BTreeSet<u32>,
+    /// Those whose flags the session changed, when details are asked for.
+    by_me: BTreeSet<u32>,
 }
 
 /// Appends a number.

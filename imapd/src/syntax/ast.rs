@@ -116,6 +116,8 @@ pub enum Command {
     },
     Namespace,
     Idle,
+    /// Nothing for NOTIFY NONE.
+    Notify(Option<NotifySet>),
     Check,
     Close,
     Unselect,
@@ -123,6 +125,8 @@ pub enum Command {
     UidExpunge(SequenceSet),
     Search {
         returns: Option<SearchReturn>,
+        /// Shown of new messages that come to match, with UPDATE (RFC 5465 section 7).
+        attributes: Vec<FetchItem>,
         charset: Option<Vec<u8>>,
         key: SearchKey,
         uid: bool,
@@ -135,6 +139,8 @@ pub enum Command {
     },
     Sort {
         returns: Option<SearchReturn>,
+        /// As of SEARCH.
+        attributes: Vec<FetchItem>,
         keys: Vec<SortKey>,
         charset: Vec<u8>,
         key: SearchKey,
@@ -153,6 +159,8 @@ pub enum Command {
         partial: Option<PartialRange>,
         uid: bool,
     },
+    /// Tags of searches whose updates are to end.
+    CancelUpdate(Vec<Vec<u8>>),
     UidBatches {
         size: u32,
         range: Option<(u32, u32)>,
@@ -194,6 +202,52 @@ pub enum SearchSource {
         /// Whether only one level below is meant.
         one_level: bool,
     },
+}
+
+/// What NOTIFY SET asks for (RFC 5465 section 3.1).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NotifySet {
+    /// Whether figures of the mailboxes are wanted at once.
+    pub status: bool,
+    /// What is to be told of which mailboxes.
+    pub groups: Vec<EventGroup>,
+}
+
+/// Events of some mailboxes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct EventGroup {
+    /// Which mailboxes.
+    pub watched: Watched,
+    /// Which events; none for `NONE`.
+    pub events: Vec<NotifyEvent>,
+}
+
+/// Mailboxes of an event group (RFC 5465 section 6).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Watched {
+    /// The one that is selected.
+    Selected {
+        /// Whether expunged messages wait for a command that may tell of them.
+        delayed: bool,
+    },
+    /// Those that are not; never [`SearchSource::Selected`].
+    Others(SearchSource),
+}
+
+/// An event (RFC 5465 section 5).
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[allow(missing_docs, reason = "each variant is the event of its name")]
+pub enum NotifyEvent {
+    /// With what is shown of new messages.
+    MessageNew(Vec<FetchItem>),
+    MessageExpunge,
+    FlagChange,
+    MailboxName,
+    SubscriptionChange,
+    MailboxMetadataChange,
+    ServerMetadataChange,
+    /// One that this server does not have.
+    Other,
 }
 
 /// What SELECT and EXAMINE ask for, the mailbox apart.

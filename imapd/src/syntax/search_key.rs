@@ -6,7 +6,7 @@ use crate::mailstore::ModSeq;
 
 use super::flag::{Keyword, SystemFlags};
 use super::partial_range::PartialRange;
-use super::seqset::SequenceSet;
+use super::seqset::{NumberSet, SeqNumber, SequenceSet};
 
 /// Which date a key looks at and how it compares.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -83,6 +83,10 @@ pub struct SearchReturn {
     pub save: bool,
     /// A page of the matches (RFC 9394).
     pub partial: Option<PartialRange>,
+    /// A hint that the search will be asked again (RFC 5267 section 4.2).
+    pub context: bool,
+    /// Tell what changes of the matches from now on (RFC 5267 section 4.3).
+    pub update: bool,
 }
 
 impl SearchReturn {
@@ -97,6 +101,40 @@ impl SearchKey {
     pub const MAX_DEPTH: usize = 50;
     /// Most keys in one command.
     pub const MAX_KEYS: usize = 2000;
+
+    /// The key with message numbers, `*` and `$` replaced by the UIDs that they stand for now. A range of UIDs up to `*` has no end.
+    #[must_use]
+    pub fn settled(&self, uids: &[u32], saved: &NumberSet) -> Self {
+        let again = |key: &Self| key.settled(uids, saved);
+        let set = |numbers: &NumberSet| Self::Uid(SequenceSet::of(numbers));
+        match self {
+            Self::And(keys) => Self::And(keys.iter().map(again).collect()),
+            Self::Or(a, b) => Self::Or(Box::new(again(a)), Box::new(again(b))),
+            Self::Not(a) => Self::Not(Box::new(again(a))),
+            Self::Sequence(s) | Self::Uid(s) if s.is_saved() => set(saved),
+            Self::Sequence(s) => {
+                let all = s.resolve(u32::try_from(uids.len()).unwrap_or(u32::MAX));
+                // No message that is not in the view has a UID between two that follow each other there.
+                let ranges = all.ranges().iter().filter_map(|(low, high)| {
+                    let (low, high) = (*low as usize - 1, (*high as usize).min(uids.len()));
+                    uids.get(low..high).and_then(|r| Some((*r.first()?, *r.last()?)))
+                });
+                set(&NumberSet::from_ranges(ranges))
+            }
+            Self::Uid(s) => {
+                let last = uids.last().copied().unwrap_or(0);
+                let endless = s.0.iter().filter_map(|(a, b)| match (a, b) {
+                    (SeqNumber::Number(n), SeqNumber::Star) | (SeqNumber::Star, SeqNumber::Number(n)) => {
+                        Some((*n, u32::MAX))
+                    }
+                    _ => None,
+                });
+                let known = s.resolve(last);
+                set(&NumberSet::from_ranges(known.ranges().iter().copied().chain(endless)))
+            }
+            key => key.clone(),
+        }
+    }
 
     /// Whether MODSEQ appears: the answer then tells one too (RFC 7162 section 3.1.5).
     pub fn uses_modseq(&self) -> bool {

@@ -30,6 +30,12 @@ impl SequenceSet {
         Self(vec![(SeqNumber::Saved, SeqNumber::Saved)])
     }
 
+    /// The numbers of a set.
+    pub fn of(numbers: &NumberSet) -> Self {
+        let end = |n: u32| SeqNumber::Number(n);
+        Self(numbers.ranges().iter().map(|(low, high)| (end(*low), end(*high))).collect())
+    }
+
     /// Whether this is `$`.
     pub fn is_saved(&self) -> bool {
         matches!(self.0[..], [(SeqNumber::Saved, _)])

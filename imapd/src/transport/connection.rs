@@ -359,9 +359,9 @@ async fn talk(service: &Arc<Service>, session: &mut Session, wire: &mut Wire) ->
                 }
                 heard = Instant::now();
             }
-            () = session.changed(), if session.is_idling() => {
+            () = session.changed(), if session.listens() => {
                 let mut update = Vec::new();
-                session.idle_update(&mut update);
+                session.update(&mut Out::new(&mut update, wire)).await?;
                 wire.say(&update).await?;
             }
             text = registered.alert() => {

@@ -122,6 +122,17 @@ pub async fn idle_cost<S: AsyncRead + AsyncWrite + Unpin>(
     clients: usize,
     connect: impl AsyncFn() -> S,
 ) -> usize {
+    let commands = "a LOGIN alice secret\r\nb SELECT INBOX\r\nc IDLE\r\n";
+    quiet_cost(clients, commands, "+ idling", connect).await
+}
+
+/// The same of a client that sends these commands and is quiet after that answer.
+pub async fn quiet_cost<S: AsyncRead + AsyncWrite + Unpin>(
+    clients: usize,
+    commands: &str,
+    answer: &str,
+    connect: impl AsyncFn() -> S,
+) -> usize {
     const WARMING: usize = 50;
     let mut streams = Vec::with_capacity(clients + WARMING);
     let mut before = 0;
@@ -130,10 +141,10 @@ pub async fn idle_cost<S: AsyncRead + AsyncWrite + Unpin>(
             before = private_memory();
         }
         let mut stream = connect().await;
-        stream.write_all(b"a LOGIN alice secret\r\nb SELECT INBOX\r\nc IDLE\r\n").await.unwrap();
+        stream.write_all(commands.as_bytes()).await.unwrap();
         let mut text = Vec::new();
         let mut piece = [0; 512];
-        while !text.windows(8).any(|w| w == b"+ idling") {
+        while !text.windows(answer.len()).any(|w| w == answer.as_bytes()) {
             let n = stream.read(&mut piece).await.unwrap();
             assert!(n > 0);
             text.extend_from_slice(&piece[..n]);

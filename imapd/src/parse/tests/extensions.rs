@@ -1,7 +1,7 @@
 //! Round trips of the commands and arguments that extensions add, with an encoder of their own.
 
 use super::*;
-use crate::syntax::ast::SearchSource;
+use crate::syntax::ast::{EventGroup, NotifyEvent, NotifySet, SearchSource, Watched};
 use crate::syntax::partial_range::PartialRange;
 
 fn range() -> impl Strategy<Value = PartialRange> {
@@ -36,7 +36,63 @@ fn source() -> impl Strategy<Value = (SearchSource, String)> {
     ]
 }
 
+fn event() -> impl Strategy<Value = (NotifyEvent, Vec<u8>)> {
+    let words = [
+        (NotifyEvent::MessageExpunge, "messageEXPUNGE"),
+        (NotifyEvent::FlagChange, "FlagChange"),
+        (NotifyEvent::MailboxName, "MailboxName"),
+        (NotifyEvent::SubscriptionChange, "SUBSCRIPTIONCHANGE"),
+        (NotifyEvent::MailboxMetadataChange, "MailboxMetadataChange"),
+        (NotifyEvent::ServerMetadataChange, "servermetadatachange"),
+        (NotifyEvent::Other, "AnnotationChange"),
+        (NotifyEvent::Other, "x-later"),
+    ];
+    let words = words.map(|(event, word)| (event, word.as_bytes().to_vec()));
+    prop_oneof![
+        proptest::sample::select(words.to_vec()),
+        proptest::collection::vec(item(), 0..4).prop_map(|items| {
+            let mut word = b"MessageNew".to_vec();
+            for (i, item) in items.iter().enumerate() {
+                word.extend_from_slice(if i == 0 { b" (" } else { b" " });
+                enc_item(&mut word, item);
+            }
+            word.extend_from_slice(if items.is_empty() { b"" } else { b")" });
+            (NotifyEvent::MessageNew(items), word)
+        }),
+    ]
+}
+
+fn watched() -> impl Strategy<Value = (Watched, String)> {
+    prop_oneof![
+        Just((Watched::Selected { delayed: true }, "SELECTED-delayed".to_owned())),
+        source().prop_map(|(source, word)| match source {
+            SearchSource::Selected => (Watched::Selected { delayed: false }, word),
+            source => (Watched::Others(source), word),
+        }),
+    ]
+}
+
 proptest! {
+    #[test]
+    fn notify_round_trip(
+        found in proptest::collection::vec((watched(), proptest::collection::vec(event(), 0..5)), 1..5), status: bool,
+    ) {
+        let mut sent = b"t NOTIFY Set".to_vec();
+        sent.extend_from_slice(if status { b" status" } else { b"" });
+        let mut groups = Vec::new();
+        for ((watched, word), events) in found {
+            sent.extend_from_slice(format!(" ({word} ").as_bytes());
+            for (i, (_, event)) in events.iter().enumerate() {
+                sent.push(if i == 0 { b'(' } else { b' ' });
+                sent.extend_from_slice(event);
+            }
+            sent.extend_from_slice(if events.is_empty() { b"none)" } else { b"))" });
+            groups.push(EventGroup { watched, events: events.into_iter().map(|(event, _)| event).collect() });
+        }
+        prop_assert_eq!(parse(&sent), Command::Notify(Some(NotifySet { status, groups })));
+        prop_assert_eq!(parse(b"t NOTIFY none"), Command::Notify(None));
+    }
+
     #[test]
     fn esearch_round_trip(
         found in proptest::collection::vec(source(), 1..4), page in proptest::option::of(range()), key in key(), form: u8,
@@ -52,6 +108,35 @@ proptest! {
         let mut sent = format!("t ESEARCH IN ({}) {option}", words.join(" ")).into_bytes();
         enc_key(&mut sent, &key, form);
         prop_assert_eq!(parse(&sent), Command::Esearch { sources, returns, charset: None, key });
+    }
+
+    #[test]
+    fn updates_round_trip(items in proptest::collection::vec(item(), 1..5), key in key(), form: u8, uid: bool, tags in proptest::collection::vec(text(), 1..4)) {
+        let uid_word = if uid { "UID " } else { "" };
+        let mut shown = b"RETURN (Update (".to_vec();
+        for (i, item) in items.iter().enumerate() {
+            if i > 0 {
+                shown.push(b' ');
+            }
+            enc_item(&mut shown, item);
+        }
+        shown.extend_from_slice(b") COUNT)");
+        let returns = Some(SearchReturn { count: true, update: true, ..SearchReturn::default() });
+        let mut sent = [b"t ", uid_word.as_bytes(), b"SEARCH ", &shown, b" "].concat();
+        enc_key(&mut sent, &key, form);
+        let expected = Command::Search { returns, attributes: items.clone(), charset: None, key: key.clone(), uid };
+        prop_assert_eq!(parse(&sent), expected);
+        let mut sent = [b"t ", uid_word.as_bytes(), b"SORT ", &shown, b" (SIZE) us-ascii "].concat();
+        enc_key(&mut sent, &key, form);
+        let keys = vec![SortKey { field: SortField::Size, reverse: false }];
+        let expected = Command::Sort { returns, attributes: items, keys, charset: b"us-ascii".to_vec(), key, uid };
+        prop_assert_eq!(parse(&sent), expected);
+        let mut sent = b"t CANCELUPDATE".to_vec();
+        for tag in &tags {
+            sent.push(b' ');
+            enc_string(&mut sent, tag, form);
+        }
+        prop_assert_eq!(parse(&sent), Command::CancelUpdate(tags));
     }
 
     #[test]
@@ -89,7 +174,7 @@ proptest! {
     }
 
     #[test]
-    fn any_extension_gets_an_answer(line in "[a-z]{1,3} (UID )?(ESEARCH|FETCH 1 FLAGS|SEARCH RETURN|UIDBATCHES|LANGUAGE|COMPRESS|AUTHENTICATE|APPEND x UTF8) [ -~]{0,40}") {
+    fn any_extension_gets_an_answer(line in "[a-z]{1,3} (UID )?(ESEARCH|FETCH 1 FLAGS|SEARCH RETURN|SEARCH RETURN \\(UPDATE|CANCELUPDATE|NOTIFY|NOTIFY SET|UIDBATCHES|LANGUAGE|COMPRESS|AUTHENTICATE|APPEND x UTF8) [ -~]{0,40}") {
         let _ = command(&Bytes::from(line));
     }
 }
