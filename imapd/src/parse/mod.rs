@@ -53,6 +53,7 @@ pub use metadata::{getmetadata, setmetadata};
 pub use quota::{getquota, getquotaroot, setquota};
 pub use replace::{replace, uid_replace};
 pub use search::{search, uid_search};
+pub use section::section_spec;
 pub use select::{examine, select};
 pub use sort::{sort, thread, uid_sort, uid_thread};
 pub use status::status;

@@ -9,8 +9,8 @@ use super::command;
 use crate::mailstore::{ModSeq, RightsChange};
 use crate::syntax::ast::Carrier;
 use crate::syntax::ast::{
-    AppendMessage, ChangedSince, ClientId, Command, FetchItem, FlagChange, MailboxArg, Resync, SelectArgs,
-    StatusItem, StoreArgs,
+    AppendData, AppendMessage, ChangedSince, ClientId, Command, FetchItem, FlagChange, MailboxArg, Resync,
+    SelectArgs, StatusItem, StoreArgs,
 };
 use crate::syntax::date::InternalDate;
 use crate::syntax::flag::{FlagList, Keyword, SystemFlags};
@@ -419,19 +419,19 @@ proptest! {
             InternalDate::from_parts(d, h, m, 7, z).unwrap()
         });
         enc_string(&mut sent, &message, 1 + form % 2);
-        let first = AppendMessage { flags, date: when, octets: Bytes::from(message), carrier: Carrier::Literal };
+        let first = AppendMessage { flags, date: when, data: AppendData::Octets(Bytes::from(message), Carrier::Literal) };
         let mut messages = vec![first];
         for more in more {
             sent.extend_from_slice(b" ");
             enc_string(&mut sent, &more, 1 + form % 2);
-            messages.push(AppendMessage { flags: FlagList::default(), date: None, octets: Bytes::from(more), carrier: Carrier::Literal });
+            messages.push(AppendMessage { flags: FlagList::default(), date: None, data: AppendData::Octets(Bytes::from(more), Carrier::Literal) });
         }
         prop_assert_eq!(parse(&sent), Command::Append { mailbox: arg(&mailbox), messages });
         let mut sent = b"t UID REPLACE 7 ".to_vec();
         enc_string(&mut sent, mailbox.to_wire().as_bytes(), form);
         sent.extend_from_slice(b" ~{3}\r\na\0b");
         let seven = SequenceSet(vec![(SeqNumber::Number(7), SeqNumber::Number(7))]);
-        let by = AppendMessage { flags: FlagList::default(), date: None, octets: Bytes::from_static(b"a\0b"), carrier: Carrier::Literal8 };
+        let by = AppendMessage { flags: FlagList::default(), date: None, data: AppendData::Octets(Bytes::from_static(b"a\0b"), Carrier::Literal8) };
         prop_assert_eq!(parse(&sent), Command::Replace { message: seven, mailbox: arg(&mailbox), by, uid: true });
     }
 

@@ -180,6 +180,8 @@ rows! {
     Condstore, "CONDSTORE", "RFC 7162", IN, Always, On, "command/store.rs";
     Qresync, "QRESYNC", "RFC 7162", IN, Always, On, "command/select.rs";
     MultiAppend, "MULTIAPPEND", "RFC 3502", IN, Always, On, "command/append.rs";
+    Catenate, "CATENATE", "RFC 4469", IN, Always, On, "command/catenate.rs";
+    UrlPartial, "URL-PARTIAL", "RFC 5550 section 5.7.1", IN, Always, On, "command/catenate.rs";
     Binary, "BINARY", "RFC 3516", IN, Always, On, "command/fetch.rs";
     ObjectId, "OBJECTID", "RFC 8474", IN, Always, On, "command/mod.rs";
     SaveDate, "SAVEDATE", "RFC 8514", IN, Always, On, "command/fetch.rs";

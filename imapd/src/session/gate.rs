@@ -3,7 +3,7 @@
 
 use super::capability::{Token, TokenSet};
 use super::table::{CommandRow, USES_SEQUENCE_NUMBERS};
-use crate::syntax::ast::{Carrier, Command, FetchItem, ListArgs, StatusItem};
+use crate::syntax::ast::{AppendData, Carrier, CatPart, Command, FetchItem, ListArgs, StatusItem};
 use crate::syntax::search_key::{SearchKey, SearchReturn};
 use crate::syntax::seqset::SequenceSet;
 use crate::syntax::sort_key::{SortField, ThreadAlgorithm};
@@ -82,11 +82,11 @@ impl Needs {
             Command::Status { items, .. } => self.status(items),
             Command::Append { messages, .. } => {
                 self.add_if(messages.len() > 1, Token::MultiAppend);
-                messages.iter().for_each(|m| self.carrier(m.carrier));
+                messages.iter().for_each(|m| self.data(&m.data));
             }
             Command::Replace { message, by, .. } => {
                 self.add(Token::Replace);
-                self.carrier(by.carrier);
+                self.data(&by.data);
                 self.set(message);
             }
             Command::UidExpunge(set) => {
@@ -114,6 +114,20 @@ impl Needs {
             | Command::Sort { .. }
             | Command::Thread { .. } => self.searching(command),
             _ => {}
+        }
+    }
+
+    fn data(&mut self, data: &AppendData) {
+        match data {
+            AppendData::Octets(_, carrier) => self.carrier(*carrier),
+            AppendData::Catenate(parts) => {
+                self.add(Token::Catenate);
+                for part in parts {
+                    if let CatPart::Text(_, carrier) = part {
+                        self.carrier(*carrier);
+                    }
+                }
+            }
         }
     }
 

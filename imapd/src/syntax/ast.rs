@@ -236,13 +236,29 @@ pub struct AppendMessage {
     pub flags: FlagList,
     /// Its INTERNALDATE, when given.
     pub date: Option<InternalDate>,
-    /// Its octets.
-    pub octets: Bytes,
-    /// How they came.
-    pub carrier: Carrier,
+    /// What it is made of.
+    pub data: AppendData,
 }
 
-/// How a message comes with APPEND.
+/// What a message of APPEND is made of.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum AppendData {
+    /// These octets.
+    Octets(Bytes, Carrier),
+    /// Parts one behind the other (RFC 4469).
+    Catenate(Vec<CatPart>),
+}
+
+/// A part of a message that is put together.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum CatPart {
+    /// These octets.
+    Text(Bytes, Carrier),
+    /// What a URL leads to, as it came.
+    Url(Bytes),
+}
+
+/// How octets come with APPEND.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Carrier {
     /// A literal.
