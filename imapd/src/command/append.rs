@@ -12,6 +12,9 @@ use crate::syntax::seqset::NumberSet;
 /// # Errors
 /// When the client is gone.
 pub async fn run(session: &Session, mailbox: MailboxArg, messages: Vec<AppendMessage>) -> Done {
+    if let Some(limit) = session.save_limit().filter(|limit| messages.len() > limit.messages as usize) {
+        return Ok(limit.refusal());
+    }
     let place = place::place(session, &mailbox).await.map_err(try_create)?;
     let (mailbox, rights) = place.open(Rights::INSERT).await.map_err(|e| Reply::try_create(&e))?;
     let mut made = catenate::make(session, messages).await?;

@@ -6,7 +6,7 @@ use super::place::{self, Place};
 use super::search::{self, SearchKeys};
 use super::{Done, name, user};
 use crate::mailstore::{Attributes, MailboxRow, StoreError};
-use crate::session::{Failure, Out, Reply, Session, View};
+use crate::session::{Failure, Out, Reply, Session, View, message_limit};
 use crate::syntax::ast::SearchSource;
 use crate::syntax::mailbox_name::MailboxName;
 use crate::syntax::rights::Rights;
@@ -39,6 +39,7 @@ pub async fn run(
     let places = wanted(session, sources).await?;
     session.enabled.condstore |= asked.key.uses_modseq();
     let selected = session.view.as_ref().map(|view| view.mailbox.clone());
+    let mut looked_at = 0;
     for (name, place) in places {
         // What may not be read is passed over (RFC 7377 section 2.2).
         let mailbox = match place.open(Rights::READ).await {
@@ -59,6 +60,12 @@ pub async fn run(
                 &other
             }
         };
+        if let Some(limit) = session.command_limit().filter(|_| !here) {
+            looked_at += message_limit::looked_at(view, asked.key, 0).0;
+            if looked_at > limit.messages as usize {
+                return Ok(limit.refusal());
+            }
+        }
         let hits = match search::find_in(session, view, asked, out).await? {
             Ok(hits) => hits,
             Err(reply) => return Ok(reply),

@@ -57,9 +57,15 @@ pub async fn run(session: &mut Session, set: &SequenceSet, asked: &Asked<'_>, ou
             vanished(view, &state, set, since, out.buf);
         }
     }
+    if let (Some(range), Some(limit)) = (asked.partial, session.command_limit())
+        && range.from.abs_diff(range.to) >= limit.messages
+    {
+        return Ok(limit.refusal());
+    }
     if let Some(range) = asked.partial {
         selected = range.of(&selected).to_vec();
     }
+    let limited = session.limit(&mut selected);
     session.meter.fetched.add(selected.len());
     let seen = mark_seen(session, view, items, &selected).await?;
     let items = plan(items);
@@ -94,7 +100,11 @@ pub async fn run(session: &mut Session, set: &SequenceSet, asked: &Asked<'_>, ou
         return Ok(Reply::no("UNKNOWN-CTE", "A part is in an encoding that is not known"));
     }
     // A message that is gone is no error for UID FETCH (RFC 3501 section 6.4.8).
-    Ok(if missing && !by_uid { some_expunged() } else { Reply::ok("FETCH completed") })
+    let reply = if missing && !by_uid { some_expunged() } else { Reply::ok("FETCH completed") };
+    Ok(match limited {
+        Some(limited) => limited.tell(reply, out.buf),
+        None => reply,
+    })
 }
 
 /// Tells of expunged messages of the set. Those the session still counts are told when their numbers go.

@@ -52,10 +52,12 @@ use std::sync::Arc;
 use bytes::Bytes;
 
 use crate::mailstore::{StoreError, UidValidity, UserStore};
-use crate::session::{Failure, Out, Reply, Session, View};
-
-use crate::syntax::ast::{Command, MailboxArg};
+use crate::session::message_limit::Limited;
+use crate::session::{Failure, Out, Reply, Session, Status, View};
+use crate::syntax::ast::{Command, MailboxArg, SearchSource};
 use crate::syntax::mailbox_name::{MailboxName, nfc};
+use crate::syntax::search_key::SearchKey;
+use crate::syntax::seqset::NumberSet;
 
 /// How a command ends.
 pub type Done = Result<Reply, Failure>;
@@ -108,8 +110,8 @@ pub async fn run(session: &mut Session, command: Command, tag: &Bytes, out: &mut
         Command::Idle => idle::run(session, tag, out),
         Command::Close => close::run(session).await,
         Command::Unselect => unselect::run(session),
-        Command::Expunge => expunge::run(session, None).await,
-        Command::UidExpunge(set) => expunge::run(session, Some(&set)).await,
+        Command::Expunge => expunge::run(session, None, out).await,
+        Command::UidExpunge(set) => expunge::run(session, Some(&set), out).await,
         command @ (Command::Search { .. }
         | Command::Esearch { .. }
         | Command::Sort { .. }
@@ -129,14 +131,38 @@ pub async fn run(session: &mut Session, command: Command, tag: &Bytes, out: &mut
 /// # Errors
 /// As [`run`].
 async fn searching(session: &mut Session, command: Command, tag: &Bytes, out: &mut Out<'_>) -> Done {
+    // A part of an order or of threads would be no use.
+    if let Command::Sort { key, .. } | Command::Thread { key, .. } = &command
+        && let Some(limited) = session.limit_search(key)
+    {
+        if let (Command::Sort { returns: Some(returns), .. }, Some(view)) = (&command, &mut session.view)
+            && returns.save
+        {
+            view.save(NumberSet::default());
+        }
+        return Ok(limited.limit.refusal());
+    }
     match command {
         Command::Search { returns, charset, key, uid } => {
+            let limited = session.limit_search(&key);
+            let key = above(limited, key);
             let asked = search::SearchKeys { charset: charset.as_deref(), key: &key, uid, tag };
-            search::run(session, &asked, returns, out).await
+            let reply = search::run(session, &asked, returns, out).await?;
+            Ok(match limited.filter(|_| reply.status == Status::Ok) {
+                Some(limited) => limited.tell(reply, out.buf),
+                None => reply,
+            })
         }
         Command::Esearch { sources, returns, charset, key } => {
+            let here = sources.iter().all(|s| matches!(s, SearchSource::Selected));
+            let limited = if here { session.limit_search(&key) } else { None };
+            let key = above(limited, key);
             let asked = search::SearchKeys { charset: charset.as_deref(), key: &key, uid: true, tag };
-            esearch::run(session, &asked, &sources, returns, out).await
+            let reply = esearch::run(session, &asked, &sources, returns, out).await?;
+            Ok(match limited.filter(|_| reply.status == Status::Ok) {
+                Some(limited) => limited.tell(reply, out.buf),
+                None => reply,
+            })
         }
         Command::Sort { returns, keys, charset, key, uid } => {
             let asked = search::SearchKeys { charset: Some(&charset), key: &key, uid, tag };
@@ -147,6 +173,14 @@ async fn searching(session: &mut Session, command: Command, tag: &Bytes, out: &m
             sort::thread(session, &asked, algorithm, out).await
         }
         _ => Ok(Reply::bad("Command is none that searches")),
+    }
+}
+
+/// What is looked for, where a search stops.
+fn above(limited: Option<Limited>, key: SearchKey) -> SearchKey {
+    match limited {
+        Some(limited) => SearchKey::And(vec![SearchKey::UidAfter(limited.lowest.0.saturating_sub(1)), key]),
+        None => key,
     }
 }
 

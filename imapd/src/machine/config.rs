@@ -2,8 +2,9 @@
 //!
 //! One statement a record, keyword and operand; keywords in any case; `;` starts a comment. Every wrong record is
 //! reported with its number, the token and the reason. FilePoolID and BadFileID are required. EnrollBlocks,
-//! MaxConnections, MaxPerAddress, MaxPerUser, Comment (words), AdminURI, TokenExit, LoginReferral, ClearPasswords, ProxyFrom and Capability are ours. `Capability token
-//! {ON|OFF} [userid]` may stand many times; a record changes what one before it said.
+//! MaxConnections, MaxPerAddress, MaxPerUser, Comment (words), AdminURI, TokenExit, LoginReferral, ClearPasswords,
+//! ProxyFrom, MessageLimit and Capability are ours. `Capability token {ON|OFF} [userid]` may stand many times; a record
+//! changes what one before it said.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -15,6 +16,7 @@ use thiserror::Error;
 
 use crate::auth::bearer::EXITS;
 use crate::session::TokenSettings;
+use crate::session::message_limit::MessageLimit;
 use crate::syntax::imap_url::ImapUrl;
 use crate::transport::proxy::ProxyAddress;
 
@@ -63,6 +65,8 @@ pub struct ImapConfig {
     pub proxies: Vec<ProxyAddress>,
     /// Whether passwords may come without encryption.
     pub clear_passwords: bool,
+    /// How many messages one command may work on.
+    pub message_limit: Option<MessageLimit>,
 }
 
 /// The configuration in force, which CONFIG changes.
@@ -97,6 +101,7 @@ struct Draft {
     referrals: BTreeMap<UserId, ImapUrl>,
     proxies: Vec<ProxyAddress>,
     clear_passwords: Option<bool>,
+    message_limit: Option<MessageLimit>,
 }
 
 /// Reads the records of IMAP CONFIG.
@@ -146,6 +151,7 @@ pub fn read<'a>(records: impl Iterator<Item = &'a str>) -> Result<ImapConfig, Ve
         referrals: draft.referrals,
         proxies: draft.proxies,
         clear_passwords: draft.clear_passwords.unwrap_or(true),
+        message_limit: draft.message_limit,
     })
 }
 
@@ -156,6 +162,9 @@ fn take(draft: &mut Draft, words: &[&str]) -> Result<(), (String, String)> {
     }
     if keyword.eq_ignore_ascii_case("LoginReferral") {
         return login_referral(draft, keyword, operands);
+    }
+    if keyword.eq_ignore_ascii_case("MessageLimit") {
+        return message_limit(draft, keyword, operands);
     }
     if keyword.eq_ignore_ascii_case("ProxyFrom") {
         return proxy(draft, keyword, operands);
@@ -238,6 +247,20 @@ fn capability(draft: &mut Draft, keyword: &str, operands: &[&str]) -> Result<(),
     draft.tokens.set(token, on, user).map_err(|e| ((*token).into(), e.to_string()))
 }
 
+/// `MessageLimit number [SAVE]`
+fn message_limit(draft: &mut Draft, keyword: &str, operands: &[&str]) -> Result<(), (String, String)> {
+    let (number, saves_only) = match operands {
+        [number] => (number, false),
+        [number, save] if save.eq_ignore_ascii_case("SAVE") => (number, true),
+        [_, word] => return Err(((*word).into(), "SAVE is all that may follow the number".into())),
+        _ => return Err((keyword.into(), "takes a number, and perhaps SAVE".into())),
+    };
+    let messages = number.parse().ok().filter(|n| (1..=MessageLimit::MAX).contains(n));
+    let wrong = || ((*number).to_owned(), format!("a number from 1 to {} is needed", MessageLimit::MAX));
+    draft.message_limit = Some(MessageLimit { messages: messages.ok_or_else(wrong)?, saves_only });
+    Ok(())
+}
+
 /// `LoginReferral userid url`
 fn login_referral(draft: &mut Draft, keyword: &str, operands: &[&str]) -> Result<(), (String, String)> {
     let [user, url] = operands else {
@@ -276,6 +299,31 @@ mod tests {
                 "IMAP CONFIG record 0: FilePoolID: required statement",
                 "IMAP CONFIG record 0: BadFileID: required statement",
             ]
+        );
+    }
+
+    #[test]
+    fn message_limits() {
+        let limit = |text: &str| {
+            let config = read(format!("FilePoolID A\nBadFileID B\n{text}\n").lines());
+            config.map(|c| c.message_limit).map_err(|e| e[0].to_string())
+        };
+        assert_eq!(limit(""), Ok(None));
+        assert_eq!(limit("MessageLimit 1"), Ok(Some(MessageLimit { messages: 1, saves_only: false })));
+        let most = MessageLimit { messages: MessageLimit::MAX, saves_only: true };
+        assert_eq!(limit("messagelimit 1000000 save"), Ok(Some(most)));
+        let error = |text: &str| limit(text).unwrap_err();
+        assert_eq!(
+            error("MessageLimit"),
+            "IMAP CONFIG record 3: MessageLimit: takes a number, and perhaps SAVE"
+        );
+        for wrong in ["0", "1000001", "x"] {
+            let expected = format!("IMAP CONFIG record 3: {wrong}: a number from 1 to 1000000 is needed");
+            assert_eq!(error(&format!("MessageLimit {wrong}")), expected);
+        }
+        assert_eq!(
+            error("MessageLimit 5 MOVE"),
+            "IMAP CONFIG record 3: MOVE: SAVE is all that may follow the number"
         );
     }
 

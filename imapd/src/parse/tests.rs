@@ -97,6 +97,8 @@ fn enc_key(out: &mut Vec<u8>, key: &SearchKey, form: u8) {
         SearchKey::All => out.extend_from_slice(b"ALL"),
         SearchKey::Sequence(s) => out.extend_from_slice(enc_set(s).as_bytes()),
         SearchKey::Uid(s) => out.extend_from_slice(format!("UID {}", enc_set(s)).as_bytes()),
+        SearchKey::UidAfter(n) => out.extend_from_slice(format!("UIDAFTER {n}").as_bytes()),
+        SearchKey::UidBefore(n) => out.extend_from_slice(format!("uidbefore {n}").as_bytes()),
         SearchKey::Flag(f) => {
             let name = SystemFlags::TABLE.iter().find(|(x, _)| x == f).unwrap().1;
             out.extend_from_slice(name.trim_start_matches('\\').as_bytes());
@@ -239,6 +241,8 @@ fn key() -> impl Strategy<Value = SearchKey> {
         Just(SearchKey::Recent),
         set().prop_map(SearchKey::Sequence),
         set().prop_map(SearchKey::Uid),
+        (1u32..).prop_map(SearchKey::UidAfter),
+        (1u32..).prop_map(SearchKey::UidBefore),
         Just(SearchKey::Flag(SystemFlags::SEEN)),
         "[$a-z]{1,5}".prop_map(|k| SearchKey::Keyword(Keyword::new(k.as_bytes()).unwrap())),
         (test.clone(), date()).prop_map(|(t, d)| SearchKey::Internal(t, d)),

@@ -52,6 +52,10 @@ pub enum Condition {
     ClientCertificate,
     /// When the mail of some users is on another system.
     Referrals,
+    /// When commands are limited.
+    MessageLimit,
+    /// When only what is saved is limited.
+    SaveLimit,
 }
 
 impl Condition {
@@ -71,6 +75,8 @@ impl Condition {
             Self::TokenExit => allowed && session.server.auth.token_exit().is_some(),
             Self::ClientCertificate => !session.channel().names.is_empty(),
             Self::Referrals => !session.server.referrals.load().is_empty(),
+            Self::MessageLimit => session.command_limit().is_some(),
+            Self::SaveLimit => session.save_limit().is_some_and(|limit| limit.saves_only),
             Self::LiteralPlusOff => !session.offers(Token::LiteralPlus),
         }
     }
@@ -91,6 +97,8 @@ impl Condition {
             }
             Self::ClientCertificate => "the client has shown a certificate of the configured authority",
             Self::Referrals => "some users are on another system",
+            Self::MessageLimit => "MessageLimit is configured, whose number follows `=`",
+            Self::SaveLimit => "MessageLimit is configured with SAVE; the number follows `=`",
             Self::LiteralPlusOff => "LITERAL+ is off",
         }
     }
@@ -199,6 +207,8 @@ rows! {
     Partial, "PARTIAL", "RFC 9394", IN, Always, On, "syntax/partial_range.rs";
     InProgress, "INPROGRESS", "RFC 9585", IN, Always, On, "session/progress.rs";
     UidOnly, "UIDONLY", "RFC 9586", IN, Always, Off, "session/enabled.rs";
+    MessageLimit, "MESSAGELIMIT", "RFC 9738", IN, MessageLimit, On, "session/message_limit.rs";
+    SaveLimit, "SAVELIMIT", "RFC 9738", IN, SaveLimit, On, "session/message_limit.rs";
     UidBatches, "UIDBATCHES", "RFC 10022", IN, Always, On, "command/uidbatches.rs";
 }
 
@@ -271,6 +281,9 @@ pub fn list(session: &Session) -> String {
                 out.push(' ');
             }
             out.push_str(row.name);
+            if let (Token::MessageLimit | Token::SaveLimit, Some(limit)) = (row.token, session.save_limit()) {
+                out.push_str(&format!("={}", limit.messages));
+            }
         }
     }
     out

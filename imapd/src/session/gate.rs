@@ -224,6 +224,7 @@ impl Needs {
             }
             SearchKey::Not(a) => self.key(a),
             SearchKey::Sequence(set) | SearchKey::Uid(set) => self.set(set),
+            SearchKey::UidAfter(_) | SearchKey::UidBefore(_) => self.add(Token::MessageLimit),
             SearchKey::Older(_) | SearchKey::Younger(_) => self.add(Token::Within),
             SearchKey::ModSeq(_) => self.add(Token::Condstore),
             SearchKey::Saved(..) => self.add(Token::SaveDate),

@@ -8,6 +8,7 @@ pub mod capability;
 pub mod channel;
 pub mod enabled;
 pub mod gate;
+pub mod message_limit;
 pub mod meter;
 pub mod out;
 pub mod progress;
@@ -37,6 +38,7 @@ use crate::wire::{LITERAL_MINUS, Limits, Mode, Refusal};
 use capability::{Token, TokenSet};
 use channel::Channel;
 pub use enabled::Enabled;
+use message_limit::MessageLimit;
 use meter::Meter;
 pub use out::{Drain, Out};
 pub use reply::{Failure, Reply, Status};
@@ -91,6 +93,8 @@ pub struct Session {
     pub(crate) enabled: Enabled,
     /// Tokens that are off for this user, or before login.
     off: TokenSet,
+    /// As it was when the user logged in.
+    message_limit: Option<MessageLimit>,
     pub(crate) failed_logins: u32,
     /// Whether the connection is compressed.
     pub(crate) compressed: bool,
@@ -118,6 +122,7 @@ impl Session {
             view: None,
             enabled: Enabled::default(),
             off,
+            message_limit: None,
             failed_logins: 0,
             compressed: false,
             user_slot: None,
@@ -144,6 +149,7 @@ impl Session {
         self.user = None;
         self.user_slot = None;
         self.enabled = Enabled::default();
+        self.message_limit = None;
         self.off = self.server.tokens.load().off(None);
     }
 
@@ -183,6 +189,11 @@ impl Session {
     /// Takes the user who has logged in.
     pub(crate) fn enter(&mut self, user: Arc<UserStore>, slot: Slot) {
         self.off = self.server.tokens.load().off(Some(user.id()));
+        self.message_limit = **self.server.message_limit.load();
+        // What is not limited has no token, and none of its search keys.
+        if self.message_limit.is_none_or(|limit| limit.saves_only) {
+            self.off = self.off.with(Token::MessageLimit);
+        }
         self.user = Some(user);
         self.user_slot = Some(slot);
     }

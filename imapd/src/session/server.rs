@@ -8,6 +8,7 @@ use std::time::Duration;
 use arc_swap::ArcSwap;
 use tokio::sync::Semaphore;
 
+use super::message_limit::MessageLimit;
 use super::registry::Sessions;
 use super::statistics::Statistics;
 use super::token_settings::TokenSettings;
@@ -49,6 +50,8 @@ pub struct Server {
     pub about: ArcSwap<About>,
     /// Users whose mail is on another system, with its URL.
     pub referrals: ArcSwap<BTreeMap<UserId, ImapUrl>>,
+    /// How many messages one command may work on.
+    pub message_limit: ArcSwap<Option<MessageLimit>>,
     /// Who is connected.
     pub sessions: Arc<Sessions>,
     /// Whom the traces show.
@@ -81,6 +84,7 @@ impl Server {
             administrators: Arc::new(|_| false),
             about: ArcSwap::default(),
             referrals: ArcSwap::default(),
+            message_limit: ArcSwap::default(),
             sessions: Arc::default(),
             statistics: Arc::default(),
             traces: Traces::default(),
