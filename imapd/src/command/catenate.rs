@@ -222,6 +222,8 @@ async fn open(
             | StoreError::MailboxDeleted
             | StoreError::NotEnrolled,
         )) => Err(nowhere()),
+        // It is on another system, to which URLs do not reach.
+        Err(Failure::Answer(_)) => Err(nowhere()),
         Err(e) => Ok(Err(e)),
     }
 }

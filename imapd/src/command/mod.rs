@@ -88,7 +88,9 @@ pub async fn run(session: &mut Session, command: Command, tag: &Bytes, out: &mut
         Command::Subscribe(name) => subscribe::run(session, name, true).await,
         Command::Unsubscribe(name) => subscribe::run(session, name, false).await,
         Command::List(args) => list::run(session, &args, out).await,
-        Command::Lsub { reference, pattern } => lsub::run(session, &reference, &pattern, out).await,
+        Command::Lsub { reference, pattern, remote } => {
+            lsub::run(session, &reference, &pattern, remote, out).await
+        }
         Command::Status { mailbox, items } => status::run(session, mailbox, &items, out).await,
         Command::Append { mailbox, messages } => append::run(session, mailbox, messages).await,
         Command::Replace { message, mailbox, by, uid } => {

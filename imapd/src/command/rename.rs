@@ -1,9 +1,10 @@
 //! RENAME
 
-use super::place::place;
-use super::{Done, list};
+use super::place::of_name;
+use super::{Done, list, name};
 use crate::mailstore::StoreError;
-use crate::session::{Out, Reply, Session};
+use crate::session::mailbox_referrals::referral;
+use crate::session::{Failure, Out, Reply, Session};
 use crate::syntax::ast::MailboxArg;
 use crate::syntax::rights::Rights;
 
@@ -12,7 +13,17 @@ use crate::syntax::rights::Rights;
 /// # Errors
 /// When it cannot be renamed.
 pub async fn run(session: &Session, from: MailboxArg, to: MailboxArg, out: &mut Out<'_>) -> Done {
-    let (from, to) = (place(session, &from).await?, place(session, &to).await?);
+    let names = (name(session, &from)?, name(session, &to)?);
+    let (from, to) = match (of_name(session, names.0.clone()).await, of_name(session, names.1.clone()).await)
+    {
+        (Ok(from), Ok(to)) => (from, to),
+        // Both names are told where one is on another system (RFC 2193 section 4.3).
+        (Err(Failure::Answer(_)), _) | (Ok(_), Err(Failure::Answer(_))) => {
+            let url = |name| session.remote(name).into_iter().next().unwrap_or_else(|| session.url_of(name));
+            return Ok(referral(&[url(&names.0), url(&names.1)]));
+        }
+        (Err(e), _) | (_, Err(e)) => return Err(e),
+    };
     from.need(Rights::DELETE_MAILBOX)?;
     to.may_create()?;
     if from.owner.id() != to.owner.id() {

@@ -3,7 +3,7 @@
 //! One statement a record, keyword and operand; keywords in any case; `;` starts a comment. Every wrong record is
 //! reported with its number, the token and the reason. FilePoolID and BadFileID are required. EnrollBlocks,
 //! MaxConnections, MaxPerAddress, MaxPerUser, Comment (words), AdminURI, TokenExit, LoginReferral, ClearPasswords,
-//! ProxyFrom, MessageLimit and Capability are ours. `Capability token {ON|OFF} [userid]` may stand many times; a record
+//! ProxyFrom, MessageLimit, MailboxReferral and Capability are ours. `Capability token {ON|OFF} [userid]` may stand many times; a record
 //! changes what one before it said.
 
 use std::collections::BTreeMap;
@@ -16,8 +16,10 @@ use thiserror::Error;
 
 use crate::auth::bearer::EXITS;
 use crate::session::TokenSettings;
+use crate::session::mailbox_referrals::MailboxReferrals;
 use crate::session::message_limit::MessageLimit;
-use crate::syntax::imap_url::ImapUrl;
+use crate::syntax::imap_url::{ImapUrl, UrlMailbox, UrlReference};
+use crate::syntax::mailbox_name::MailboxName;
 use crate::transport::proxy::ProxyAddress;
 
 /// Least IdleTimeout in minutes (RFC 3501 section 5.4).
@@ -65,6 +67,8 @@ pub struct ImapConfig {
     pub proxies: Vec<ProxyAddress>,
     /// Whether passwords may come without encryption.
     pub clear_passwords: bool,
+    /// Mailboxes that are on other systems.
+    pub mailbox_referrals: MailboxReferrals,
     /// How many messages one command may work on.
     pub message_limit: Option<MessageLimit>,
 }
@@ -102,6 +106,7 @@ struct Draft {
     proxies: Vec<ProxyAddress>,
     clear_passwords: Option<bool>,
     message_limit: Option<MessageLimit>,
+    mailbox_referrals: MailboxReferrals,
 }
 
 /// Reads the records of IMAP CONFIG.
@@ -151,6 +156,7 @@ pub fn read<'a>(records: impl Iterator<Item = &'a str>) -> Result<ImapConfig, Ve
         referrals: draft.referrals,
         proxies: draft.proxies,
         clear_passwords: draft.clear_passwords.unwrap_or(true),
+        mailbox_referrals: draft.mailbox_referrals,
         message_limit: draft.message_limit,
     })
 }
@@ -165,6 +171,9 @@ fn take(draft: &mut Draft, words: &[&str]) -> Result<(), (String, String)> {
     }
     if keyword.eq_ignore_ascii_case("MessageLimit") {
         return message_limit(draft, keyword, operands);
+    }
+    if keyword.eq_ignore_ascii_case("MailboxReferral") {
+        return mailbox_referral(draft, keyword, operands);
     }
     if keyword.eq_ignore_ascii_case("ProxyFrom") {
         return proxy(draft, keyword, operands);
@@ -277,6 +286,39 @@ fn login_referral(draft: &mut Draft, keyword: &str, operands: &[&str]) -> Result
     Ok(())
 }
 
+/// `MailboxReferral mailbox url [userid]`
+fn mailbox_referral(draft: &mut Draft, keyword: &str, operands: &[&str]) -> Result<(), (String, String)> {
+    let (name, url, user) = match operands {
+        [name, url] => (name, url, None),
+        [name, url, user] => (name, url, Some(user)),
+        _ => return Err((keyword.into(), "takes a mailbox, a URL, and perhaps a user id".into())),
+    };
+    // Blanks cannot stand in a statement, so the name is written as in a URL.
+    let named = match UrlReference::parse(&format!("/{name}")) {
+        Ok(UrlReference::Path(UrlMailbox { name, uid_validity: None, message: None })) => name,
+        _ => return Err(((*name).into(), "the name of a mailbox is needed, written as in a URL".into())),
+    };
+    if named.is_inbox() || named.is_below(&MailboxName::inbox()) {
+        return Err(((*name).into(), "INBOX is where the user logs in".into()));
+    }
+    let parsed = ImapUrl::parse(url).map_err(|e| ((*url).to_owned(), e.to_string()))?;
+    let mailbox_alone =
+        parsed.mailbox.as_ref().is_none_or(|m| m.uid_validity.is_none() && m.message.is_none());
+    // The URL stands in a response code, which ends with a bracket.
+    if !mailbox_alone || parsed.server.host.starts_with('[') {
+        return Err((
+            (*url).into(),
+            "the URL names a server by its host name, and perhaps a mailbox on it".into(),
+        ));
+    }
+    let user = match user {
+        Some(user) => Some(UserId::new(user).map_err(|e| ((*user).to_string(), e.to_string()))?),
+        None => None,
+    };
+    let many = || (keyword.to_owned(), format!("there may be {} of them", MailboxReferrals::MAX));
+    draft.mailbox_referrals.add(user, named, parsed).ok_or_else(many)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -325,6 +367,34 @@ mod tests {
             error("MessageLimit 5 MOVE"),
             "IMAP CONFIG record 3: MOVE: SAVE is all that may follow the number"
         );
+    }
+
+    #[test]
+    fn mailbox_referrals() {
+        let read = |text: &str| read(format!("FilePoolID A\nBadFileID B\n{text}\n").lines());
+        let config =
+            read("MailboxReferral Old%20mail imap://a.example/\nmailboxreferral x imap://b/y joe").unwrap();
+        let joe = UserId::new("JOE").unwrap();
+        let names: Vec<_> = config.mailbox_referrals.names(joe).map(MailboxName::as_str).collect();
+        assert_eq!(names, ["x", "Old mail"]);
+        let wrong = [
+            ("MailboxReferral", "MailboxReferral: takes a mailbox, a URL, and perhaps a user id"),
+            ("MailboxReferral x//y imap://a/", "x//y: the name of a mailbox is needed, written as in a URL"),
+            ("MailboxReferral %zz imap://a/", "%zz: the name of a mailbox is needed, written as in a URL"),
+            ("MailboxReferral inbox/x imap://a/", "inbox/x: INBOX is where the user logs in"),
+            ("MailboxReferral x http://a/", "http://a/: not an IMAP URL: it does not begin with imap://"),
+            (
+                "MailboxReferral x imap://[::1]/",
+                "imap://[::1]/: the URL names a server by its host name, and perhaps a mailbox on it",
+            ),
+        ];
+        for (text, expected) in wrong {
+            assert_eq!(read(text).unwrap_err()[0].to_string(), format!("IMAP CONFIG record 3: {expected}"));
+        }
+        assert!(read("MailboxReferral x imap://a/ TOOLONGNAME").is_err());
+        for (count, good) in [(MailboxReferrals::MAX, true), (MailboxReferrals::MAX + 1, false)] {
+            assert_eq!(read(&"MailboxReferral x imap://a/\n".repeat(count)).is_ok(), good);
+        }
     }
 
     #[test]

@@ -46,7 +46,7 @@ pub use esearch::esearch;
 pub use fetch::{fetch, uid_fetch};
 pub use id::id;
 pub use language::language;
-pub use list::{list, lsub};
+pub use list::{list, lsub, rlist, rlsub};
 pub use login::login;
 pub use mailbox::{create, delete, rename, subscribe, unsubscribe};
 pub use metadata::{getmetadata, setmetadata};

@@ -52,6 +52,8 @@ pub enum Condition {
     ClientCertificate,
     /// When the mail of some users is on another system.
     Referrals,
+    /// When mailboxes of the user are on another system.
+    MailboxReferrals,
     /// When commands are limited.
     MessageLimit,
     /// When only what is saved is limited.
@@ -75,6 +77,7 @@ impl Condition {
             Self::TokenExit => allowed && session.server.auth.token_exit().is_some(),
             Self::ClientCertificate => !session.channel().names.is_empty(),
             Self::Referrals => !session.server.referrals.load().is_empty(),
+            Self::MailboxReferrals => !session.remote_names().is_empty(),
             Self::MessageLimit => session.command_limit().is_some(),
             Self::SaveLimit => session.save_limit().is_some_and(|limit| limit.saves_only),
             Self::LiteralPlusOff => !session.offers(Token::LiteralPlus),
@@ -97,6 +100,7 @@ impl Condition {
             }
             Self::ClientCertificate => "the client has shown a certificate of the configured authority",
             Self::Referrals => "some users are on another system",
+            Self::MailboxReferrals => "mailboxes of the user are on another system",
             Self::MessageLimit => "MessageLimit is configured, whose number follows `=`",
             Self::SaveLimit => "MessageLimit is configured with SAVE; the number follows `=`",
             Self::LiteralPlusOff => "LITERAL+ is off",
@@ -166,6 +170,7 @@ rows! {
     I18nLevel1, "I18NLEVEL=1", "RFC 5255 section 4", IN, Always, On, "search/fold.rs";
     Namespace, "NAMESPACE", "RFC 2342", IN, Always, On, "command/namespace.rs";
     Children, "CHILDREN", "RFC 3348", IN, Always, On, "command/list.rs";
+    MailboxReferrals, "MAILBOX-REFERRALS", "RFC 2193", IN, MailboxReferrals, On, "session/mailbox_referrals.rs";
     Unselect, "UNSELECT", "RFC 3691", IN, Always, On, "command/unselect.rs";
     UidPlus, "UIDPLUS", "RFC 4315", IN, Always, On, "command/expunge.rs";
     Move, "MOVE", "RFC 6851", IN, Always, On, "command/copy.rs";

@@ -79,6 +79,7 @@ impl Needs {
             }
             Command::Create { uses, .. } => self.add_if(!uses.is_empty(), Token::CreateSpecialUse),
             Command::List(args) => self.list(args),
+            Command::Lsub { remote, .. } => self.add_if(*remote, Token::MailboxReferrals),
             Command::Status { items, .. } => self.status(items),
             Command::Append { messages, .. } => {
                 self.add_if(messages.len() > 1, Token::MultiAppend);
@@ -170,6 +171,8 @@ impl Needs {
 
     fn list(&mut self, args: &ListArgs) {
         self.add_if(args.extended, Token::ListExtended);
+        // RLIST is LIST with REMOTE and nothing else of RFC 5258.
+        self.add_if(args.select.remote && !args.extended, Token::MailboxReferrals);
         self.add_if(args.select.special_use, Token::SpecialUse);
         self.add_if(args.returns.my_rights, Token::ListMyRights);
         self.add_if(!args.returns.metadata.is_empty(), Token::ListMetadata);

@@ -8,6 +8,7 @@ pub mod capability;
 pub mod channel;
 pub mod enabled;
 pub mod gate;
+pub mod mailbox_referrals;
 pub mod message_limit;
 pub mod meter;
 pub mod out;

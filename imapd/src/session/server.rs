@@ -8,6 +8,7 @@ use std::time::Duration;
 use arc_swap::ArcSwap;
 use tokio::sync::Semaphore;
 
+use super::mailbox_referrals::MailboxReferrals;
 use super::message_limit::MessageLimit;
 use super::registry::Sessions;
 use super::statistics::Statistics;
@@ -50,6 +51,8 @@ pub struct Server {
     pub about: ArcSwap<About>,
     /// Users whose mail is on another system, with its URL.
     pub referrals: ArcSwap<BTreeMap<UserId, ImapUrl>>,
+    /// Mailboxes that are on other systems.
+    pub mailbox_referrals: ArcSwap<MailboxReferrals>,
     /// How many messages one command may work on.
     pub message_limit: ArcSwap<Option<MessageLimit>>,
     /// Who is connected.
@@ -84,6 +87,7 @@ impl Server {
             administrators: Arc::new(|_| false),
             about: ArcSwap::default(),
             referrals: ArcSwap::default(),
+            mailbox_referrals: ArcSwap::default(),
             message_limit: ArcSwap::default(),
             sessions: Arc::default(),
             statistics: Arc::default(),

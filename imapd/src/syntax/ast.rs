@@ -64,6 +64,8 @@ pub enum Command {
     Lsub {
         reference: Vec<u8>,
         pattern: Vec<u8>,
+        /// Whether it is RLSUB.
+        remote: bool,
     },
     Status {
         mailbox: MailboxArg,
@@ -349,7 +351,7 @@ pub struct ListArgs {
     pub extended: bool,
 }
 
-/// Selection options of LIST. REMOTE selects what is there anyway, so it is not kept.
+/// Selection options of LIST.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct ListSelect {
     /// `SUBSCRIBED`
@@ -358,6 +360,8 @@ pub struct ListSelect {
     pub recursive: bool,
     /// `SPECIAL-USE` (RFC 6154)
     pub special_use: bool,
+    /// `REMOTE`, and of RLIST
+    pub remote: bool,
 }
 
 /// Return options of LIST. CHILDREN and SPECIAL-USE attributes are always shown, so they are not kept.

@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::parse::append::MAX_PARTS;
-use crate::syntax::ast::{CatPart, SearchSource};
+use crate::syntax::ast::{CatPart, ListArgs, ListSelect, SearchSource};
 use crate::syntax::partial_range::PartialRange;
 
 fn range() -> impl Strategy<Value = PartialRange> {
@@ -139,6 +139,24 @@ proptest! {
     }
 
     #[test]
+    fn remote_lists(reference in text(), pattern in "[a-z*%/]{1,12}", form: u8) {
+        let mut arguments = b" ".to_vec();
+        enc_string(&mut arguments, &reference, form);
+        arguments.push(b' ');
+        enc_string(&mut arguments, pattern.as_bytes(), form / 3);
+        let pattern = pattern.into_bytes();
+        let sent = |word: &str| parse(&[b"t ", word.as_bytes(), &arguments].concat());
+        let lsub = |remote| Command::Lsub { reference: reference.clone(), pattern: pattern.clone(), remote };
+        prop_assert_eq!((sent("LSUB"), sent("RLSUB")), (lsub(false), lsub(true)));
+        let list = |remote| {
+            let select = ListSelect { remote, ..ListSelect::default() };
+            let (reference, patterns) = (reference.clone(), vec![pattern.clone()]);
+            Command::List(ListArgs { select, reference, patterns, ..ListArgs::default() })
+        };
+        prop_assert_eq!((sent("LIST"), sent("rlist")), (list(false), list(true)));
+    }
+
+    #[test]
     fn catenate_round_trip(
         messages in proptest::collection::vec((flags(), proptest::collection::vec(cat_part(), 1..4)), 1..3), form: u8,
     ) {
@@ -163,7 +181,7 @@ proptest! {
     }
 
     #[test]
-    fn any_extension_gets_an_answer(line in "[a-z]{1,3} (UID )?(ESEARCH|FETCH 1 FLAGS|SEARCH RETURN|UIDBATCHES|LANGUAGE|COMPRESS|AUTHENTICATE|APPEND x UTF8|APPEND x CATENATE) [ -~]{0,40}") {
+    fn any_extension_gets_an_answer(line in "[a-z]{1,3} (UID )?(ESEARCH|FETCH 1 FLAGS|SEARCH RETURN|UIDBATCHES|LANGUAGE|COMPRESS|AUTHENTICATE|APPEND x UTF8|APPEND x CATENATE|RLIST|RLSUB) [ -~]{0,40}") {
         let _ = command(&Bytes::from(line));
     }
 }
