@@ -1,11 +1,12 @@
 //! RENAME
 
-use super::place::of_name;
+use super::place::{Place, of_name};
 use super::{Done, list, name};
 use crate::mailstore::StoreError;
 use crate::session::mailbox_referrals::referral;
 use crate::session::{Failure, Out, Reply, Session};
 use crate::syntax::ast::MailboxArg;
+use crate::syntax::mailbox_name::MailboxName;
 use crate::syntax::rights::Rights;
 
 /// Renames a mailbox and all below it; of INBOX, moves its messages.
@@ -14,13 +15,17 @@ use crate::syntax::rights::Rights;
 /// When it cannot be renamed.
 pub async fn run(session: &Session, from: MailboxArg, to: MailboxArg, out: &mut Out<'_>) -> Done {
     let names = (name(session, &from)?, name(session, &to)?);
-    let (from, to) = match (of_name(session, names.0.clone()).await, of_name(session, names.1.clone()).await)
-    {
+    let found = (of_name(session, names.0.clone()).await, of_name(session, names.1.clone()).await);
+    let (from, to) = match found {
         (Ok(from), Ok(to)) => (from, to),
         // Both names are told where one is on another system (RFC 2193 section 4.3).
-        (Err(Failure::Answer(_)), _) | (Ok(_), Err(Failure::Answer(_))) => {
-            let url = |name| session.remote(name).into_iter().next().unwrap_or_else(|| session.url_of(name));
-            return Ok(referral(&[url(&names.0), url(&names.1)]));
+        (from @ Err(Failure::Answer(_)), to) | (from @ Ok(_), to @ Err(Failure::Answer(_))) => {
+            let url = |name: &MailboxName, found: &Result<Place, Failure>| match found {
+                Err(Failure::Answer(_)) => session.remote(name).into_iter().next(),
+                _ => Some(session.url_of(name)),
+            };
+            let urls = [url(&names.0, &from), url(&names.1, &to)];
+            return Ok(referral(&urls.into_iter().flatten().collect::<Vec<_>>()));
         }
         (Err(e), _) | (_, Err(e)) => return Err(e),
     };

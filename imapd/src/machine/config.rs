@@ -2,7 +2,7 @@
 //!
 //! One statement a record, keyword and operand; keywords in any case; `;` starts a comment. Every wrong record is
 //! reported with its number, the token and the reason. FilePoolID and BadFileID are required. EnrollBlocks,
-//! MaxConnections, MaxPerAddress, MaxPerUser, Comment (words), AdminURI, TokenExit, LoginReferral, ClearPasswords,
+//! LoginTimeout, MaxConnections, MaxPerAddress, MaxPerUser, Comment (words), AdminURI, TokenExit, LoginReferral, ClearPasswords,
 //! ProxyFrom, MessageLimit, MailboxReferral and Capability are ours. `Capability token {ON|OFF} [userid]` may stand many times; a record
 //! changes what one before it said.
 
@@ -28,6 +28,15 @@ const LEAST_IDLE_MINUTES: u64 = 30;
 /// Greatest IdleTimeout in minutes: a week.
 const GREATEST_IDLE_MINUTES: u64 = 10_080;
 
+/// Least LoginTimeout in seconds: people have to type.
+const LEAST_LOGIN_SECONDS: u64 = 10;
+
+/// Greatest LoginTimeout in seconds: an hour.
+const GREATEST_LOGIN_SECONDS: u64 = 3600;
+
+/// LoginTimeout when it is left out: long enough for somebody who looks for his password.
+const DEFAULT_LOGIN_SECONDS: u64 = 180;
+
 /// Blocks that ENROLL gives when it names no number.
 const DEFAULT_ENROLL_BLOCKS: u32 = 1_000_000;
 
@@ -45,6 +54,8 @@ pub struct ImapConfig {
     pub mail_origin: UserId,
     /// Time after which an idle client is logged out.
     pub idle_timeout: Duration,
+    /// Time from the connection on in which a client must log in.
+    pub login_timeout: Duration,
     /// Blocks of a new user.
     pub enroll_blocks: u32,
     /// Connections in all.
@@ -94,6 +105,7 @@ struct Draft {
     bad_file_id: Option<UserId>,
     mail_origin: Option<UserId>,
     idle_minutes: Option<u64>,
+    login_seconds: Option<u64>,
     enroll_blocks: Option<u64>,
     max_connections: Option<u64>,
     max_per_address: Option<u64>,
@@ -143,6 +155,7 @@ pub fn read<'a>(records: impl Iterator<Item = &'a str>) -> Result<ImapConfig, Ve
         bad_file_id,
         mail_origin: draft.mail_origin.unwrap_or(smtp),
         idle_timeout: Duration::from_secs(60 * draft.idle_minutes.unwrap_or(LEAST_IDLE_MINUTES)),
+        login_timeout: Duration::from_secs(draft.login_seconds.unwrap_or(DEFAULT_LOGIN_SECONDS)),
         enroll_blocks: draft
             .enroll_blocks
             .map_or(DEFAULT_ENROLL_BLOCKS, |n| u32::try_from(n).unwrap_or(u32::MAX)),
@@ -210,6 +223,7 @@ fn take(draft: &mut Draft, words: &[&str]) -> Result<(), (String, String)> {
         "BADFILEID" => draft.bad_file_id = user()?,
         "MAILORIGINID" => draft.mail_origin = user()?,
         "IDLETIMEOUT" => draft.idle_minutes = number(LEAST_IDLE_MINUTES, GREATEST_IDLE_MINUTES)?,
+        "LOGINTIMEOUT" => draft.login_seconds = number(LEAST_LOGIN_SECONDS, GREATEST_LOGIN_SECONDS)?,
         "ENROLLBLOCKS" => draft.enroll_blocks = number(1, u64::from(u32::MAX))?,
         "MAXCONNECTIONS" => draft.max_connections = number(1, 1_000_000)?,
         "MAXPERADDRESS" => draft.max_per_address = number(1, 1_000_000)?,
@@ -329,6 +343,11 @@ mod tests {
         let config = read("; x\nFilePoolID imappool:\nBADFILEID postmstr ; bad\n".lines()).unwrap();
         assert_eq!((config.file_pool.as_str(), config.mail_origin.as_str()), ("IMAPPOOL", "SMTP"));
         assert_eq!(config.idle_timeout, Duration::from_secs(1800));
+        assert_eq!(config.login_timeout, Duration::from_secs(180));
+        for (seconds, good) in [(9, false), (10, true), (3600, true), (3601, false)] {
+            let read = read(format!("FilePoolID A\nBadFileID B\nLoginTimeout {seconds}\n").lines());
+            assert_eq!(read.is_ok_and(|c| c.login_timeout == Duration::from_secs(seconds)), good);
+        }
         let errors = read("FilePoolID A B\nIdleTimeout 29\nFrob 1\nTokenExit NONE\n".lines()).unwrap_err();
         let shown: Vec<String> = errors.iter().map(ToString::to_string).collect();
         assert_eq!(

@@ -14,6 +14,7 @@ use crate::transport::Service;
 pub fn apply(service: &Service, config: &ImapConfig, exit: Option<Arc<dyn TokenExit>>) {
     let server = &service.server;
     service.set_idle(config.idle_timeout);
+    service.set_login_time(config.login_timeout);
     server.limits.set(config.max_connections, config.max_per_address, config.max_per_user);
     server.about.store(Arc::new(About { comment: config.comment.clone(), admin: config.admin.clone() }));
     server.tokens.store(Arc::new(config.tokens.clone()));
@@ -40,6 +41,7 @@ pub fn changes(old: &ImapConfig, new: &ImapConfig) -> Changes {
         ("BadFileID", old.bad_file_id != new.bad_file_id),
         ("MailOriginID", old.mail_origin != new.mail_origin),
         ("IdleTimeout", old.idle_timeout != new.idle_timeout),
+        ("LoginTimeout", old.login_timeout != new.login_timeout),
         ("EnrollBlocks", old.enroll_blocks != new.enroll_blocks),
         ("MaxConnections", old.max_connections != new.max_connections),
         ("MaxPerAddress", old.max_per_address != new.max_per_address),
@@ -69,7 +71,7 @@ mod tests {
     fn every_statement_is_compared() {
         let old = read("FilePoolID A\nBadFileID B\n".lines()).unwrap();
         assert_eq!(changes(&old, &old), Changes::default());
-        let text = "FilePoolID C\nBadFileID D\nMailOriginID E\nIdleTimeout 31\nEnrollBlocks 2\nMaxConnections 3\n\
+        let text = "FilePoolID C\nBadFileID D\nMailOriginID E\nIdleTimeout 31\nLoginTimeout 10\nEnrollBlocks 2\nMaxConnections 3\n\
                     MaxPerAddress 4\nMaxPerUser 5\nComment x\nAdminURI mailto:x\nTokenExit JWTHS256\n\
                     LoginReferral joe imap://other.example/\nClearPasswords OFF\nProxyFrom ::1\nMessageLimit 1000\n\
                     MailboxReferral x imap://other.example/\n                    Capability MOVE OFF\n";
