@@ -68,7 +68,15 @@ impl Exchange {
     pub async fn take(self, auth: &Authenticator, peer: IpAddr, response: &[u8]) -> Result<Turn, LoginError> {
         Ok(match self {
             Self::Plain => match sasl::plain(response) {
-                Some(p) => Turn::Over(auth.login(peer, p.user, p.password).await?),
+                Some(p) => match auth.login(peer, p.user, p.password).await? {
+                    // Acting for another user is not offered; that is told to those alone who have shown who they are.
+                    Verdict::Accepted(user)
+                        if !p.wanted.is_empty() && auth.user_id(p.wanted) != Some(user) =>
+                    {
+                        return Err(LoginError::OtherIdentity);
+                    }
+                    verdict => Turn::Over(verdict),
+                },
                 None => Turn::Malformed,
             },
             Self::LoginName => Turn::More(Self::LoginPassword(response.to_vec()), b"Password:".to_vec()),
@@ -89,7 +97,7 @@ impl Exchange {
                     let text = server.text.clone().into_bytes();
                     Turn::More(Self::ScramFinal(Box::new(server)), text)
                 }
-                Err(e) => failed(auth, peer, e),
+                Err(e) => failed(auth, peer, e)?,
             },
             Self::ScramFinal(server) => match server.finish(response) {
                 Ok(p) => {
@@ -103,14 +111,16 @@ impl Exchange {
                         None => Turn::Over(Verdict::Refused),
                     }
                 }
-                Err(e) => failed(auth, peer, e),
+                Err(e) => failed(auth, peer, e)?,
             },
             Self::ScramOver(user) if response.is_empty() => Turn::Over(Verdict::Accepted(user)),
             Self::ScramOver(_) => Turn::Malformed,
             Self::Bearer => match bearer::parse(response) {
-                Some(b) => match auth.bearer(peer, b.token, b.user).await? {
-                    Some((user, ())) => Turn::Over(Verdict::Accepted(user)),
-                    None => Turn::More(Self::BearerRefused, bearer::REFUSAL.to_vec()),
+                Some(b) => match auth.bearer(peer, b.token, b.user).await {
+                    Ok(Some((user, ()))) => Turn::Over(Verdict::Accepted(user)),
+                    Err(e) if e != LoginError::OtherIdentity => return Err(e),
+                    // A token of somebody else is not good for this user.
+                    _ => Turn::More(Self::BearerRefused, bearer::REFUSAL.to_vec()),
                 },
                 None => Turn::Malformed,
             },
@@ -126,12 +136,13 @@ fn over<T>(found: Option<(UserId, T)>) -> Turn {
 }
 
 /// A wrong channel and a wish to be somebody else are refusals, and counted as such; the rest is bad grammar.
-fn failed(auth: &Authenticator, peer: IpAddr, error: ScramError) -> Turn {
+fn failed(auth: &Authenticator, peer: IpAddr, error: ScramError) -> Result<Turn, LoginError> {
+    if matches!(error, ScramError::Malformed | ScramError::Extension) {
+        return Ok(Turn::Malformed);
+    }
+    auth.count_refusal(peer, None, error.to_string().as_bytes());
     match error {
-        ScramError::Malformed | ScramError::Extension => Turn::Malformed,
-        ScramError::Authorization | ScramError::Binding => {
-            auth.count_refusal(peer, None, error.to_string().as_bytes());
-            Turn::Over(Verdict::Refused)
-        }
+        ScramError::Authorization => Err(LoginError::OtherIdentity),
+        _ => Ok(Turn::Over(Verdict::Refused)),
     }
 }

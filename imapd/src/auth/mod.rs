@@ -56,12 +56,18 @@ pub enum Verdict {
     Refused,
 }
 
-/// Why a login could not be judged.
+/// Why a login was not judged, or not as one of name and password.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
 pub enum LoginError {
     /// The password check does not answer.
     #[error("password check is not available")]
     Unavailable,
+    /// Too many logins from there wait for their turn.
+    #[error("too many logins wait")]
+    TooMany,
+    /// It is somebody, who may not act as the one that he wants to be.
+    #[error("may not act for another user")]
+    OtherIdentity,
 }
 
 /// Monotonic time since some start; passed in so that tests own it.
@@ -125,7 +131,9 @@ impl Authenticator {
         {
             return Ok(Verdict::Accepted(user));
         }
-        self.be_patient(peer, user).await;
+        if !self.be_patient(peer, user).await {
+            return Err(LoginError::TooMany);
+        }
         let good = match user {
             Some(user) => self.check.check(user, password).await?,
             None => false,
@@ -143,12 +151,16 @@ impl Authenticator {
         }
     }
 
-    /// Takes its time after failures from that address or for that user.
-    async fn be_patient(&self, peer: IpAddr, user: Option<UserId>) {
+    /// Takes its time after failures from that address or for that user. False, at once, when so many from that address wait
+    /// already that waiting would not slow them down.
+    async fn be_patient(&self, peer: IpAddr, user: Option<UserId>) -> bool {
         let wait = self.throttle.delay(peer, user, (self.now)());
-        if !wait.is_zero() {
-            tokio::time::sleep(wait).await;
+        if wait.is_zero() {
+            return true;
         }
+        let Some(_turn) = self.throttle.wait(peer) else { return false };
+        tokio::time::sleep(wait).await;
+        true
     }
 
     /// Counts a failure; `name` is for the log.
@@ -205,7 +217,9 @@ impl Authenticator {
         check: impl FnOnce(&DirectoryImage, Option<UserId>) -> Option<T>,
     ) -> Result<Option<(UserId, T)>, LoginError> {
         let user = self.user_id(name);
-        self.be_patient(peer, user).await;
+        if !self.be_patient(peer, user).await {
+            return Err(LoginError::TooMany);
+        }
         let directory = self.check.directory().ok_or(LoginError::Unavailable)?;
         match (user, check(&directory, user)) {
             (Some(user), Some(found)) => {
@@ -246,6 +260,13 @@ impl Authenticator {
         wanted: &[u8],
     ) -> Result<Option<(UserId, ())>, LoginError> {
         let users: Vec<UserId> = names.iter().filter_map(|n| self.user_id(n.as_bytes())).collect();
+        if !wanted.is_empty()
+            && !users.is_empty()
+            && !self.user_id(wanted).is_some_and(|u| users.contains(&u))
+        {
+            self.count_refusal(peer, users.first().copied(), wanted);
+            return Err(LoginError::OtherIdentity);
+        }
         let user = match wanted {
             [] => users.first().copied(),
             wanted => self.user_id(wanted).filter(|u| users.contains(u)),

@@ -105,7 +105,7 @@ async fn room(session: &Session, octets: u64) -> Result<Option<SemaphorePermit<'
 
 fn text(session: &Session, octets: Bytes, carrier: Carrier) -> Result<Piece, Reply> {
     if carrier == Carrier::Utf8 && !session.enabled.utf8 {
-        return Err(Reply::bad("UTF8=ACCEPT must be enabled first"));
+        return Err(Reply::client_bug("UTF8=ACCEPT must be enabled first"));
     }
     Ok(Piece::Octets(octets))
 }

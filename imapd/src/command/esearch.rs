@@ -28,13 +28,13 @@ pub async fn run(
     }
     let here = sources.iter().all(|s| matches!(s, SearchSource::Selected));
     if sources.contains(&SearchSource::Selected) && session.view.is_none() {
-        return Ok(Reply::bad("No mailbox is selected"));
+        return Ok(Reply::client_bug("No mailbox is selected"));
     }
     if !here && returns.save {
-        return Ok(Reply::bad("SAVE is for the selected mailbox alone"));
+        return Ok(Reply::client_bug("SAVE is for the selected mailbox alone"));
     }
     if !here && (asked.key.uses_sequence_numbers() || asked.key.uses_saved()) {
-        return Ok(Reply::bad("Message numbers have a meaning in the selected mailbox alone"));
+        return Ok(Reply::client_bug("Message numbers have a meaning in the selected mailbox alone"));
     }
     let places = wanted(session, sources).await?;
     session.enabled.condstore |= asked.key.uses_modseq();

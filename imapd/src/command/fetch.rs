@@ -44,7 +44,7 @@ pub struct Asked<'a> {
 pub async fn run(session: &mut Session, set: &SequenceSet, asked: &Asked<'_>, out: &mut Out<'_>) -> Done {
     let (items, by_uid) = (asked.items, asked.uid);
     if asked.since.is_some_and(|s| s.vanished) && !session.enabled.qresync {
-        return Ok(Reply::bad("VANISHED needs QRESYNC to be enabled"));
+        return Ok(Reply::client_bug("VANISHED needs QRESYNC to be enabled"));
     }
     session.enabled.condstore |= items.contains(&FetchItem::ModSeq);
     let session = &*session;

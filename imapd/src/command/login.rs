@@ -28,6 +28,16 @@ fn referral(user: UserId, url: &ImapUrl) -> ImapUrl {
     url
 }
 
+/// Counts a refusal; after some of them the client is sent away.
+fn refused(session: &mut Session, reply: Reply) -> Reply {
+    session.failed_logins += 1;
+    session.server.statistics.failures.add(1);
+    match session.failed_logins >= crate::auth::MAX_FAILURES_PER_CONNECTION {
+        true => reply.and_then(Step::Close),
+        false => reply,
+    }
+}
+
 /// The common end of LOGIN and AUTHENTICATE. One whose mail is on another system is told where, once he has shown who he is.
 ///
 /// # Errors
@@ -37,13 +47,17 @@ pub async fn enter(session: &mut Session, verdict: Result<Verdict, LoginError>, 
     let user = match verdict {
         Ok(Verdict::Accepted(user)) => user,
         Ok(Verdict::Refused) => {
-            session.failed_logins += 1;
-            server.statistics.failures.add(1);
-            let mut reply = Reply::no("AUTHENTICATIONFAILED", "Invalid userid or password");
-            if session.failed_logins >= crate::auth::MAX_FAILURES_PER_CONNECTION {
-                reply = reply.and_then(Step::Close);
-            }
-            return Ok(reply);
+            return Ok(refused(session, Reply::no("AUTHENTICATIONFAILED", "Invalid userid or password")));
+        }
+        Err(LoginError::OtherIdentity) => {
+            let reply = Reply::no("AUTHORIZATIONFAILED", "You may not act for another user");
+            return Ok(refused(session, reply));
+        }
+        Err(LoginError::TooMany) => {
+            return Ok(Reply::no(
+                "LIMIT",
+                "Too many logins from your address wait after failures; try again later",
+            ));
         }
         Err(LoginError::Unavailable) => {
             return Ok(Reply::no("UNAVAILABLE", "Passwords cannot be checked now"));

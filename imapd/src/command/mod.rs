@@ -221,7 +221,7 @@ fn mailbox_id(uid_validity: UidValidity) -> String {
 
 /// Answer to message numbers that do not exist (RFC 3501 section 9, `seq-number`).
 fn no_such_number() -> Reply {
-    Reply::bad("Message number is greater than the number of messages")
+    Reply::client_bug("Message number is greater than the number of messages")
 }
 
 /// Answer to a change in a mailbox opened with EXAMINE.

@@ -279,7 +279,7 @@ impl Session {
         drop(frame);
         if row.states & self.state() == 0 {
             let text = format!("{} is not allowed {}", row.name, table::state_name(self.state()));
-            Reply::bad(text).write(out.buf, Some(&tag));
+            Reply::client_bug(text).write(out.buf, Some(&tag));
             return Ok(self.count_bad(out.buf));
         }
         if !self.off.is_empty()
@@ -323,7 +323,7 @@ impl Session {
         }
         reply.write(out.buf, Some(tag));
         if reply.then == Step::Close && reply.status == Status::No {
-            out.buf.extend_from_slice(b"* BYE Too many failed logins\r\n");
+            out.buf.extend_from_slice(b"* BYE [LIMIT] Too many failed logins\r\n");
         }
         if reply.status == Status::Bad {
             return Ok(self.count_bad(out.buf));
@@ -354,7 +354,7 @@ impl Session {
                 let reply = if line.trim_ascii().eq_ignore_ascii_case(b"DONE") {
                     Reply::ok("IDLE completed")
                 } else {
-                    Reply::bad("IDLE ends with DONE")
+                    Reply::client_bug("IDLE ends with DONE")
                 };
                 self.finish(&tag, &reply, true, out)
             }
@@ -387,7 +387,7 @@ impl Session {
     fn count_bad(&mut self, out: &mut Vec<u8>) -> Step {
         self.bad_commands += 1;
         if self.user.is_none() && self.bad_commands >= Self::MAX_BAD_COMMANDS {
-            out.extend_from_slice(b"* BYE Too many bad commands\r\n");
+            out.extend_from_slice(b"* BYE [CLIENTBUG] Too many bad commands\r\n");
             return Step::Close;
         }
         Step::Go

@@ -136,5 +136,5 @@ pub(crate) async fn compute<T: Send + 'static>(
     let _turn = cpu.clone().acquire_owned().await;
     tokio::task::spawn_blocking(work)
         .await
-        .map_err(|e| crate::mailstore::StoreError::Damaged(format!("computation failed: {e}")))
+        .map_err(|e| crate::mailstore::StoreError::Defect(format!("computation failed: {e}")))
 }
