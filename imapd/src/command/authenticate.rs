@@ -100,7 +100,7 @@ async fn step(
     out: &mut Out<'_>,
 ) -> Done {
     let server = session.server.clone();
-    match exchange.take(&server.auth, session.peer, response).await {
+    match exchange.take(&server.auth, (session.peer, session.tls), response).await {
         Ok(Turn::More(next, challenge)) => Ok(ask(session, next, &challenge, tag, out)),
         Ok(Turn::Over(verdict)) => login::enter(session, Ok(verdict), DONE).await,
         Ok(Turn::Malformed) => Ok(Reply::client_bug("Response is not that of the mechanism")),

@@ -2,7 +2,7 @@
 //!
 //! One statement a record, keyword and operand; keywords in any case; `;` starts a comment. Every wrong record is
 //! reported with its number, the token and the reason. FilePoolID and BadFileID are required. EnrollBlocks,
-//! LoginTimeout, MaxConnections, MaxPerAddress, MaxPerUser, Comment (words), AdminURI, TokenExit, LoginReferral, ClearPasswords,
+//! LoginTimeout, MaxConnections, MaxPerAddress, MaxPerUser, Comment (words), AdminURI, AuthExit, TokenExit, LoginReferral, ClearPasswords,
 //! ProxyFrom, MessageLimit, MailboxReferral and Capability are ours. `Capability token {ON|OFF} [userid]` may stand many times; a record
 //! changes what one before it said.
 
@@ -70,6 +70,8 @@ pub struct ImapConfig {
     pub admin: Option<String>,
     /// Name of the exit that judges bearer tokens.
     pub token_exit: Option<&'static str>,
+    /// The exit that is asked about logins.
+    pub auth_exit: Option<ExitName>,
     /// Tokens that are switched on and off.
     pub tokens: TokenSettings,
     /// Users whose mail is on another system, with its URL.
@@ -99,6 +101,22 @@ pub struct ConfigError {
     pub reason: String,
 }
 
+/// The name of an exit that is registered elsewhere, and the record that says it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ExitName {
+    record: usize,
+    /// The name, upper case.
+    pub name: String,
+}
+
+impl ExitName {
+    /// What is wrong when there is no such exit.
+    pub fn unknown(&self) -> ConfigError {
+        let reason = "there is no exit of this name".to_owned();
+        ConfigError { record: self.record, token: self.name.clone(), reason }
+    }
+}
+
 #[derive(Default)]
 struct Draft {
     file_pool: Option<FilePoolId>,
@@ -113,6 +131,7 @@ struct Draft {
     comment: Option<String>,
     admin: Option<String>,
     token_exit: Option<&'static str>,
+    auth_exit: Option<ExitName>,
     tokens: TokenSettings,
     referrals: BTreeMap<UserId, ImapUrl>,
     proxies: Vec<ProxyAddress>,
@@ -133,6 +152,9 @@ pub fn read<'a>(records: impl Iterator<Item = &'a str>) -> Result<ImapConfig, Ve
         let words: Vec<&str> = statement.split_ascii_whitespace().collect();
         if let Err((token, reason)) = take(&mut draft, &words) {
             errors.push(ConfigError { record: index + 1, token, reason });
+        }
+        if let Some(exit) = draft.auth_exit.as_mut().filter(|exit| exit.record == 0) {
+            exit.record = index + 1;
         }
     }
     let missing =
@@ -165,6 +187,7 @@ pub fn read<'a>(records: impl Iterator<Item = &'a str>) -> Result<ImapConfig, Ve
         comment: draft.comment,
         admin: draft.admin,
         token_exit: draft.token_exit,
+        auth_exit: draft.auth_exit,
         tokens: draft.tokens,
         referrals: draft.referrals,
         proxies: draft.proxies,
@@ -212,6 +235,10 @@ fn take(draft: &mut Draft, words: &[&str]) -> Result<(), (String, String)> {
             let found = EXITS.iter().find(|(name, _)| name.eq_ignore_ascii_case(operand));
             let unknown = || ((*operand).to_owned(), "there is no exit of this name".to_owned());
             draft.token_exit = Some(found.ok_or_else(unknown)?.0);
+        }
+        "AUTHEXIT" => {
+            // The record is known to the caller.
+            draft.auth_exit = Some(ExitName { record: 0, name: operand.to_ascii_uppercase() });
         }
         "CLEARPASSWORDS" => {
             draft.clear_passwords = Some(match operand.to_ascii_uppercase().as_str() {
@@ -343,7 +370,10 @@ mod tests {
         let config = read("; x\nFilePoolID imappool:\nBADFILEID postmstr ; bad\n".lines()).unwrap();
         assert_eq!((config.file_pool.as_str(), config.mail_origin.as_str()), ("IMAPPOOL", "SMTP"));
         assert_eq!(config.idle_timeout, Duration::from_secs(1800));
-        assert_eq!(config.login_timeout, Duration::from_secs(180));
+        assert_eq!((config.login_timeout, config.auth_exit), (Duration::from_secs(180), None));
+        let config = read("FilePoolID A\nBadFileID B\nAuthExit x1\n\nauthexit Frob\n".lines()).unwrap();
+        let unknown = config.auth_exit.unwrap().unknown().to_string();
+        assert_eq!(unknown, "IMAP CONFIG record 5: FROB: there is no exit of this name");
         for (seconds, good) in [(9, false), (10, true), (3600, true), (3601, false)] {
             let read = read(format!("FilePoolID A\nBadFileID B\nLoginTimeout {seconds}\n").lines());
             assert_eq!(read.is_ok_and(|c| c.login_timeout == Duration::from_secs(seconds)), good);

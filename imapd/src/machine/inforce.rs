@@ -48,6 +48,7 @@ pub fn changes(old: &ImapConfig, new: &ImapConfig) -> Changes {
         ("MaxPerUser", old.max_per_user != new.max_per_user),
         ("Comment", old.comment != new.comment),
         ("AdminURI", old.admin != new.admin),
+        ("AuthExit", old.auth_exit.as_ref().map(|e| &e.name) != new.auth_exit.as_ref().map(|e| &e.name)),
         ("TokenExit", old.token_exit != new.token_exit),
         ("LoginReferral", old.referrals != new.referrals),
         ("ClearPasswords", old.clear_passwords != new.clear_passwords),
@@ -72,7 +73,7 @@ mod tests {
         let old = read("FilePoolID A\nBadFileID B\n".lines()).unwrap();
         assert_eq!(changes(&old, &old), Changes::default());
         let text = "FilePoolID C\nBadFileID D\nMailOriginID E\nIdleTimeout 31\nLoginTimeout 10\nEnrollBlocks 2\nMaxConnections 3\n\
-                    MaxPerAddress 4\nMaxPerUser 5\nComment x\nAdminURI mailto:x\nTokenExit JWTHS256\n\
+                    MaxPerAddress 4\nMaxPerUser 5\nComment x\nAdminURI mailto:x\nTokenExit JWTHS256\nAuthExit IMAPAUTX\n\
                     LoginReferral joe imap://other.example/\nClearPasswords OFF\nProxyFrom ::1\nMessageLimit 1000\n\
                     MailboxReferral x imap://other.example/\n                    Capability MOVE OFF\n";
         let changed = changes(&old, &read(text.lines()).unwrap());

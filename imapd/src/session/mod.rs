@@ -323,7 +323,13 @@ impl Session {
         }
         reply.write(out.buf, Some(tag));
         if reply.then == Step::Close && reply.status == Status::No {
-            out.buf.extend_from_slice(b"* BYE [LIMIT] Too many failed logins\r\n");
+            let many = self.failed_logins >= crate::auth::MAX_FAILURES_PER_CONNECTION;
+            let bye: &[u8] = if many {
+                b"* BYE [LIMIT] Too many failed logins\r\n"
+            } else {
+                b"* BYE Login was refused\r\n"
+            };
+            out.buf.extend_from_slice(bye);
         }
         if reply.status == Status::Bad {
             return Ok(self.count_bad(out.buf));
