@@ -48,8 +48,7 @@ impl MailboxReferrals {
     pub fn find(&self, user: UserId, name: &MailboxName) -> Vec<ImapUrl> {
         let above = name.ancestors().chain([name.clone()]).collect::<Vec<_>>();
         let of = |names: &BTreeMap<MailboxName, Vec<ImapUrl>>| {
-            let found = above.iter().rev().find_map(|above| Some((above.clone(), names.get(above)?.clone())));
-            found
+            above.iter().rev().find_map(|above| Some((above.clone(), names.get(above)?.clone())))
         };
         let own = self.users.get(&user).and_then(of);
         let all = of(&self.all);
