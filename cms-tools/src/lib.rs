@@ -11,6 +11,7 @@
 pub mod cms;
 pub mod command;
 pub mod exec;
+pub mod exit;
 pub mod files;
 pub mod message;
 pub mod names;

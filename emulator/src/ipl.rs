@@ -222,9 +222,16 @@ fn register_programs(cp: &Arc<Cp>, folder: &Folder, network: &Arc<HostNetwork>) 
     let imap = UserId::new("IMAP").expect("IMAP is a user id");
     exits.register("IMAPCMDX", Arc::new(smtp_exit::imapcmdx::ImapPunchExit::new(imap)));
     programs.register("SMTP", Arc::new(smtp_exit::machine::Smtp { network: network.clone(), exits }));
+    let auth_exits = Arc::new(imapd::auth::exit::AuthExits::default());
+    auth_exits
+        .register(imapd::auth::imapautx::NAME, Arc::new(imapd::auth::imapautx::ImapAuthExit::default()));
     programs.register(
         "IMAPMAIN",
-        Arc::new(imapd::machine::Imapmain { network: network.clone(), random: crate::host::random }),
+        Arc::new(imapd::machine::Imapmain {
+            network: network.clone(),
+            exits: auth_exits,
+            random: crate::host::random,
+        }),
     );
 }
 

@@ -19,7 +19,7 @@ use imap_codec::imap_types::flag::{StoreResponse, StoreType};
 use imap_codec::imap_types::mailbox::Mailbox;
 use imap_codec::imap_types::sequence::{SeqOrUid as Theirnumber, Sequence, SequenceSet as Theirset};
 use imapd::parse::{self, TaggedCommand};
-use imapd::syntax::ast::{Command, FlagChange, MailboxArg};
+use imapd::syntax::ast::{AppendData, Command, FlagChange, MailboxArg};
 use imapd::syntax::seqset::{SeqNumber, SequenceSet};
 use imapd::wire::{Frame, Framer, Limits, Mode};
 use proptest::prelude::*;
@@ -166,7 +166,7 @@ fn same(theirs: &Body<'_>, ours: &Command) -> bool {
             let [one] = &messages[..] else { return false };
             let instant = date.as_ref().map(|date| date.as_ref().timestamp());
             same_mailbox(mailbox, name)
-                && one.octets == message_octets(message)
+                && matches!(&one.data, AppendData::Octets(octets, _) if *octets == message_octets(message))
                 && one.date.map(|date| date.seconds) == instant
         }
         (

@@ -61,6 +61,16 @@ async fn own_seen(text: &str, store: &MailStore) {
     }
 }
 
+/// Puts IMAPAUTX before logins, with the rules of lines `# rule: rule`.
+fn authentication_exit(text: &str, running: &support::Running) {
+    let rules: Vec<&str> = text.lines().filter_map(|l| l.strip_prefix("# rule: ")).collect();
+    if !rules.is_empty() {
+        let exit = imapd::auth::imapautx::ImapAuthExit::default();
+        exit.take(rules.into_iter()).unwrap();
+        running.service.server.auth.set_auth_exit(Some(Arc::new(exit)));
+    }
+}
+
 /// How often a transcript wants to be told of progress: always, when it says `# progress: always`.
 fn progress(text: &str) -> Option<std::time::Duration> {
     text.lines().any(|l| l == "# progress: always").then_some(std::time::Duration::ZERO)
@@ -80,6 +90,7 @@ async fn transcripts_over_memory() {
             support::start_configured(Arc::new(Memory::default()), &statements(&text), progress(&text)).await;
         publish(&text, &running.store).await;
         own_seen(&text, &running.store).await;
+        authentication_exit(&text, &running);
         failed.extend(run(name, text, running.address).await);
         running.service.shutdown(support::SOON).await;
     }
@@ -94,6 +105,7 @@ async fn transcripts_over_a_file_pool() {
         let running = support::start_configured(pool.backend(), &statements(&text), progress(&text)).await;
         publish(&text, &running.store).await;
         own_seen(&text, &running.store).await;
+        authentication_exit(&text, &running);
         failed.extend(run(name, text, running.address).await);
         running.service.shutdown(support::SOON).await;
     }

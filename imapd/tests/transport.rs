@@ -132,7 +132,7 @@ async fn shutdown_says_bye_to_everybody() {
         async move { service.shutdown(SOON).await }
     });
     for stream in [&mut idle, &mut fresh] {
-        assert!(line(stream).await.starts_with("* BYE"));
+        assert!(line(stream).await.starts_with("* BYE [UNAVAILABLE]"));
         assert_eq!(line(stream).await, "");
     }
     shutdown.await.unwrap();
@@ -146,14 +146,37 @@ async fn silent_clients_are_sent_away() {
     let running = start(Arc::new(Memory::default()), before_login, ConnectionLimits::default()).await;
     let mut silent = BufReader::new(TcpStream::connect(running.address).await.unwrap());
     line(&mut silent).await;
-    assert!(line(&mut silent).await.starts_with("* BYE"));
+    assert_eq!(line(&mut silent).await, "* BYE Autologout; nobody has logged in\r\n");
+    assert_eq!(line(&mut silent).await, "");
+    // Talking is no login.
+    let mut chatty = BufReader::new(TcpStream::connect(running.address).await.unwrap());
+    line(&mut chatty).await;
+    let mut answer = "a OK".to_owned();
+    while answer.starts_with("a OK") {
+        // The connection may be closed while this is sent.
+        let _ = chatty.get_mut().write_all(b"a NOOP\r\n").await;
+        answer = line(&mut chatty).await;
+    }
+    assert_eq!(answer, "* BYE Autologout; nobody has logged in\r\n");
+    // A client that has logged in is not concerned, and the time may change.
+    running.service.set_login_time(SOON);
+    let mut user = BufReader::new(TcpStream::connect(running.address).await.unwrap());
+    line(&mut user).await;
+    say(&mut user, "a LOGIN alice secret\r\n").await;
+    assert!(line(&mut user).await.starts_with("a OK"));
+    running.service.set_login_time(Duration::from_millis(1));
+    let mut silent = BufReader::new(TcpStream::connect(running.address).await.unwrap());
+    line(&mut silent).await;
+    assert!(line(&mut silent).await.starts_with("* BYE Autologout; nobody"));
+    say(&mut user, "b NOOP\r\n").await;
+    assert!(line(&mut user).await.starts_with("b OK"));
     let logged_in = Timeouts { idle: Duration::from_millis(150), ..Timeouts::default() };
     let running = start(Arc::new(Memory::default()), logged_in, ConnectionLimits::default()).await;
     let mut user = BufReader::new(TcpStream::connect(running.address).await.unwrap());
     line(&mut user).await;
     say(&mut user, "a LOGIN alice secret\r\n").await;
     assert!(line(&mut user).await.starts_with("a OK"));
-    assert!(line(&mut user).await.starts_with("* BYE"));
+    assert_eq!(line(&mut user).await, "* BYE Autologout; idle for too long\r\n");
 }
 
 #[tokio::test]
@@ -281,7 +304,7 @@ async fn a_session_is_killed_and_counted() {
 
     assert!(!server.sessions.kill(SessionId(session.id.0 + 1)));
     assert!(server.sessions.kill(session.id));
-    assert_eq!(line(&mut idle).await, "* BYE The administrator ends this session\r\n");
+    assert_eq!(line(&mut idle).await, "* BYE [CONTACTADMIN] The administrator ends this session\r\n");
     assert_eq!(line(&mut idle).await, "");
     running.service.shutdown(SOON).await;
     assert_eq!(server.statistics.ended().fetched, 1);

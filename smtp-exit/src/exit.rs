@@ -1,4 +1,6 @@
-//! The SMTP commands exit: its parameter list, its return codes, and how a program becomes one.
+//! The SMTP commands exit: its parameter list, and how a program becomes one. What exits return (+72, +100) is common to those of
+//! all machines: [`cms::exit`]. For PUNCH a recipient that the exit has dealt with counts as delivered, and SMTP tries again later
+//! what cannot be now.
 //!
 //! An exit is called by name at the call points that SMTPCMDS names. The parameter list carries what the assembler form
 //! of the real exit carries; the addresses of strings are the strings themselves. PUNCH is the call point that is
@@ -7,19 +9,14 @@
 //! Source: TCP/IP SMTP User Exits (PQ14324), "SMTP commands exit, assembler parameter list". The return codes are ours:
 //! no page gives them.
 
-use std::collections::HashMap;
 use std::net::SocketAddr;
-use std::sync::Arc;
 
 use cms::cp::Guest;
 use cms::cp::name::UserId;
+pub use cms::exit::{ExitReturn, MAX_RETURN_STRING};
 use futures::future::BoxFuture;
-use parking_lot::RwLock;
 
 use crate::note::{NoteDisk, NoteNumber};
-
-/// Greatest length of the return string in characters.
-pub const MAX_RETURN_STRING: usize = 510;
 
 /// Verify client status (offset +68).
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -61,25 +58,6 @@ pub struct ExitParms {
     pub received: i64,
 }
 
-/// What an exit returns (+72, +100).
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub enum ExitReturn {
-    /// 0: go on as if there were no exit.
-    Continue,
-    /// 1: the exit has dealt with it; for PUNCH the recipient counts as delivered.
-    Handled,
-    /// 2: refuse with the default text.
-    Reject,
-    /// 3: refuse with the return string.
-    RejectWith(String),
-    /// 4: refuse with the return string and close the connection.
-    RejectAndClose(String),
-    /// 5: go on and do not call the exit again.
-    Disable,
-    /// Not now; SMTP tries again later. The reason goes to the log.
-    Retry(String),
-}
-
 /// A program that can be named in SMTPCMDS.
 pub trait SmtpCommandExit: Send + Sync {
     /// The SMTP machine has started: the exit runs in this machine and finds the notes on this disk.
@@ -89,20 +67,5 @@ pub trait SmtpCommandExit: Send + Sync {
     fn call<'a>(&'a self, parms: &'a ExitParms) -> BoxFuture<'a, ExitReturn>;
 }
 
-/// Exits by name. A native program stands under the name that the EXEC of the real system has.
-#[derive(Default)]
-pub struct ExitTable {
-    exits: RwLock<HashMap<String, Arc<dyn SmtpCommandExit>>>,
-}
-
-impl ExitTable {
-    /// Makes a program known under `name`.
-    pub fn register(&self, name: &str, exit: Arc<dyn SmtpCommandExit>) {
-        self.exits.write().insert(name.to_ascii_uppercase(), exit);
-    }
-
-    /// The program known under `name`.
-    pub fn find(&self, name: &str) -> Option<Arc<dyn SmtpCommandExit>> {
-        self.exits.read().get(&name.to_ascii_uppercase()).cloned()
-    }
-}
+/// Exits by name.
+pub type ExitTable = cms::exit::ExitTable<dyn SmtpCommandExit>;

@@ -31,6 +31,8 @@ pub const SEEDS: &[&[u8]] = &[
     b"a1 LOGIN \"a\\\"b\" {3+}\r\nxyz\r\na2 FETCH 1:*,5:2 (FLAGS BODY.PEEK[1.2.HEADER.FIELDS (To \"Cc\")]<0.10>)\r\n",
     b"a SEARCH CHARSET UTF-8 OR (FROM x NOT SEEN) SUBJECT {2}\r\nzz UID 1:4,9:*\r\nb APPEND INBOX (\\Seen) \" 1-Jan-2026 00:00:00 +0000\" {1}\r\n",
     b"c NOTIFY SET STATUS (selected-delayed (MessageNew (UID BODY.PEEK[HEADER.FIELDS (To)]) MessageExpunge FlagChange)) (subtree (a \"b c\") (MailboxName)) (personal NONE)\r\nd UID SORT RETURN (UPDATE (UID FLAGS) CONTEXT COUNT) (REVERSE DATE) UTF-8 OR SEEN UID 4:*\r\ne CANCELUPDATE \"d\"\r\n",
+    b"c APPEND x CATENATE (URL \"/INBOX;UIDVALIDITY=1/;UID=2/;SECTION=1.MIME/;PARTIAL=0.9\" TEXT ~{1+}\r\nx UTF8 (~{1+}\r\ny))\r\n",
+    b"d RLIST \"\" {1+}\r\n%\r\ne RLSUB a *\r\nf LIST (SUBSCRIBED REMOTE RECURSIVEMATCH) \"\" (a b) RETURN (STATUS (SIZE))\r\ng UID SEARCH UIDAFTER 3 NOT UIDBEFORE 9\r\n",
     b"Subject: =?utf-8?Q?=C3=A4?=\r\nFrom: g: a@b, \"x\" <y@z>;, (c) q@r\r\nContent-Type: multipart/mixed;\r\n boundary=\"b\"\r\n\r\n--b\r\nContent-Type: message/rfc822\r\n\r\nSubject: in\r\n\r\nx\r\n--b--\r\n",
     b"MAIL FROM:<@a,@b:\"x y\"@c.d> SIZE=1 BODY=8BITMIME\r\n",
     b"line\r\n..dot\r\n.\r\n",
@@ -56,6 +58,10 @@ pub fn imap_stream(octets: &[u8]) {
         }
     }
     let _parsed = imapd::parse::command(&Bytes::copy_from_slice(octets));
+    if let Ok(text) = std::str::from_utf8(octets) {
+        let _url = imapd::syntax::imap_url::UrlReference::parse(text);
+        let _section = imapd::parse::section_spec(text);
+    }
 }
 
 /// The MIME view of a message.

@@ -6,7 +6,7 @@
 use std::net::IpAddr;
 
 use super::scram::{Binding, ClientFirst, ScramError, ServerFirst, server_final};
-use super::{Authenticator, LoginError, Verdict, bearer, sasl};
+use super::{Authenticator, Client, LoginError, Verdict, bearer, sasl};
 use crate::vm::{ScramHash, UserId};
 
 /// A mechanism under way.
@@ -61,21 +61,53 @@ impl Exchange {
         !matches!(self, Self::CramMd5(_))
     }
 
+    /// The command, with the mechanism.
+    fn command(&self) -> &'static str {
+        let scram = |hash| match hash {
+            ScramHash::Sha1 => "AUTHENTICATE SCRAM-SHA-1",
+            ScramHash::Sha256 => "AUTHENTICATE SCRAM-SHA-256",
+        };
+        match self {
+            Self::Plain => "AUTHENTICATE PLAIN",
+            Self::LoginName | Self::LoginPassword(_) => "AUTHENTICATE LOGIN",
+            Self::CramMd5(_) => "AUTHENTICATE CRAM-MD5",
+            Self::Scram(hash, _) => scram(*hash),
+            Self::ScramFinal(server) => scram(server.hash),
+            Self::ScramOver(_) => "AUTHENTICATE SCRAM",
+            Self::External(_) => "AUTHENTICATE EXTERNAL",
+            Self::Bearer | Self::BearerRefused => "AUTHENTICATE OAUTHBEARER",
+        }
+    }
+
     /// Takes a response.
     ///
     /// # Errors
     /// [`LoginError`] when it cannot be judged.
-    pub async fn take(self, auth: &Authenticator, peer: IpAddr, response: &[u8]) -> Result<Turn, LoginError> {
+    pub async fn take(
+        self,
+        auth: &Authenticator,
+        (peer, tls): (IpAddr, bool),
+        response: &[u8],
+    ) -> Result<Turn, LoginError> {
+        let client = Client { peer, tls, command: self.command() };
         Ok(match self {
             Self::Plain => match sasl::plain(response) {
-                Some(p) => Turn::Over(auth.login(peer, p.user, p.password).await?),
+                Some(p) => match auth.login(client, p.user, p.password).await? {
+                    // Acting for another user is not offered; that is told to those alone who have shown who they are.
+                    Verdict::Accepted(user)
+                        if !p.wanted.is_empty() && auth.user_id(p.wanted) != Some(user) =>
+                    {
+                        return Err(LoginError::OtherIdentity);
+                    }
+                    verdict => Turn::Over(verdict),
+                },
                 None => Turn::Malformed,
             },
             Self::LoginName => Turn::More(Self::LoginPassword(response.to_vec()), b"Password:".to_vec()),
-            Self::LoginPassword(name) => Turn::Over(auth.login(peer, &name, response).await?),
+            Self::LoginPassword(name) => Turn::Over(auth.login(client, &name, response).await?),
             Self::CramMd5(challenge) => match sasl::cram_md5(response) {
                 Some((name, digest)) => {
-                    let check = auth.proof(peer, name, |directory, user| {
+                    let check = auth.proof(client, name, |directory, user| {
                         directory.check_cram_md5(user, challenge.as_bytes(), &digest).then_some(())
                     });
                     over(check.await?)
@@ -89,11 +121,11 @@ impl Exchange {
                     let text = server.text.clone().into_bytes();
                     Turn::More(Self::ScramFinal(Box::new(server)), text)
                 }
-                Err(e) => failed(auth, peer, e),
+                Err(e) => failed(auth, peer, e)?,
             },
             Self::ScramFinal(server) => match server.finish(response) {
                 Ok(p) => {
-                    let check = auth.proof(peer, server.name.as_bytes(), |directory, user| {
+                    let check = auth.proof(client, server.name.as_bytes(), |directory, user| {
                         directory.check_scram(user, server.hash, &p.message, &p.proof)
                     });
                     match check.await? {
@@ -103,20 +135,22 @@ impl Exchange {
                         None => Turn::Over(Verdict::Refused),
                     }
                 }
-                Err(e) => failed(auth, peer, e),
+                Err(e) => failed(auth, peer, e)?,
             },
             Self::ScramOver(user) if response.is_empty() => Turn::Over(Verdict::Accepted(user)),
             Self::ScramOver(_) => Turn::Malformed,
             Self::Bearer => match bearer::parse(response) {
-                Some(b) => match auth.bearer(peer, b.token, b.user).await? {
-                    Some((user, ())) => Turn::Over(Verdict::Accepted(user)),
-                    None => Turn::More(Self::BearerRefused, bearer::REFUSAL.to_vec()),
+                Some(b) => match auth.bearer(client, b.token, b.user).await {
+                    Ok(Some((user, ()))) => Turn::Over(Verdict::Accepted(user)),
+                    Err(e) if e != LoginError::OtherIdentity => return Err(e),
+                    // A token of somebody else is not good for this user.
+                    _ => Turn::More(Self::BearerRefused, bearer::REFUSAL.to_vec()),
                 },
                 None => Turn::Malformed,
             },
             Self::BearerRefused if response == bearer::REFUSAL_ANSWER => Turn::Over(Verdict::Refused),
             Self::BearerRefused => Turn::Malformed,
-            Self::External(names) => over(auth.certificate(peer, &names, response).await?),
+            Self::External(names) => over(auth.certificate(client, &names, response).await?),
         })
     }
 }
@@ -126,12 +160,13 @@ fn over<T>(found: Option<(UserId, T)>) -> Turn {
 }
 
 /// A wrong channel and a wish to be somebody else are refusals, and counted as such; the rest is bad grammar.
-fn failed(auth: &Authenticator, peer: IpAddr, error: ScramError) -> Turn {
+fn failed(auth: &Authenticator, peer: IpAddr, error: ScramError) -> Result<Turn, LoginError> {
+    if matches!(error, ScramError::Malformed | ScramError::Extension) {
+        return Ok(Turn::Malformed);
+    }
+    auth.count_refusal(peer, None, error.to_string().as_bytes());
     match error {
-        ScramError::Malformed | ScramError::Extension => Turn::Malformed,
-        ScramError::Authorization | ScramError::Binding => {
-            auth.count_refusal(peer, None, error.to_string().as_bytes());
-            Turn::Over(Verdict::Refused)
-        }
+        ScramError::Authorization => Err(LoginError::OtherIdentity),
+        _ => Ok(Turn::Over(Verdict::Refused)),
     }
 }

@@ -9,6 +9,8 @@ pub mod bearer;
 pub mod cache;
 pub mod certificate;
 pub mod exchange;
+pub mod exit;
+pub mod imapautx;
 pub mod jwt;
 pub mod sasl;
 pub mod scram;
@@ -27,9 +29,12 @@ use parking_lot::RwLock;
 use sha2::Sha256;
 use thiserror::Error;
 
+use cms::exit::ExitReturn;
+
 use crate::vm::{DirectoryImage, Password, ScramHash, ScramSalt, UserId};
 use bearer::TokenExit;
 use cache::CredentialCache;
+use exit::{AuthExit, AuthParms, Refusal};
 use throttle::Throttle;
 
 /// Refused logins after which a connection is closed.
@@ -47,6 +52,17 @@ pub trait PasswordCheck: Send + Sync + 'static {
     fn directory(&self) -> Option<Arc<DirectoryImage>>;
 }
 
+/// Who asks, before he is known.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Client {
+    /// Where he is.
+    pub peer: IpAddr,
+    /// Whether the connection is encrypted.
+    pub tls: bool,
+    /// The command, with the mechanism.
+    pub command: &'static str,
+}
+
 /// What became of a login.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Verdict {
@@ -56,12 +72,21 @@ pub enum Verdict {
     Refused,
 }
 
-/// Why a login could not be judged.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
+/// Why a login was not judged, or not as one of name and password.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
 pub enum LoginError {
     /// The password check does not answer.
     #[error("password check is not available")]
     Unavailable,
+    /// Too many logins from there wait for their turn.
+    #[error("too many logins wait")]
+    TooMany,
+    /// It is somebody, who may not act as the one that he wants to be.
+    #[error("may not act for another user")]
+    OtherIdentity,
+    /// The authentication exit has refused.
+    #[error("refused by the exit")]
+    ByExit(Refusal),
 }
 
 /// Monotonic time since some start; passed in so that tests own it.
@@ -85,6 +110,7 @@ pub struct Authenticator {
     nonce_key: [u8; 32],
     nonces: AtomicU64,
     token_exit: RwLock<Option<Arc<dyn TokenExit>>>,
+    auth_exit: RwLock<Option<Arc<dyn AuthExit>>>,
 }
 
 impl Authenticator {
@@ -100,6 +126,7 @@ impl Authenticator {
             nonce_key,
             nonces: AtomicU64::new(0),
             token_exit: RwLock::default(),
+            auth_exit: RwLock::default(),
         }
     }
 
@@ -118,14 +145,16 @@ impl Authenticator {
     ///
     /// # Errors
     /// [`LoginError`].
-    pub async fn login(&self, peer: IpAddr, name: &[u8], password: &[u8]) -> Result<Verdict, LoginError> {
-        let user = self.user_id(name);
-        if let Some(user) = user
-            && self.cache.knows(user, password, (self.now)())
-        {
+    pub async fn login(&self, client: Client, name: &[u8], password: &[u8]) -> Result<Verdict, LoginError> {
+        let (peer, user) = (client.peer, self.user_id(name));
+        let known = user.filter(|user| self.cache.knows(*user, password, (self.now)()));
+        if known.is_none() && !self.be_patient(peer, user).await {
+            return Err(LoginError::TooMany);
+        }
+        let accepted = self.ask_exit(client, user).await?;
+        if let Some(user) = known.or(user.filter(|_| accepted)) {
             return Ok(Verdict::Accepted(user));
         }
-        self.be_patient(peer, user).await;
         let good = match user {
             Some(user) => self.check.check(user, password).await?,
             None => false,
@@ -143,18 +172,60 @@ impl Authenticator {
         }
     }
 
-    /// Takes its time after failures from that address or for that user.
-    async fn be_patient(&self, peer: IpAddr, user: Option<UserId>) {
+    /// Takes its time after failures from that address or for that user. False, at once, when so many from that address wait
+    /// already that waiting would not slow them down.
+    async fn be_patient(&self, peer: IpAddr, user: Option<UserId>) -> bool {
         let wait = self.throttle.delay(peer, user, (self.now)());
-        if !wait.is_zero() {
-            tokio::time::sleep(wait).await;
+        if wait.is_zero() {
+            return true;
         }
+        let Some(_turn) = self.throttle.wait(peer) else { return false };
+        tokio::time::sleep(wait).await;
+        true
     }
 
     /// Counts a failure; `name` is for the log.
     fn count_refusal(&self, peer: IpAddr, user: Option<UserId>, name: &[u8]) {
         self.throttle.failed(peer, user, (self.now)());
         tracing::info!(%peer, user = %String::from_utf8_lossy(&name[..name.len().min(80)]), "login refused");
+    }
+
+    /// Asks the authentication exit, when there is one; whether it takes the login upon itself.
+    async fn ask_exit(&self, client: Client, user: Option<UserId>) -> Result<bool, LoginError> {
+        let Some(exit) = self.auth_exit.read().clone() else { return Ok(false) };
+        let Some(user) = user else { return Ok(false) };
+        let Client { peer, tls, command } = client;
+        let parms = AuthParms { user, client: peer, command, tls };
+        let refusal = match tokio::time::timeout(exit::PATIENCE, exit.call(&parms)).await {
+            Ok(ExitReturn::Continue) => return Ok(false),
+            Ok(ExitReturn::Handled) => {
+                tracing::info!(%peer, %user, command, "login accepted by the exit");
+                return Ok(true);
+            }
+            Ok(ExitReturn::Disable) => {
+                tracing::warn!("the authentication exit wants to be called no more");
+                *self.auth_exit.write() = None;
+                return Ok(false);
+            }
+            Ok(ExitReturn::Retry(reason)) => {
+                tracing::warn!(%peer, %user, reason, "the authentication exit cannot judge now");
+                return Err(LoginError::Unavailable);
+            }
+            Err(_) => {
+                tracing::error!(%peer, %user, "the authentication exit does not answer");
+                return Err(LoginError::Unavailable);
+            }
+            Ok(ExitReturn::Reject) => Refusal::new(None, false),
+            Ok(ExitReturn::RejectWith(text)) => Refusal::new(Some(&text), false),
+            Ok(ExitReturn::RejectAndClose(text)) => Refusal::new(Some(&text), true),
+        };
+        self.count_refusal(peer, Some(user), user.as_str().as_bytes());
+        Err(LoginError::ByExit(refusal))
+    }
+
+    /// Lets another exit be asked about logins, or none.
+    pub fn set_auth_exit(&self, exit: Option<Arc<dyn AuthExit>>) {
+        *self.auth_exit.write() = exit;
     }
 
     /// What judges bearer tokens, when there is something.
@@ -200,12 +271,16 @@ impl Authenticator {
     /// [`LoginError`].
     pub async fn proof<T>(
         &self,
-        peer: IpAddr,
+        client: Client,
         name: &[u8],
         check: impl FnOnce(&DirectoryImage, Option<UserId>) -> Option<T>,
     ) -> Result<Option<(UserId, T)>, LoginError> {
-        let user = self.user_id(name);
-        self.be_patient(peer, user).await;
+        let (peer, user) = (client.peer, self.user_id(name));
+        if !self.be_patient(peer, user).await {
+            return Err(LoginError::TooMany);
+        }
+        // What the mechanism proves has to be good whatever the exit says.
+        self.ask_exit(client, user).await?;
         let directory = self.check.directory().ok_or(LoginError::Unavailable)?;
         match (user, check(&directory, user)) {
             (Some(user), Some(found)) => {
@@ -225,13 +300,13 @@ impl Authenticator {
     /// [`LoginError`].
     pub async fn bearer(
         &self,
-        peer: IpAddr,
+        client: Client,
         token: &[u8],
         wanted: &[u8],
     ) -> Result<Option<(UserId, ())>, LoginError> {
         let exit = self.token_exit().ok_or(LoginError::Unavailable)?;
         let names: Vec<String> = exit.judge(token).into_iter().collect();
-        self.certificate(peer, &names, wanted).await
+        self.certificate(client, &names, wanted).await
     }
 
     /// Judges a certificate that TLS has verified: one of its names must be a user who can log on, and be `wanted` when
@@ -241,17 +316,24 @@ impl Authenticator {
     /// [`LoginError`].
     pub async fn certificate(
         &self,
-        peer: IpAddr,
+        client: Client,
         names: &[String],
         wanted: &[u8],
     ) -> Result<Option<(UserId, ())>, LoginError> {
         let users: Vec<UserId> = names.iter().filter_map(|n| self.user_id(n.as_bytes())).collect();
+        if !wanted.is_empty()
+            && !users.is_empty()
+            && !self.user_id(wanted).is_some_and(|u| users.contains(&u))
+        {
+            self.count_refusal(client.peer, users.first().copied(), wanted);
+            return Err(LoginError::OtherIdentity);
+        }
         let user = match wanted {
             [] => users.first().copied(),
             wanted => self.user_id(wanted).filter(|u| users.contains(u)),
         };
         let name = user.map_or_else(|| String::from_utf8_lossy(wanted), |u| u.as_str().to_owned().into());
-        self.proof(peer, name.as_bytes(), |directory, _| {
+        self.proof(client, name.as_bytes(), |directory, _| {
             let entry = directory.get(user?)?;
             matches!(entry.password, Password::Hashed(_)).then_some(())
         })

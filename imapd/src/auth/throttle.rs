@@ -20,6 +20,26 @@ enum Who {
 #[derive(Debug, Default)]
 pub struct Throttle {
     failures: Mutex<HashMap<Who, (u32, Duration)>>,
+    waiting: Mutex<HashMap<IpAddr, usize>>,
+}
+
+/// A login that waits; no longer when dropped.
+#[derive(Debug)]
+pub struct Turn<'a> {
+    throttle: &'a Throttle,
+    peer: IpAddr,
+}
+
+impl Drop for Turn<'_> {
+    fn drop(&mut self) {
+        let mut waiting = self.throttle.waiting.lock();
+        if let Some(count) = waiting.get_mut(&self.peer) {
+            *count -= 1;
+            if *count == 0 {
+                waiting.remove(&self.peer);
+            }
+        }
+    }
 }
 
 impl Throttle {
@@ -33,6 +53,20 @@ impl Throttle {
     pub const MEMORY: Duration = Duration::from_secs(900);
     /// Most addresses and users remembered.
     pub const MAX_ENTRIES: usize = 20_000;
+
+    /// Logins of one address that may wait at once; with more, waiting would slow nobody down who tries many at once.
+    pub const MAX_WAITING: usize = 10;
+
+    /// A place to wait in; `None` when too many of that address wait.
+    pub fn wait(&self, peer: IpAddr) -> Option<Turn<'_>> {
+        let mut waiting = self.waiting.lock();
+        let count = waiting.entry(peer).or_insert(0);
+        if *count == Self::MAX_WAITING {
+            return None;
+        }
+        *count += 1;
+        Some(Turn { throttle: self, peer })
+    }
 
     /// How long the next try has to wait.
     pub fn delay(&self, peer: IpAddr, user: Option<UserId>, now: Duration) -> Duration {
@@ -91,6 +125,18 @@ mod tests {
         assert!(t.delay(peer, None, Throttle::MEMORY).is_zero());
         t.succeeded(peer, UserId::new("A").unwrap());
         assert!(t.delay(peer, None, Duration::ZERO).is_zero());
+    }
+
+    #[test]
+    fn so_many_wait_and_no_more() {
+        let t = Throttle::default();
+        let (peer, other): (IpAddr, IpAddr) = ([192, 0, 2, 1].into(), [192, 0, 2, 2].into());
+        let mut turns: Vec<_> = (0..Throttle::MAX_WAITING).map(|_| t.wait(peer).unwrap()).collect();
+        assert!(t.wait(peer).is_none() && t.wait(other).is_some());
+        turns.pop();
+        assert!(t.wait(peer).is_some());
+        turns.clear();
+        assert!(t.waiting.lock().is_empty());
     }
 
     #[test]

@@ -1,10 +1,9 @@
-//! APPEND, also of several messages (RFC 3502)
+//! APPEND, also of several messages (RFC 3502); what they are made of is in `catenate`
 
-use super::{Done, place};
+use super::{Done, catenate, place};
 use crate::mailstore::NewMessage;
 use crate::session::{Failure, Reply, Session};
-use crate::syntax::ast::{AppendMessage, Carrier, MailboxArg};
-use crate::syntax::date::InternalDate;
+use crate::syntax::ast::{AppendMessage, MailboxArg};
 use crate::syntax::rights::Rights;
 use crate::syntax::seqset::NumberSet;
 
@@ -13,11 +12,14 @@ use crate::syntax::seqset::NumberSet;
 /// # Errors
 /// When the client is gone.
 pub async fn run(session: &Session, mailbox: MailboxArg, messages: Vec<AppendMessage>) -> Done {
-    let messages: Result<Vec<_>, _> = messages.into_iter().map(|m| new_message(session, m)).collect();
-    let mut messages = messages?;
+    if let Some(limit) = session.save_limit().filter(|limit| messages.len() > limit.messages as usize) {
+        return Ok(limit.refusal());
+    }
     let place = place::place(session, &mailbox).await.map_err(try_create)?;
     let (mailbox, rights) = place.open(Rights::INSERT).await.map_err(|e| Reply::try_create(&e))?;
-    messages.iter_mut().for_each(|message| allow(message, rights));
+    let mut made = catenate::make(session, messages).await?;
+    made.messages.iter_mut().for_each(|message| allow(message, rights));
+    let messages = std::mem::take(&mut made.messages);
     match place.owner.append_for(&mailbox, messages, place.reader(), session.id).await {
         Ok(uids) => {
             session.meter.appended.add(uids.len());
@@ -43,17 +45,4 @@ pub(super) fn allow(message: &mut NewMessage, rights: Rights) {
     if kept.keywords {
         message.keywords.clear();
     }
-}
-
-/// A message ready for the mail store, or the answer to an empty one.
-pub(super) fn new_message(session: &Session, message: AppendMessage) -> Result<NewMessage, Reply> {
-    let AppendMessage { flags, date, octets, carrier } = message;
-    if carrier == Carrier::Utf8 && !session.enabled.utf8 {
-        return Err(Reply::bad("UTF8=ACCEPT must be enabled first"));
-    }
-    if octets.is_empty() {
-        return Err(Reply::no("CANNOT", "A message must not be empty"));
-    }
-    let now = InternalDate { seconds: session.server.store.now(), zone_minutes: 0 };
-    Ok(NewMessage { flags: flags.system, keywords: flags.keywords, date: date.unwrap_or(now), octets })
 }

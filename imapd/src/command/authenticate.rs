@@ -36,7 +36,9 @@ pub async fn run(
     }
     let Some(exchange) = begin(session, token) else { return unknown() };
     match initial {
-        Some(_) if !exchange.takes_initial() => Ok(Reply::bad("The server speaks first in this mechanism")),
+        Some(_) if !exchange.takes_initial() => {
+            Ok(Reply::client_bug("The server speaks first in this mechanism"))
+        }
         Some(response) => step(session, exchange, &response, tag, out).await,
         None => {
             let challenge = exchange.challenge().unwrap_or_default().to_vec();
@@ -86,7 +88,7 @@ pub async fn answer(
     }
     match STANDARD.decode(line) {
         Ok(response) => step(session, exchange, &response, tag, out).await,
-        Err(_) => Ok(Reply::bad("Response is not base 64")),
+        Err(_) => Ok(Reply::client_bug("Response is not base 64")),
     }
 }
 
@@ -98,10 +100,10 @@ async fn step(
     out: &mut Out<'_>,
 ) -> Done {
     let server = session.server.clone();
-    match exchange.take(&server.auth, session.peer, response).await {
+    match exchange.take(&server.auth, (session.peer, session.tls), response).await {
         Ok(Turn::More(next, challenge)) => Ok(ask(session, next, &challenge, tag, out)),
         Ok(Turn::Over(verdict)) => login::enter(session, Ok(verdict), DONE).await,
-        Ok(Turn::Malformed) => Ok(Reply::bad("Response is not that of the mechanism")),
+        Ok(Turn::Malformed) => Ok(Reply::client_bug("Response is not that of the mechanism")),
         Err(e) => login::enter(session, Err(e), DONE).await,
     }
 }

@@ -28,7 +28,14 @@ pub async fn run(
     if remove {
         place::need_in(session, view, Rights::DELETE_MESSAGES.and(Rights::EXPUNGE))?;
     }
-    let Some(selected) = view.select(set, by_uid) else { return Ok(no_such_number()) };
+    let Some(mut selected) = view.select(set, by_uid) else { return Ok(no_such_number()) };
+    let limited = if remove { session.limit(&mut selected) } else { None };
+    // A COPY is all or nothing (RFC 3501 section 6.4.7).
+    if let Some(limit) =
+        session.save_limit().filter(|limit| !remove && selected.len() > limit.messages as usize)
+    {
+        return Ok(limit.refusal());
+    }
     let uids: Vec<Uid> = selected.iter().map(|(_, uid)| *uid).collect();
     if !by_uid {
         let state = view.mailbox.state();
@@ -64,7 +71,11 @@ pub async fn run(
         session.meter.expunged.add(pairs.len());
         // Before the EXPUNGE responses, so that the client knows where the messages went (RFC 6851 section 4.3).
         out.buf.extend_from_slice(format!("* OK [{code}] Moved\r\n").as_bytes());
-        return Ok(Reply::ok(done));
+        let reply = Reply::ok(done);
+        return Ok(match limited {
+            Some(limited) => limited.tell(reply, out.buf),
+            None => reply,
+        });
     }
     Ok(Reply::ok_code(code, done))
 }

@@ -6,8 +6,7 @@ use super::place::{self, Place};
 use super::search::{self, SearchKeys};
 use super::{Done, name, user};
 use crate::mailstore::{Attributes, MailboxRow, StoreError};
-use crate::session::context;
-use crate::session::{Failure, Out, Reply, Session, View};
+use crate::session::{Failure, Out, Reply, Session, View, context, message_limit};
 use crate::syntax::ast::SearchSource;
 use crate::syntax::mailbox_name::MailboxName;
 use crate::syntax::rights::Rights;
@@ -33,17 +32,18 @@ pub async fn run(
     }
     let here = sources.iter().all(|s| matches!(s, SearchSource::Selected));
     if sources.contains(&SearchSource::Selected) && session.view.is_none() {
-        return Ok(Reply::bad("No mailbox is selected"));
+        return Ok(Reply::client_bug("No mailbox is selected"));
     }
     if !here && returns.save {
-        return Ok(Reply::bad("SAVE is for the selected mailbox alone"));
+        return Ok(Reply::client_bug("SAVE is for the selected mailbox alone"));
     }
     if !here && (asked.key.uses_sequence_numbers() || asked.key.uses_saved()) {
-        return Ok(Reply::bad("Message numbers have a meaning in the selected mailbox alone"));
+        return Ok(Reply::client_bug("Message numbers have a meaning in the selected mailbox alone"));
     }
     let places = wanted(session, sources).await?;
     session.enabled.condstore |= asked.key.uses_modseq();
     let selected = session.view.as_ref().map(|view| view.mailbox.clone());
+    let mut looked_at = 0;
     for (name, place) in places {
         // What may not be read is passed over (RFC 7377 section 2.2).
         let mailbox = match place.open(Rights::READ).await {
@@ -64,6 +64,12 @@ pub async fn run(
                 &other
             }
         };
+        if let Some(limit) = session.command_limit().filter(|_| !here) {
+            looked_at += message_limit::looked_at(view, asked.key, 0).0;
+            if looked_at > limit.messages as usize {
+                return Ok(limit.refusal());
+            }
+        }
         let hits = match search::find_in(session, view, asked, out).await? {
             Ok(hits) => hits,
             Err(reply) => return Ok(reply),

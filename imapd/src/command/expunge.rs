@@ -2,23 +2,44 @@
 
 use super::{Done, place, read_only, view};
 use crate::mailstore::{OpenMailbox, Uid};
-use crate::session::{Reply, Session};
+use crate::session::message_limit::Limited;
+use crate::session::{Out, Reply, Session, View};
+use crate::syntax::flag::SystemFlags;
 use crate::syntax::rights::Rights;
-use crate::syntax::seqset::SequenceSet;
+use crate::syntax::seqset::{NumberSet, SequenceSet};
 
 /// Removes messages with `\Deleted`; the session's own view tells of them as of everybody's.
 ///
 /// # Errors
 /// When the mail store fails.
-pub async fn run(session: &Session, only: Option<&SequenceSet>) -> Done {
+pub async fn run(session: &Session, only: Option<&SequenceSet>, out: &mut Out<'_>) -> Done {
     let view = view(session)?;
     if view.read_only {
         return Ok(read_only());
     }
     place::need_in(session, view, Rights::EXPUNGE)?;
-    let only = only.map(|set| view.resolve_uids(set));
+    let mut only = only.map(|set| view.resolve_uids(set));
+    let limited = only.as_mut().and_then(|set| limit(session, view, set));
     let gone = view.mailbox.user.expunge(&view.mailbox, only, session.id).await?;
-    Ok(done(session, &view.mailbox, &gone, "EXPUNGE completed"))
+    let reply = done(session, &view.mailbox, &gone, "EXPUNGE completed");
+    Ok(match limited {
+        Some(limited) => limited.tell(reply, out.buf),
+        None => reply,
+    })
+}
+
+/// Cuts UIDs down so that no more messages are expunged than one command may work on.
+fn limit(session: &Session, view: &View, only: &mut NumberSet) -> Option<Limited> {
+    session.command_limit()?;
+    let mut deleted: Vec<(u32, Uid)> = {
+        let state = view.mailbox.state();
+        let uids = state.columns.uids().iter().enumerate().filter(|(_, uid)| only.contains(**uid));
+        let deleted = uids.filter(|(i, _)| state.columns.at(*i).flags.contains(SystemFlags::DELETED));
+        deleted.map(|(i, uid)| (i as u32 + 1, Uid(*uid))).collect()
+    };
+    let limited = session.limit(&mut deleted)?;
+    *only = only.intersection(&NumberSet::from_ranges([(limited.lowest.0, u32::MAX)]));
+    Some(limited)
 }
 
 /// The answer to a command that expunged: with HIGHESTMODSEQ for clients that keep it (RFC 7162 section 3.2.7).

@@ -5,21 +5,18 @@
 //! command in one work unit before anything is shown, and shown with the item that caused it.
 
 use std::collections::BTreeSet;
-use std::sync::Arc;
 
 use bytes::Bytes;
 
+use super::source::Source;
 use super::{Done, no_such_number, place, some_expunged, view};
-use crate::mail::NoteView;
-use crate::mail::section::{Resolved, part, partial, pick_fields, resolve};
+use crate::mail::section::partial;
 use crate::mail::summary::{Summary, keeps};
-use crate::mail::{decode, header};
 use crate::mailstore::open::State;
-use crate::mailstore::summaries::LARGE_MESSAGE;
 use crate::mailstore::user::{FlagsAsked, Untouchable};
-use crate::mailstore::{MessageRecord, OpenMailbox, StoreError, Uid};
+use crate::mailstore::{MessageRecord, StoreError, Uid};
 use crate::session::view::{write_flags, write_modseq, write_number};
-use crate::session::{Failure, Out, Reply, Server, Session, View};
+use crate::session::{Failure, Out, Reply, Session, View};
 use crate::syntax::ast::{ChangedSince, FetchItem, FlagChange};
 use crate::syntax::flag::{FlagList, SystemFlags};
 use crate::syntax::partial_range::PartialRange;
@@ -47,7 +44,7 @@ pub struct Asked<'a> {
 pub async fn run(session: &mut Session, set: &SequenceSet, asked: &Asked<'_>, out: &mut Out<'_>) -> Done {
     let (items, by_uid) = (asked.items, asked.uid);
     if asked.since.is_some_and(|s| s.vanished) && !session.enabled.qresync {
-        return Ok(Reply::bad("VANISHED needs QRESYNC to be enabled"));
+        return Ok(Reply::client_bug("VANISHED needs QRESYNC to be enabled"));
     }
     session.enabled.condstore |= items.contains(&FetchItem::ModSeq);
     let session = &*session;
@@ -60,9 +57,15 @@ pub async fn run(session: &mut Session, set: &SequenceSet, asked: &Asked<'_>, ou
             vanished(view, &state, set, since, out.buf);
         }
     }
+    if let (Some(range), Some(limit)) = (asked.partial, session.command_limit())
+        && range.from.abs_diff(range.to) >= limit.messages
+    {
+        return Ok(limit.refusal());
+    }
     if let Some(range) = asked.partial {
         selected = range.of(&selected).to_vec();
     }
+    let limited = session.limit(&mut selected);
     session.meter.fetched.add(selected.len());
     let seen = mark_seen(session, view, items, &selected).await?;
     let (missing, unknown) = each(session, view, &plan(items), &selected, &seen, out).await?;
@@ -70,7 +73,11 @@ pub async fn run(session: &mut Session, set: &SequenceSet, asked: &Asked<'_>, ou
         return Ok(Reply::no("UNKNOWN-CTE", "A part is in an encoding that is not known"));
     }
     // A message that is gone is no error for UID FETCH (RFC 3501 section 6.4.8).
-    Ok(if missing && !by_uid { some_expunged() } else { Reply::ok("FETCH completed") })
+    let reply = if missing && !by_uid { some_expunged() } else { Reply::ok("FETCH completed") };
+    Ok(match limited {
+        Some(limited) => limited.tell(reply, out.buf),
+        None => reply,
+    })
 }
 
 /// Shows messages that the client did not ask for by a command (RFC 5465 section 5.2). `\Seen` is set by none of it, and what is
@@ -351,14 +358,7 @@ impl<'a> Ahead<'a> {
             }
         }
         *rest = &rest[taken.len()..];
-        let source = |record| Source {
-            server: &session.server,
-            mailbox: &view.mailbox,
-            record,
-            whole: None,
-            view: None,
-            summary: None,
-        };
+        let source = |record| Source::new(&session.server, &view.mailbox, record);
         let mut messages: Vec<_> = taken.into_iter().map(|(n, uid, r)| (n, uid, r.map(source))).collect();
         let mut there: Vec<&mut Source<'a>> =
             messages.iter_mut().filter_map(|(_, _, s)| s.as_mut()).collect();
@@ -376,96 +376,7 @@ impl<'a> Ahead<'a> {
     }
 }
 
-/// The message's octets, view and summary, read at most once a message.
-struct Source<'a> {
-    server: &'a Server,
-    mailbox: &'a OpenMailbox,
-    record: MessageRecord,
-    whole: Option<Bytes>,
-    view: Option<Arc<NoteView>>,
-    summary: Option<Summary>,
-}
-
 impl Source<'_> {
-    async fn view(&mut self) -> Result<Arc<NoteView>, StoreError> {
-        if let Some(view) = &self.view {
-            return Ok(view.clone());
-        }
-        let view = match self.mailbox.cached_view(self.record.uid) {
-            Some(view) => view,
-            None => {
-                let octets = self.whole().await?;
-                let view = if octets.len() < LARGE_MESSAGE {
-                    NoteView::new(&octets)
-                } else {
-                    let octets = octets.clone();
-                    self.server.compute(move || NoteView::new(&octets)).await?
-                };
-                let view = Arc::new(view);
-                self.mailbox.keep_view(self.record.uid, &view);
-                view
-            }
-        };
-        self.view = Some(view.clone());
-        Ok(view)
-    }
-
-    /// What is cut out of a section that begins with a line, as all do.
-    async fn octets(
-        &mut self,
-        section: std::ops::Range<usize>,
-        cut: Option<(u32, u32)>,
-    ) -> Result<Bytes, StoreError> {
-        let line = section.start as u64;
-        let range = partial(section, cut);
-        if let Some(whole) = &self.whole {
-            return Ok(whole.slice(range));
-        }
-        self.mailbox.read_range(&self.record, range.start as u64..range.end as u64, line).await
-    }
-
-    /// The whole message.
-    async fn whole(&mut self) -> Result<Bytes, StoreError> {
-        if self.whole.is_none() {
-            self.whole = Some(self.mailbox.read(&self.record).await?);
-        }
-        Ok(self.whole.clone().unwrap_or_default())
-    }
-
-    /// A part without its transfer encoding; inside, `None` for a part that is not there. Outside, `None` when it cannot
-    /// be decoded.
-    async fn binary(&mut self, path: &[u32]) -> Result<Option<Option<Bytes>>, StoreError> {
-        if path.is_empty() {
-            // The message itself is in no encoding: its parts are.
-            return Ok(Some(Some(self.whole().await?)));
-        }
-        let view = self.view().await?;
-        let Some(found) = part(&view.structure, path) else { return Ok(Some(None)) };
-        let head = self.octets(found.header.clone(), None).await?;
-        let body = self.octets(found.body.clone(), None).await?;
-        let decode = move || {
-            let encoding = header::find(&head, b"Content-Transfer-Encoding").map(|f| f.value.to_vec());
-            decode::binary(encoding.as_deref(), &body).map(Bytes::from)
-        };
-        let decoded =
-            if found.body.len() < LARGE_MESSAGE { decode() } else { self.server.compute(decode).await? };
-        Ok(decoded.map(Some))
-    }
-
-    async fn preview(&mut self, lazy: bool) -> Result<Option<String>, StoreError> {
-        if lazy {
-            // What is not in memory takes a moment, which the client asked not to wait for.
-            let view = self.view.clone().or_else(|| self.mailbox.cached_view(self.record.uid));
-            return Ok(view.and_then(|v| v.known_preview().map(str::to_owned)));
-        }
-        let view = self.view().await?;
-        if let Some(known) = view.known_preview() {
-            return Ok(Some(known.to_owned()));
-        }
-        let whole = self.whole().await?;
-        Ok(Some(view.preview(&whole).to_owned()))
-    }
-
     /// Makes ready what an item needs to be read for; `None` when it cannot be decoded.
     async fn ready(&mut self, item: &Planned) -> Result<Option<Ready>, StoreError> {
         Ok(Some(match item {
@@ -488,38 +399,6 @@ impl Source<'_> {
             }
             Planned::Figure(_) => Ready::Octets(None),
         }))
-    }
-
-    /// The octets of a section, `None` for a part that is not there.
-    async fn section(
-        &mut self,
-        section: &Section,
-        cut: Option<(u32, u32)>,
-    ) -> Result<Option<Bytes>, StoreError> {
-        if section.path.is_empty() && section.text == SectionText::All {
-            let size = usize::try_from(self.record.size).unwrap_or(usize::MAX);
-            return self.octets(0..size, cut).await.map(Some);
-        }
-        if let (true, Some(summary)) = (section.path.is_empty(), self.summary.clone()) {
-            match &section.text {
-                SectionText::Header => return self.octets(0..summary.header_len(), cut).await.map(Some),
-                SectionText::HeaderFields { not: false, names } if names.iter().all(|n| keeps(n)) => {
-                    let picked = Bytes::from(pick_fields(summary.fields(), false, names));
-                    return Ok(Some(picked.slice(partial(0..picked.len(), cut))));
-                }
-                _ => {}
-            }
-        }
-        let view = self.view().await?;
-        match resolve(&view.structure, section) {
-            Resolved::Missing => Ok(None),
-            Resolved::Octets(range) => self.octets(range, cut).await.map(Some),
-            Resolved::Fields { header, not, names } => {
-                let header = self.octets(header, None).await?;
-                let picked = Bytes::from(pick_fields(&header, not, names));
-                Ok(Some(picked.slice(partial(0..picked.len(), cut))))
-            }
-        }
     }
 }
 

@@ -1,4 +1,4 @@
-//! LIST with selection and return options (RFC 5258, RFC 5819, RFC 6154).
+//! LIST with selection and return options (RFC 5258, RFC 5819, RFC 6154), and RLIST (RFC 2193 section 5.1).
 //!
 //! Children and special uses are shown whether asked for or not: both are attributes that a client may ignore, and
 //! several clients look for them without asking.
@@ -74,6 +74,8 @@ struct Found {
     attributes: Attributes,
     /// The mailbox of somebody else that it is.
     foreign: Option<Foreign>,
+    /// Whether it is on another system.
+    remote: bool,
     /// Whether it meets the selection options itself.
     own: bool,
     /// Whether a name below that does not match the pattern meets them.
@@ -113,6 +115,9 @@ pub async fn run(session: &mut Session, args: &ListArgs, out: &mut Out<'_>) -> D
     };
     let mut found = names(&user.catalog(), &patterns, args);
     add_others(&mut found, &user.catalog(), others, &patterns, args);
+    if args.select.remote {
+        add_remote(&mut found, &user.catalog(), &session.remote_names(), &patterns, args);
+    }
     for (name, found) in found {
         let (attributes, extra) = attributes(&found, args);
         line(out.buf, "LIST", &attributes, &name, extra, form);
@@ -131,7 +136,7 @@ async fn returns(
     out: &mut Out<'_>,
 ) -> Result<(), Failure> {
     let asked = &args.returns;
-    if asked.status.is_none() && asked.metadata.is_empty() && !asked.my_rights {
+    if found.remote || (asked.status.is_none() && asked.metadata.is_empty() && !asked.my_rights) {
         return Ok(());
     }
     let form = session.enabled.name_form();
@@ -204,6 +209,42 @@ fn add_others(
         entry.attributes = attributes;
         entry.children = has_children(&name);
         entry.foreign = Some(foreign);
+    }
+}
+
+/// Adds the uppermost mailboxes on other systems, and the names above them that are none. Those systems keep what the user has
+/// subscribed to, so that all are taken as such (RFC 2193 section 4).
+fn add_remote(
+    found: &mut BTreeMap<MailboxName, Found>,
+    catalog: &Catalog,
+    remote: &[MailboxName],
+    patterns: &[Pattern],
+    args: &ListArgs,
+) {
+    let matches = |name: &MailboxName| patterns.iter().any(|p| p.matches(name));
+    let exists = |name: &MailboxName| catalog.get(name).is_some_and(|r| r.attributes.has(Attributes::EXISTS));
+    if args.select.special_use {
+        return;
+    }
+    for name in remote.iter().filter(|name| !exists(name)) {
+        let shown = matches(name);
+        for above in name.ancestors().filter(|n| matches(n)) {
+            if args.select.subscribed && !found.contains_key(&above) && (shown || !args.select.recursive) {
+                continue;
+            }
+            let level = found.entry(above.clone()).or_insert_with(|| Found {
+                attributes: Attributes(Attributes::EXISTS | Attributes::NOSELECT),
+                ..Found::default()
+            });
+            level.children = true;
+            level.child |= args.select.recursive && !shown;
+        }
+        if shown {
+            let entry = found.entry(name.clone()).or_default();
+            entry.own = true;
+            entry.remote = true;
+            entry.attributes = Attributes(Attributes::EXISTS | Attributes::SUBSCRIBED);
+        }
     }
 }
 
@@ -341,7 +382,12 @@ fn attributes(found: &Found, args: &ListArgs) -> (String, &'static str) {
         words.push("\\Subscribed");
     }
     words.extend(attributes.uses());
-    words.push(if found.children { "\\HasChildren" } else { "\\HasNoChildren" });
+    match (found.remote, found.children) {
+        // What is below it there is not known here.
+        (true, _) => words.push("\\Remote"),
+        (false, true) => words.push("\\HasChildren"),
+        (false, false) => words.push("\\HasNoChildren"),
+    }
     let extra = match (found.child, args.select.subscribed) {
         (false, _) => "",
         (true, true) => " (CHILDINFO (\"SUBSCRIBED\"))",

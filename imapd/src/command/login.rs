@@ -1,11 +1,14 @@
 //! LOGIN
 
 use super::Done;
-use crate::auth::{LoginError, Verdict};
+use crate::auth::{Client, LoginError, Verdict};
 use crate::session::capability::Token;
 use crate::session::{Reply, Session, Step, capability};
 use crate::syntax::imap_url::ImapUrl;
 use crate::vm::UserId;
+
+/// What a wrong name or password is told.
+const WRONG: &str = "Invalid userid or password";
 
 /// Checks the password and opens the user's mailboxes.
 ///
@@ -16,7 +19,8 @@ pub async fn run(session: &mut Session, user: &[u8], password: &[u8]) -> Done {
         return Ok(Reply::no("PRIVACYREQUIRED", "Use STARTTLS first"));
     }
     let server = session.server.clone();
-    let verdict = server.auth.login(session.peer, user, password).await;
+    let client = Client { peer: session.peer, tls: session.tls, command: "LOGIN" };
+    let verdict = server.auth.login(client, user, password).await;
     enter(session, verdict, "LOGIN completed").await
 }
 
@@ -28,6 +32,16 @@ fn referral(user: UserId, url: &ImapUrl) -> ImapUrl {
     url
 }
 
+/// Counts a refusal; after some of them the client is sent away.
+fn refused(session: &mut Session, reply: Reply) -> Reply {
+    session.failed_logins += 1;
+    session.server.statistics.failures.add(1);
+    match session.failed_logins >= crate::auth::MAX_FAILURES_PER_CONNECTION {
+        true => reply.and_then(Step::Close),
+        false => reply,
+    }
+}
+
 /// The common end of LOGIN and AUTHENTICATE. One whose mail is on another system is told where, once he has shown who he is.
 ///
 /// # Errors
@@ -37,13 +51,26 @@ pub async fn enter(session: &mut Session, verdict: Result<Verdict, LoginError>, 
     let user = match verdict {
         Ok(Verdict::Accepted(user)) => user,
         Ok(Verdict::Refused) => {
-            session.failed_logins += 1;
-            server.statistics.failures.add(1);
-            let mut reply = Reply::no("AUTHENTICATIONFAILED", "Invalid userid or password");
-            if session.failed_logins >= crate::auth::MAX_FAILURES_PER_CONNECTION {
-                reply = reply.and_then(Step::Close);
-            }
-            return Ok(reply);
+            return Ok(refused(session, Reply::no("AUTHENTICATIONFAILED", WRONG)));
+        }
+        Err(LoginError::OtherIdentity) => {
+            let reply = Reply::no("AUTHORIZATIONFAILED", "You may not act for another user");
+            return Ok(refused(session, reply));
+        }
+        Err(LoginError::ByExit(refusal)) => {
+            let reply = match refusal.text {
+                Some(text) => Reply::no("NOPERM", text),
+                // As a wrong password is told, which nobody can tell from it.
+                None => Reply::no("AUTHENTICATIONFAILED", WRONG),
+            };
+            let reply = refused(session, reply);
+            return Ok(if refusal.close { reply.and_then(Step::Close) } else { reply });
+        }
+        Err(LoginError::TooMany) => {
+            return Ok(Reply::no(
+                "LIMIT",
+                "Too many logins from your address wait after failures; try again later",
+            ));
         }
         Err(LoginError::Unavailable) => {
             return Ok(Reply::no("UNAVAILABLE", "Passwords cannot be checked now"));

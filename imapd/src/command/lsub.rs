@@ -1,4 +1,4 @@
-//! LSUB
+//! LSUB, and RLSUB (RFC 2193 section 5.2)
 
 use std::collections::BTreeMap;
 
@@ -13,14 +13,29 @@ use crate::syntax::mailbox_name::MailboxName;
 ///
 /// # Errors
 /// When the client is gone.
-pub async fn run(session: &Session, reference: &[u8], pattern: &[u8], out: &mut Out<'_>) -> Done {
+pub async fn run(
+    session: &Session,
+    reference: &[u8],
+    pattern: &[u8],
+    remote: bool,
+    out: &mut Out<'_>,
+) -> Done {
+    let done = if remote { "RLSUB completed" } else { "LSUB completed" };
     let form = session.enabled.name_form();
     let pattern = match Pattern::new(reference, pattern, form) {
         Ok(Some(pattern)) => pattern,
-        Ok(None) => return Ok(Reply::ok("LSUB completed")),
+        Ok(None) => return Ok(Reply::ok(done)),
         Err(reply) => return Ok(reply),
     };
-    let found = names(&user(session)?.catalog(), &pattern);
+    let mut found = names(&user(session)?.catalog(), &pattern);
+    // Other systems keep what the user has subscribed to there: all that are known are taken as such (RFC 2193 section 4).
+    for name in if remote { session.remote_names() } else { Vec::new() } {
+        if pattern.matches(&name) {
+            found.insert(name, true);
+        } else {
+            name.ancestors().filter(|n| pattern.matches(n)).for_each(|n| _ = found.entry(n).or_insert(false));
+        }
+    }
     let others = match found.keys().any(place::is_foreign) {
         true => place::foreign(session).await?,
         false => BTreeMap::new(),
@@ -30,7 +45,7 @@ pub async fn run(session: &Session, reference: &[u8], pattern: &[u8], out: &mut 
         line(out.buf, "LSUB", if own { "" } else { "\\Noselect" }, &name, "", form);
         out.room().await?;
     }
-    Ok(Reply::ok("LSUB completed"))
+    Ok(Reply::ok(done))
 }
 
 /// Subscribed names; and names above them that `%` matches while they themselves do not (RFC 3501 section 6.3.9).

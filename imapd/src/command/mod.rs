@@ -9,6 +9,7 @@ pub mod append;
 pub mod authenticate;
 pub mod cancelupdate;
 pub mod capability;
+mod catenate;
 pub mod close;
 pub mod compress;
 pub mod copy;
@@ -40,6 +41,7 @@ pub mod select;
 pub mod setmetadata;
 pub mod setquota;
 pub mod sort;
+mod source;
 pub mod starttls;
 pub mod status;
 pub mod store;
@@ -54,10 +56,12 @@ use std::sync::Arc;
 use bytes::Bytes;
 
 use crate::mailstore::{StoreError, UidValidity, UserStore};
-use crate::session::{Failure, Out, Reply, Session, View};
-
-use crate::syntax::ast::{Command, MailboxArg};
+use crate::session::message_limit::Limited;
+use crate::session::{Failure, Out, Reply, Session, Status, View};
+use crate::syntax::ast::{Command, MailboxArg, SearchSource};
 use crate::syntax::mailbox_name::{MailboxName, nfc};
+use crate::syntax::search_key::SearchKey;
+use crate::syntax::seqset::NumberSet;
 
 /// How a command ends.
 pub type Done = Result<Reply, Failure>;
@@ -88,7 +92,9 @@ pub async fn run(session: &mut Session, command: Command, tag: &Bytes, out: &mut
         Command::Subscribe(name) => subscribe::run(session, name, true).await,
         Command::Unsubscribe(name) => subscribe::run(session, name, false).await,
         Command::List(args) => list::run(session, &args, out).await,
-        Command::Lsub { reference, pattern } => lsub::run(session, &reference, &pattern, out).await,
+        Command::Lsub { reference, pattern, remote } => {
+            lsub::run(session, &reference, &pattern, remote, out).await
+        }
         Command::Status { mailbox, items } => status::run(session, mailbox, &items, out).await,
         Command::Append { mailbox, messages } => append::run(session, mailbox, messages).await,
         Command::Replace { message, mailbox, by, uid } => {
@@ -111,8 +117,8 @@ pub async fn run(session: &mut Session, command: Command, tag: &Bytes, out: &mut
         Command::Notify(asked) => Box::pin(notify::run(session, asked, out)).await,
         Command::Close => close::run(session).await,
         Command::Unselect => unselect::run(session),
-        Command::Expunge => expunge::run(session, None).await,
-        Command::UidExpunge(set) => expunge::run(session, Some(&set)).await,
+        Command::Expunge => expunge::run(session, None, out).await,
+        Command::UidExpunge(set) => expunge::run(session, Some(&set), out).await,
         command @ (Command::Search { .. }
         | Command::Esearch { .. }
         | Command::Sort { .. }
@@ -133,14 +139,38 @@ pub async fn run(session: &mut Session, command: Command, tag: &Bytes, out: &mut
 /// # Errors
 /// As [`run`].
 async fn searching(session: &mut Session, command: Command, tag: &Bytes, out: &mut Out<'_>) -> Done {
+    // A part of an order or of threads would be no use.
+    if let Command::Sort { key, .. } | Command::Thread { key, .. } = &command
+        && let Some(limited) = session.limit_search(key)
+    {
+        if let (Command::Sort { returns: Some(returns), .. }, Some(view)) = (&command, &mut session.view)
+            && returns.save
+        {
+            view.save(NumberSet::default());
+        }
+        return Ok(limited.limit.refusal());
+    }
     match command {
         Command::Search { returns, attributes, charset, key, uid } => {
+            let limited = session.limit_search(&key);
+            let key = above(limited, key);
             let asked = search::SearchKeys { charset: charset.as_deref(), key: &key, uid, tag };
-            search::run(session, &asked, returns, attributes, out).await
+            let reply = search::run(session, &asked, returns, attributes, out).await?;
+            Ok(match limited.filter(|_| reply.status == Status::Ok) {
+                Some(limited) => limited.tell(reply, out.buf),
+                None => reply,
+            })
         }
         Command::Esearch { sources, returns, charset, key } => {
+            let here = sources.iter().all(|s| matches!(s, SearchSource::Selected));
+            let limited = if here { session.limit_search(&key) } else { None };
+            let key = above(limited, key);
             let asked = search::SearchKeys { charset: charset.as_deref(), key: &key, uid: true, tag };
-            esearch::run(session, &asked, &sources, returns, out).await
+            let reply = esearch::run(session, &asked, &sources, returns, out).await?;
+            Ok(match limited.filter(|_| reply.status == Status::Ok) {
+                Some(limited) => limited.tell(reply, out.buf),
+                None => reply,
+            })
         }
         Command::Sort { returns, attributes, keys, charset, key, uid } => {
             let asked = search::SearchKeys { charset: Some(&charset), key: &key, uid, tag };
@@ -151,6 +181,14 @@ async fn searching(session: &mut Session, command: Command, tag: &Bytes, out: &m
             sort::thread(session, &asked, algorithm, out).await
         }
         _ => Ok(Reply::bad("Command is none that searches")),
+    }
+}
+
+/// What is looked for, where a search stops.
+fn above(limited: Option<Limited>, key: SearchKey) -> SearchKey {
+    match limited {
+        Some(limited) => SearchKey::And(vec![SearchKey::UidAfter(limited.lowest.0.saturating_sub(1)), key]),
+        None => key,
     }
 }
 
@@ -189,7 +227,7 @@ fn mailbox_id(uid_validity: UidValidity) -> String {
 
 /// Answer to message numbers that do not exist (RFC 3501 section 9, `seq-number`).
 fn no_such_number() -> Reply {
-    Reply::bad("Message number is greater than the number of messages")
+    Reply::client_bug("Message number is greater than the number of messages")
 }
 
 /// Answer to a change in a mailbox opened with EXAMINE.

@@ -10,6 +10,7 @@ use super::{name, user};
 use crate::mailstore::news::Visible;
 use crate::mailstore::user::Untouchable;
 use crate::mailstore::{Attributes, MailboxRow, OpenMailbox, StoreError, UserStore};
+use crate::session::mailbox_referrals::referral;
 use crate::session::{Failure, Session, View};
 use crate::syntax::ast::MailboxArg;
 use crate::syntax::flag::SystemFlags;
@@ -113,8 +114,22 @@ pub async fn place(session: &Session, arg: &MailboxArg) -> Result<Place, Failure
 /// The place of a name.
 ///
 /// # Errors
-/// [`StoreError::NoSuchMailbox`] for a name that leads nowhere, and what the store says.
+/// [`StoreError::NoSuchMailbox`] for a name that leads nowhere, the answer to one that leads to another system, and what the
+/// store says.
 pub async fn of_name(session: &Session, name: MailboxName) -> Result<Place, Failure> {
+    let remote = session.remote(&name);
+    let found = here(session, name).await;
+    match &found {
+        _ if remote.is_empty() => found,
+        Ok(place) if place.look().is_some() => found,
+        // What is here all the same is used as it is.
+        Ok(_) | Err(Failure::Store(StoreError::NoSuchMailbox)) => Err(referral(&remote).into()),
+        Err(_) => found,
+    }
+}
+
+/// The place of a name on this system.
+async fn here(session: &Session, name: MailboxName) -> Result<Place, Failure> {
     let own = user(session)?;
     let who = own.id();
     if let Some(rest) = below(&name, OTHERS) {

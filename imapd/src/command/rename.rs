@@ -1,10 +1,12 @@
 //! RENAME
 
-use super::place::place;
-use super::{Done, list};
+use super::place::{Place, of_name};
+use super::{Done, list, name};
 use crate::mailstore::StoreError;
-use crate::session::{Out, Reply, Session};
+use crate::session::mailbox_referrals::referral;
+use crate::session::{Failure, Out, Reply, Session};
 use crate::syntax::ast::MailboxArg;
+use crate::syntax::mailbox_name::MailboxName;
 use crate::syntax::rights::Rights;
 
 /// Renames a mailbox and all below it; of INBOX, moves its messages.
@@ -12,7 +14,21 @@ use crate::syntax::rights::Rights;
 /// # Errors
 /// When it cannot be renamed.
 pub async fn run(session: &Session, from: MailboxArg, to: MailboxArg, out: &mut Out<'_>) -> Done {
-    let (from, to) = (place(session, &from).await?, place(session, &to).await?);
+    let names = (name(session, &from)?, name(session, &to)?);
+    let found = (of_name(session, names.0.clone()).await, of_name(session, names.1.clone()).await);
+    let (from, to) = match found {
+        (Ok(from), Ok(to)) => (from, to),
+        // Both names are told where one is on another system (RFC 2193 section 4.3).
+        (from @ Err(Failure::Answer(_)), to) | (from @ Ok(_), to @ Err(Failure::Answer(_))) => {
+            let url = |name: &MailboxName, found: &Result<Place, Failure>| match found {
+                Err(Failure::Answer(_)) => session.remote(name).into_iter().next(),
+                _ => Some(session.url_of(name)),
+            };
+            let urls = [url(&names.0, &from), url(&names.1, &to)];
+            return Ok(referral(&urls.into_iter().flatten().collect::<Vec<_>>()));
+        }
+        (Err(e), _) | (_, Err(e)) => return Err(e),
+    };
     from.need(Rights::DELETE_MAILBOX)?;
     to.may_create()?;
     if from.owner.id() != to.owner.id() {

@@ -1,7 +1,7 @@
 //! REPLACE and UID REPLACE (RFC 8508)
 
-use super::append::{allow, new_message, try_create};
-use super::{Done, across, no_such_number, place, read_only, some_expunged, view};
+use super::append::{allow, try_create};
+use super::{Done, across, catenate, no_such_number, place, read_only, some_expunged, view};
 use crate::session::{Out, Reply, Session};
 use crate::syntax::ast::{AppendMessage, MailboxArg};
 use crate::syntax::rights::Rights;
@@ -26,12 +26,13 @@ pub async fn run(
     }
     // It is an APPEND, a STORE of \Deleted and an EXPUNGE together.
     place::need_in(session, view, Rights::DELETE_MESSAGES.and(Rights::EXPUNGE))?;
-    let mut message = new_message(session, message)?;
     let Some(selected) = view.select(set, by_uid) else { return Ok(no_such_number()) };
     let Some((_, uid)) = selected.first().copied() else {
         return Ok(Reply::no("NONEXISTENT", "No message has that UID"));
     };
     let (to, rights) = place.open(Rights::INSERT).await.map_err(|e| Reply::try_create(&e))?;
+    let mut made = catenate::make(session, vec![message]).await?;
+    let Some(mut message) = made.messages.pop() else { return Ok(Reply::bad("REPLACE needs a message")) };
     allow(&mut message, rights);
     let own_seen = place.reader().is_some() && to.has_own_seen();
     let replaced = if place.owner.id() == view.mailbox.user.id() && !own_seen {

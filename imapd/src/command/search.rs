@@ -101,7 +101,7 @@ pub async fn run(
 /// section 3).
 pub(super) fn charset_refused(session: &Session, asked: &SearchKeys<'_>) -> Option<Reply> {
     let refused = asked.charset.is_some() && session.enabled.utf8;
-    refused.then(|| Reply::bad("CHARSET is not allowed after ENABLE UTF8=ACCEPT"))
+    refused.then(|| Reply::client_bug("CHARSET is not allowed after ENABLE UTF8=ACCEPT"))
 }
 
 /// Finds messages, ascending; or the answer to an unknown charset. A search that was to be saved and failed leaves
@@ -343,7 +343,7 @@ async fn settle(
         }
         progress.report(session, done.load(Ordering::Relaxed).min(goal), goal, out).await?;
     };
-    let settled = settled.map_err(|e| StoreError::Damaged(format!("computation failed: {e}")))??;
+    let settled = settled.map_err(|e| StoreError::Defect(format!("computation failed: {e}")))??;
     if done.load(Ordering::Relaxed) > 0 {
         progress.report(session, goal, goal, out).await?;
     }

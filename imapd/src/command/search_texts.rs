@@ -133,7 +133,7 @@ async fn fill(
         let task = tokio::spawn(decode(server.cpu.clone(), mailbox.clone(), piece, keys.clone()));
         async move {
             let columns =
-                task.await.map_err(|e| StoreError::Damaged(format!("computation failed: {e}")))??;
+                task.await.map_err(|e| StoreError::Defect(format!("computation failed: {e}")))??;
             Ok::<_, StoreError>((count, columns))
         }
     });

@@ -16,7 +16,7 @@ use crate::syntax::seqset::{NumberSet, SequenceSet};
 /// When the mailbox cannot be opened.
 pub async fn run(session: &mut Session, mailbox: MailboxArg, args: &SelectArgs, out: &mut Out<'_>) -> Done {
     if args.resync.is_some() && !session.enabled.qresync {
-        return Ok(Reply::bad("QRESYNC must be enabled first"));
+        return Ok(Reply::client_bug("QRESYNC must be enabled first"));
     }
     if session.view.take().is_some() && (session.enabled.condstore || session.enabled.rev2) {
         // What follows belongs to the new mailbox (RFC 7162 section 3.2.11, RFC 9051 section 7.1).

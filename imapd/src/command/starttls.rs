@@ -9,10 +9,10 @@ use crate::session::{Reply, Session, Step};
 /// None.
 pub fn run(session: &Session) -> Done {
     if session.tls {
-        return Ok(Reply::bad("TLS is on already"));
+        return Ok(Reply::client_bug("TLS is on already"));
     }
     if !session.server.starttls {
-        return Ok(Reply::no("UNAVAILABLE", "TLS is not configured"));
+        return Ok(Reply::no("CANNOT", "TLS is not configured"));
     }
     Ok(Reply::ok("Begin the TLS handshake now").and_then(Step::StartTls))
 }

@@ -25,7 +25,8 @@ pub async fn run(
     if view.read_only {
         return Ok(read_only());
     }
-    let Some(selected) = view.select(set, by_uid) else { return Ok(no_such_number()) };
+    let Some(mut selected) = view.select(set, by_uid) else { return Ok(no_such_number()) };
+    let limited = session.limit(&mut selected);
     let uids: Vec<Uid> = selected.iter().map(|(_, uid)| *uid).collect();
     let StoreArgs { change, silent, flags, unchanged_since } = asked;
     let kept = place::untouchable(place::rights_in(session, view)?);
@@ -42,15 +43,20 @@ pub async fn run(
     if !silent || session.enabled.condstore {
         show(session, view, &selected, &refused, silent, by_uid, out).await?;
     }
-    if !by_uid && present.len() + refused.len() < selected.len() {
-        return Ok(some_expunged());
-    }
-    if refused.is_empty() {
-        return Ok(Reply::ok("STORE completed"));
-    }
-    let numbers = refused.iter().filter_map(|uid| if by_uid { Some(uid.0) } else { view.number_of(*uid) });
-    let code = format!("MODIFIED {}", NumberSet::from_sorted(numbers));
-    Ok(Reply::ok_code(code, "STORE completed but for messages that were changed"))
+    let reply = if !by_uid && present.len() + refused.len() < selected.len() {
+        some_expunged()
+    } else if refused.is_empty() {
+        Reply::ok("STORE completed")
+    } else {
+        let numbers =
+            refused.iter().filter_map(|uid| if by_uid { Some(uid.0) } else { view.number_of(*uid) });
+        let code = format!("MODIFIED {}", NumberSet::from_sorted(numbers));
+        Reply::ok_code(code, "STORE completed but for messages that were changed")
+    };
+    Ok(match limited {
+        Some(limited) => limited.tell(reply, out.buf),
+        None => reply,
+    })
 }
 
 /// Messages shown before the client is written to: some tens of kilobytes.

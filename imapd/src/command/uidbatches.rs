@@ -27,7 +27,7 @@ pub async fn run(
     }
     if let Some((first, last)) = range {
         if first > last {
-            return Ok(Reply::bad_code("CLIENTBUG", "The first batch comes before the last"));
+            return Ok(Reply::client_bug("The first batch comes before the last"));
         }
         if u64::from(last - first + 1) * u64::from(size) > MOST_MESSAGES {
             return Ok(Reply::no("TOOMANY", format!("Batches of {MOST_MESSAGES} messages at most")));

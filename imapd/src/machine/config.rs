@@ -2,8 +2,9 @@
 //!
 //! One statement a record, keyword and operand; keywords in any case; `;` starts a comment. Every wrong record is
 //! reported with its number, the token and the reason. FilePoolID and BadFileID are required. EnrollBlocks,
-//! MaxConnections, MaxPerAddress, MaxPerUser, Comment (words), AdminURI, TokenExit, LoginReferral, ClearPasswords, ProxyFrom and Capability are ours. `Capability token
-//! {ON|OFF} [userid]` may stand many times; a record changes what one before it said.
+//! LoginTimeout, MaxConnections, MaxPerAddress, MaxPerUser, Comment (words), AdminURI, AuthExit, TokenExit, LoginReferral, ClearPasswords,
+//! ProxyFrom, MessageLimit, MailboxReferral and Capability are ours. `Capability token {ON|OFF} [userid]` may stand many times; a record
+//! changes what one before it said.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -15,7 +16,10 @@ use thiserror::Error;
 
 use crate::auth::bearer::EXITS;
 use crate::session::TokenSettings;
-use crate::syntax::imap_url::ImapUrl;
+use crate::session::mailbox_referrals::MailboxReferrals;
+use crate::session::message_limit::MessageLimit;
+use crate::syntax::imap_url::{ImapUrl, UrlMailbox, UrlReference};
+use crate::syntax::mailbox_name::MailboxName;
 use crate::transport::proxy::ProxyAddress;
 
 /// Least IdleTimeout in minutes (RFC 3501 section 5.4).
@@ -23,6 +27,15 @@ const LEAST_IDLE_MINUTES: u64 = 30;
 
 /// Greatest IdleTimeout in minutes: a week.
 const GREATEST_IDLE_MINUTES: u64 = 10_080;
+
+/// Least LoginTimeout in seconds: people have to type.
+const LEAST_LOGIN_SECONDS: u64 = 10;
+
+/// Greatest LoginTimeout in seconds: an hour.
+const GREATEST_LOGIN_SECONDS: u64 = 3600;
+
+/// LoginTimeout when it is left out: long enough for somebody who looks for his password.
+const DEFAULT_LOGIN_SECONDS: u64 = 180;
 
 /// Blocks that ENROLL gives when it names no number.
 const DEFAULT_ENROLL_BLOCKS: u32 = 1_000_000;
@@ -41,6 +54,8 @@ pub struct ImapConfig {
     pub mail_origin: UserId,
     /// Time after which an idle client is logged out.
     pub idle_timeout: Duration,
+    /// Time from the connection on in which a client must log in.
+    pub login_timeout: Duration,
     /// Blocks of a new user.
     pub enroll_blocks: u32,
     /// Connections in all.
@@ -55,6 +70,8 @@ pub struct ImapConfig {
     pub admin: Option<String>,
     /// Name of the exit that judges bearer tokens.
     pub token_exit: Option<&'static str>,
+    /// The exit that is asked about logins.
+    pub auth_exit: Option<ExitName>,
     /// Tokens that are switched on and off.
     pub tokens: TokenSettings,
     /// Users whose mail is on another system, with its URL.
@@ -63,6 +80,10 @@ pub struct ImapConfig {
     pub proxies: Vec<ProxyAddress>,
     /// Whether passwords may come without encryption.
     pub clear_passwords: bool,
+    /// Mailboxes that are on other systems.
+    pub mailbox_referrals: MailboxReferrals,
+    /// How many messages one command may work on.
+    pub message_limit: Option<MessageLimit>,
 }
 
 /// The configuration in force, which CONFIG changes.
@@ -80,12 +101,29 @@ pub struct ConfigError {
     pub reason: String,
 }
 
+/// The name of an exit that is registered elsewhere, and the record that says it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ExitName {
+    record: usize,
+    /// The name, upper case.
+    pub name: String,
+}
+
+impl ExitName {
+    /// What is wrong when there is no such exit.
+    pub fn unknown(&self) -> ConfigError {
+        let reason = "there is no exit of this name".to_owned();
+        ConfigError { record: self.record, token: self.name.clone(), reason }
+    }
+}
+
 #[derive(Default)]
 struct Draft {
     file_pool: Option<FilePoolId>,
     bad_file_id: Option<UserId>,
     mail_origin: Option<UserId>,
     idle_minutes: Option<u64>,
+    login_seconds: Option<u64>,
     enroll_blocks: Option<u64>,
     max_connections: Option<u64>,
     max_per_address: Option<u64>,
@@ -93,10 +131,13 @@ struct Draft {
     comment: Option<String>,
     admin: Option<String>,
     token_exit: Option<&'static str>,
+    auth_exit: Option<ExitName>,
     tokens: TokenSettings,
     referrals: BTreeMap<UserId, ImapUrl>,
     proxies: Vec<ProxyAddress>,
     clear_passwords: Option<bool>,
+    message_limit: Option<MessageLimit>,
+    mailbox_referrals: MailboxReferrals,
 }
 
 /// Reads the records of IMAP CONFIG.
@@ -111,6 +152,9 @@ pub fn read<'a>(records: impl Iterator<Item = &'a str>) -> Result<ImapConfig, Ve
         let words: Vec<&str> = statement.split_ascii_whitespace().collect();
         if let Err((token, reason)) = take(&mut draft, &words) {
             errors.push(ConfigError { record: index + 1, token, reason });
+        }
+        if let Some(exit) = draft.auth_exit.as_mut().filter(|exit| exit.record == 0) {
+            exit.record = index + 1;
         }
     }
     let missing =
@@ -133,6 +177,7 @@ pub fn read<'a>(records: impl Iterator<Item = &'a str>) -> Result<ImapConfig, Ve
         bad_file_id,
         mail_origin: draft.mail_origin.unwrap_or(smtp),
         idle_timeout: Duration::from_secs(60 * draft.idle_minutes.unwrap_or(LEAST_IDLE_MINUTES)),
+        login_timeout: Duration::from_secs(draft.login_seconds.unwrap_or(DEFAULT_LOGIN_SECONDS)),
         enroll_blocks: draft
             .enroll_blocks
             .map_or(DEFAULT_ENROLL_BLOCKS, |n| u32::try_from(n).unwrap_or(u32::MAX)),
@@ -142,10 +187,13 @@ pub fn read<'a>(records: impl Iterator<Item = &'a str>) -> Result<ImapConfig, Ve
         comment: draft.comment,
         admin: draft.admin,
         token_exit: draft.token_exit,
+        auth_exit: draft.auth_exit,
         tokens: draft.tokens,
         referrals: draft.referrals,
         proxies: draft.proxies,
         clear_passwords: draft.clear_passwords.unwrap_or(true),
+        mailbox_referrals: draft.mailbox_referrals,
+        message_limit: draft.message_limit,
     })
 }
 
@@ -156,6 +204,12 @@ fn take(draft: &mut Draft, words: &[&str]) -> Result<(), (String, String)> {
     }
     if keyword.eq_ignore_ascii_case("LoginReferral") {
         return login_referral(draft, keyword, operands);
+    }
+    if keyword.eq_ignore_ascii_case("MessageLimit") {
+        return message_limit(draft, keyword, operands);
+    }
+    if keyword.eq_ignore_ascii_case("MailboxReferral") {
+        return mailbox_referral(draft, keyword, operands);
     }
     if keyword.eq_ignore_ascii_case("ProxyFrom") {
         return proxy(draft, keyword, operands);
@@ -182,6 +236,10 @@ fn take(draft: &mut Draft, words: &[&str]) -> Result<(), (String, String)> {
             let unknown = || ((*operand).to_owned(), "there is no exit of this name".to_owned());
             draft.token_exit = Some(found.ok_or_else(unknown)?.0);
         }
+        "AUTHEXIT" => {
+            // The record is known to the caller.
+            draft.auth_exit = Some(ExitName { record: 0, name: operand.to_ascii_uppercase() });
+        }
         "CLEARPASSWORDS" => {
             draft.clear_passwords = Some(match operand.to_ascii_uppercase().as_str() {
                 "ON" => true,
@@ -192,6 +250,7 @@ fn take(draft: &mut Draft, words: &[&str]) -> Result<(), (String, String)> {
         "BADFILEID" => draft.bad_file_id = user()?,
         "MAILORIGINID" => draft.mail_origin = user()?,
         "IDLETIMEOUT" => draft.idle_minutes = number(LEAST_IDLE_MINUTES, GREATEST_IDLE_MINUTES)?,
+        "LOGINTIMEOUT" => draft.login_seconds = number(LEAST_LOGIN_SECONDS, GREATEST_LOGIN_SECONDS)?,
         "ENROLLBLOCKS" => draft.enroll_blocks = number(1, u64::from(u32::MAX))?,
         "MAXCONNECTIONS" => draft.max_connections = number(1, 1_000_000)?,
         "MAXPERADDRESS" => draft.max_per_address = number(1, 1_000_000)?,
@@ -238,6 +297,20 @@ fn capability(draft: &mut Draft, keyword: &str, operands: &[&str]) -> Result<(),
     draft.tokens.set(token, on, user).map_err(|e| ((*token).into(), e.to_string()))
 }
 
+/// `MessageLimit number [SAVE]`
+fn message_limit(draft: &mut Draft, keyword: &str, operands: &[&str]) -> Result<(), (String, String)> {
+    let (number, saves_only) = match operands {
+        [number] => (number, false),
+        [number, save] if save.eq_ignore_ascii_case("SAVE") => (number, true),
+        [_, word] => return Err(((*word).into(), "SAVE is all that may follow the number".into())),
+        _ => return Err((keyword.into(), "takes a number, and perhaps SAVE".into())),
+    };
+    let messages = number.parse().ok().filter(|n| (1..=MessageLimit::MAX).contains(n));
+    let wrong = || ((*number).to_owned(), format!("a number from 1 to {} is needed", MessageLimit::MAX));
+    draft.message_limit = Some(MessageLimit { messages: messages.ok_or_else(wrong)?, saves_only });
+    Ok(())
+}
+
 /// `LoginReferral userid url`
 fn login_referral(draft: &mut Draft, keyword: &str, operands: &[&str]) -> Result<(), (String, String)> {
     let [user, url] = operands else {
@@ -254,94 +327,38 @@ fn login_referral(draft: &mut Draft, keyword: &str, operands: &[&str]) -> Result
     Ok(())
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::session::capability::Token;
-
-    #[test]
-    fn statements_defaults_and_errors() {
-        let config = read("; x\nFilePoolID imappool:\nBADFILEID postmstr ; bad\n".lines()).unwrap();
-        assert_eq!((config.file_pool.as_str(), config.mail_origin.as_str()), ("IMAPPOOL", "SMTP"));
-        assert_eq!(config.idle_timeout, Duration::from_secs(1800));
-        let errors = read("FilePoolID A B\nIdleTimeout 29\nFrob 1\nTokenExit NONE\n".lines()).unwrap_err();
-        let shown: Vec<String> = errors.iter().map(ToString::to_string).collect();
-        assert_eq!(
-            shown,
-            [
-                "IMAP CONFIG record 1: FilePoolID: takes exactly one operand",
-                "IMAP CONFIG record 2: 29: a number from 30 to 10080 is needed",
-                "IMAP CONFIG record 3: Frob: unknown statement",
-                "IMAP CONFIG record 4: NONE: there is no exit of this name",
-                "IMAP CONFIG record 0: FilePoolID: required statement",
-                "IMAP CONFIG record 0: BadFileID: required statement",
-            ]
-        );
+/// `MailboxReferral mailbox url [userid]`
+fn mailbox_referral(draft: &mut Draft, keyword: &str, operands: &[&str]) -> Result<(), (String, String)> {
+    let (name, url, user) = match operands {
+        [name, url] => (name, url, None),
+        [name, url, user] => (name, url, Some(user)),
+        _ => return Err((keyword.into(), "takes a mailbox, a URL, and perhaps a user id".into())),
+    };
+    // Blanks cannot stand in a statement, so the name is written as in a URL.
+    let named = match UrlReference::parse(&format!("/{name}")) {
+        Ok(UrlReference::Path(UrlMailbox { name, uid_validity: None, message: None })) => name,
+        _ => return Err(((*name).into(), "the name of a mailbox is needed, written as in a URL".into())),
+    };
+    if named.is_inbox() || named.is_below(&MailboxName::inbox()) {
+        return Err(((*name).into(), "INBOX is where the user logs in".into()));
     }
-
-    #[test]
-    fn login_referrals() {
-        let base = "FilePoolID A\nBadFileID B\n";
-        let config = read(format!("{base}LoginReferral joe imap://other.example:1143/\n").lines()).unwrap();
-        let url = &config.referrals[&UserId::new("JOE").unwrap()];
-        assert_eq!((url.server.host.as_str(), url.server.port), ("other.example", Some(1143)));
-        for wrong in
-            ["joe", "joe http://x/", "joe imap://x/INBOX", "joe imap://[::1]/", "TOOLONGNAME imap://x/"]
-        {
-            let errors = read(format!("{base}LoginReferral {wrong}\n").lines()).unwrap_err();
-            assert_eq!(errors[0].record, 3, "{wrong}");
-        }
+    let parsed = ImapUrl::parse(url).map_err(|e| ((*url).to_owned(), e.to_string()))?;
+    let mailbox_alone =
+        parsed.mailbox.as_ref().is_none_or(|m| m.uid_validity.is_none() && m.message.is_none());
+    // The URL stands in a response code, which ends with a bracket.
+    if !mailbox_alone || parsed.server.host.starts_with('[') {
+        return Err((
+            (*url).into(),
+            "the URL names a server by its host name, and perhaps a mailbox on it".into(),
+        ));
     }
-
-    #[test]
-    fn proxies_and_clear_passwords() {
-        let base = "FilePoolID A\nBadFileID B\n";
-        let config = read(base.lines()).unwrap();
-        assert!(config.clear_passwords && config.proxies.is_empty());
-        let text =
-            format!("{base}ClearPasswords off\nProxyFrom 10.0.0.0/8\nproxyfrom ::1 imaps ; the local one\n");
-        let config = read(text.lines()).unwrap();
-        assert!(!config.clear_passwords && config.proxies.len() == 2);
-        assert!(config.proxies[1].is("::1".parse().unwrap(), true));
-        let wrong =
-            "ClearPasswords MAYBE\nProxyFrom\nProxyFrom x\nProxyFrom ::1 SMTP\nProxyFrom ::1 IMAP IMAPS\n";
-        let errors = read(format!("{base}{wrong}").lines()).unwrap_err();
-        let shown: Vec<String> =
-            errors.iter().map(|e| format!("{} {}: {}", e.record, e.token, e.reason)).collect();
-        assert_eq!(
-            shown,
-            [
-                "3 MAYBE: ON or OFF is needed",
-                "4 ProxyFrom: takes an address, and perhaps IMAP or IMAPS",
-                "5 x: an address is needed",
-                "6 SMTP: IMAP or IMAPS is needed",
-                "7 ProxyFrom: takes an address, and perhaps IMAP or IMAPS",
-            ]
-        );
-        for (count, good) in [(MAX_PROXIES, true), (MAX_PROXIES + 1, false)] {
-            let text = format!("{base}{}", "ProxyFrom ::1\n".repeat(count));
-            assert_eq!(read(text.lines()).is_ok(), good);
-        }
-    }
-
-    #[test]
-    fn capabilities_on_and_off() {
-        let base = "FilePoolID A\nBadFileID B\n";
-        let text = format!("{base}capability move off\nCAPABILITY Move On JOE ; he needs it\n");
-        let tokens = read(text.lines()).unwrap().tokens;
-        let joe = UserId::new("JOE").unwrap();
-        assert!(tokens.off(None).has(Token::Move) && !tokens.off(Some(joe)).has(Token::Move));
-        let wrong = "Capability\nCapability FROB OFF\nCapability MOVE MAYBE\nCapability IMAP4rev1 OFF\n\
-                     Capability ID OFF JOE\nCapability MOVE OFF NOT+GOOD+AT+ALL\n";
-        let errors = read(format!("{base}{wrong}").lines()).unwrap_err();
-        let shown: Vec<String> =
-            errors.iter().map(|e| format!("{} {}: {}", e.record, e.token, e.reason)).collect();
-        assert_eq!(shown[0], "3 Capability: takes a capability, ON or OFF, and perhaps a user id");
-        assert_eq!(shown[1], "4 FROB: unknown capability");
-        assert_eq!(shown[2], "5 MAYBE: ON or OFF is needed");
-        assert_eq!(shown[3], "6 IMAP4rev1: this capability cannot be switched off");
-        assert_eq!(shown[4], "7 ID: this capability is shown before login and cannot be set for one user");
-        assert!(shown[5].starts_with("8 NOT+GOOD+AT+ALL: "), "{}", shown[5]);
-        assert_eq!(shown.len(), 6);
-    }
+    let user = match user {
+        Some(user) => Some(UserId::new(user).map_err(|e| ((*user).to_string(), e.to_string()))?),
+        None => None,
+    };
+    let many = || (keyword.to_owned(), format!("there may be {} of them", MailboxReferrals::MAX));
+    draft.mailbox_referrals.add(user, named, parsed).ok_or_else(many)
 }
+
+#[cfg(test)]
+mod tests;

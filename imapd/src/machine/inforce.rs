@@ -16,6 +16,7 @@ use crate::transport::Service;
 pub fn apply(service: &Service, config: &ImapConfig, exit: Option<Arc<dyn TokenExit>>) {
     let server = &service.server;
     service.set_idle(config.idle_timeout);
+    service.set_login_time(config.login_timeout);
     server.limits.set(config.max_connections, config.max_per_address, config.max_per_user);
     let about = About { comment: config.comment.clone(), admin: config.admin.clone() };
     let former = server.about.swap(Arc::new(about.clone()));
@@ -24,6 +25,8 @@ pub fn apply(service: &Service, config: &ImapConfig, exit: Option<Arc<dyn TokenE
     server.referrals.store(Arc::new(config.referrals.clone()));
     server.auth.set_token_exit(exit);
     server.set_clear_passwords(config.clear_passwords);
+    server.mailbox_referrals.store(Arc::new(config.mailbox_referrals.clone()));
+    server.message_limit.store(Arc::new(config.message_limit));
     service.set_proxies(config.proxies.clone());
 }
 
@@ -50,15 +53,19 @@ pub fn changes(old: &ImapConfig, new: &ImapConfig) -> Changes {
         ("BadFileID", old.bad_file_id != new.bad_file_id),
         ("MailOriginID", old.mail_origin != new.mail_origin),
         ("IdleTimeout", old.idle_timeout != new.idle_timeout),
+        ("LoginTimeout", old.login_timeout != new.login_timeout),
         ("EnrollBlocks", old.enroll_blocks != new.enroll_blocks),
         ("MaxConnections", old.max_connections != new.max_connections),
         ("MaxPerAddress", old.max_per_address != new.max_per_address),
         ("MaxPerUser", old.max_per_user != new.max_per_user),
         ("Comment", old.comment != new.comment),
         ("AdminURI", old.admin != new.admin),
+        ("AuthExit", old.auth_exit.as_ref().map(|e| &e.name) != new.auth_exit.as_ref().map(|e| &e.name)),
         ("TokenExit", old.token_exit != new.token_exit),
         ("LoginReferral", old.referrals != new.referrals),
         ("ClearPasswords", old.clear_passwords != new.clear_passwords),
+        ("MailboxReferral", old.mailbox_referrals != new.mailbox_referrals),
+        ("MessageLimit", old.message_limit != new.message_limit),
         ("ProxyFrom", old.proxies != new.proxies),
         ("Capability", old.tokens != new.tokens),
     ];
@@ -77,9 +84,10 @@ mod tests {
     fn every_statement_is_compared() {
         let old = read("FilePoolID A\nBadFileID B\n".lines()).unwrap();
         assert_eq!(changes(&old, &old), Changes::default());
-        let text = "FilePoolID C\nBadFileID D\nMailOriginID E\nIdleTimeout 31\nEnrollBlocks 2\nMaxConnections 3\n\
-                    MaxPerAddress 4\nMaxPerUser 5\nComment x\nAdminURI mailto:x\nTokenExit JWTHS256\n\
-                    LoginReferral joe imap://other.example/\nClearPasswords OFF\nProxyFrom ::1\nCapability MOVE OFF\n";
+        let text = "FilePoolID C\nBadFileID D\nMailOriginID E\nIdleTimeout 31\nLoginTimeout 10\nEnrollBlocks 2\nMaxConnections 3\n\
+                    MaxPerAddress 4\nMaxPerUser 5\nComment x\nAdminURI mailto:x\nTokenExit JWTHS256\nAuthExit IMAPAUTX\n\
+                    LoginReferral joe imap://other.example/\nClearPasswords OFF\nProxyFrom ::1\nMessageLimit 1000\n\
+                    MailboxReferral x imap://other.example/\n                    Capability MOVE OFF\n";
         let changed = changes(&old, &read(text.lines()).unwrap());
         assert_eq!(changed.at_start, ["FilePoolID"]);
         // One record a statement.

@@ -24,6 +24,7 @@ use futures::future::BoxFuture;
 use tokio_util::sync::CancellationToken;
 
 use crate::auth::bearer::{EXITS, TokenExit};
+use crate::auth::exit::{AuthExit, AuthExits};
 use crate::auth::{Authenticator, LoginError, PasswordCheck};
 use crate::mailstore::{MailStore, sfs::SfsBackend};
 use crate::session::Server;
@@ -41,6 +42,8 @@ const PATIENCE: Duration = Duration::from_secs(3);
 pub struct Imapmain {
     /// Host network.
     pub network: Arc<HostNetwork>,
+    /// Exits that AuthExit can name.
+    pub exits: Arc<AuthExits>,
     /// Fills a buffer with random octets.
     pub random: fn(&mut [u8]) -> std::io::Result<()>,
 }
@@ -51,9 +54,9 @@ impl Program for Imapmain {
     }
 
     fn run(&self, cms: Arc<Cms>, _args: String) -> BoxFuture<'static, i32> {
-        let (network, random) = (self.network.clone(), self.random);
+        let (network, exits, random) = (self.network.clone(), self.exits.clone(), self.random);
         Box::pin(async move {
-            match Main::start(&cms, network, random).await {
+            match Main::start(&cms, network, exits, random).await {
                 Ok(main) => main.serve(&cms).await,
                 Err(lines) => {
                     for line in lines {
@@ -108,21 +111,25 @@ impl Main {
     async fn start(
         cms: &Arc<Cms>,
         network: Arc<HostNetwork>,
+        exits: Arc<AuthExits>,
         random: fn(&mut [u8]) -> std::io::Result<()>,
     ) -> Result<Self, Vec<String>> {
         let one = |text: String| vec![text];
         let config = read_config(cms).await?;
         let listed: Listed = Arc::default();
         let exit = read_token_exit(cms, &config).await?;
+        let auth_exit = bind_auth_exit(cms, &config, &exits).await?;
         let (service, backend) = build_service(cms, &network, &config, &listed, random)
             .map_err(|e| one(format!("DTCIMP1003E {e}")))?;
         inforce::apply(&service, &config, exit);
+        service.server.auth.set_auth_exit(auth_exit);
         let config: ConfigInForce = Arc::new(ArcSwap::from_pointee(config));
         let admin = Arc::new(Administration {
             cms: cms.clone(),
             guest: cms.guest.clone(),
             csl: cms.csl.clone(),
             network: network.clone(),
+            exits,
             backend,
             config: config.clone(),
             service: service.clone(),
@@ -207,6 +214,19 @@ async fn read_token_exit(
     let wrong =
         |errors: Vec<String>| errors.iter().map(|e| format!("DTCIMP1009E {name} TOKENS {e}")).collect();
     exit.map(Some).map_err(wrong)
+}
+
+/// The exit of AuthExit, ready in this machine.
+async fn bind_auth_exit(
+    cms: &Arc<Cms>,
+    config: &ImapConfig,
+    exits: &AuthExits,
+) -> Result<Option<Arc<dyn AuthExit>>, Vec<String>> {
+    let Some(named) = &config.auth_exit else { return Ok(None) };
+    let found = exits.find(&named.name);
+    let exit = found.ok_or_else(|| vec![format!("DTCIMP1008E {}", named.unknown())])?;
+    exit.bind(cms).await?;
+    Ok(Some(exit))
 }
 
 fn build_service(

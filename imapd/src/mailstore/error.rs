@@ -35,10 +35,19 @@ pub enum StoreError {
     /// The mailbox went away while the request was under way.
     #[error("mailbox was deleted")]
     MailboxDeleted,
+    /// The name has inferior names and is none of a mailbox.
+    #[error("mailbox has inferior names and cannot be selected")]
+    HasChildren,
+    /// Somebody else holds what the request needs; try again later.
+    #[error("mail store is in use")]
+    InUse,
     /// The file pool does not answer; try again later.
     #[error("mail store is not available: {0}")]
     Unavailable(String),
     /// The file pool holds what it should not.
     #[error("mail store is damaged: {0}")]
     Damaged(String),
+    /// What cannot be has happened here.
+    #[error("defect: {0}")]
+    Defect(String),
 }

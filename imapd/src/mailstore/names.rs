@@ -109,7 +109,7 @@ impl UserStore {
         let children = catalog.has_children(name);
         let id = row.id;
         if !row.selectable() && children {
-            return Err(StoreError::Cannot("mailbox has inferior names and cannot be selected"));
+            return Err(StoreError::HasChildren);
         }
         let mut ops = Vec::new();
         let mut rows = Vec::new();

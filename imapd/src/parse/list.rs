@@ -1,4 +1,5 @@
-//! `LIST` and `LSUB`: `reference SP pattern` (RFC 3501 sections 6.3.8 and 6.3.9), with the options of RFC 5258.
+//! `LIST` and `LSUB`: `reference SP pattern` (RFC 3501 sections 6.3.8 and 6.3.9), with the options of RFC 5258; `RLIST` and
+//! `RLSUB` (RFC 2193).
 
 use bytes::Bytes;
 use nom::Parser;
@@ -20,9 +21,31 @@ const MAX_PATTERNS: usize = 32;
 /// # Errors
 /// Where the grammar is broken.
 pub fn lsub<'a>(_: &'a Bytes, input: Input<'a>) -> Parsed<'a, Command> {
-    let (rest, reference) = preceded(prim::sp, prim::astring).parse(input)?;
-    let (rest, pattern) = preceded(prim::sp, prim::list_mailbox).parse(rest)?;
-    Ok((rest, Command::Lsub { reference, pattern }))
+    let (rest, (reference, pattern)) = plain(input)?;
+    Ok((rest, Command::Lsub { reference, pattern, remote: false }))
+}
+
+/// `RLSUB`
+///
+/// # Errors
+/// Where the grammar is broken.
+pub fn rlsub<'a>(_: &'a Bytes, input: Input<'a>) -> Parsed<'a, Command> {
+    let (rest, (reference, pattern)) = plain(input)?;
+    Ok((rest, Command::Lsub { reference, pattern, remote: true }))
+}
+
+/// `RLIST`
+///
+/// # Errors
+/// Where the grammar is broken.
+pub fn rlist<'a>(_: &'a Bytes, input: Input<'a>) -> Parsed<'a, Command> {
+    let (rest, (reference, pattern)) = plain(input)?;
+    let select = ListSelect { remote: true, ..ListSelect::default() };
+    Ok((rest, Command::List(ListArgs { select, reference, patterns: vec![pattern], ..ListArgs::default() })))
+}
+
+fn plain(input: Input<'_>) -> Parsed<'_, (Vec<u8>, Vec<u8>)> {
+    (preceded(prim::sp, prim::astring), preceded(prim::sp, prim::list_mailbox)).parse(input)
 }
 
 /// `LIST`
@@ -57,7 +80,7 @@ fn selection(input: Input<'_>) -> Parsed<'_, ListSelect> {
             b"SUBSCRIBED" => select.subscribed = true,
             b"RECURSIVEMATCH" => select.recursive = true,
             b"SPECIAL-USE" => select.special_use = true,
-            b"REMOTE" => {}
+            b"REMOTE" => select.remote = true,
             _ => return prim::fail(input),
         }
     }

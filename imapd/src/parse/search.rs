@@ -231,6 +231,8 @@ fn with_argument<'a>(word: &[u8], input: Input<'a>) -> Option<Parsed<'a, SearchK
         b"LARGER" => size(SearchKey::Larger),
         b"SMALLER" => size(SearchKey::Smaller),
         b"UID" => preceded(prim::sp, prim::sequence_set).parse(input).map(|(r, s)| (r, SearchKey::Uid(s))),
+        b"UIDAFTER" => interval(SearchKey::UidAfter),
+        b"UIDBEFORE" => interval(SearchKey::UidBefore),
         b"KEYWORD" | b"UNKEYWORD" => keyword(input).map(|(r, k)| {
             let k = SearchKey::Keyword(k);
             (r, if word == b"KEYWORD" { k } else { SearchKey::Not(Box::new(k)) })

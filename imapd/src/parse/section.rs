@@ -11,6 +11,16 @@ use nom::sequence::{delimited, preceded, separated_pair};
 use super::{Input, Parsed, prim};
 use crate::syntax::section::{Section, SectionText};
 
+/// A `section-spec` alone, as it stands in a URL (RFC 5092 section 11).
+pub fn section_spec(text: &str) -> Option<Section> {
+    // A literal has no place in a URL, so that nothing is copied which the brackets do not hold.
+    let bracketed = [b"[", text.as_bytes(), b"]"].concat();
+    match section(&bracketed) {
+        Ok(([], section)) => Some(section),
+        _ => None,
+    }
+}
+
 /// The section with its brackets.
 pub(super) fn section(input: Input<'_>) -> Parsed<'_, Section> {
     let (mut rest, _) = char('[').parse(input)?;

@@ -9,8 +9,8 @@ use super::command;
 use crate::mailstore::{ModSeq, RightsChange};
 use crate::syntax::ast::Carrier;
 use crate::syntax::ast::{
-    AppendMessage, ChangedSince, ClientId, Command, FetchItem, FlagChange, MailboxArg, Resync, SelectArgs,
-    StatusItem, StoreArgs,
+    AppendData, AppendMessage, ChangedSince, ClientId, Command, FetchItem, FlagChange, MailboxArg, Resync,
+    SelectArgs, StatusItem, StoreArgs,
 };
 use crate::syntax::date::InternalDate;
 use crate::syntax::flag::{FlagList, Keyword, SystemFlags};
@@ -97,6 +97,8 @@ fn enc_key(out: &mut Vec<u8>, key: &SearchKey, form: u8) {
         SearchKey::All => out.extend_from_slice(b"ALL"),
         SearchKey::Sequence(s) => out.extend_from_slice(enc_set(s).as_bytes()),
         SearchKey::Uid(s) => out.extend_from_slice(format!("UID {}", enc_set(s)).as_bytes()),
+        SearchKey::UidAfter(n) => out.extend_from_slice(format!("UIDAFTER {n}").as_bytes()),
+        SearchKey::UidBefore(n) => out.extend_from_slice(format!("uidbefore {n}").as_bytes()),
         SearchKey::Flag(f) => {
             let name = SystemFlags::TABLE.iter().find(|(x, _)| x == f).unwrap().1;
             out.extend_from_slice(name.trim_start_matches('\\').as_bytes());
@@ -239,6 +241,8 @@ fn key() -> impl Strategy<Value = SearchKey> {
         Just(SearchKey::Recent),
         set().prop_map(SearchKey::Sequence),
         set().prop_map(SearchKey::Uid),
+        (1u32..).prop_map(SearchKey::UidAfter),
+        (1u32..).prop_map(SearchKey::UidBefore),
         Just(SearchKey::Flag(SystemFlags::SEEN)),
         "[$a-z]{1,5}".prop_map(|k| SearchKey::Keyword(Keyword::new(k.as_bytes()).unwrap())),
         (test.clone(), date()).prop_map(|(t, d)| SearchKey::Internal(t, d)),
@@ -419,19 +423,19 @@ proptest! {
             InternalDate::from_parts(d, h, m, 7, z).unwrap()
         });
         enc_string(&mut sent, &message, 1 + form % 2);
-        let first = AppendMessage { flags, date: when, octets: Bytes::from(message), carrier: Carrier::Literal };
+        let first = AppendMessage { flags, date: when, data: AppendData::Octets(Bytes::from(message), Carrier::Literal) };
         let mut messages = vec![first];
         for more in more {
             sent.extend_from_slice(b" ");
             enc_string(&mut sent, &more, 1 + form % 2);
-            messages.push(AppendMessage { flags: FlagList::default(), date: None, octets: Bytes::from(more), carrier: Carrier::Literal });
+            messages.push(AppendMessage { flags: FlagList::default(), date: None, data: AppendData::Octets(Bytes::from(more), Carrier::Literal) });
         }
         prop_assert_eq!(parse(&sent), Command::Append { mailbox: arg(&mailbox), messages });
         let mut sent = b"t UID REPLACE 7 ".to_vec();
         enc_string(&mut sent, mailbox.to_wire().as_bytes(), form);
         sent.extend_from_slice(b" ~{3}\r\na\0b");
         let seven = SequenceSet(vec![(SeqNumber::Number(7), SeqNumber::Number(7))]);
-        let by = AppendMessage { flags: FlagList::default(), date: None, octets: Bytes::from_static(b"a\0b"), carrier: Carrier::Literal8 };
+        let by = AppendMessage { flags: FlagList::default(), date: None, data: AppendData::Octets(Bytes::from_static(b"a\0b"), Carrier::Literal8) };
         prop_assert_eq!(parse(&sent), Command::Replace { message: seven, mailbox: arg(&mailbox), by, uid: true });
     }
 

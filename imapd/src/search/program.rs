@@ -135,6 +135,14 @@ impl Program {
             }
             SearchKey::Sequence(set) => Self::Sequence(set.resolve(context.greatest_seq)),
             SearchKey::Uid(set) => Self::Uid(set.resolve(context.greatest_uid)),
+            SearchKey::UidAfter(uid) => match uid.checked_add(1) {
+                Some(first) => Self::Uid(NumberSet::from_ranges([(first, u32::MAX)])),
+                None => Self::Constant(false),
+            },
+            SearchKey::UidBefore(uid) => match uid.checked_sub(1) {
+                Some(last) => Self::Uid(NumberSet::from_ranges([(last, 0)])),
+                None => Self::Constant(false),
+            },
             SearchKey::Flag(f) => Self::Flag(*f),
             SearchKey::Recent => Self::Recent,
             SearchKey::Keyword(k) => (context.keyword_bit)(k).map_or(Self::Constant(false), Self::Keyword),

@@ -52,6 +52,12 @@ pub enum Condition {
     ClientCertificate,
     /// When the mail of some users is on another system.
     Referrals,
+    /// When mailboxes of the user are on another system.
+    MailboxReferrals,
+    /// When commands are limited.
+    MessageLimit,
+    /// When only what is saved is limited.
+    SaveLimit,
 }
 
 impl Condition {
@@ -71,6 +77,9 @@ impl Condition {
             Self::TokenExit => allowed && session.server.auth.token_exit().is_some(),
             Self::ClientCertificate => !session.channel().names.is_empty(),
             Self::Referrals => !session.server.referrals.load().is_empty(),
+            Self::MailboxReferrals => !session.remote_names().is_empty(),
+            Self::MessageLimit => session.command_limit().is_some(),
+            Self::SaveLimit => session.save_limit().is_some_and(|limit| limit.saves_only),
             Self::LiteralPlusOff => !session.offers(Token::LiteralPlus),
         }
     }
@@ -91,6 +100,9 @@ impl Condition {
             }
             Self::ClientCertificate => "the client has shown a certificate of the configured authority",
             Self::Referrals => "some users are on another system",
+            Self::MailboxReferrals => "mailboxes of the user are on another system",
+            Self::MessageLimit => "MessageLimit is configured, whose number follows `=`",
+            Self::SaveLimit => "MessageLimit is configured with SAVE; the number follows `=`",
             Self::LiteralPlusOff => "LITERAL+ is off",
         }
     }
@@ -159,6 +171,7 @@ rows! {
     I18nLevel1, "I18NLEVEL=1", "RFC 5255 section 4", IN, Always, On, "search/fold.rs";
     Namespace, "NAMESPACE", "RFC 2342", IN, Always, On, "command/namespace.rs";
     Children, "CHILDREN", "RFC 3348", IN, Always, On, "command/list.rs";
+    MailboxReferrals, "MAILBOX-REFERRALS", "RFC 2193", IN, MailboxReferrals, On, "session/mailbox_referrals.rs";
     Unselect, "UNSELECT", "RFC 3691", IN, Always, On, "command/unselect.rs";
     UidPlus, "UIDPLUS", "RFC 4315", IN, Always, On, "command/expunge.rs";
     Move, "MOVE", "RFC 6851", IN, Always, On, "command/copy.rs";
@@ -181,6 +194,8 @@ rows! {
     Condstore, "CONDSTORE", "RFC 7162", IN, Always, On, "command/store.rs";
     Qresync, "QRESYNC", "RFC 7162", IN, Always, On, "command/select.rs";
     MultiAppend, "MULTIAPPEND", "RFC 3502", IN, Always, On, "command/append.rs";
+    Catenate, "CATENATE", "RFC 4469", IN, Always, On, "command/catenate.rs";
+    UrlPartial, "URL-PARTIAL", "RFC 5550 section 5.7.1", IN, Always, On, "command/catenate.rs";
     Binary, "BINARY", "RFC 3516", IN, Always, On, "command/fetch.rs";
     ObjectId, "OBJECTID", "RFC 8474", IN, Always, On, "command/mod.rs";
     SaveDate, "SAVEDATE", "RFC 8514", IN, Always, On, "command/fetch.rs";
@@ -200,6 +215,8 @@ rows! {
     Partial, "PARTIAL", "RFC 9394", IN, Always, On, "syntax/partial_range.rs";
     InProgress, "INPROGRESS", "RFC 9585", IN, Always, On, "session/progress.rs";
     UidOnly, "UIDONLY", "RFC 9586", IN, Always, Off, "session/enabled.rs";
+    MessageLimit, "MESSAGELIMIT", "RFC 9738", IN, MessageLimit, On, "session/message_limit.rs";
+    SaveLimit, "SAVELIMIT", "RFC 9738", IN, SaveLimit, On, "session/message_limit.rs";
     UidBatches, "UIDBATCHES", "RFC 10022", IN, Always, On, "command/uidbatches.rs";
 }
 
@@ -272,6 +289,9 @@ pub fn list(session: &Session) -> String {
                 out.push(' ');
             }
             out.push_str(row.name);
+            if let (Token::MessageLimit | Token::SaveLimit, Some(limit)) = (row.token, session.save_limit()) {
+                out.push_str(&format!("={}", limit.messages));
+            }
         }
     }
     out

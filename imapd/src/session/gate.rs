@@ -3,7 +3,9 @@
 
 use super::capability::{Token, TokenSet};
 use super::table::{CommandRow, USES_SEQUENCE_NUMBERS};
-use crate::syntax::ast::{Carrier, Command, FetchItem, ListArgs, NotifyEvent, NotifySet, StatusItem};
+use crate::syntax::ast::{
+    AppendData, Carrier, CatPart, Command, FetchItem, ListArgs, NotifyEvent, NotifySet, StatusItem,
+};
 use crate::syntax::search_key::{SearchKey, SearchReturn};
 use crate::syntax::seqset::SequenceSet;
 use crate::syntax::sort_key::{SortField, ThreadAlgorithm};
@@ -81,14 +83,15 @@ impl Needs {
             }
             Command::Create { uses, .. } => self.add_if(!uses.is_empty(), Token::CreateSpecialUse),
             Command::List(args) => self.list(args),
+            Command::Lsub { remote, .. } => self.add_if(*remote, Token::MailboxReferrals),
             Command::Status { items, .. } => self.status(items),
             Command::Append { messages, .. } => {
                 self.add_if(messages.len() > 1, Token::MultiAppend);
-                messages.iter().for_each(|m| self.carrier(m.carrier));
+                messages.iter().for_each(|m| self.data(&m.data));
             }
             Command::Replace { message, by, .. } => {
                 self.add(Token::Replace);
-                self.carrier(by.carrier);
+                self.data(&by.data);
                 self.set(message);
             }
             Command::UidExpunge(set) => {
@@ -124,6 +127,20 @@ impl Needs {
         for event in asked.into_iter().flat_map(|set| &set.groups).flat_map(|group| &group.events) {
             if let NotifyEvent::MessageNew(items) = event {
                 items.iter().for_each(|item| self.fetch(item));
+            }
+        }
+    }
+
+    fn data(&mut self, data: &AppendData) {
+        match data {
+            AppendData::Octets(_, carrier) => self.carrier(*carrier),
+            AppendData::Catenate(parts) => {
+                self.add(Token::Catenate);
+                for part in parts {
+                    if let CatPart::Text(_, carrier) = part {
+                        self.carrier(*carrier);
+                    }
+                }
             }
         }
     }
@@ -170,6 +187,8 @@ impl Needs {
 
     fn list(&mut self, args: &ListArgs) {
         self.add_if(args.extended, Token::ListExtended);
+        // RLIST is LIST with REMOTE and nothing else of RFC 5258.
+        self.add_if(args.select.remote && !args.extended, Token::MailboxReferrals);
         self.add_if(args.select.special_use, Token::SpecialUse);
         self.add_if(args.returns.my_rights, Token::ListMyRights);
         self.add_if(!args.returns.metadata.is_empty(), Token::ListMetadata);
@@ -230,6 +249,7 @@ impl Needs {
             }
             SearchKey::Not(a) => self.key(a),
             SearchKey::Sequence(set) | SearchKey::Uid(set) => self.set(set),
+            SearchKey::UidAfter(_) | SearchKey::UidBefore(_) => self.add(Token::MessageLimit),
             SearchKey::Older(_) | SearchKey::Younger(_) => self.add(Token::Within),
             SearchKey::ModSeq(_) => self.add(Token::Condstore),
             SearchKey::Saved(..) => self.add(Token::SaveDate),

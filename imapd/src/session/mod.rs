@@ -9,6 +9,8 @@ pub mod channel;
 pub mod context;
 pub mod enabled;
 pub mod gate;
+pub mod mailbox_referrals;
+pub mod message_limit;
 pub mod meter;
 pub mod notify;
 pub mod out;
@@ -39,6 +41,7 @@ use crate::wire::{LITERAL_MINUS, Limits, Mode, Refusal};
 use capability::{Token, TokenSet};
 use channel::Channel;
 pub use enabled::Enabled;
+use message_limit::MessageLimit;
 use meter::Meter;
 use notify::{Events, Notify};
 pub use out::{Drain, Out};
@@ -96,6 +99,8 @@ pub struct Session {
     pub(crate) enabled: Enabled,
     /// Tokens that are off for this user, or before login.
     off: TokenSet,
+    /// As it was when the user logged in.
+    message_limit: Option<MessageLimit>,
     pub(crate) failed_logins: u32,
     /// Whether the connection is compressed.
     pub(crate) compressed: bool,
@@ -124,6 +129,7 @@ impl Session {
             notify: None,
             enabled: Enabled::default(),
             off,
+            message_limit: None,
             failed_logins: 0,
             compressed: false,
             user_slot: None,
@@ -151,6 +157,7 @@ impl Session {
         self.user = None;
         self.user_slot = None;
         self.enabled = Enabled::default();
+        self.message_limit = None;
         self.off = self.server.tokens.load().off(None);
     }
 
@@ -190,6 +197,11 @@ impl Session {
     /// Takes the user who has logged in.
     pub(crate) fn enter(&mut self, user: Arc<UserStore>, slot: Slot) {
         self.off = self.server.tokens.load().off(Some(user.id()));
+        self.message_limit = **self.server.message_limit.load();
+        // What is not limited has no token, and none of its search keys.
+        if self.message_limit.is_none_or(|limit| limit.saves_only) {
+            self.off = self.off.with(Token::MessageLimit);
+        }
         self.user = Some(user);
         self.user_slot = Some(slot);
     }
@@ -274,7 +286,7 @@ impl Session {
         drop(frame);
         if row.states & self.state() == 0 {
             let text = format!("{} is not allowed {}", row.name, table::state_name(self.state()));
-            Reply::bad(text).write(out.buf, Some(&tag));
+            Reply::client_bug(text).write(out.buf, Some(&tag));
             return Ok(self.count_bad(out.buf));
         }
         if !self.off.is_empty()
@@ -322,7 +334,13 @@ impl Session {
         command::updates::tell(self, expunge, out).await?;
         reply.write(out.buf, Some(tag));
         if reply.then == Step::Close && reply.status == Status::No {
-            out.buf.extend_from_slice(b"* BYE Too many failed logins\r\n");
+            let many = self.failed_logins >= crate::auth::MAX_FAILURES_PER_CONNECTION;
+            let bye: &[u8] = if many {
+                b"* BYE [LIMIT] Too many failed logins\r\n"
+            } else {
+                b"* BYE Login was refused\r\n"
+            };
+            out.buf.extend_from_slice(bye);
         }
         if reply.status == Status::Bad {
             return Ok(self.count_bad(out.buf));
@@ -353,7 +371,7 @@ impl Session {
                 let reply = if line.trim_ascii().eq_ignore_ascii_case(b"DONE") {
                     Reply::ok("IDLE completed")
                 } else {
-                    Reply::bad("IDLE ends with DONE")
+                    Reply::client_bug("IDLE ends with DONE")
                 };
                 self.finish(&tag, &reply, true, out).await
             }
@@ -413,7 +431,7 @@ impl Session {
     fn count_bad(&mut self, out: &mut Vec<u8>) -> Step {
         self.bad_commands += 1;
         if self.user.is_none() && self.bad_commands >= Self::MAX_BAD_COMMANDS {
-            out.extend_from_slice(b"* BYE Too many bad commands\r\n");
+            out.extend_from_slice(b"* BYE [CLIENTBUG] Too many bad commands\r\n");
             return Step::Close;
         }
         Step::Go

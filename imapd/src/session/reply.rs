@@ -62,6 +62,11 @@ impl Reply {
         Self::new(Status::Bad, Some(code.into()), text.into())
     }
 
+    /// `BAD` to what no client should say (RFC 5530).
+    pub fn client_bug(text: impl Into<Cow<'static, str>>) -> Self {
+        Self::bad_code("CLIENTBUG", text)
+    }
+
     /// No answer yet.
     pub fn wait() -> Self {
         Self::new(Status::Wait, None, "".into())
@@ -77,7 +82,8 @@ impl Reply {
     /// What a failure of the mail store comes to.
     pub fn from_store(error: &StoreError) -> Self {
         let code = match error {
-            StoreError::NotEnrolled => "AUTHORIZATIONFAILED",
+            // He is who he says; what is missing only an administrator can give.
+            StoreError::NotEnrolled => "CONTACTADMIN",
             StoreError::NoSuchMailbox | StoreError::MailboxDeleted => "NONEXISTENT",
             StoreError::NoRight => "NOPERM",
             StoreError::AlreadyExists => "ALREADYEXISTS",
@@ -85,20 +91,24 @@ impl Reply {
             StoreError::OverQuota => "OVERQUOTA",
             StoreError::Limit(_) => "LIMIT",
             StoreError::TooManyEntries => "METADATA TOOMANY",
+            StoreError::HasChildren => "HASCHILDREN",
+            StoreError::InUse => "INUSE",
             StoreError::Unavailable(_) => "UNAVAILABLE",
-            StoreError::Damaged(_) => "SERVERBUG",
+            StoreError::Damaged(_) => "CORRUPTION",
+            StoreError::Defect(_) => "SERVERBUG",
         };
         // What went wrong inside is for the log; clients are told what they can act on.
         let text = match error {
             StoreError::Unavailable(_) => "Mail store is not available".into(),
             StoreError::Damaged(_) => "Mail store could not be read; the operator was told".into(),
+            StoreError::Defect(_) => "Something went wrong in the server; the operator was told".into(),
             e => {
                 let mut text = e.to_string();
                 text[..1].make_ascii_uppercase();
                 Cow::Owned(text)
             }
         };
-        if matches!(error, StoreError::Unavailable(_) | StoreError::Damaged(_)) {
+        if matches!(error, StoreError::Unavailable(_) | StoreError::Damaged(_) | StoreError::Defect(_)) {
             tracing::error!(error = %error, "mail store");
         }
         Self::new(Status::No, Some(code.into()), text)

@@ -8,6 +8,8 @@ use std::time::Duration;
 use arc_swap::ArcSwap;
 use tokio::sync::Semaphore;
 
+use super::mailbox_referrals::MailboxReferrals;
+use super::message_limit::MessageLimit;
 use super::registry::Sessions;
 use super::statistics::Statistics;
 use super::token_settings::TokenSettings;
@@ -49,6 +51,10 @@ pub struct Server {
     pub about: ArcSwap<About>,
     /// Users whose mail is on another system, with its URL.
     pub referrals: ArcSwap<BTreeMap<UserId, ImapUrl>>,
+    /// Mailboxes that are on other systems.
+    pub mailbox_referrals: ArcSwap<MailboxReferrals>,
+    /// How many messages one command may work on.
+    pub message_limit: ArcSwap<Option<MessageLimit>>,
     /// Who is connected.
     pub sessions: Arc<Sessions>,
     /// Whom the traces show.
@@ -81,6 +87,8 @@ impl Server {
             administrators: Arc::new(|_| false),
             about: ArcSwap::default(),
             referrals: ArcSwap::default(),
+            mailbox_referrals: ArcSwap::default(),
+            message_limit: ArcSwap::default(),
             sessions: Arc::default(),
             statistics: Arc::default(),
             traces: Traces::default(),
@@ -128,5 +136,5 @@ pub(crate) async fn compute<T: Send + 'static>(
     let _turn = cpu.clone().acquire_owned().await;
     tokio::task::spawn_blocking(work)
         .await
-        .map_err(|e| crate::mailstore::StoreError::Damaged(format!("computation failed: {e}")))
+        .map_err(|e| crate::mailstore::StoreError::Defect(format!("computation failed: {e}")))
 }

@@ -72,6 +72,8 @@ rows! {
     "UNSUBSCRIBE", false, IN, CHANGES_STATE, "RFC 3501 section 6.3.7", unsubscribe;
     "LIST", false, IN, PIPELINE, "RFC 3501 section 6.3.8", list;
     "LSUB", false, IN, PIPELINE, "RFC 3501 section 6.3.9", lsub;
+    "RLIST", false, IN, PIPELINE, "RFC 2193 section 5.1", rlist;
+    "RLSUB", false, IN, PIPELINE, "RFC 2193 section 5.2", rlsub;
     "STATUS", false, IN, PIPELINE, "RFC 3501 section 6.3.10", status;
     "APPEND", false, IN, CHANGES_MAILBOX, "RFC 3501 section 6.3.11", append;
     "REPLACE", false, SELECTED, USES_SEQUENCE_NUMBERS | CHANGES_MAILBOX, "RFC 8508", replace;

@@ -16,6 +16,7 @@ const GROUNDS: &[(Token, Token)] = &[
     (Token::Qresync, Token::Condstore),
     (Token::SearchRes, Token::Esearch),
     (Token::Esort, Token::Sort),
+    (Token::UrlPartial, Token::Catenate),
     (Token::ListMetadata, Token::Metadata),
     (Token::AclRights, Token::Acl),
     (Token::ListMyRights, Token::Acl),

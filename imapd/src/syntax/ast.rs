@@ -64,6 +64,8 @@ pub enum Command {
     Lsub {
         reference: Vec<u8>,
         pattern: Vec<u8>,
+        /// Whether it is RLSUB.
+        remote: bool,
     },
     Status {
         mailbox: MailboxArg,
@@ -290,13 +292,29 @@ pub struct AppendMessage {
     pub flags: FlagList,
     /// Its INTERNALDATE, when given.
     pub date: Option<InternalDate>,
-    /// Its octets.
-    pub octets: Bytes,
-    /// How they came.
-    pub carrier: Carrier,
+    /// What it is made of.
+    pub data: AppendData,
 }
 
-/// How a message comes with APPEND.
+/// What a message of APPEND is made of.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum AppendData {
+    /// These octets.
+    Octets(Bytes, Carrier),
+    /// Parts one behind the other (RFC 4469).
+    Catenate(Vec<CatPart>),
+}
+
+/// A part of a message that is put together.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum CatPart {
+    /// These octets.
+    Text(Bytes, Carrier),
+    /// What a URL leads to, as it came.
+    Url(Bytes),
+}
+
+/// How octets come with APPEND.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Carrier {
     /// A literal.
@@ -387,7 +405,7 @@ pub struct ListArgs {
     pub extended: bool,
 }
 
-/// Selection options of LIST. REMOTE selects what is there anyway, so it is not kept.
+/// Selection options of LIST.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct ListSelect {
     /// `SUBSCRIBED`
@@ -396,6 +414,8 @@ pub struct ListSelect {
     pub recursive: bool,
     /// `SPECIAL-USE` (RFC 6154)
     pub special_use: bool,
+    /// `REMOTE`, and of RLIST
+    pub remote: bool,
 }
 
 /// Return options of LIST. CHILDREN and SPECIAL-USE attributes are always shown, so they are not kept.

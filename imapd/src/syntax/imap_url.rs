@@ -83,6 +83,41 @@ impl ImapUrl {
     }
 }
 
+/// A URL, or a reference that is a URL together with what it is relative to (RFC 5092 section 7).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum UrlReference {
+    /// With its server.
+    Absolute(ImapUrl),
+    /// On the same server.
+    Path(UrlMailbox),
+    /// In the same mailbox.
+    Message(MessagePart),
+}
+
+impl UrlReference {
+    /// Parses a reference. Of those that begin with no slash only `;UID=...` is taken: others would be read in several ways, and
+    /// must not be accepted (RFC 5092 section 7.2). Dot segments are not resolved.
+    ///
+    /// # Errors
+    /// [`UrlError`] says what is wrong.
+    pub fn parse(text: &str) -> Result<Self, UrlError> {
+        if text.len() > MAX_URL {
+            return Err(UrlError("it is too long"));
+        }
+        if text.get(..5).is_some_and(|start| start.eq_ignore_ascii_case(";UID=")) {
+            return parse_message(&text[5..]).map(Self::Message);
+        }
+        if text.starts_with("//") {
+            return ImapUrl::parse(&format!("imap:{text}")).map(Self::Absolute);
+        }
+        let Some(path) = text.strip_prefix('/') else { return ImapUrl::parse(text).map(Self::Absolute) };
+        if path.split('/').any(|segment| matches!(segment, "." | "..")) {
+            return Err(UrlError("dot segments are not resolved"));
+        }
+        parse_path(path).map(Self::Path)
+    }
+}
+
 fn parse_server(text: &str) -> Result<ImapServer, UrlError> {
     let (login, place) = match text.rsplit_once('@') {
         Some((login, place)) => (Some(login), place),
@@ -289,7 +324,33 @@ mod tests {
         }
     }
 
+    #[test]
+    fn references() {
+        let parse = |text: &str| UrlReference::parse(text);
+        let Ok(UrlReference::Path(mailbox)) = parse("/Drafts;UIDVALIDITY=385759045/;UID=20/;section=HEADER")
+        else {
+            panic!("a path")
+        };
+        assert_eq!((mailbox.name.as_str(), mailbox.uid_validity), ("Drafts", Some(385_759_045)));
+        assert_eq!(mailbox.message.unwrap().section.as_deref(), Some("HEADER"));
+        let part = MessagePart { uid: 20, section: Some("1.MIME".into()), partial: Some((5, None)) };
+        assert_eq!(parse(";uid=20/;SECTION=1.MIME/;PARTIAL=5"), Ok(UrlReference::Message(part)));
+        let absolute = Ok(UrlReference::Absolute(ImapUrl::parse("imap://a@h/x/;UID=1").unwrap()));
+        assert_eq!((parse("//a@h/x/;UID=1"), parse("imap://a@h/x/;UID=1")), (absolute.clone(), absolute));
+        let long = format!("/{}", "a".repeat(MAX_URL));
+        for wrong in ["", "/", "x/;UID=1", ";UID=0", ";SECTION=1", "/a/../b/;UID=1", "/./;UID=1", &long] {
+            assert!(parse(wrong).is_err(), "{wrong}");
+        }
+    }
+
     proptest! {
+        #[test]
+        fn any_reference_gets_an_answer(text in "(/{0,2}|;UID=)[ -~\u{e9}]{0,40}") {
+            if let Ok(UrlReference::Absolute(url)) = UrlReference::parse(&text) {
+                prop_assert_eq!(UrlReference::parse(&url.to_string()), Ok(UrlReference::Absolute(url)));
+            }
+        }
+
         #[test]
         fn there_and_back(
             user in of("[a-zA-Z@:;/% \u{e9}]{1,8}"), mechanism in of("[A-Z0-9-]{1,8}|\\*"),

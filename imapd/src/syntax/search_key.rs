@@ -34,6 +34,10 @@ pub enum SearchKey {
     Sequence(SequenceSet),
     /// Unique identifiers.
     Uid(SequenceSet),
+    /// Unique identifiers above this one (RFC 9738 section 3.2).
+    UidAfter(u32),
+    /// Unique identifiers below this one.
+    UidBefore(u32),
     /// System flag set.
     Flag(SystemFlags),
     /// `\Recent` set.

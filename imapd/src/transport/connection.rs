@@ -233,6 +233,7 @@ impl Drain for Wire {
 
 /// Serves a client until it is gone, logged out, too slow, or the service stops.
 pub(super) async fn serve(service: Arc<Service>, stream: TcpStream, peer: IpAddr, implicit_tls: bool) {
+    let connected = Instant::now();
     let stall = service.timeouts.stall;
     let stream = if implicit_tls {
         match handshake(&service, stream).await {
@@ -254,10 +255,9 @@ pub(super) async fn serve(service: Arc<Service>, stream: TcpStream, peer: IpAddr
     }
     let mut greeting = Vec::new();
     session.greeting(&mut greeting);
-    let began = Instant::now();
     let talking = async {
         wire.send(&greeting).await?;
-        talk(&service, &mut session, &mut wire).await
+        talk(&service, &mut session, &mut wire, connected).await
     };
     let result = tokio::select! {
         result = talking => result,
@@ -271,7 +271,7 @@ pub(super) async fn serve(service: Arc<Service>, stream: TcpStream, peer: IpAddr
         %peer,
         user = session.user().map(|u| u.id().to_string()).unwrap_or_default(),
         client = meter.place().client.as_deref().unwrap_or_default(),
-        seconds = began.elapsed().as_secs(),
+        seconds = connected.elapsed().as_secs(),
         commands = counts.commands,
         received = counts.received,
         sent = counts.sent,
@@ -291,13 +291,18 @@ async fn handshake(service: &Service, stream: TcpStream) -> io::Result<Stream> {
     let Some(acceptor) = service.tls() else {
         return Err(io::Error::other("TLS is not configured"));
     };
-    let stream = timeout(service.timeouts.stall, acceptor.accept(stream))
+    let stream = timeout(service.handshake_time(), acceptor.accept(stream))
         .await
         .map_err(|_| io::Error::from(io::ErrorKind::TimedOut))??;
     Ok(Stream::Tls(Box::new(stream)))
 }
 
-async fn talk(service: &Arc<Service>, session: &mut Session, wire: &mut Wire) -> io::Result<&'static str> {
+async fn talk(
+    service: &Arc<Service>,
+    session: &mut Session,
+    wire: &mut Wire,
+    connected: Instant,
+) -> io::Result<&'static str> {
     let mut framer = Framer::default();
     let server = &service.server;
     let mut registered =
@@ -306,8 +311,8 @@ async fn talk(service: &Arc<Service>, session: &mut Session, wire: &mut Wire) ->
     let mut known_user = None;
     let mut room = Room::default();
     // Since when the client has not been logged in.
-    let mut nobody_since = Instant::now();
-    let mut heard = nobody_since;
+    let mut nobody_since = connected;
+    let mut heard = Instant::now();
     loop {
         while let Some(frame) = framer.next_frame(session.mode(), &session.limits()) {
             match handle(session, wire, frame).await? {
@@ -341,16 +346,20 @@ async fn talk(service: &Arc<Service>, session: &mut Session, wire: &mut Wire) ->
             // Who announces much must send it, for others wait for the memory.
             (Some(_), _) => heard + service.timeouts.stall,
             (None, true) => heard + service.idle(),
-            (None, false) => nobody_since + service.timeouts.login,
+            (None, false) => nobody_since + service.login_time(),
         };
+        // Who talks all the time must log in as well, although the clock is looked at last.
+        if !session.is_authenticated() && limit <= Instant::now() {
+            return expired(session, wire).await;
+        }
         tokio::select! {
             biased;
             () = service.stop.cancelled() => {
-                wire.say(b"* BYE IMAPMAIN is shutting down\r\n").await?;
+                wire.say(b"* BYE [UNAVAILABLE] IMAPMAIN is shutting down\r\n").await?;
                 return Ok("shutdown");
             }
             () = meter.killed() => {
-                wire.say(b"* BYE The administrator ends this session\r\n").await?;
+                wire.say(b"* BYE [CONTACTADMIN] The administrator ends this session\r\n").await?;
                 return Ok("killed");
             }
             got = wire.read(&mut framer) => {
@@ -369,11 +378,20 @@ async fn talk(service: &Arc<Service>, session: &mut Session, wire: &mut Wire) ->
             }
             () = tokio::time::sleep(service.timeouts.quiet), if wire.can_rest() => wire.rest(),
             () = tokio::time::sleep_until(limit) => {
-                wire.say(b"* BYE [UNAVAILABLE] Autologout; idle for too long\r\n").await?;
-                return Ok("timeout");
+                return expired(session, wire).await;
             }
         }
     }
+}
+
+/// Sends a client away that was silent for too long, or has not logged in.
+async fn expired(session: &Session, wire: &mut Wire) -> io::Result<&'static str> {
+    if session.is_authenticated() {
+        wire.say(b"* BYE Autologout; idle for too long\r\n").await?;
+        return Ok("timeout");
+    }
+    wire.say(b"* BYE Autologout; nobody has logged in\r\n").await?;
+    Ok("no login")
 }
 
 /// Why the session is over after a read, if it is.
@@ -479,7 +497,7 @@ async fn start_tls(service: &Arc<Service>, session: &mut Session, wire: &mut Wir
     let Stream::Plain(plain) = std::mem::replace(&mut wire.stream, Stream::Gone) else {
         return Err(io::Error::other("TLS is on already"));
     };
-    let stream = timeout(service.timeouts.stall, acceptor.accept(plain))
+    let stream = timeout(service.handshake_time(), acceptor.accept(plain))
         .await
         .map_err(|_| io::Error::from(io::ErrorKind::TimedOut))??;
     wire.stream = Stream::Tls(Box::new(stream));

@@ -32,6 +32,8 @@ pub struct Service {
     pub(super) hurried: AtomicU64,
     /// Idle time in milliseconds, which may change.
     idle: AtomicU64,
+    /// Time for the login in milliseconds, which may change.
+    login: AtomicU64,
     /// Who must say for whom he connects.
     proxies: ArcSwap<Vec<ProxyAddress>>,
     tls: ArcSwapOption<ServerConfig>,
@@ -47,6 +49,7 @@ impl Service {
             stop: CancellationToken::new(),
             hurried: AtomicU64::new(0),
             idle: AtomicU64::new(millis(timeouts.idle)),
+            login: AtomicU64::new(millis(timeouts.login)),
             proxies: ArcSwap::default(),
             tls: ArcSwapOption::new(tls),
             tasks: TaskTracker::new(),
@@ -61,6 +64,21 @@ impl Service {
     /// Changes [`Self::idle`]; a client that waits now is measured by it from its next command on.
     pub fn set_idle(&self, idle: Duration) {
         self.idle.store(millis(idle), Ordering::Relaxed);
+    }
+
+    /// Time from the connection on in which a client must log in.
+    pub fn login_time(&self) -> Duration {
+        Duration::from_millis(self.login.load(Ordering::Relaxed))
+    }
+
+    /// Changes [`Self::login_time`]; a client that waits now is measured by it from its next command on.
+    pub fn set_login_time(&self, login: Duration) {
+        self.login.store(millis(login), Ordering::Relaxed);
+    }
+
+    /// Time for a handshake: no more than for the login.
+    pub(super) fn handshake_time(&self) -> Duration {
+        self.timeouts.stall.min(self.login_time())
     }
 
     /// Names the proxies, for connections from now on.
@@ -110,7 +128,7 @@ fn refuse(service: &Service, stream: &TcpStream, peer: IpAddr, implicit_tls: boo
 async fn serve_proxied(service: Arc<Service>, mut stream: TcpStream, proxy: IpAddr, implicit_tls: bool) {
     let header = tokio::select! {
         () = service.stop.cancelled() => return,
-        header = tokio::time::timeout(service.timeouts.stall, proxy::read(&mut stream)) => header,
+        header = tokio::time::timeout(service.handshake_time(), proxy::read(&mut stream)) => header,
     };
     let peer = match header {
         Ok(Ok(client)) => client.unwrap_or(proxy),

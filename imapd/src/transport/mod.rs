@@ -20,7 +20,7 @@ pub use listener::{Listener, Service};
 pub struct Timeouts {
     /// Without a word from a client that has logged in; at least 30 minutes (RFC 3501 section 5.4).
     pub idle: Duration,
-    /// Without login.
+    /// Without login, from the connection on.
     pub login: Duration,
     /// For a handshake, or for a client that does not read what it is sent.
     pub stall: Duration,
@@ -32,7 +32,7 @@ impl Default for Timeouts {
     fn default() -> Self {
         Self {
             idle: Duration::from_secs(30 * 60),
-            login: Duration::from_secs(60),
+            login: Duration::from_secs(180),
             stall: Duration::from_secs(120),
             quiet: Duration::from_secs(10),
         }

@@ -99,6 +99,9 @@ pub async fn start_configured(
     let config = imapd::machine::config::read(text.lines()).unwrap();
     let configure = |server: &mut Server| {
         server.tokens.store(Arc::new(config.tokens.clone()));
+        server.message_limit.store(Arc::new(config.message_limit));
+        server.mailbox_referrals.store(Arc::new(config.mailbox_referrals.clone()));
+        server.set_clear_passwords(config.clear_passwords);
         server.referrals.store(Arc::new(config.referrals.clone()));
         server.progress_every = progress_every.unwrap_or(server.progress_every);
     };

@@ -58,6 +58,6 @@ try:
     c.authenticate("EXTERNAL", lambda _: b"VMUSER1")
     assert False, "a certificate is for one user"
 except imaplib.IMAP4.error as e:
-    assert "AUTHENTICATIONFAILED" in str(e), e
+    assert "AUTHORIZATIONFAILED" in str(e), e
 c.authenticate("EXTERNAL", lambda _: b"")
 assert c.create("mine")[0] == "OK"

@@ -3,6 +3,7 @@
 // A test that cannot go on has failed.
 #![allow(clippy::unwrap_used)]
 
+mod auth_exit;
 mod certificates;
 mod console;
 mod crash;

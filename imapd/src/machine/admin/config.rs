@@ -7,7 +7,7 @@ use std::sync::Arc;
 use cms::vmipc::Answer;
 
 use super::{Administration, RC_FAILED, RequestRow};
-use crate::machine::{inforce, read_config, read_token_exit};
+use crate::machine::{bind_auth_exit, inforce, read_config, read_token_exit};
 
 /// The request.
 pub const ROW: RequestRow = RequestRow {
@@ -22,9 +22,10 @@ async fn run(admin: &Administration) -> Answer {
     let read = async {
         let config = read_config(&admin.cms).await?;
         let exit = read_token_exit(&admin.cms, &config).await?;
-        Ok::<_, Vec<String>>((config, exit))
+        let auth_exit = bind_auth_exit(&admin.cms, &config, &admin.exits).await?;
+        Ok::<_, Vec<String>>((config, exit, auth_exit))
     };
-    let (mut config, exit) = match read.await {
+    let (mut config, exit, auth_exit) = match read.await {
         Ok(read) => read,
         Err(mut lines) => {
             lines.push("DTCIMP3018E IMAP CONFIG is not taken; nothing has changed".into());
@@ -59,6 +60,7 @@ async fn run(admin: &Administration) -> Answer {
         lines.push("DTCIMP3021I IMAP CONFIG says what is in force".into());
     }
     inforce::apply(&admin.service, &config, exit);
+    admin.service.server.auth.set_auth_exit(auth_exit);
     admin.config.store(Arc::new(config));
     Answer { rc, lines }
 }

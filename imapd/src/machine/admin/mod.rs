@@ -28,6 +28,7 @@ use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
 use super::config::ConfigInForce;
+use crate::auth::exit::AuthExits;
 use crate::mailstore::StoreError;
 use crate::mailstore::sfs::SfsBackend;
 use crate::transport::Service;
@@ -48,6 +49,8 @@ pub struct Administration {
     pub csl: Csl,
     /// The host's network, whose certificates CONFIG looks at.
     pub network: Arc<HostNetwork>,
+    /// Exits that AuthExit can name.
+    pub exits: Arc<AuthExits>,
     /// Where the mail store keeps its files, for CHECK and REBUILD.
     pub backend: Arc<SfsBackend>,
     /// Configuration.

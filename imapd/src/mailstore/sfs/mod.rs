@@ -123,6 +123,7 @@ fn store_error(e: &CslError) -> StoreError {
     match e.reason {
         ReasonCode::SpaceLimit => StoreError::OverQuota,
         ReasonCode::SpaceNotFound => StoreError::NotEnrolled,
+        ReasonCode::Locked | ReasonCode::ExplicitLock | ReasonCode::Deadlock => StoreError::InUse,
         ReasonCode::FileNotFound
         | ReasonCode::DirectoryNotFound
         | ReasonCode::FileExists

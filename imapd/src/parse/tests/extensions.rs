@@ -1,7 +1,10 @@
 //! Round trips of the commands and arguments that extensions add, with an encoder of their own.
 
 use super::*;
-use crate::syntax::ast::{EventGroup, NotifyEvent, NotifySet, SearchSource, Watched};
+use crate::parse::append::MAX_PARTS;
+use crate::syntax::ast::{
+    CatPart, EventGroup, ListArgs, ListSelect, NotifyEvent, NotifySet, SearchSource, Watched,
+};
 use crate::syntax::partial_range::PartialRange;
 
 fn range() -> impl Strategy<Value = PartialRange> {
@@ -70,6 +73,55 @@ fn watched() -> impl Strategy<Value = (Watched, String)> {
             source => (Watched::Others(source), word),
         }),
     ]
+}
+
+fn cat_part() -> impl Strategy<Value = CatPart> {
+    let octets = || proptest::collection::vec(any::<u8>(), 0..20).prop_map(Bytes::from);
+    prop_oneof![
+        octets().prop_map(|o| CatPart::Text(o, Carrier::Literal)),
+        octets().prop_map(|o| CatPart::Text(o, Carrier::Literal8)),
+        octets().prop_map(|o| CatPart::Text(o, Carrier::Utf8)),
+        "[!-~]{0,20}".prop_map(|url| CatPart::Url(url.into())),
+    ]
+}
+
+fn enc_parts(out: &mut Vec<u8>, parts: &[CatPart], form: u8) {
+    for (i, part) in parts.iter().enumerate() {
+        out.extend_from_slice(if i == 0 { b"" } else { b" " });
+        match part {
+            CatPart::Url(url) => {
+                out.extend_from_slice(b"URL ");
+                enc_string(out, url, form);
+            }
+            CatPart::Text(octets, carrier) => {
+                let word: &[u8] = match carrier {
+                    Carrier::Literal => b"TEXT ",
+                    Carrier::Literal8 => b"text ~",
+                    Carrier::Utf8 => b"UTF8 (~",
+                };
+                out.extend_from_slice(word);
+                enc_string(out, octets, 1 + form % 2);
+                out.extend_from_slice(if *carrier == Carrier::Utf8 { b")" } else { b"" });
+            }
+        }
+    }
+}
+
+#[test]
+fn parts_at_the_limit_and_past() {
+    for (n, good) in [(MAX_PARTS, true), (MAX_PARTS + 1, false)] {
+        let sent = format!("t APPEND x CATENATE ({})", vec!["URL /x/;UID=1"; n].join(" "));
+        assert_eq!(command(&Bytes::from(sent)).is_ok(), good);
+    }
+    for wrong in [
+        "CATENATE ()",
+        "CATENATE (TEXT \"x\")",
+        "CATENATE (URL)",
+        "CATENATE (TEXT UTF8 (~{1}\r\nx))",
+        "CATENATE ({1}\r\nx)",
+    ] {
+        assert!(command(&Bytes::from(format!("t APPEND x {wrong}"))).is_err(), "{wrong}");
+    }
 }
 
 proptest! {
@@ -174,7 +226,49 @@ proptest! {
     }
 
     #[test]
-    fn any_extension_gets_an_answer(line in "[a-z]{1,3} (UID )?(ESEARCH|FETCH 1 FLAGS|SEARCH RETURN|SEARCH RETURN \\(UPDATE|CANCELUPDATE|NOTIFY|NOTIFY SET|UIDBATCHES|LANGUAGE|COMPRESS|AUTHENTICATE|APPEND x UTF8) [ -~]{0,40}") {
+    fn remote_lists(reference in text(), pattern in "[a-z*%/]{1,12}", form: u8) {
+        let mut arguments = b" ".to_vec();
+        enc_string(&mut arguments, &reference, form);
+        arguments.push(b' ');
+        enc_string(&mut arguments, pattern.as_bytes(), form / 3);
+        let pattern = pattern.into_bytes();
+        let sent = |word: &str| parse(&[b"t ", word.as_bytes(), &arguments].concat());
+        let lsub = |remote| Command::Lsub { reference: reference.clone(), pattern: pattern.clone(), remote };
+        prop_assert_eq!((sent("LSUB"), sent("RLSUB")), (lsub(false), lsub(true)));
+        let list = |remote| {
+            let select = ListSelect { remote, ..ListSelect::default() };
+            let (reference, patterns) = (reference.clone(), vec![pattern.clone()]);
+            Command::List(ListArgs { select, reference, patterns, ..ListArgs::default() })
+        };
+        prop_assert_eq!((sent("LIST"), sent("rlist")), (list(false), list(true)));
+    }
+
+    #[test]
+    fn catenate_round_trip(
+        messages in proptest::collection::vec((flags(), proptest::collection::vec(cat_part(), 1..4)), 1..3), form: u8,
+    ) {
+        let mut sent = b"t APPEND x".to_vec();
+        for (flags, parts) in &messages {
+            sent.extend_from_slice(format!(" {} CATENATE (", enc_flags(flags)).as_bytes());
+            enc_parts(&mut sent, parts, form);
+            sent.push(b')');
+        }
+        let message = |(flags, parts)| AppendMessage { flags, date: None, data: AppendData::Catenate(parts) };
+        let messages: Vec<_> = messages.into_iter().map(message).collect();
+        let by = messages[0].clone();
+        let mailbox = MailboxArg(b"x".to_vec());
+        prop_assert_eq!(parse(&sent), Command::Append { mailbox: mailbox.clone(), messages });
+        let mut sent = format!("t REPLACE 7 x {} catenate (", enc_flags(&by.flags)).into_bytes();
+        if let AppendData::Catenate(parts) = &by.data {
+            enc_parts(&mut sent, parts, form);
+        }
+        sent.push(b')');
+        let seven = SequenceSet(vec![(SeqNumber::Number(7), SeqNumber::Number(7))]);
+        prop_assert_eq!(parse(&sent), Command::Replace { message: seven, mailbox, by, uid: false });
+    }
+
+    #[test]
+    fn any_extension_gets_an_answer(line in "[a-z]{1,3} (UID )?(ESEARCH|FETCH 1 FLAGS|SEARCH RETURN|SEARCH RETURN \\(UPDATE|CANCELUPDATE|NOTIFY|NOTIFY SET|UIDBATCHES|LANGUAGE|COMPRESS|AUTHENTICATE|APPEND x UTF8|APPEND x CATENATE|RLIST|RLSUB) [ -~]{0,40}") {
         let _ = command(&Bytes::from(line));
     }
 }
