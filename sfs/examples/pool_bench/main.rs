@@ -10,6 +10,7 @@ mod churn;
 mod commits;
 mod many;
 mod reads;
+mod slow;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -70,6 +71,17 @@ async fn measure_commits(dasd: &Arc<dyn Dasd>, pool: &Pool, time: Duration) {
     println!("  against one committer: {:.1} (at least 8)", many / one);
 }
 
+/// The same on a disk whose sync takes a millisecond longer. On one that syncs in less time than 64 commits take of the processors, one
+/// committer alone comes near to what all of them reach.
+async fn measure_slow(path: &Path, time: Duration) {
+    let dasd: Arc<dyn Dasd> = Arc::new(slow::Slow(folder(path, "slow"), Duration::from_millis(1)));
+    let pool = pool_in(&dasd);
+    let (one, _) = commits::commits(&pool, 1, time).await;
+    let (many, _) = commits::commits(&pool, 64, time).await;
+    println!("with a sync that takes 1 ms longer: 1 committer {one:.0}/s, 64 {many:.0}/s; {:.1} times", many / one);
+    pool.close().await;
+}
+
 async fn measure_reads(dasd: &Arc<dyn Dasd>, pool: &Pool) {
     let note = reads::through_csl(pool).await;
     println!("open, read, close of a cached note through CSL and IUCV: {note:?} (at most 15 us)");
@@ -103,6 +115,9 @@ async fn main() {
     let pool = pool_in(&dasd);
     if wants("commits") {
         measure_commits(&dasd, &pool, time).await;
+    }
+    if wants("commits") {
+        measure_slow(&path, time).await;
     }
     if wants("reads") {
         if !wants("commits") {
