@@ -92,15 +92,7 @@ impl Exchange {
         let client = Client { peer, tls, command: self.command() };
         Ok(match self {
             Self::Plain => match sasl::plain(response) {
-                Some(p) => match auth.login(client, p.user, p.password).await? {
-                    // Acting for another user is not offered; that is told to those alone who have shown who they are.
-                    Verdict::Accepted(user)
-                        if !p.wanted.is_empty() && auth.user_id(p.wanted) != Some(user) =>
-                    {
-                        return Err(LoginError::OtherIdentity);
-                    }
-                    verdict => Turn::Over(verdict),
-                },
+                Some(message) => Turn::Over(plain(auth, client, message).await?),
                 None => Turn::Malformed,
             },
             Self::LoginName => Turn::More(Self::LoginPassword(response.to_vec()), b"Password:".to_vec()),
@@ -152,6 +144,23 @@ impl Exchange {
             Self::BearerRefused => Turn::Malformed,
             Self::External(names) => over(auth.certificate(client, &names, response).await?),
         })
+    }
+}
+
+/// Judges the message of PLAIN. Acting for another user is not offered; that is told to those alone who have shown who they are.
+async fn plain(
+    auth: &Authenticator,
+    client: Client,
+    message: sasl::Plain<'_>,
+) -> Result<Verdict, LoginError> {
+    let verdict = auth.login(client, message.user, message.password).await?;
+    match verdict {
+        Verdict::Accepted(user)
+            if !message.wanted.is_empty() && auth.user_id(message.wanted) != Some(user) =>
+        {
+            Err(LoginError::OtherIdentity)
+        }
+        verdict => Ok(verdict),
     }
 }
 

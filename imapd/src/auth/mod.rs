@@ -151,7 +151,14 @@ impl Authenticator {
         if known.is_none() && !self.be_patient(peer, user).await {
             return Err(LoginError::TooMany);
         }
-        let accepted = self.ask_exit(client, user).await?;
+        let accepted = match (self.ask_exit(client, user).await, user) {
+            // What is told as a wrong password takes as long as one.
+            (Err(LoginError::ByExit(refusal)), Some(user)) if refusal.text.is_none() => {
+                self.check.check(user, password).await?;
+                return Err(LoginError::ByExit(refusal));
+            }
+            (answer, _) => answer?,
+        };
         if let Some(user) = known.or(user.filter(|_| accepted)) {
             return Ok(Verdict::Accepted(user));
         }

@@ -342,12 +342,7 @@ async fn talk(
         if room.provide(service, &framer).await? {
             heard = Instant::now();
         }
-        let limit = match (&room.permit, session.is_authenticated()) {
-            // Who announces much must send it, for others wait for the memory.
-            (Some(_), _) => heard + service.timeouts.stall,
-            (None, true) => heard + service.idle(),
-            (None, false) => nobody_since + service.login_time(),
-        };
+        let limit = deadline(service, session, &room, heard, nobody_since);
         // Who talks all the time must log in as well, although the clock is looked at last.
         if !session.is_authenticated() && limit <= Instant::now() {
             return expired(session, wire).await;
@@ -381,6 +376,22 @@ async fn talk(
                 return expired(session, wire).await;
             }
         }
+    }
+}
+
+/// When the client must have said something, or logged in.
+fn deadline(
+    service: &Service,
+    session: &Session,
+    room: &Room,
+    heard: Instant,
+    nobody_since: Instant,
+) -> Instant {
+    match (&room.permit, session.is_authenticated()) {
+        // Who announces much must send it, for others wait for the memory.
+        (Some(_), _) => heard + service.timeouts.stall,
+        (None, true) => heard + service.idle(),
+        (None, false) => nobody_since + service.login_time(),
     }
 }
 
