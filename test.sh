@@ -4,14 +4,14 @@ set -euo pipefail
 cd "$(dirname "$0")"
 
 # Mail programs that the interop tests drive. Without them (no root, no Debian) those tests say that they skip.
-programs=(isync mutt swaks curl python3 fetchmail offlineimap3 alpine)
+programs=(isync mutt swaks curl python3 fetchmail offlineimap3 alpine thunderbird xvfb xdotool)
 if [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null; then
     missing=()
     for program in "${programs[@]}"; do
         dpkg -s "$program" >/dev/null 2>&1 || missing+=("$program")
     done
     if [ "${#missing[@]}" -gt 0 ]; then
-        apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq "${missing[@]}" ||
+        apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "${missing[@]}" ||
             echo "could not install: ${missing[*]}"
     fi
     python3 -c "import imapclient" 2>/dev/null || python3 -m pip install -q --retries 1 --timeout 15 imapclient 2>/dev/null ||

@@ -1,5 +1,5 @@
-//! Foreign mail programs that fetch or read: fetchmail, offlineimap, alpine at a terminal, neomutt, and the Python package
-//! IMAPClient. A program that is not installed is passed over with a line that says so.
+//! Foreign mail programs that fetch or read: fetchmail, offlineimap, alpine at a terminal, Thunderbird in a window, neomutt, and the
+//! Python package IMAPClient. A program that is not installed is passed over with a line that says so.
 
 use std::path::Path;
 use std::process::Command;
@@ -120,6 +120,16 @@ fn alpine_at_a_terminal() {
     let left = "c = login(imap, 'VMUSER1', 'SECRET1')\ncount(c)\n\
                 assert subjects(c) == ['mail 2', 'mail 3'], subjects(c)\n";
     script(&running, left, &[]);
+}
+
+#[test]
+fn thunderbird_in_a_window() {
+    if !(installed("thunderbird") && installed("Xvfb") && installed("xdotool")) {
+        return;
+    }
+    let (system, running) = three_mails();
+    let keys = include_str!("../../scripts/python/thunderbird.py");
+    python::run(keys, &[running.port("imap").to_string(), system.path().display().to_string()]);
 }
 
 #[test]
