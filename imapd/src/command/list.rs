@@ -266,8 +266,6 @@ pub(super) fn named(out: &mut Vec<u8>, place: &Place, old: &[u8]) {
 pub(super) struct Told {
     /// What it was called before.
     pub old: Option<MailboxName>,
-    /// Whether the subscription changed.
-    pub subscription: bool,
     /// Whether the user was deprived of it; then, whether he wants to know of names that go.
     pub lost: Option<bool>,
 }
@@ -309,7 +307,8 @@ pub(super) async fn told(
         }
     }
     let exists = found.attributes.has(Attributes::EXISTS);
-    let returns = ListReturn { subscribed: why.subscription, ..ListReturn::default() };
+    // A subscription goes with a mailbox that is renamed, and without the attribute there is none.
+    let returns = ListReturn { subscribed: true, ..ListReturn::default() };
     let mut words = attributes(&found, &ListArgs { returns, ..ListArgs::default() }).0;
     match why.lost {
         Some(false) if !exists => words = "\\NoAccess".to_owned(),
@@ -318,6 +317,10 @@ pub(super) async fn told(
         _ => {}
     }
     let form = session.enabled.name_form();
+    if let Some(old) = why.old.as_ref().filter(|_| !exists) {
+        // It is gone under both names.
+        Box::pin(told(session, old, &Told::default(), out)).await?;
+    }
     let mut extra = String::new();
     if let Some(old) = why.old.as_ref().filter(|_| exists) {
         let mut shown = Vec::new();

@@ -5,6 +5,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
+use std::ops::Bound;
 use std::sync::Arc;
 
 use super::getmetadata::TOUCH;
@@ -14,7 +15,7 @@ use crate::mailstore::news::{MessageNews, News, Overflow, Posted, Visible};
 use crate::mailstore::{Attributes, MailboxId, UserStore};
 use crate::session::notify::{Candidate, Events, Notify, Wanted};
 use crate::session::{Failure, Out, Session};
-use crate::syntax::mailbox_name::MailboxName;
+use crate::syntax::mailbox_name::{MailboxName, SEPARATOR};
 use crate::syntax::quote;
 use crate::syntax::rights::Rights;
 use crate::vm::UserId;
@@ -87,7 +88,7 @@ async fn deliver(session: &Session, notify: &mut Notify, out: &mut Out<'_>) -> R
             }
         }
     }
-    for (name, what) in &told.names {
+    for (name, what) in told.names.in_order.values() {
         list::told(session, name, what, out.buf).await?;
         out.room().await?;
     }
@@ -127,7 +128,7 @@ async fn join(
 /// What is to be told.
 #[derive(Default)]
 struct Told {
-    names: BTreeMap<MailboxName, list::Told>,
+    names: Names,
     /// By mailbox, or of the server.
     annotations: BTreeMap<Option<MailboxName>, BTreeSet<String>>,
     /// By whose they are: 0 the user's own, others by their place in the list.
@@ -135,6 +136,63 @@ struct Told {
     newcomers: BTreeSet<UserId>,
     /// Mailboxes of others that may be read from now on.
     gained: Vec<(UserId, MailboxId)>,
+}
+
+/// Names that are to be told, each once, so that a client that takes them one after the other comes to what there is: a name is told
+/// where it was last touched, for what was called so before may have become another name in between.
+#[derive(Default)]
+struct Names {
+    in_order: BTreeMap<usize, (MailboxName, list::Told)>,
+    places: BTreeMap<MailboxName, usize>,
+    next: usize,
+}
+
+impl Names {
+    /// Tells a name, behind all others. What it was called before stays known.
+    fn put(&mut self, name: MailboxName, mut told: list::Told) {
+        if let Some(earlier) = self.take(&name) {
+            told.old = told.old.or(earlier.1.old);
+        }
+        self.next += 1;
+        self.set(self.next, name, told);
+    }
+
+    fn set(&mut self, place: usize, name: MailboxName, told: list::Told) {
+        self.places.insert(name.clone(), place);
+        self.in_order.insert(place, (name, told));
+    }
+
+    fn take(&mut self, name: &MailboxName) -> Option<(usize, list::Told)> {
+        let place = self.places.remove(name)?;
+        self.in_order.remove(&place).map(|(_, told)| (place, told))
+    }
+
+    /// Tells that a name became another.
+    fn renamed(&mut self, old: Option<MailboxName>, new: MailboxName) {
+        let Some(old) = old.filter(|old| *old != new) else { return self.put(new, list::Told::default()) };
+        // What came below it before that was told is below the new name.
+        let prefix = format!("{old}{SEPARATOR}");
+        let below = self
+            .places
+            .range::<str, _>((Bound::Included(prefix.as_str()), Bound::Unbounded))
+            .take_while(|(n, _)| n.as_str().starts_with(&prefix));
+        let moved: Vec<MailboxName> = below.filter_map(|(n, _)| n.moved(&old, &new)?.ok()).collect();
+        let chain = self.places.get(&old).and_then(|place| self.in_order.get(place)?.1.old.clone());
+        match chain {
+            // Renamed again before the first time was told: told where that stood.
+            Some(first) => {
+                let place = self.take(&old).map_or(0, |(place, _)| place);
+                self.take(&new);
+                let old = Some(first).filter(|first| *first != new);
+                self.set(place, new, list::Told { old, lost: None });
+            }
+            None => {
+                self.take(&new);
+                self.put(new, list::Told { old: Some(old), lost: None });
+            }
+        }
+        moved.into_iter().for_each(|name| self.put(name, list::Told::default()));
+    }
 }
 
 /// Gathers what is to be told.
@@ -182,7 +240,7 @@ impl Digest<'_> {
                 let own = !place::is_foreign(&name);
                 let events = self.wanted.of(Candidate { name: &name, own, subscribed: true });
                 if whose == 0 && events.has(Events::SUBSCRIPTIONS) {
-                    self.told.names.entry(name).or_default().subscription = true;
+                    self.told.names.put(name, list::Told::default());
                 }
             }
             News::Annotations(None, entries) if whose == 0 => self.of_server(&entries),
@@ -215,23 +273,13 @@ impl Digest<'_> {
             && !place::is_namespace(&above)
             && self.events(&above, own).has(Events::NAMES)
         {
-            self.told.names.entry(above).or_default();
+            self.told.names.put(above, list::Told::default());
         }
         match (old, new) {
-            (old, Some(new)) if new_wanted => {
-                let mut renamed = old.filter(|old| *old != new);
-                if let Some(first) = renamed.as_ref().and_then(|old| self.told.names.get(old)?.old.clone()) {
-                    // Renamed again before that was told.
-                    renamed.iter().for_each(|old| drop(self.told.names.remove(old)));
-                    renamed = Some(first).filter(|first| *first != new);
-                }
-                let told = self.told.names.entry(new).or_default();
-                told.old = renamed.or(told.old.take());
-            }
+            (old, Some(new)) if new_wanted => self.told.names.renamed(old, new),
             (Some(old), _) if old_wanted => {
                 let names = self.events(&old, own).has(Events::NAMES);
-                let told = self.told.names.entry(old).or_default();
-                told.lost = access.then_some(names);
+                self.told.names.put(old, list::Told { old: None, lost: access.then_some(names) });
             }
             _ => {}
         }
