@@ -423,10 +423,8 @@ impl Names {
         let old = old.trim_end_matches("))");
         let below = |n: &String| !old.is_empty() && (n == old || n.starts_with(&format!("{old}/")));
         let moved: Vec<String> = self.0.keys().filter(|n| below(n)).cloned().collect();
-        for from in moved {
-            let figures = self.0.remove(&from).unwrap();
-            self.0.insert(format!("{name}{}", &from[old.len()..]), figures);
-        }
+        let moved: Vec<_> = moved.iter().map(|n| (&n[old.len()..], self.0.remove(n).unwrap())).collect();
+        self.0.extend(moved.into_iter().map(|(rest, figures)| (format!("{name}{rest}"), figures)));
         self.0.entry(name.to_owned()).or_default();
     }
 }

@@ -268,6 +268,8 @@ pub(super) struct Told {
     pub old: Option<MailboxName>,
     /// Whether the user was deprived of it; then, whether he wants to know of names that go.
     pub lost: Option<bool>,
+    /// Whether it was there then; otherwise it is told as it is now.
+    pub exists: Option<bool>,
 }
 
 /// Appends the LIST response of a name as it is now.
@@ -306,6 +308,9 @@ pub(super) async fn told(
             (found.attributes, found.children) = (kept, catalog.has_children(name));
         }
     }
+    if let Some(existed) = why.exists {
+        found.attributes.set(Attributes::EXISTS, existed);
+    }
     let exists = found.attributes.has(Attributes::EXISTS);
     // A subscription goes with a mailbox that is renamed, and without the attribute there is none.
     let returns = ListReturn { subscribed: true, ..ListReturn::default() };
@@ -317,10 +322,6 @@ pub(super) async fn told(
         _ => {}
     }
     let form = session.enabled.name_form();
-    if let Some(old) = why.old.as_ref().filter(|_| !exists) {
-        // It is gone under both names.
-        Box::pin(told(session, old, &Told::default(), out)).await?;
-    }
     let mut extra = String::new();
     if let Some(old) = why.old.as_ref().filter(|_| exists) {
         let mut shown = Vec::new();

@@ -1,11 +1,11 @@
 //! Tells a session what happened elsewhere than in its selected mailbox, as NOTIFY asked (RFC 5465 section 5).
 //!
-//! What waits is gathered first, so that a mailbox is told of once however much happened to it: names as LIST, annotations as
-//! METADATA, messages as STATUS, each as things are when they are told. A session is not told of what it did itself.
+//! What waits is gathered first, so that messages and annotations of a mailbox are told once however much happened to them: names
+//! as LIST, one after the other as they changed, then annotations as METADATA and messages as STATUS, as things are when they are
+//! told. A session is not told of what it did itself.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
-use std::ops::Bound;
 use std::sync::Arc;
 
 use super::getmetadata::TOUCH;
@@ -15,7 +15,7 @@ use crate::mailstore::news::{MessageNews, News, Overflow, Posted, Visible};
 use crate::mailstore::{Attributes, MailboxId, UserStore};
 use crate::session::notify::{Candidate, Events, Notify, Wanted};
 use crate::session::{Failure, Out, Session};
-use crate::syntax::mailbox_name::{MailboxName, SEPARATOR};
+use crate::syntax::mailbox_name::MailboxName;
 use crate::syntax::quote;
 use crate::syntax::rights::Rights;
 use crate::vm::UserId;
@@ -88,8 +88,15 @@ async fn deliver(session: &Session, notify: &mut Notify, out: &mut Out<'_>) -> R
             }
         }
     }
-    for (name, what) in told.names.in_order.values() {
+    for (name, what) in &told.names {
         list::told(session, name, what, out.buf).await?;
+        out.room().await?;
+    }
+    for (name, _) in &told.names {
+        told.also.remove(name);
+    }
+    for name in &told.also {
+        list::told(session, name, &list::Told::default(), out.buf).await?;
         out.room().await?;
     }
     for (name, entries) in told.annotations {
@@ -128,7 +135,10 @@ async fn join(
 /// What is to be told.
 #[derive(Default)]
 struct Told {
-    names: Names,
+    /// What became of names, one after the other: a client that follows comes to what there is.
+    names: Vec<(MailboxName, list::Told)>,
+    /// Names that are told as they are in the end.
+    also: BTreeSet<MailboxName>,
     /// By mailbox, or of the server.
     annotations: BTreeMap<Option<MailboxName>, BTreeSet<String>>,
     /// By whose they are: 0 the user's own, others by their place in the list.
@@ -136,63 +146,6 @@ struct Told {
     newcomers: BTreeSet<UserId>,
     /// Mailboxes of others that may be read from now on.
     gained: Vec<(UserId, MailboxId)>,
-}
-
-/// Names that are to be told, each once, so that a client that takes them one after the other comes to what there is: a name is told
-/// where it was last touched, for what was called so before may have become another name in between.
-#[derive(Default)]
-struct Names {
-    in_order: BTreeMap<usize, (MailboxName, list::Told)>,
-    places: BTreeMap<MailboxName, usize>,
-    next: usize,
-}
-
-impl Names {
-    /// Tells a name, behind all others. What it was called before stays known.
-    fn put(&mut self, name: MailboxName, mut told: list::Told) {
-        if let Some(earlier) = self.take(&name) {
-            told.old = told.old.or(earlier.1.old);
-        }
-        self.next += 1;
-        self.set(self.next, name, told);
-    }
-
-    fn set(&mut self, place: usize, name: MailboxName, told: list::Told) {
-        self.places.insert(name.clone(), place);
-        self.in_order.insert(place, (name, told));
-    }
-
-    fn take(&mut self, name: &MailboxName) -> Option<(usize, list::Told)> {
-        let place = self.places.remove(name)?;
-        self.in_order.remove(&place).map(|(_, told)| (place, told))
-    }
-
-    /// Tells that a name became another.
-    fn renamed(&mut self, old: Option<MailboxName>, new: MailboxName) {
-        let Some(old) = old.filter(|old| *old != new) else { return self.put(new, list::Told::default()) };
-        // What came below it before that was told is below the new name.
-        let prefix = format!("{old}{SEPARATOR}");
-        let below = self
-            .places
-            .range::<str, _>((Bound::Included(prefix.as_str()), Bound::Unbounded))
-            .take_while(|(n, _)| n.as_str().starts_with(&prefix));
-        let moved: Vec<MailboxName> = below.filter_map(|(n, _)| n.moved(&old, &new)?.ok()).collect();
-        let chain = self.places.get(&old).and_then(|place| self.in_order.get(place)?.1.old.clone());
-        match chain {
-            // Renamed again before the first time was told: told where that stood.
-            Some(first) => {
-                let place = self.take(&old).map_or(0, |(place, _)| place);
-                self.take(&new);
-                let old = Some(first).filter(|first| *first != new);
-                self.set(place, new, list::Told { old, lost: None });
-            }
-            None => {
-                self.take(&new);
-                self.put(new, list::Told { old: Some(old), lost: None });
-            }
-        }
-        moved.into_iter().for_each(|name| self.put(name, list::Told::default()));
-    }
 }
 
 /// Gathers what is to be told.
@@ -240,7 +193,7 @@ impl Digest<'_> {
                 let own = !place::is_foreign(&name);
                 let events = self.wanted.of(Candidate { name: &name, own, subscribed: true });
                 if whose == 0 && events.has(Events::SUBSCRIPTIONS) {
-                    self.told.names.put(name, list::Told::default());
+                    self.told.also.insert(name);
                 }
             }
             News::Annotations(None, entries) if whose == 0 => self.of_server(&entries),
@@ -273,13 +226,16 @@ impl Digest<'_> {
             && !place::is_namespace(&above)
             && self.events(&above, own).has(Events::NAMES)
         {
-            self.told.names.put(above, list::Told::default());
+            self.told.also.insert(above);
         }
         match (old, new) {
-            (old, Some(new)) if new_wanted => self.told.names.renamed(old, new),
+            (old, Some(new)) if new_wanted => {
+                let old = old.filter(|old| *old != new);
+                self.told.names.push((new, list::Told { old, lost: None, exists: Some(true) }));
+            }
             (Some(old), _) if old_wanted => {
-                let names = self.events(&old, own).has(Events::NAMES);
-                self.told.names.put(old, list::Told { old: None, lost: access.then_some(names) });
+                let lost = access.then_some(self.events(&old, own).has(Events::NAMES));
+                self.told.names.push((old, list::Told { old: None, lost, exists: Some(false) }));
             }
             _ => {}
         }
