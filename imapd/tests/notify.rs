@@ -402,3 +402,95 @@ async fn too_many_who_share() {
     let text = tester.run(ask).await;
     assert!(text.contains(" NO [NOTIFICATIONOVERFLOW] "), "{text}");
 }
+
+/// What a client makes of LIST and STATUS responses: names, with their figures.
+#[derive(Default)]
+struct Names(std::collections::BTreeMap<String, String>);
+
+impl Names {
+    fn take(&mut self, line: &str) {
+        if let Some(rest) = line.strip_prefix("* STATUS ") {
+            let (name, figures) = rest.split_once(' ').unwrap();
+            self.0.insert(name.to_owned(), figures.to_owned());
+        }
+        let Some(rest) = line.strip_prefix("* LIST (") else { return };
+        let (attributes, rest) = rest.split_once(") \"/\" ").unwrap();
+        let (name, old) = rest.split_once(" (\"OLDNAME\" (").unwrap_or((rest, ""));
+        if attributes.contains("\\NonExistent") {
+            self.0.remove(name);
+            return;
+        }
+        let old = old.trim_end_matches("))");
+        let below = |n: &String| !old.is_empty() && (n == old || n.starts_with(&format!("{old}/")));
+        let moved: Vec<String> = self.0.keys().filter(|n| below(n)).cloned().collect();
+        let moved: Vec<_> = moved.iter().map(|n| (&n[old.len()..], self.0.remove(n).unwrap())).collect();
+        self.0.extend(moved.into_iter().map(|(rest, figures)| (format!("{name}{rest}"), figures)));
+        self.0.entry(name.to_owned()).or_default();
+    }
+}
+
+async fn play_names(script: Vec<(usize, String, bool)>) {
+    let server = server().await;
+    let mut testers = Vec::new();
+    for _ in 0..3 {
+        testers.push(Tester::new(&server).await);
+    }
+    testers[0].run("UNSELECT").await;
+    let mut names = Names::default();
+    let events = "(MessageNew MessageExpunge FlagChange MailboxName SubscriptionChange)";
+    let text = testers[0].run(&format!("NOTIFY SET STATUS (personal {events})")).await;
+    text.lines().for_each(|line| names.take(line));
+    for (who, command, listen) in script {
+        testers[who].run(&command).await;
+        if listen {
+            testers[0].listen().await.lines().for_each(|line| names.take(line));
+        }
+    }
+    testers[0].listen().await.lines().for_each(|line| names.take(line));
+    let mut there = Names::default();
+    let items = "MESSAGES UIDNEXT UIDVALIDITY UNSEEN HIGHESTMODSEQ";
+    let text = testers[1].run(&format!("LIST \"\" * RETURN (STATUS ({items}))")).await;
+    text.lines().for_each(|line| there.take(line));
+    // HIGHESTMODSEQ is told at the beginning alone, without CONDSTORE.
+    let figures = |names: &Names| {
+        let cut = |figures: &String| {
+            figures.split(" HIGHESTMODSEQ").next().unwrap().trim_end_matches(')').to_owned()
+        };
+        names.0.iter().map(|(name, figures)| (name.clone(), cut(figures))).collect::<Vec<_>>()
+    };
+    let (told, there) = (figures(&names), figures(&there));
+    let selectable = |(name, figures): &(String, String)| (name.clone(), !figures.is_empty());
+    assert_eq!(
+        told.iter().map(|n| n.0.clone()).collect::<Vec<_>>(),
+        there.iter().map(|n| n.0.clone()).collect::<Vec<_>>()
+    );
+    for (told, there) in told.iter().zip(&there).filter(|(_, there)| selectable(there).1) {
+        assert_eq!(told, there);
+    }
+}
+
+fn name_command() -> impl Strategy<Value = String> {
+    let names = ["a", "a/b", "a/b/c", "d", "d/e", "f"];
+    let name = || proptest::sample::select(names.to_vec());
+    prop_oneof![
+        3 => name().prop_map(|n| format!("CREATE {n}")),
+        2 => name().prop_map(|n| format!("DELETE {n}")),
+        4 => (name(), name()).prop_map(|(a, b)| format!("RENAME {a} {b}")),
+        1 => name().prop_map(|n| format!("SUBSCRIBE {n}")),
+        1 => name().prop_map(|n| format!("UNSUBSCRIBE {n}")),
+        2 => name().prop_map(|n| format!("APPEND {n} {{15}}\r\nSubject: x\r\n\r\ny")),
+        1 => Just("STORE 1:* +FLAGS (\\Seen)".to_owned()),
+    ]
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 200, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn who_listens_knows_all_names_and_figures(
+        script in proptest::collection::vec((1usize..3, name_command(), any::<bool>()), 1..30),
+    ) {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        runtime.block_on(play_names(script));
+    }
+}

@@ -307,10 +307,10 @@ pub(super) fn named(out: &mut Vec<u8>, place: &Place, old: &[u8]) {
 pub(super) struct Told {
     /// What it was called before.
     pub old: Option<MailboxName>,
-    /// Whether the subscription changed.
-    pub subscription: bool,
     /// Whether the user was deprived of it; then, whether he wants to know of names that go.
     pub lost: Option<bool>,
+    /// Whether it was there then; otherwise it is told as it is now.
+    pub exists: Option<bool>,
 }
 
 /// Appends the LIST response of a name as it is now.
@@ -349,8 +349,12 @@ pub(super) async fn told(
             (found.attributes, found.children) = (kept, catalog.has_children(name));
         }
     }
+    if let Some(existed) = why.exists {
+        found.attributes.set(Attributes::EXISTS, existed);
+    }
     let exists = found.attributes.has(Attributes::EXISTS);
-    let returns = ListReturn { subscribed: why.subscription, ..ListReturn::default() };
+    // A subscription goes with a mailbox that is renamed, and without the attribute there is none.
+    let returns = ListReturn { subscribed: true, ..ListReturn::default() };
     let mut words = attributes(&found, &ListArgs { returns, ..ListArgs::default() }).0;
     match why.lost {
         Some(false) if !exists => words = "\\NoAccess".to_owned(),

@@ -1,7 +1,8 @@
 //! Tells a session what happened elsewhere than in its selected mailbox, as NOTIFY asked (RFC 5465 section 5).
 //!
-//! What waits is gathered first, so that a mailbox is told of once however much happened to it: names as LIST, annotations as
-//! METADATA, messages as STATUS, each as things are when they are told. A session is not told of what it did itself.
+//! What waits is gathered first, so that messages and annotations of a mailbox are told once however much happened to them: names
+//! as LIST, one after the other as they changed, then annotations as METADATA and messages as STATUS, as things are when they are
+//! told. A session is not told of what it did itself.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
@@ -91,6 +92,13 @@ async fn deliver(session: &Session, notify: &mut Notify, out: &mut Out<'_>) -> R
         list::told(session, name, what, out.buf).await?;
         out.room().await?;
     }
+    for (name, _) in &told.names {
+        told.also.remove(name);
+    }
+    for name in &told.also {
+        list::told(session, name, &list::Told::default(), out.buf).await?;
+        out.room().await?;
+    }
     for (name, entries) in told.annotations {
         annotations(session, name.as_ref(), &entries, out.buf);
         out.room().await?;
@@ -127,7 +135,10 @@ async fn join(
 /// What is to be told.
 #[derive(Default)]
 struct Told {
-    names: BTreeMap<MailboxName, list::Told>,
+    /// What became of names, one after the other: a client that follows comes to what there is.
+    names: Vec<(MailboxName, list::Told)>,
+    /// Names that are told as they are in the end.
+    also: BTreeSet<MailboxName>,
     /// By mailbox, or of the server.
     annotations: BTreeMap<Option<MailboxName>, BTreeSet<String>>,
     /// By whose they are: 0 the user's own, others by their place in the list.
@@ -182,7 +193,7 @@ impl Digest<'_> {
                 let own = !place::is_foreign(&name);
                 let events = self.wanted.of(Candidate { name: &name, own, subscribed: true });
                 if whose == 0 && events.has(Events::SUBSCRIPTIONS) {
-                    self.told.names.entry(name).or_default().subscription = true;
+                    self.told.also.insert(name);
                 }
             }
             News::Annotations(None, entries) if whose == 0 => self.of_server(&entries),
@@ -215,23 +226,16 @@ impl Digest<'_> {
             && !place::is_namespace(&above)
             && self.events(&above, own).has(Events::NAMES)
         {
-            self.told.names.entry(above).or_default();
+            self.told.also.insert(above);
         }
         match (old, new) {
             (old, Some(new)) if new_wanted => {
-                let mut renamed = old.filter(|old| *old != new);
-                if let Some(first) = renamed.as_ref().and_then(|old| self.told.names.get(old)?.old.clone()) {
-                    // Renamed again before that was told.
-                    renamed.iter().for_each(|old| drop(self.told.names.remove(old)));
-                    renamed = Some(first).filter(|first| *first != new);
-                }
-                let told = self.told.names.entry(new).or_default();
-                told.old = renamed.or(told.old.take());
+                let old = old.filter(|old| *old != new);
+                self.told.names.push((new, list::Told { old, lost: None, exists: Some(true) }));
             }
             (Some(old), _) if old_wanted => {
-                let names = self.events(&old, own).has(Events::NAMES);
-                let told = self.told.names.entry(old).or_default();
-                told.lost = access.then_some(names);
+                let lost = access.then_some(self.events(&old, own).has(Events::NAMES));
+                self.told.names.push((old, list::Told { old: None, lost, exists: Some(false) }));
             }
             _ => {}
         }
