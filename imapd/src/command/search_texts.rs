@@ -23,6 +23,8 @@ use crate::syntax::seqset::NumberSet;
 
 /// Messages of one piece.
 const PIECE_MESSAGES: usize = 128;
+/// The same where summaries tell all: so little work each that fewer would only change threads.
+const PIECE_SUMMARIES: usize = 1024;
 /// Octets of one piece, more only for a single message.
 const PIECE_OCTETS: u64 = 1024 * 1024;
 /// Octets of a message that is read whole although its header is all that is asked for.
@@ -127,7 +129,8 @@ async fn fill(
     }
     let Some(from) = open.iter().map(|(_, c)| c.upto()).min() else { return Ok(()) };
     let keys: Arc<[(ColumnKey, Uid)]> = open.iter().map(|(key, c)| (key.clone(), c.upto())).collect();
-    let pieces = pieces(mailbox, from, upto).into_iter().map(|piece| {
+    let in_summary = tell_all(&keys);
+    let pieces = pieces(mailbox, from, upto, in_summary).into_iter().map(|piece| {
         let count = u32::try_from(piece.len()).unwrap_or(u32::MAX);
         // A task each, so that reading is not bound to this session's thread either.
         let task = tokio::spawn(decode(server.cpu.clone(), mailbox.clone(), piece, keys.clone()));
@@ -169,8 +172,15 @@ fn refuse(mailbox: &OpenMailbox, open: Vec<(ColumnKey, OwnedRwLockWriteGuard<Tex
     mailbox.text_columns_grew();
 }
 
+/// Whether summaries tell all that is asked for.
+fn tell_all(keys: &[(ColumnKey, Uid)]) -> bool {
+    keys.iter().all(|(key, _)| matches!(key, ColumnKey::Field(name) if keeps(name)))
+}
+
 /// Messages after `from` up to `upto` in pieces.
-fn pieces(mailbox: &OpenMailbox, from: Uid, upto: Uid) -> Vec<Vec<MessageRecord>> {
+fn pieces(mailbox: &OpenMailbox, from: Uid, upto: Uid, in_summary: bool) -> Vec<Vec<MessageRecord>> {
+    let (messages, most) =
+        if in_summary { (PIECE_SUMMARIES, u64::MAX) } else { (PIECE_MESSAGES, PIECE_OCTETS) };
     let state = mailbox.state();
     let uids = state.columns.uids();
     let range = uids.partition_point(|u| *u <= from.0)..uids.partition_point(|u| *u <= upto.0);
@@ -178,7 +188,7 @@ fn pieces(mailbox: &OpenMailbox, from: Uid, upto: Uid) -> Vec<Vec<MessageRecord>
     let mut octets = 0;
     for record in range.map(|i| state.columns.at(i)) {
         match out.last_mut() {
-            Some(piece) if piece.len() < PIECE_MESSAGES && octets + record.size <= PIECE_OCTETS => {
+            Some(piece) if piece.len() < messages && octets + record.size <= most => {
                 octets += record.size;
                 piece.push(record);
             }
@@ -199,14 +209,14 @@ async fn decode(
     keys: Arc<[(ColumnKey, Uid)]>,
 ) -> Result<Vec<TextColumn>, StoreError> {
     let whole = keys.iter().any(|(key, _)| *key == ColumnKey::Body);
-    let in_summary = keys.iter().all(|(key, _)| matches!(key, ColumnKey::Field(name) if keeps(name)));
+    let in_summary = tell_all(&keys);
     let summaries = match in_summary {
         true => mailbox.summaries(&cpu, &piece).await?,
         false => vec![None; piece.len()],
     };
-    // A small one is read whole, with the others, sooner than its header by itself.
-    let together: Vec<usize> =
-        (0..piece.len()).filter(|i| whole || (summaries[*i].is_none() && piece[*i].size <= SMALL)).collect();
+    // A small one is read whole, with the others, sooner than its header by itself. Hardly one has no summary.
+    let is_read = |i: &usize| whole || (!in_summary && piece[*i].size <= SMALL);
+    let together: Vec<usize> = (0..piece.len()).filter(is_read).collect();
     let records: Vec<MessageRecord> = together.iter().map(|i| piece[*i]).collect();
     let mut wholes = vec![None; piece.len()];
     if !records.is_empty() {

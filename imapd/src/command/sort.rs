@@ -239,8 +239,8 @@ pub async fn thread(
     Ok(Reply::ok("THREAD completed"))
 }
 
-/// Messages whose headers are read together.
-const PIECE: usize = 256;
+/// Messages whose summaries are read together, and looked at by one thread.
+const PIECE: usize = 1024;
 
 /// Pieces of that many messages read and looked at at once.
 const PIECES: usize = 4;
