@@ -22,7 +22,7 @@ use super::types::{
 use super::user::{FlagsAsked, Outcome, Untouchable, UserStore};
 use crate::mail::summary::Summary;
 use crate::syntax::ast::FlagChange;
-use crate::syntax::flag::{Keyword, SystemFlags};
+use crate::syntax::flag::{FlagList, Keyword, SystemFlags};
 use crate::syntax::seqset::NumberSet;
 use crate::vm::UserId;
 
@@ -445,26 +445,7 @@ impl<'a> Stage<'a> {
         };
         let reader = stage.own_reader(*reader);
         let state = mailbox.state();
-        let mask = match change {
-            FlagChange::Replace => FlagMask {
-                stay: kept.system,
-                set: flags.system,
-                keywords_stay: if kept.keywords { u64::MAX } else { 0 },
-                keywords_set: bits,
-            },
-            FlagChange::Add => FlagMask {
-                stay: SystemFlags::ALL,
-                set: flags.system,
-                keywords_stay: u64::MAX,
-                keywords_set: bits,
-            },
-            FlagChange::Remove => FlagMask {
-                stay: SystemFlags::ALL.without(flags.system),
-                set: SystemFlags::default(),
-                keywords_stay: !bits,
-                keywords_set: 0,
-            },
-        };
+        let mask = mask(change, &flags, *kept, bits);
         // Messages that nothing else was done to, by UID, and all that are changed, as they are afterwards.
         let (mut alike, mut altered) = (Vec::new(), Vec::new());
         let mut modseq = None;
@@ -613,14 +594,9 @@ impl<'a> Stage<'a> {
         if !records.is_empty() {
             let modseq = target.next_modseq();
             for r in &records {
-                let keywords = match translated.get(&r.keywords) {
-                    Some(known) => *known,
-                    None => {
-                        let bits = target.keyword_bits(&names(r.keywords), ops).unwrap_or(0);
-                        translated.insert(r.keywords, bits);
-                        bits
-                    }
-                };
+                let keywords = *translated
+                    .entry(r.keywords)
+                    .or_insert_with(|| target.keyword_bits(&names(r.keywords), ops).unwrap_or(0));
                 let record = MessageRecord {
                     uid: target.row.uid_next,
                     modseq,
@@ -770,4 +746,28 @@ fn add(stage: &mut BoxStage, record: MessageRecord, by: SessionId) {
     stage.count(&record, 1);
     stage.log.push(Entry::one(Change::Added, record.uid, by));
     stage.added.insert(record.uid.0, record);
+}
+
+/// What a STORE does to the flags of a message. `bits` are those of its keywords.
+fn mask(change: FlagChange, flags: &FlagList, kept: Untouchable, bits: u64) -> FlagMask {
+    match change {
+        FlagChange::Replace => FlagMask {
+            stay: kept.system,
+            set: flags.system,
+            keywords_stay: if kept.keywords { u64::MAX } else { 0 },
+            keywords_set: bits,
+        },
+        FlagChange::Add => FlagMask {
+            stay: SystemFlags::ALL,
+            set: flags.system,
+            keywords_stay: u64::MAX,
+            keywords_set: bits,
+        },
+        FlagChange::Remove => FlagMask {
+            stay: SystemFlags::ALL.without(flags.system),
+            set: SystemFlags::default(),
+            keywords_stay: !bits,
+            keywords_set: 0,
+        },
+    }
 }
