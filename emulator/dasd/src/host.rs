@@ -6,9 +6,15 @@ use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use rustix::fs::OFlags;
 use rustix::io::{Errno, ReadWriteFlags};
 
 use crate::io::{Dasd, Disk};
+
+/// Octets of zeros written at once.
+const ZEROS: usize = 1 << 20;
+/// What memory, lengths and places of writes past the host's cache must be multiples of: no block of a disk is larger.
+const DIRECT_ALIGNMENT: usize = 4096;
 
 /// Disks as files in one folder of the host.
 #[derive(Debug, Clone)]
@@ -67,6 +73,22 @@ struct HostDisk {
     file: File,
 }
 
+impl HostDisk {
+    /// Writes whole blocks of zeros, from `at` on, which goes with what is written.
+    fn write_zeros_direct(&self, len: u64, at: &mut u64) -> io::Result<()> {
+        let room = vec![0; ZEROS + DIRECT_ALIGNMENT];
+        let skip = room.as_ptr().align_offset(DIRECT_ALIGNMENT);
+        let zeros = room.get(skip..skip + ZEROS).unwrap_or_default();
+        while len - *at >= DIRECT_ALIGNMENT as u64 && !zeros.is_empty() {
+            let whole = (len - *at) / DIRECT_ALIGNMENT as u64 * DIRECT_ALIGNMENT as u64;
+            let n = zeros.len().min(usize::try_from(whole).unwrap_or(ZEROS));
+            self.file.write_all_at(&zeros[..n], *at)?;
+            *at += n as u64;
+        }
+        Ok(())
+    }
+}
+
 impl Disk for HostDisk {
     fn len(&self) -> io::Result<u64> {
         Ok(self.file.metadata()?.len())
@@ -96,6 +118,30 @@ impl Disk for HostDisk {
         self.file.set_len(len)
     }
 
+    /// Past the host's cache where its file system can: nobody will read the zeros, and half the work of filling the log would be to
+    /// copy them.
+    fn zero(&self, len: u64) -> io::Result<()> {
+        let flags = rustix::fs::fcntl_getfl(&self.file)?;
+        let direct = rustix::fs::fcntl_setfl(&self.file, flags | OFlags::DIRECT).is_ok();
+        let mut at = 0;
+        if direct {
+            let done = self.write_zeros_direct(len, &mut at);
+            rustix::fs::fcntl_setfl(&self.file, flags)?;
+            match done {
+                // Lengths or memory that it cannot write so.
+                Err(error) if error.kind() == io::ErrorKind::InvalidInput => {}
+                done => done?,
+            }
+        }
+        let zeros = vec![0; ZEROS.min(usize::try_from(len - at).unwrap_or(ZEROS))];
+        while at < len {
+            let n = zeros.len().min(usize::try_from(len - at).unwrap_or(ZEROS));
+            self.write_at(&zeros[..n], at)?;
+            at += n as u64;
+        }
+        Ok(())
+    }
+
     fn sync(&self) -> io::Result<()> {
         rustix::fs::fdatasync(&self.file).map_err(io::Error::from)
     }
@@ -104,6 +150,22 @@ impl Disk for HostDisk {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn zeros_replace_what_was_there_whatever_the_length() {
+        let dir = tempfile::tempdir().unwrap();
+        let dasd = HostDasd::new(dir.path()).unwrap();
+        for len in [0, 1, 4095, 4096, 4097, ZEROS + 5000] {
+            let disk = dasd.create("A").unwrap();
+            disk.write_at(&vec![7; len + 3], 0).unwrap();
+            disk.zero(len as u64).unwrap();
+            let mut found = vec![1; len + 3];
+            disk.read_at(&mut found, 0).unwrap();
+            assert_eq!(found, [vec![0; len], vec![7; 3]].concat());
+            disk.write_at(b"x", 1).unwrap();
+            dasd.remove("A").unwrap();
+        }
+    }
 
     #[test]
     fn a_disk_keeps_what_is_written() {
