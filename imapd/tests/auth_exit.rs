@@ -3,7 +3,6 @@
 
 mod support;
 
-use std::net::SocketAddr;
 use std::sync::Arc;
 
 use base64::Engine;
@@ -15,9 +14,7 @@ use futures::future::BoxFuture;
 use imapd::auth::exit::{AuthExit, AuthExits, AuthParms};
 use parking_lot::Mutex;
 use support::memory::Memory;
-use support::{SOON, start_plain, user};
-use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
-use tokio::net::TcpStream;
+use support::{LineClient, SOON, start_plain, user};
 
 /// Answers what it is told to, and keeps what it was asked.
 struct Scripted {
@@ -37,27 +34,6 @@ impl AuthExit for Scripted {
     }
 }
 
-struct Client(BufReader<TcpStream>);
-
-impl Client {
-    async fn new(address: SocketAddr) -> Self {
-        let mut client = Self(BufReader::new(TcpStream::connect(address).await.unwrap()));
-        client.line().await;
-        client
-    }
-
-    async fn line(&mut self) -> String {
-        let mut text = String::new();
-        tokio::time::timeout(SOON, self.0.read_line(&mut text)).await.unwrap().unwrap();
-        text
-    }
-
-    async fn ask(&mut self, command: &str) -> String {
-        self.0.get_mut().write_all(format!("{command}\r\n").as_bytes()).await.unwrap();
-        self.line().await
-    }
-}
-
 #[tokio::test]
 async fn each_answer() {
     let running = start_plain(Arc::new(Memory::default())).await;
@@ -70,7 +46,7 @@ async fn each_answer() {
 
     // Left to the directory; asked again when the password is remembered.
     for _ in 0..2 {
-        let mut client = Client::new(running.address).await;
+        let mut client = LineClient::new(running.address).await;
         assert!(client.ask("a LOGIN alice@vm.localhost secret").await.starts_with("a OK"));
     }
     let asked =
@@ -79,20 +55,20 @@ async fn each_answer() {
 
     // Taken upon itself, by mechanism.
     say(ExitReturn::Handled);
-    let mut client = Client::new(running.address).await;
+    let mut client = LineClient::new(running.address).await;
     let plain = B64.encode("\0bob\0whatever");
     assert!(client.ask(&format!("a AUTHENTICATE PLAIN {plain}")).await.starts_with("a OK"));
     let told = exit.asked.lock().split_off(0);
     assert_eq!((told[0].user, told[0].command), (user("BOB"), "AUTHENTICATE PLAIN"));
     // What was accepted so is no password to remember.
     say(ExitReturn::Continue);
-    let mut client = Client::new(running.address).await;
+    let mut client = LineClient::new(running.address).await;
     assert!(
         client.ask(&format!("a AUTHENTICATE PLAIN {plain}")).await.starts_with("a NO [AUTHENTICATIONFAILED]")
     );
     // A challenge must be answered well whatever the exit says.
     say(ExitReturn::Handled);
-    let mut client = Client::new(running.address).await;
+    let mut client = LineClient::new(running.address).await;
     let first = client.ask(&format!("a AUTHENTICATE SCRAM-SHA-256 {}", B64.encode("n,,n=alice,r=abc"))).await;
     let first = B64.decode(first.trim_start_matches("+ ").trim_end()).unwrap();
     let nonce = String::from_utf8(first).unwrap().split(',').next().unwrap().to_owned();
@@ -104,7 +80,7 @@ async fn each_answer() {
     // Refusals, a good password notwithstanding.
     auth.forgive("127.0.0.1".parse().unwrap(), user("ALICE"));
     say(ExitReturn::Reject);
-    let mut client = Client::new(running.address).await;
+    let mut client = LineClient::new(running.address).await;
     let answer = client.ask("a LOGIN alice secret").await;
     assert_eq!(answer, "a NO [AUTHENTICATIONFAILED] Invalid userid or password\r\n");
     say(ExitReturn::RejectWith("Not at\r\nnight".into()));
@@ -115,7 +91,7 @@ async fn each_answer() {
     assert_eq!(client.line().await, "* BYE Login was refused\r\n");
     assert_eq!(client.line().await, "");
     say(ExitReturn::Retry("no list".into()));
-    let mut client = Client::new(running.address).await;
+    let mut client = LineClient::new(running.address).await;
     let answer = client.ask("a LOGIN alice secret").await;
     assert!(answer.starts_with("a NO [UNAVAILABLE]") && !answer.contains("list"), "{answer}");
 
@@ -123,7 +99,7 @@ async fn each_answer() {
     say(ExitReturn::Disable);
     assert!(client.ask("a LOGIN alice secret").await.starts_with("a OK"));
     say(ExitReturn::Reject);
-    let mut client = Client::new(running.address).await;
+    let mut client = LineClient::new(running.address).await;
     assert!(client.ask("a LOGIN alice secret").await.starts_with("a OK"));
     running.service.shutdown(SOON).await;
 }

@@ -3,7 +3,6 @@
 
 mod support;
 
-use std::net::SocketAddr;
 use std::sync::Arc;
 
 use futures::future::join_all;
@@ -11,43 +10,14 @@ use imapd::auth::MAX_FAILURES_PER_CONNECTION;
 use imapd::auth::throttle::Throttle;
 use imapd::mailstore::StoreError;
 use support::memory::Memory;
-use support::{SOON, start_plain};
-use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
-use tokio::net::TcpStream;
-
-struct Client(BufReader<TcpStream>);
-
-impl Client {
-    async fn new(address: SocketAddr) -> Self {
-        let mut client = Self(BufReader::new(TcpStream::connect(address).await.unwrap()));
-        client.line().await;
-        client
-    }
-
-    async fn line(&mut self) -> String {
-        let mut text = String::new();
-        tokio::time::timeout(SOON, self.0.read_line(&mut text)).await.unwrap().unwrap();
-        text
-    }
-
-    /// Sends a command and gives back its tagged answer.
-    async fn ask(&mut self, command: &str) -> String {
-        self.0.get_mut().write_all(format!("a {command}\r\n").as_bytes()).await.unwrap();
-        loop {
-            let line = self.line().await;
-            if line.is_empty() || line.starts_with("a ") {
-                return line;
-            }
-        }
-    }
-}
+use support::{LineClient, SOON, start_plain};
 
 #[tokio::test]
 async fn what_the_store_says() {
     let memory = Arc::new(Memory::default());
     let running = start_plain(memory.clone()).await;
-    let mut client = Client::new(running.address).await;
-    assert!(client.ask("LOGIN alice secret").await.starts_with("a OK"));
+    let mut client = LineClient::new(running.address).await;
+    assert!(client.command("LOGIN alice secret").await.starts_with("a OK"));
     let unavailable = StoreError::Unavailable("IMAPSF does not answer".into());
     for (error, code) in [
         (unavailable, "UNAVAILABLE"),
@@ -58,13 +28,13 @@ async fn what_the_store_says() {
         (StoreError::Limit("too many"), "LIMIT"),
     ] {
         *memory.failure.lock() = Some(error);
-        let answer = client.ask("APPEND INBOX {1+}\r\nx").await;
+        let answer = client.command("APPEND INBOX {1+}\r\nx").await;
         assert!(answer.starts_with(&format!("a NO [{code}] ")), "{answer}");
         // What went wrong inside is not for clients.
         assert!(!answer.contains("NOTE INDEX") && !answer.contains("IMAPSF"), "{answer}");
     }
     *memory.failure.lock() = None;
-    assert!(client.ask("APPEND INBOX {1+}\r\nx").await.starts_with("a OK"));
+    assert!(client.command("APPEND INBOX {1+}\r\nx").await.starts_with("a OK"));
     running.service.shutdown(SOON).await;
 }
 
@@ -73,13 +43,13 @@ async fn what_the_store_says() {
 #[tokio::test]
 async fn logins_that_wait() {
     let running = start_plain(Arc::new(Memory::default())).await;
-    let mut client = Client::new(running.address).await;
+    let mut client = LineClient::new(running.address).await;
     for _ in 0..=Throttle::FREE {
-        assert!(client.ask("LOGIN alice wrong").await.starts_with("a NO [AUTHENTICATIONFAILED]"));
+        assert!(client.command("LOGIN alice wrong").await.starts_with("a NO [AUTHENTICATIONFAILED]"));
     }
     let mut clients = Vec::new();
     for _ in 0..2 * Throttle::MAX_WAITING {
-        clients.push(Client::new(running.address).await);
+        clients.push(LineClient::new(running.address).await);
     }
     let answers = join_all(clients.iter_mut().map(|c| c.ask("LOGIN alice wrong"))).await;
     let told = |code: &str| answers.iter().filter(|a| a.starts_with(&format!("a NO [{code}]"))).count();
@@ -92,11 +62,11 @@ async fn logins_that_wait() {
 #[tokio::test]
 async fn who_fails_too_often_is_sent_away() {
     let running = start_plain(Arc::new(Memory::default())).await;
-    let mut client = Client::new(running.address).await;
+    let mut client = LineClient::new(running.address).await;
     for _ in 1..MAX_FAILURES_PER_CONNECTION {
-        assert!(client.ask("LOGIN alice wrong").await.starts_with("a NO [AUTHENTICATIONFAILED]"));
+        assert!(client.command("LOGIN alice wrong").await.starts_with("a NO [AUTHENTICATIONFAILED]"));
     }
-    assert!(client.ask("LOGIN alice wrong").await.starts_with("a NO [AUTHENTICATIONFAILED]"));
+    assert!(client.command("LOGIN alice wrong").await.starts_with("a NO [AUTHENTICATIONFAILED]"));
     assert_eq!(client.line().await, "* BYE [LIMIT] Too many failed logins\r\n");
     assert_eq!(client.line().await, "");
     running.service.shutdown(SOON).await;

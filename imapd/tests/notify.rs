@@ -6,30 +6,17 @@
 
 mod support;
 
-use std::io;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use futures::future::BoxFuture;
 use imapd::auth::Authenticator;
 use imapd::mailstore::news::{Board, MessageNews, News, Posted};
 use imapd::mailstore::{MailStore, SessionId};
-use imapd::session::{About, Drain, Out, Server, Session};
+use imapd::session::{About, Out, Server, Session};
 use imapd::syntax::mailbox_name::MailboxName;
 use proptest::prelude::*;
 use support::memory::Memory;
-use support::{Secret, user};
-
-/// Keeps all that is sent.
-struct Sink(Vec<u8>);
-
-impl Drain for Sink {
-    fn drain<'a>(&'a mut self, buf: &'a mut Vec<u8>, more: Bytes) -> BoxFuture<'a, io::Result<()>> {
-        self.0.append(buf);
-        self.0.extend_from_slice(&more);
-        Box::pin(async { Ok(()) })
-    }
-}
+use support::{Secret, Sink, user};
 
 struct Tester {
     session: Session,

@@ -7,29 +7,16 @@
 mod support;
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::io;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use futures::future::BoxFuture;
 use imapd::auth::Authenticator;
 use imapd::mailstore::{Backend, MailStore};
-use imapd::session::{Drain, Out, Server, Session};
+use imapd::session::{Out, Server, Session};
 use proptest::prelude::*;
 use support::memory::Memory;
 use support::sfs_pool::MailPool;
-use support::{Secret, user};
-
-/// Keeps all that is sent.
-struct Sink(Vec<u8>);
-
-impl Drain for Sink {
-    fn drain<'a>(&'a mut self, buf: &'a mut Vec<u8>, more: Bytes) -> BoxFuture<'a, io::Result<()>> {
-        self.0.append(buf);
-        self.0.extend_from_slice(&more);
-        Box::pin(async { Ok(()) })
-    }
-}
+use support::{Secret, Sink, user};
 
 fn server(backend: Arc<dyn Backend>) -> Arc<Server> {
     let store = Arc::new(MailStore::new(backend, Arc::new(|| 1_000_000_000)));

@@ -4,20 +4,23 @@
 pub mod memory;
 pub mod sfs_pool;
 
+use std::io;
 use std::net::SocketAddr;
 use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
+use bytes::Bytes;
 use cp::directory::password::{Salts, Verifier};
 use cp::directory::{DirectoryEntry, DirectoryImage, Password};
 use futures::FutureExt;
 use futures::future::BoxFuture;
 use imapd::auth::{Authenticator, LoginError, PasswordCheck};
 use imapd::mailstore::{Backend, MailStore};
-use imapd::session::{About, Server};
+use imapd::session::{About, Drain, Server};
 use imapd::transport::{ConnectionLimits, Listener, Service, Timeouts};
 use imapd::vm::UserId;
-use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
+use tokio::io::{AsyncBufReadExt, AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, BufReader};
+use tokio::net::TcpStream;
 
 /// Every user's password is `SECRET`.
 pub struct Secret;
@@ -36,6 +39,50 @@ impl PasswordCheck for Secret {
             Arc::new(DirectoryImage::new(["ALICE", "BOB"].map(entry)))
         });
         Some(DIRECTORY.clone())
+    }
+}
+
+/// Keeps all that is sent.
+pub struct Sink(pub Vec<u8>);
+
+impl Drain for Sink {
+    fn drain<'a>(&'a mut self, buf: &'a mut Vec<u8>, more: Bytes) -> BoxFuture<'a, io::Result<()>> {
+        self.0.append(buf);
+        self.0.extend_from_slice(&more);
+        async { Ok(()) }.boxed()
+    }
+}
+
+/// A client that sends and reads line by line, and has read the greeting.
+pub struct LineClient(BufReader<TcpStream>);
+
+impl LineClient {
+    pub async fn new(address: SocketAddr) -> Self {
+        let mut client = Self(BufReader::new(TcpStream::connect(address).await.unwrap()));
+        client.line().await;
+        client
+    }
+
+    /// The next line; empty when the server has closed.
+    pub async fn line(&mut self) -> String {
+        let mut text = String::new();
+        tokio::time::timeout(SOON, self.0.read_line(&mut text)).await.unwrap().unwrap();
+        text
+    }
+
+    /// Sends a line; the next one that comes.
+    pub async fn ask(&mut self, line: &str) -> String {
+        self.0.get_mut().write_all(format!("{line}\r\n").as_bytes()).await.unwrap();
+        self.line().await
+    }
+
+    /// Sends a command; its tagged answer, or nothing when the server has closed.
+    pub async fn command(&mut self, command: &str) -> String {
+        let mut line = self.ask(&format!("a {command}")).await;
+        while !line.is_empty() && !line.starts_with("a ") {
+            line = self.line().await;
+        }
+        line
     }
 }
 

@@ -116,11 +116,7 @@ impl<O: LogOwner> Log<O> {
         &self,
         f: impl FnOnce(&mut O) -> R + Send + 'static,
     ) -> Result<R, LogError> {
-        let (tx, rx) = oneshot::channel();
-        let call: Call<O> = Box::new(move |owner| {
-            // The caller may have gone away; then nobody wants the answer.
-            let _ = tx.send(f(owner));
-        });
+        let (call, rx) = answered(f);
         self.queue.send(Message::Call(call)).await.map_err(|_| self.gone())?;
         rx.await.map_err(|_| self.gone())
     }
@@ -136,10 +132,7 @@ impl<O: LogOwner> Log<O> {
         &self,
         f: impl FnOnce(&mut O) -> R + Send + 'static,
     ) -> Result<R, LogError> {
-        let (tx, rx) = oneshot::channel();
-        let call: Call<O> = Box::new(move |owner| {
-            let _ = tx.send(f(owner));
-        });
+        let (call, rx) = answered(f);
         self.queue.blocking_send(Message::Call(call)).map_err(|_| self.gone())?;
         rx.blocking_recv().map_err(|_| self.gone())
     }
@@ -196,6 +189,18 @@ impl<O: LogOwner> Log<O> {
     fn gone(&self) -> LogError {
         self.offline().map_or(LogError::Closed, LogError::Offline)
     }
+}
+
+/// A call, and where its answer comes.
+fn answered<O, R: Send + 'static>(
+    f: impl FnOnce(&mut O) -> R + Send + 'static,
+) -> (Call<O>, oneshot::Receiver<R>) {
+    let (tx, rx) = oneshot::channel();
+    let call = Box::new(move |owner: &mut O| {
+        // The caller may have gone away; then nobody wants the answer.
+        let _ = tx.send(f(owner));
+    });
+    (call, rx)
 }
 
 impl<O: LogOwner> Drop for Log<O> {
