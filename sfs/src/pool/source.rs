@@ -16,7 +16,9 @@ use super::row::{self, Place, Special, SpecialRec};
 use super::snapshot::Snapshot;
 use super::store::Store;
 use crate::tools::{BasePath, SpaceItem};
-use crate::types::{DirControl, FileId, Grantee, LockDuration, LockInfo, Minidisk, Rights};
+use crate::types::{
+    DirControl, DisableInfo, FileId, Grantee, LockDuration, LockInfo, Minidisk, PoolPart, Rights,
+};
 
 /// Octets read at once.
 const PIECE: usize = 1 << 20;
@@ -90,6 +92,12 @@ impl BackupSource {
 
     pub(crate) fn minidisks(&self) -> Result<Vec<Minidisk>, PoolError> {
         super::group::minidisks(&self.snapshot)
+    }
+
+    /// What is disabled.
+    pub(crate) fn disabled(&self) -> Result<Vec<(PoolPart, DisableInfo)>, PoolError> {
+        let rows = self.snapshot.rows(&row::all_disabled())?;
+        rows.iter().map(|(key, value)| Ok((row::disabled_part(key)?, row::read_disabled(value)?))).collect()
     }
 
     /// The LASTING locks on an object or directory.
