@@ -341,6 +341,7 @@ impl State {
         keyed.puts.each(lrecl, 1, u32::MAX, |first, data| {
             copy.puts.put(lrecl, first, bytes::Bytes::copy_from_slice(data));
         });
+        self.memory += copy.puts.in_memory();
         Ok(Draft { rec: draft.rec, content: Content::Keyed(copy) })
     }
 
