@@ -41,6 +41,7 @@ mod rebuild;
 mod recent;
 mod redo;
 mod references;
+mod room;
 pub(crate) mod row;
 mod runs;
 mod snapshot;
