@@ -12,7 +12,7 @@ use redb::{Database, ReadableDatabase, ReadableTable, TableDefinition};
 use sfs::pool::{Pool, PoolConfig};
 use sfs::types::{Attributes, Intent};
 
-use super::{INDEX, dir, open};
+use super::{INDEX, open};
 
 /// Records of one file.
 const PER_FILE: u32 = 10_000;

@@ -218,7 +218,7 @@ impl Applier {
     /// Committed blocks of each group; of group 1 the blocks of the catalog's disk, or if it has a size what of them is in use.
     pub(crate) fn group_figures(&mut self) -> Result<Vec<(StorageGroup, u64)>, PoolError> {
         let catalog = match self.groups()?.catalog_size() {
-            Some(_) => self.catalog_in_use()?.div_ceil(crate::types::BLOCK),
+            Some(size) => self.catalog_in_use_of(size)?.div_ceil(crate::types::BLOCK),
             None => self.catalog_blocks()?,
         };
         let groups = self.groups()?;

@@ -71,6 +71,14 @@ impl Applier {
         Ok(found.saturating_add(self.room.since))
     }
 
+    /// [`Self::catalog_in_use`], looked at when the bound is above what `size` blocks have room for.
+    pub(super) fn catalog_in_use_of(&mut self, size: u64) -> Result<u64, PoolError> {
+        if self.catalog_in_use()? > size.saturating_mul(BLOCK) && !self.room.exact {
+            self.walk_catalog()?;
+        }
+        self.catalog_in_use()
+    }
+
     /// Takes the room that a commit needs.
     ///
     /// # Errors
