@@ -136,10 +136,13 @@ fn write_whole(
     Ok(sum)
 }
 
-/// Writes what is readable of a pool of a stopped system.
+/// What a salvage says of what it brought out stands beside that, in a file that ends so.
+const REPORT: &str = "report";
+
+/// Writes what is readable of a pool of a stopped system, and beside it a report of what is what.
 ///
 /// # Errors
-/// When nothing can be read or the file cannot be written.
+/// When nothing can be read or the files cannot be written.
 pub fn salvage(
     folder: &Folder,
     pool: &str,
@@ -150,8 +153,27 @@ pub fn salvage(
     let (_, path) = one(folder, pool)?;
     let dasd = disks(&path)?;
     let clock = clock()?;
-    let sum = write_whole(to, |out| Ok(tools::salvage(&dasd, &PoolConfig::default(), clock, out, say)?))?;
-    say(&sum.to_string());
+    if to.exists() {
+        bail!("{} exists already", to.display());
+    }
+    let mut beside = to.as_os_str().to_owned();
+    beside.push(".");
+    beside.push(REPORT);
+    let beside = PathBuf::from(beside);
+    let mut report = BufWriter::new(File::create(&beside).with_context(|| beside.display().to_string())?);
+    let mut reported = Ok(());
+    let mut line = |text: &str| {
+        say(text);
+        if reported.is_ok() {
+            reported = writeln!(report, "{text}");
+        }
+    };
+    let sum =
+        write_whole(to, |out| Ok(tools::salvage(&dasd, &PoolConfig::default(), clock, out, &mut line)?))?;
+    line(&sum.to_string());
+    reported?;
+    report.flush()?;
+    say(&format!("What is what stands in {}", beside.display()));
     Ok(())
 }
 

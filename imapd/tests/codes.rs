@@ -51,7 +51,7 @@ async fn logins_that_wait() {
     for _ in 0..2 * Throttle::MAX_WAITING {
         clients.push(LineClient::new(running.address).await);
     }
-    let answers = join_all(clients.iter_mut().map(|c| c.ask("LOGIN alice wrong"))).await;
+    let answers = join_all(clients.iter_mut().map(|c| c.command("LOGIN alice wrong"))).await;
     let told = |code: &str| answers.iter().filter(|a| a.starts_with(&format!("a NO [{code}]"))).count();
     // A slow machine may let the first have their turn before the last have come.
     assert!((1..=Throttle::MAX_WAITING).contains(&told("LIMIT")), "{answers:?}");

@@ -3,12 +3,13 @@
 //!
 //! A backup is a stream of frames that names everything by path, never by number, so it can be restored into any pool: the whole
 //! of it, one file space, or one file. It shows one committed state however long it takes, and disturbs nobody: while it runs,
-//! stored octets are not given back. What is disabled is not in it. The layout is on the page docs/sfs-format.md.
+//! stored octets are not given back. What is disabled comes back so with a whole pool. The layout is on the page docs/sfs-format.md.
 //!
 //! A salvage is a backup that leaves out what cannot be read and says what that is.
 
 mod frame;
 mod restore;
+mod salvage;
 
 use std::collections::HashMap;
 use std::io::{Read, Write};
@@ -19,6 +20,7 @@ use dasd::{Dasd, LogConfig, OverlayDasd};
 use thiserror::Error;
 
 pub use restore::restore;
+pub use salvage::salvage;
 
 use crate::pool::{BackupSource, Damage, Findings, Pool, PoolConfig, PoolError, PoolOpenError};
 use crate::types::FileId;
@@ -128,34 +130,15 @@ fn open(
 /// # Errors
 /// [`ToolError::Backup`] of `out`; damage, where salvage goes on.
 pub fn backup(pool: &Pool, out: &mut dyn Write, progress: Progress<'_>) -> Result<Summary, ToolError> {
-    write(pool, out, false, progress)
-}
-
-/// Writes what is readable of the pool on `dasd`, which no one has open. Changes nothing in it.
-///
-/// # Errors
-/// When the pool cannot be opened; [`ToolError::Backup`] of `out`.
-pub fn salvage(
-    dasd: &Arc<dyn Dasd>,
-    config: &PoolConfig,
-    clock: Arc<dyn Clock>,
-    out: &mut dyn Write,
-    progress: Progress<'_>,
-) -> Result<Summary, ToolError> {
-    let (pool, damaged) = open(dasd, config, clock, Damage::Bear)?;
-    for line in &damaged {
-        progress(line);
-    }
-    write(&pool, out, true, progress)
+    write(&pool.backup_source(), out, false, progress)
 }
 
 fn write(
-    pool: &Pool,
+    source: &BackupSource,
     out: &mut dyn Write,
     salvage: bool,
     progress: Progress<'_>,
 ) -> Result<Summary, ToolError> {
-    let source = pool.backup_source()?;
     let mut frames = Frames::begin(out)?;
     let mut sum = Summary::default();
     let mut paths = HashMap::new();
@@ -168,16 +151,11 @@ fn write(
     for space in source.spaces()? {
         frames.put(&Item::Space(source.space(&space)?))?;
         sum.spaces += 1;
-        write_directory(
-            &source,
-            &paths,
-            &mut frames,
-            &mut sum,
-            (&space, &mut Vec::new()),
-            salvage,
-            progress,
-        )?;
+        write_directory(source, &paths, &mut frames, &mut sum, (&space, &mut Vec::new()), salvage, progress)?;
         progress(&format!("{space}: {sum}"));
+    }
+    for (part, info) in source.disabled()? {
+        frames.put(&Item::Disabled(part, info))?;
     }
     frames.put(&Item::End(sum.files))?;
     frames.finish()?;

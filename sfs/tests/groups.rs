@@ -6,7 +6,7 @@ mod common;
 use std::sync::Arc;
 
 use common::system::{System, WU, get, pool_id, put, reason, user};
-use common::{config, open_pool, top};
+use common::{config, fid, open_pool, top};
 use dasd::{Dasd, FaultyDasd};
 use sfs::csl::*;
 use sfs::pool::{MAX_MINIDISKS, Pool, PoolError};
@@ -118,8 +118,6 @@ async fn only_administrators_see_and_change_storage_groups() {
     let all = admin.dmsqusg(mail, None).await.unwrap();
     assert_eq!(all.groups.iter().map(|g| g.group.get()).collect::<Vec<_>>(), [1, 2]);
     assert_eq!(all.threshold, 90);
-    let one = admin.filepool_minidisk(mail, group(1), 0x320, Some(1)).await;
-    assert_eq!(reason(one), ReasonCode::GroupUnknown);
     assert_eq!(reason(admin.dmsqusg(mail, Some(group(9))).await), ReasonCode::GroupUnknown);
 }
 
@@ -227,4 +225,75 @@ async fn a_pool_has_a_bounded_number_of_minidisks() {
     assert!(matches!(more, Err(PoolError::Limit(_))));
     let zero = pool.add_minidisk(group(3), 0x101, Some(0)).await;
     assert!(matches!(zero, Err(PoolError::Limit(_))));
+}
+
+/// Makes small files until the pool refuses; how many there are then.
+async fn fill(pool: &Pool, from: usize) -> usize {
+    let unit = pool.begin();
+    for n in from.. {
+        common::put(&unit, top("JOE"), &format!("F{n} NOTE"), &["x"]).unwrap();
+        if n % 10 == 9
+            && let Err(error) = unit.commit().await
+        {
+            assert!(matches!(error, PoolError::GroupFull(full) if full == group(1)), "{error}");
+            return n - 9;
+        }
+    }
+    unreachable!("a catalog of a size is never full")
+}
+
+#[tokio::test]
+async fn a_catalog_of_a_size_is_full_until_something_goes_or_a_minidisk_comes() {
+    let dasd = FaultyDasd::new();
+    let disks: Arc<dyn Dasd> = Arc::new(dasd.clone());
+    let minidisk = |number, in_group, blocks| Minidisk {
+        number,
+        group: group(in_group),
+        device: 0x310 + number,
+        blocks,
+    };
+    let minidisks = [minidisk(1, 1, Some(300)), minidisk(2, 2, None)];
+    Pool::generate_with(&disks, &config(), 1, &minidisks).unwrap();
+    let pool = open_pool(&dasd, &config());
+    let unit = pool.begin();
+    unit.enroll("JOE", 1_000_000, "").unwrap();
+    unit.commit().await.unwrap();
+    let made = fill(&pool, 0).await;
+    let catalog = async |pool: &Pool| pool.storage_groups().await.unwrap()[0].clone();
+    let full = catalog(&pool).await;
+    assert_eq!(full.blocks, Some(300));
+    assert!(made > 500 && full.used > 200 && full.used <= 300, "{made} files, {full:?}");
+    // Nothing of what was refused is left, the pool goes on, over a restart too.
+    assert_eq!(pool.file_count().unwrap(), made as u64);
+    assert_eq!(fill(&pool, made).await, made);
+    pool.close().await;
+    drop((unit, pool));
+    let dasd = dasd.restart(|| u32::MAX);
+    let pool = open_pool(&dasd, &config());
+    assert_eq!(fill(&pool, made).await, made);
+    let unit = pool.begin();
+    for n in 0..made / 2 {
+        unit.erase_file(top("JOE"), fid(&format!("F{n} NOTE"))).unwrap();
+    }
+    unit.commit().await.unwrap();
+    let again = fill(&pool, made).await;
+    assert!(again > made + 100, "{again} after {made}");
+    pool.add_minidisk(group(1), 0x400, Some(100)).await.unwrap();
+    assert_eq!(catalog(&pool).await.blocks, Some(400));
+    let more = fill(&pool, again).await;
+    assert!(more > again + 50, "{more} after {again}");
+    assert!(catalog(&pool).await.used <= 400);
+    assert_eq!(pool.check(true).unwrap().problems, Vec::<String>::new());
+}
+
+#[tokio::test]
+async fn a_pool_without_a_size_for_its_catalog_can_be_given_one() {
+    let bed = common::Bed::new().await;
+    assert_eq!(bed.pool.storage_groups().await.unwrap()[0].blocks, None);
+    bed.pool.add_minidisk(group(1), 0x400, Some(200)).await.unwrap();
+    assert_eq!(bed.pool.storage_groups().await.unwrap()[0].blocks, Some(200));
+    fill(&bed.pool, 0).await;
+    bed.pool.add_minidisk(group(1), 0x401, None).await.unwrap();
+    assert_eq!(bed.pool.storage_groups().await.unwrap()[0].blocks, Some(200));
+    bed.sound();
 }

@@ -459,3 +459,85 @@ async fn records_rewritten_in_place_are_seen_at_once() {
     let system = system.restart(|| u32::MAX).await;
     assert_eq!(get(&system.csl("JOE"), "SMALL LOG .", WU).await.unwrap(), &b"xxxxzzzzcccc"[..]);
 }
+
+#[tokio::test]
+async fn what_a_program_says_of_its_work_unit_is_shown_until_that_ends() {
+    let system = System::new().await;
+    let (joe, imap) = (system.csl("JOE"), system.csl("IMAP"));
+    make(&joe, "A FILE .", "a").await;
+    let most = [b'x'; MAX_USER_DATA];
+    assert_eq!(reason(imap.dmsudata(&[b'x'; MAX_USER_DATA + 1], WU)), ReasonCode::LimitExceeded);
+    assert_eq!(reason(imap.dmsudata(&most, WorkUnitId(77))), ReasonCode::WorkUnitUnknown);
+    let other = imap.dmsgetwu().unwrap();
+    imap.dmsudata(b"another work unit", other).unwrap();
+    let round = async |holder: &[u8], waiter: &[u8]| {
+        put(&imap, "A FILE JOE.", &["imap"], WU).await.unwrap();
+        joe.set_filewait(true);
+        let mut waiting = joe.request(|joe| async move { put(&joe, "A FILE .", &["joe"], WU).await });
+        tokio::task::yield_now().await;
+        let conflicts = joe.filepool_conflicts(pool_id("MAIL")).await.unwrap();
+        assert_eq!(conflicts.len(), 1);
+        assert_eq!(conflicts[0].holder_data.as_slice(), holder);
+        assert_eq!(conflicts[0].waiter_data.as_slice(), waiter);
+        imap.dmscomm(WU).await.unwrap();
+        assert_eq!(joe.dmscheck(&mut waiting, CheckWait::Wait).await.unwrap(), Checked::Done(Ok(())));
+        joe.dmsrollb(WU).await.unwrap();
+    };
+    imap.dmsudata(b"at first", WU).unwrap();
+    imap.dmsudata(&most, WU).unwrap();
+    joe.dmsudata(b"from joe", WU).unwrap();
+    round(&most, b"from joe").await;
+    // Both work units have ended; what is said before a rollback does not outlive it either.
+    imap.dmsudata(b"never seen", WU).unwrap();
+    put(&imap, "A FILE JOE.", &["undone"], WU).await.unwrap();
+    imap.dmsrollb(WU).await.unwrap();
+    round(b"", b"").await;
+}
+
+#[tokio::test]
+async fn searchauth_finds_what_one_has_authority_to() {
+    let system = System::new().await;
+    let (joe, ann_csl) = (system.csl("JOE"), system.csl("ANN"));
+    let (shared, closed) = (joe.dirname(".SHARED").unwrap(), joe.dirname(".CLOSED").unwrap());
+    let deep = joe.dirname(".SHARED.DEEP").unwrap();
+    for dir in [&shared, &closed, &deep] {
+        joe.dmscrdir(dir, COMMIT, WU).await.unwrap();
+    }
+    for file in [
+        "A NOTE .",
+        "A NOTE .SHARED",
+        "B NOTE .SHARED",
+        "C TEXT .SHARED",
+        "A NOTE .CLOSED",
+        "D NOTE .SHARED.DEEP",
+    ] {
+        make(&joe, file, "x").await;
+    }
+    let top = joe.dirname(".").unwrap();
+    for dir in [&top, &shared, &deep] {
+        joe.dmsgrant(&dir.clone().into(), &ann(), Rights::READ, COMMIT, WU).await.unwrap();
+    }
+    let grants = [
+        ("A NOTE .SHARED", Rights::READ),
+        ("C TEXT .SHARED", Rights::READ),
+        ("A NOTE .CLOSED", Rights::READ),
+        ("D NOTE .SHARED.DEEP", Rights::WRITE),
+    ];
+    for (file, rights) in grants {
+        let object: SfsObject = joe.fileid(file).unwrap().into();
+        joe.dmsgrant(&object, &ann(), rights, COMMIT, WU).await.unwrap();
+    }
+    let found = async |csl: &Csl, pattern| -> Vec<String> {
+        let all = csl.dmsgetds(&top, pattern, WU).await.unwrap();
+        all.iter().map(|(dir, status)| format!("{} {}", status.id, dir.levels().join("."))).collect()
+    };
+    let notes = FilePattern { kind: Some("NOTE".parse().unwrap()), ..FilePattern::ALL };
+    assert_eq!(found(&ann_csl, notes).await, ["A NOTE SHARED", "D NOTE SHARED.DEEP"]);
+    assert_eq!(
+        found(&ann_csl, FilePattern::ALL).await,
+        ["A NOTE SHARED", "C TEXT SHARED", "D NOTE SHARED.DEEP"]
+    );
+    assert_eq!(found(&joe, FilePattern::ALL).await.len(), 6);
+    let missing = joe.dirname(".NOWHERE").unwrap();
+    assert_eq!(reason(joe.dmsgetds(&missing, FilePattern::ALL, WU).await), ReasonCode::DirectoryNotFound);
+}

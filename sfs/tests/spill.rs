@@ -179,3 +179,116 @@ async fn a_server_spills_and_a_full_disk_rolls_the_unit_back() {
     assert_eq!(get(&joe, "BIG FILE .", WU).await.unwrap(), all);
     fill().await.unwrap();
 }
+
+const SHORT: usize = 100;
+
+fn shorts(from: usize, count: usize, mark: u8) -> Bytes {
+    let records = (from..from + count).flat_map(|n| {
+        let mut data = [mark; SHORT];
+        data[..8].copy_from_slice(&n.to_be_bytes());
+        data
+    });
+    records.collect::<Vec<u8>>().into()
+}
+
+/// Writes short records, spilling when it is due; the most that was in memory.
+fn write_shorts(
+    unit: &WorkUnit,
+    token: Token,
+    numbers: std::ops::Range<usize>,
+    at_once: usize,
+    mark: u8,
+) -> u64 {
+    let mut most = 0;
+    for n in numbers.step_by(at_once) {
+        unit.point(token, None, Some(u32::try_from(n + 1).unwrap())).unwrap();
+        unit.write(token, &shorts(n, at_once, mark), u32::try_from(at_once).unwrap()).unwrap();
+        most = most.max(unit.memory());
+        if unit.wants_spill() {
+            unit.spill().unwrap();
+        }
+    }
+    most
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn short_records_spill_too() {
+    let bed = Bed::with(roomy()).await;
+    let unit = bed.pool.begin();
+    let fixed = Attributes::fixed(SHORT as u32);
+    let (all, base) = (4 * SPILL_AT as usize / SHORT / 1000 * 1000, 30_000);
+    // A file that is committed as records of the catalog.
+    let token = open(&unit, top("JOE"), "OLD INDEX", Intent::New, fixed).unwrap();
+    write_shorts(&unit, token, 0..base, 1000, b'o');
+    unit.close(token).unwrap();
+    unit.commit().await.unwrap();
+    assert_eq!(bed.pool.storage().await.unwrap().volume_live, 0, "it is in the catalog");
+    // One that is new, and records of the old one between them: single ones take more memory than their octets.
+    let old = open(&unit, top("JOE"), "OLD INDEX", Intent::Write, fixed).unwrap();
+    let new = open(&unit, top("JOE"), "NEW INDEX", Intent::New, fixed).unwrap();
+    let mut most = write_shorts(&unit, new, 0..all / 2, 1000, b'n');
+    most = most.max(write_shorts(&unit, old, 0..base, 1, b'p'));
+    most = most.max(write_shorts(&unit, new, all / 2..all, 1000, b'n'));
+    most = most.max(write_shorts(&unit, old, base..2 * base + 30_000, 1, b'q'));
+    let chunk = 2 * 1000 * SHORT as u64;
+    assert!(most <= SPILL_AT + SPILL_AT / 2 + chunk, "{most} octets in memory");
+    unit.truncate(new, all as u32 - 5).unwrap();
+    unit.close(new).unwrap();
+    unit.close(old).unwrap();
+    let wanted_new = shorts(0, all - 5, b'n');
+    let wanted_old = [shorts(0, base, b'p'), shorts(base, base + 30_000, b'q')].concat();
+    assert!(read(&unit, "NEW INDEX") == wanted_new && read(&unit, "OLD INDEX") == wanted_old);
+    // Others see what is committed, a rollback leaves that.
+    assert!(read(&bed.pool.begin(), "OLD INDEX") == shorts(0, base, b'o'));
+    unit.commit().await.unwrap();
+    bed.sound();
+    let bed = {
+        drop(unit);
+        bed.reopen().await
+    };
+    bed.sound();
+    let unit = bed.pool.begin();
+    assert!(read(&unit, "NEW INDEX") == wanted_new && read(&unit, "OLD INDEX") == wanted_old);
+    // It is used as before, and replaced it is of short records again.
+    let token = open(&unit, top("JOE"), "OLD INDEX", Intent::Write, fixed).unwrap();
+    unit.point(token, None, Some(8)).unwrap();
+    unit.write(token, &shorts(7, 1, b'z'), 1).unwrap();
+    unit.close(token).unwrap();
+    common::put_fixed(&unit, top("JOE"), "NEW INDEX", SHORT as u32, &[&"r".repeat(SHORT)]).unwrap();
+    unit.commit().await.unwrap();
+    assert_eq!(read(&unit, "OLD INDEX")[700..800], shorts(7, 1, b'z'));
+    assert_eq!(read(&unit, "NEW INDEX"), vec![b'r'; SHORT]);
+    bed.sound();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn short_records_stay_where_they_are_up_to_the_limit() {
+    let bed = Bed::with(roomy()).await;
+    let unit = bed.pool.begin();
+    let fixed = Attributes::fixed(1024);
+    let record = |n: usize| Bytes::from(vec![n as u8; 1024]);
+    let token = open(&unit, top("JOE"), "AN INDEX", Intent::New, fixed).unwrap();
+    let mut count = 0;
+    while !unit.wants_spill() {
+        unit.write(token, &record(count), 1).unwrap();
+        count += 1;
+    }
+    assert!(unit.memory() >= SPILL_AT && unit.memory() < SPILL_AT + 2048);
+    // One record before it was due nothing has gone to the volume, with the spill all of it does.
+    assert_eq!(bed.pool.storage().await.unwrap().volume_total, 0);
+    unit.spill().unwrap();
+    assert!(bed.pool.storage().await.unwrap().volume_total > SPILL_AT / 2);
+    assert_eq!(unit.memory(), 0);
+    unit.rollback();
+    let token = open(&unit, top("JOE"), "AN INDEX", Intent::New, fixed).unwrap();
+    for n in 0..100 {
+        unit.write(token, &record(n), 1).unwrap();
+    }
+    // Far below the limit a spill leaves records alone.
+    unit.spill().unwrap();
+    assert!(unit.memory() >= 100 * 1024);
+    unit.close(token).unwrap();
+    unit.commit().await.unwrap();
+    assert_eq!(bed.pool.storage().await.unwrap().volume_live, 0);
+    bed.sound();
+}

@@ -13,8 +13,8 @@ use jiff::Timestamp;
 use sfs::pool::{DirPath, Pool, PoolError};
 use sfs::tools::{Selection, ToolError, backup, check, restore, salvage, verify};
 use sfs::types::{
-    Attributes, DirControl, EntryType, Grantee, Intent, LockDuration, LockInfo, LockType, Rights, Stamp,
-    StorageGroup,
+    Attributes, DirControl, DisableMode, EntryType, Grantee, Intent, LockDuration, LockInfo, LockType,
+    PoolPart, Rights, Stamp, StorageGroup,
 };
 
 fn quiet(_: &str) {}
@@ -239,4 +239,33 @@ async fn locks_dates_groups_and_erased_aliases_come_back() {
     let space = Selection::Space("BOB".into());
     restore(&other, &mut out.as_slice(), &space, &mut quiet).await.unwrap();
     assert_eq!(other.space_status("BOB").unwrap().group, StorageGroup::FIRST);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_disabled_comes_back_with_the_whole_pool() {
+    let bed = furnished().await;
+    let unit = bed.pool.begin();
+    let (joe, ann) = ("JOE".parse().unwrap(), "ANN".parse().unwrap());
+    let (space, group) = (PoolPart::Space("ANN".into()), PoolPart::Group(StorageGroup::FIRST));
+    bed.pool.disable(&unit, &space, DisableMode::Exclusive, joe).await.unwrap();
+    bed.pool.disable(&unit, &group, DisableMode::Share, ann).await.unwrap();
+    let mut out = Vec::new();
+    backup(&bed.pool, &mut out, &mut quiet).unwrap();
+    let later = Arc::new(ManualClock::new(Timestamp::from_second(1000).unwrap()));
+    let dasd = FaultyDasd::new();
+    let disks: Arc<dyn Dasd> = Arc::new(dasd.clone());
+    Pool::generate(&disks, &roomy(), 3).unwrap();
+    let pool = Pool::open(&disks, &roomy(), later).unwrap();
+    restore(&pool, &mut out.as_slice(), &Selection::Pool, &mut quiet).await.unwrap();
+    // By whom, and since when.
+    assert_eq!(pool.disabled(), bed.pool.disabled());
+    same(&bed.pool, &pool);
+    let hers = pool.begin_for(ann);
+    let refused = hers.create_external(top("ANN"), fid("NEW OBJECT"), b"x");
+    assert!(matches!(refused, Err(PoolError::Disabled)));
+    // One file space alone comes back enabled.
+    let other = empty_pool();
+    let one = Selection::Space("ANN".into());
+    restore(&other, &mut out.as_slice(), &one, &mut quiet).await.unwrap();
+    assert_eq!(other.disabled(), []);
 }

@@ -106,6 +106,13 @@ pub(super) async fn conflict(call: &CmsCall<'_>, operands: &[&str]) -> CmsResult
         let line =
             format!("{:<11} {:<10} {:<13} {lock:<11} {kind}", conflict.waiter, conflict.holder, "Lock");
         call.cms.say(&line).await;
+        // DMSUDATA: what the programs say that they do.
+        for (who, data) in [("Requester", conflict.waiter_data), ("Holder", conflict.holder_data)] {
+            let text = cp::codepage::to_text(data.as_slice());
+            if !text.trim().is_empty() {
+                call.cms.say(&format!("  {who}: {}", text.trim_end())).await;
+            }
+        }
     }
     Ok(0)
 }

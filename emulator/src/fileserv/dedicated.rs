@@ -137,8 +137,9 @@ mod tests {
     #[test]
     fn records_of_a_definition() {
         let read = |text: &str| layouts(&text.lines().map(str::to_owned).collect::<Vec<_>>());
-        let good = "* a pool\nMAXUSERS=10\nmaxdisks=5\n\nMINIDISK 0320 GROUP 3 BLOCKS 500\n";
-        assert_eq!(read(good).unwrap().len(), 1);
+        let good = "* a pool\nMAXUSERS=10\nmaxdisks=5\n\nMINIDISK 0320 GROUP 3 BLOCKS 500\n\
+            MINIDISK 0330 GROUP 1 BLOCKS 900\n";
+        assert_eq!(read(good).unwrap().len(), 2);
         for wrong in ["MAXUSERS=X", "FROB", "FROB 1", "MINIDISK 0320", "MAXUSERS 10"] {
             let error = read(&format!("* x\n{wrong}\n")).map(|l| l.len()).unwrap_err();
             assert!(error.starts_with("POOLDEF record 2: "), "{wrong}: {error}");

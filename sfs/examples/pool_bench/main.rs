@@ -1,9 +1,10 @@
 //! Measures a file pool on a real folder against the raw disk, in ratios of the same run.
 //!
-//! `cargo run --release -p sfs --example pool_bench -- FOLDER [SECONDS [FILES [PART]]]`, PART `commits`, `reads`, `churn` or `many`, all
+//! `cargo run --release -p sfs --example pool_bench -- FOLDER [SECONDS [FILES [PART]]]`, PART `commits`, `reads`, `churn`, `many` or `upgrade`, all
 //! of them at first: durable commits with 1 and 64 committers, against a
 //! bare write and sync and against the log alone; reads through CSL and IUCV; a directory of 100,000 files; space and stalls
-//! under churn; a pool of FILES (1,000,000) files that is opened after a sudden end. Each line ends with the budget.
+//! under churn; a pool of FILES (1,000,000) files that is opened after a sudden end; one of catalog version 3 with as many short
+//! records that is upgraded. Each line ends with the budget.
 #![allow(clippy::unwrap_used, clippy::print_stdout, reason = "a program for developers")]
 
 mod churn;
@@ -11,6 +12,7 @@ mod commits;
 mod many;
 mod reads;
 mod slow;
+mod upgrade;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -43,6 +45,9 @@ fn open(
     unit.open(&OpenRequest { dir: dir(space), id, intent, attributes, allow_empty: false }).unwrap().token
 }
 
+/// First argument of the processes that make a pool of version 3 and open it.
+const VERSION_3: &str = "version-3";
+const OPEN_VERSION_3: &str = "open-version-3";
 /// First argument of the process that makes the pool of many files.
 const MAKE_AND_DIE: &str = "make-and-die";
 
@@ -108,6 +113,18 @@ async fn main() {
     {
         many::make_and_die(Path::new(path), files.parse().unwrap()).await;
     }
+    match &args[..] {
+        [word, path, records] if word == VERSION_3 => {
+            return upgrade::make_version_3(Path::new(path), records.parse().unwrap()).await;
+        }
+        [word, path] if word == OPEN_VERSION_3 => {
+            let (opened, memory) = upgrade::open_version_3(Path::new(path));
+            return println!(
+                "upgraded from version 3 in {opened:?} (at most 10 s), with at most {memory} MiB (300)"
+            );
+        }
+        _ => {}
+    }
     let path = args.first().map_or_else(|| PathBuf::from("pool_bench.tmp"), PathBuf::from);
     let time = Duration::from_secs(args.get(1).and_then(|s| s.parse().ok()).unwrap_or(5));
     let files = args.get(2).and_then(|s| s.parse().ok()).unwrap_or(1_000_000u32);
@@ -139,6 +156,9 @@ async fn main() {
     if wants("many") {
         measure_many(&path, files);
     }
+    if wants("upgrade") {
+        measure_upgrade(&path, files);
+    }
 }
 
 async fn measure_churn(path: &Path, time: Duration) {
@@ -150,6 +170,19 @@ async fn measure_churn(path: &Path, time: Duration) {
     );
     println!("  slowest commit: {:?} (the cleaner at most 50 ms)", churned.slowest);
     pool.close().await;
+}
+
+/// In processes of their own, so that the memory is that of the upgrade.
+fn measure_upgrade(path: &Path, records: u32) {
+    let path = path.join("upgrade");
+    std::fs::create_dir_all(&path).unwrap();
+    let run = |args: &[&std::ffi::OsStr]| {
+        let child = std::process::Command::new(std::env::current_exe().unwrap()).args(args).status();
+        assert!(child.unwrap().success());
+    };
+    println!("a pool with {records} records in rows of their own:");
+    run(&[VERSION_3.as_ref(), path.as_os_str(), records.to_string().as_ref()]);
+    run(&[OPEN_VERSION_3.as_ref(), path.as_os_str()]);
 }
 
 fn measure_many(path: &Path, files: u32) {

@@ -34,7 +34,7 @@ impl Csl {
     /// Adds a minidisk to a running file pool. Source: FILEPOOL MINIDISK. For administrators.
     ///
     /// # Errors
-    /// `NotAdministrator`, `MinidiskExists`, `LimitExceeded`, `GroupUnknown` for a size in group 1.
+    /// `NotAdministrator`, `MinidiskExists`, `LimitExceeded`.
     pub async fn filepool_minidisk(
         &self,
         filepoolid: FilePoolId,

@@ -38,6 +38,7 @@ mod dmsgetdf;
 mod dmsgetdi;
 mod dmsgetdk;
 mod dmsgetdl;
+mod dmsgetds;
 mod dmsgetdt;
 mod dmsgetdx;
 mod dmsgetwu;
@@ -63,6 +64,7 @@ mod dmsretwu;
 mod dmsrevok;
 mod dmsrollb;
 mod dmstrunc;
+mod dmsudata;
 mod dmsvaldt;
 mod dmswrite;
 mod link;
@@ -82,7 +84,7 @@ use thiserror::Error;
 pub use crate::names::{FilePattern, FileRef, SfsObject};
 pub use crate::pool::{FileChanges, ReadOut};
 pub use crate::reason::{ReasonCode, ReturnCode};
-pub use crate::server::{Conflict, DirRecord};
+pub use crate::server::{Conflict, DirRecord, MAX_USER_DATA, WorkUnitData};
 pub use crate::types::{
     Attributes, DirControl, DirStatus, DisableInfo, DisableMode, EntryType, FileId, FileStatus, Grantee,
     GroupStatus, Intent, LockDuration, LockInfo, LockType, Minidisk, ModeNumber, PoolPart, RecordFormat,
@@ -357,7 +359,9 @@ impl Csl {
         };
         let wait = self.inner.settings.lock().filewait;
         let (changes, ends) = (call.changes(), commit == CommitOption::Commit || call.ends_unit());
-        let request = Request { unit: unit.0, wait, commit: commit == CommitOption::Commit, call };
+        let (ending, commit) = (call.ends_unit(), commit == CommitOption::Commit);
+        let user_data = self.inner.units.lock().data_for(unit, pool);
+        let request = Request { unit: unit.0, wait, commit, user_data, call };
         let control = crate::server::protocol::encode(&request)?;
         let severe = |reason| located(CslError { rc: ReturnCode::Severe, ..CslError::new(reason) });
         let (link, number) = self.link(pool).await.map_err(|r| located(r.into()))?;
@@ -367,9 +371,19 @@ impl Csl {
         if ends || sent.is_err() {
             self.inner.units.lock().settled(unit, pool);
         }
+        if sent.is_err() {
+            self.inner.units.lock().ended(unit);
+        }
         let (control, data) = sent.map_err(severe)?;
         let reply: Result<Reply, Failure> =
             crate::server::protocol::decode(&control).map_err(CslError::from)?;
+        let ended = match &reply {
+            Ok(_) => ends,
+            Err(failure) => ending || failure.rc == ReturnCode::Severe,
+        };
+        if ended {
+            self.inner.units.lock().ended(unit);
+        }
         match reply {
             Ok(reply) => Ok((reply, data)),
             Err(failure) => {

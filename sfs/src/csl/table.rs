@@ -5,6 +5,7 @@
 //! followed by an INT 4 with its length, which counts as a parameter of its own and is left out here too. Parameters behind
 //! `optional` may be left off from the right.
 
+use super::MAX_USER_DATA;
 use crate::reason::Origin;
 
 /// What a parameter is.
@@ -69,6 +70,9 @@ macro_rules! kind {
     };
     (options) => {
         Kind::Varying(OPTIONS)
+    };
+    (userdata) => {
+        Kind::Varying(MAX_USER_DATA as u32)
     };
     (buffer) => {
         Kind::Varying(BUFFER)
@@ -137,6 +141,7 @@ routines! {
     DMSGETDI Exact (token c8 In, buffer buffer Out, number int In) [wuerror buffer Out, requestid int InOut];
     DMSGETDK Ours (token c8 In, userid c8 Out, kind c1 Out, duration c1 Out) [wuerror buffer Out];
     DMSGETDL Ours (token c8 In, fileid c16 Out, status c1 Out, base fileid Out) [wuerror buffer Out];
+    DMSGETDS Ours (token c8 In, fileid c16 Out, dirname dirname Out) [rd_auth c1 Out, wr_auth c1 Out, wuerror buffer Out];
     DMSGETDT Ours (token c8 In, userid c8 Out, authority int Out) [wuerror buffer Out];
     DMSGETDX Ours (token c8 In, fileid c16 Out, create_date c10 Out, create_time c8 Out, date_ref c10 Out) [recover c1 Out, overwrite c1 Out, wuerror buffer Out, requestid int InOut];
     DMSGETWU Exact (workunitid int Out) [];
@@ -165,6 +170,7 @@ routines! {
     DMSREVOK Ours (object fileid In, userids buffer In, options options In) [workunitid int In, wuerror buffer Out, requestid int InOut];
     DMSROLLB Ours () [workunitid int In, wuerror buffer Out];
     DMSTRUNC Ours (token c8 In, record_number int In) [wuerror buffer Out];
+    DMSUDATA Ours (userdata userdata In) [workunitid int In, wuerror buffer Out];
     DMSVALDT Ours (name fileid In) [wuerror buffer Out];
     DMSWRITE Ours (token c8 In, num_recs int In, rec_len int In, buffer buffer In) [options options In, wuerror buffer Out, requestid int InOut];
     DMSWUERR Exact (wuerror buffer In, fperror_num int In, number_returned int Out, total_errors int Out, filepoolid c8 Out, workunitid int Out)

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use cp::name::FilePoolId;
 
-use super::Token;
+use super::{Token, WorkUnitData};
 use crate::reason::ReasonCode;
 
 /// Work unit ids that one machine may hold: a bound on what it can make servers keep. One for each client thread of a server
@@ -39,6 +39,8 @@ pub(super) struct Units {
     stack: Vec<WorkUnitId>,
     next: u32,
     tokens: HashMap<Token, WorkUnitId>,
+    // DMSUDATA, with the pools that know it.
+    data: HashMap<WorkUnitId, (WorkUnitData, Vec<FilePoolId>)>,
 }
 
 impl Units {
@@ -48,6 +50,7 @@ impl Units {
             stack: vec![FIRST],
             next: 2,
             tokens: HashMap::new(),
+            data: HashMap::new(),
         }
     }
 
@@ -116,6 +119,27 @@ impl Units {
             self.held.remove(&id);
         }
         self.tokens.retain(|_, unit| *unit != id);
+        self.data.remove(&id);
+    }
+
+    /// Sets the user data of a work unit, which no pool knows yet.
+    pub(super) fn set_data(&mut self, id: WorkUnitId, data: WorkUnitData) {
+        self.data.insert(id, (data, Vec::new()));
+    }
+
+    /// The user data of a work unit, if `pool` is to be told now.
+    pub(super) fn data_for(&mut self, id: WorkUnitId, pool: FilePoolId) -> Option<WorkUnitData> {
+        let (data, told) = self.data.get_mut(&id)?;
+        if told.contains(&pool) {
+            return None;
+        }
+        told.push(pool);
+        Some(data.clone())
+    }
+
+    /// The work unit has ended, and with it its user data.
+    pub(super) fn ended(&mut self, id: WorkUnitId) {
+        self.data.remove(&id);
     }
 
     pub(super) fn push(&mut self, id: WorkUnitId) {

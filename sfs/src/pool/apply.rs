@@ -22,6 +22,7 @@ use super::group::{GroupCharge, Groups};
 use super::lock::LockSet;
 use super::op::Op;
 use super::recent::Layer;
+use super::room::Room;
 use super::row;
 use super::snapshot::Snapshot;
 use super::store::Store;
@@ -104,6 +105,8 @@ pub(crate) struct Applier {
     since_bytes: u64,
     since: Instant,
     failed: Option<Arc<str>>,
+    /// Of storage group 1.
+    pub(super) room: Room,
 }
 
 impl Applier {
@@ -145,6 +148,7 @@ impl Applier {
             since_bytes: 0,
             since: Instant::now(),
             failed: None,
+            room: Room::default(),
         })
     }
 
@@ -233,6 +237,7 @@ impl Applier {
 
     /// Makes recent rows visible, and begins a fold when one is due.
     fn show(&mut self, rows: Layer, end: LogAddr) {
+        self.room.note_change();
         let (count, octets) = (rows.len(), rows.octets());
         self.since_bytes += end.0.saturating_sub(self.applied.0);
         self.snapshot.rcu(|now| now.with_recent(rows.clone()));
@@ -370,6 +375,7 @@ impl LogOwner for Applier {
         if self.reserve.is_low() && !self.relieves(commit) && !self.reserve.restore() {
             return Err(Err(PoolError::StorageFull));
         }
+        self.take_room(commit).map_err(Err)?;
         self.charge(commit).map_err(Err)?;
         Ok(std::mem::take(&mut commit.payload))
     }

@@ -175,8 +175,9 @@ pub(super) fn plan(inner: &Inner, overlay: Overlay) -> Result<Plan, PoolError> {
             None => Op::DelDir { parent: *parent, name: *name },
         });
     }
-    let kept: HashSet<FileNo> =
-        overlay.files.values().filter_map(|c| c.now.as_ref().map(|d| d.rec.file)).collect();
+    // Files whose records stay in the catalog.
+    let keyed = |c: &FileChange| c.now.as_ref().filter(|d| d.rec.keyed).map(|d| d.rec.file);
+    let kept: HashSet<FileNo> = overlay.files.values().filter_map(keyed).collect();
     let known: HashSet<ObjectNo> =
         overlay.files.values().filter_map(|c| c.base.as_ref().map(|b| b.object)).collect();
     for ((dir, name), change) in overlay.files {

@@ -106,10 +106,19 @@ impl Pool {
         mode: DisableMode,
         by: UserId,
     ) -> Result<(), PoolError> {
+        self.put_disabled(unit, part, DisableInfo { mode, by, since: self.inner.now() }).await
+    }
+
+    /// [`Self::disable`] with a moment in the past, as a backup knows it.
+    pub(crate) async fn put_disabled(
+        &self,
+        unit: &WorkUnit,
+        part: &PoolPart,
+        info: DisableInfo,
+    ) -> Result<(), PoolError> {
         let inner = &self.inner;
         let snapshot = inner.current();
         let meant = self.spaces_of(&snapshot, part)?;
-        let info = DisableInfo { mode, by, since: inner.now() };
         inner.disables.put(part, info)?;
         let stored = match inner.locks.space_holder(unit.serial(), |space| meant.contains_key(space)) {
             Some(holder) => Err(PoolError::Locked { holder }),

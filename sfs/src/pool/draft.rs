@@ -24,6 +24,8 @@ pub(crate) struct Keyed {
     /// Committed records numbered this and above are gone.
     pub(crate) cut: Option<u32>,
     pub(crate) puts: Runs,
+    /// How often this work unit has changed it.
+    pub(crate) changes: u64,
     /// The committed state that a reader goes on seeing; writers hold the lock and need none.
     pub(crate) seen: Option<Arc<Snapshot>>,
 }

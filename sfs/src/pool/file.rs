@@ -232,6 +232,7 @@ fn write_fixed(
     let offset = u64::from(cursor.write - 1) * lrecl;
     match content {
         Content::Keyed(keyed) => {
+            keyed.changes += 1;
             keyed.puts.put(rec.lrecl, cursor.write, data.clone());
         }
         Content::Image(image) => {
@@ -387,6 +388,7 @@ pub(crate) fn truncate(
     }
     match content {
         Content::Keyed(keyed) => {
+            keyed.changes += 1;
             keyed.cut = Some(keyed.cut.map_or(records + 1, |cut| cut.min(records + 1)));
             keyed.puts.cut(rec.lrecl, records + 1);
             rec.bytes = u64::from(records) * u64::from(rec.lrecl);

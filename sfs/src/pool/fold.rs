@@ -145,6 +145,16 @@ impl FoldWaiter {
         }
     }
 
+    /// Octets of the catalog's disk that are in use: a walk through all tables. Blocks the thread, also until a fold is over.
+    pub(crate) fn octets_in_use(&self) -> Result<u64, PoolError> {
+        // Pages that the last fold gave up are free behind another commit.
+        self.0.db.begin_write()?.commit()?;
+        let txn = self.0.db.begin_write()?;
+        let stats = txn.stats()?;
+        txn.abort()?;
+        Ok(stats.allocated_pages().saturating_mul(stats.page_size() as u64))
+    }
+
     /// Volume segments in which nothing lived at the last fold.
     pub(crate) fn dead_volume_segments(&self) -> Vec<u64> {
         self.0.state.lock().dead_volume.clone()

@@ -5,7 +5,7 @@
 //! as limits of file spaces are: a commit that would pass the size of a group is refused, those of other groups are not touched.
 //!
 //! Counting happens in the log's writer thread. Blocks that are on their way to the log, and those of prepared work units, are
-//! taken already; blocks that a commit gives back are free when it is visible.
+//! taken already; blocks that a commit gives back are free when it is visible. Group 1 is counted otherwise: see [`super::room`].
 //!
 //! Not here: which host file holds what. All groups share the pool's volume.
 
@@ -117,11 +117,16 @@ impl Groups {
 
     fn read_sizes(&mut self, snapshot: &Snapshot) -> Result<(), PoolError> {
         self.sizes.clear();
-        for minidisk in minidisks(snapshot)? {
-            let size = self.sizes.entry(minidisk.group).or_insert(Some(0));
-            *size = size.zip(minidisk.blocks).map(|(a, b)| a.saturating_add(b));
+        let all = minidisks(snapshot)?;
+        for group in all.iter().map(|m| m.group) {
+            self.sizes.entry(group).or_insert_with(|| size_of(group, &all));
         }
         Ok(())
+    }
+
+    /// Blocks that the catalog may take, if there is a limit.
+    pub(crate) fn catalog_size(&self) -> Option<u64> {
+        self.sizes.get(&StorageGroup::CATALOG).copied().flatten()
     }
 
     /// Takes the blocks that a commit needs.
@@ -188,6 +193,16 @@ impl Groups {
     }
 }
 
+/// Blocks of a group: of its minidisks together, or as many as the host has when one of them has no size. In group 1 those without
+/// one do not count as soon as another has one: so a limit can be given to a pool that began without.
+fn size_of(group: StorageGroup, all: &[Minidisk]) -> Option<u64> {
+    let mut own = all.iter().filter(|m| m.group == group).map(|m| m.blocks).collect::<Vec<_>>();
+    if group == StorageGroup::CATALOG && own.iter().any(Option::is_some) {
+        own.retain(Option::is_some);
+    }
+    own.into_iter().try_fold(0u64, |sum, blocks| Some(sum.saturating_add(blocks?)))
+}
+
 /// The minidisks of a pool, by number.
 pub(crate) fn minidisks(snapshot: &Snapshot) -> Result<Vec<Minidisk>, PoolError> {
     let rows = snapshot.rows(&row::all_minidisks())?;
@@ -200,9 +215,12 @@ pub(crate) fn minidisks(snapshot: &Snapshot) -> Result<Vec<Minidisk>, PoolError>
 }
 
 impl Applier {
-    /// Committed blocks of each group; of group 1 the blocks of the catalog's disk.
+    /// Committed blocks of each group; of group 1 the blocks of the catalog's disk, or if it has a size what of them is in use.
     pub(crate) fn group_figures(&mut self) -> Result<Vec<(StorageGroup, u64)>, PoolError> {
-        let catalog = self.catalog_blocks()?;
+        let catalog = match self.groups()?.catalog_size() {
+            Some(size) => self.catalog_in_use_of(size)?.div_ceil(crate::types::BLOCK),
+            None => self.catalog_blocks()?,
+        };
         let groups = self.groups()?;
         let used = |g: &StorageGroup| if *g == StorageGroup::CATALOG { catalog } else { groups.used(*g) };
         Ok(groups.sizes.keys().map(|g| (*g, used(g))).collect())
@@ -226,7 +244,7 @@ impl Pool {
             .into_iter()
             .map(|(group, used)| {
                 let minidisks: Vec<_> = minidisks.iter().filter(|m| m.group == group).copied().collect();
-                let blocks = minidisks.iter().map(|m| m.blocks).sum::<Option<u64>>();
+                let blocks = size_of(group, &minidisks);
                 let file_spaces = spaces.get(&group).copied().unwrap_or(0);
                 let disabled = self.inner.disables.of_group(group);
                 GroupStatus { group, blocks, used, minidisks, file_spaces, disabled }
@@ -240,16 +258,13 @@ impl Pool {
     ///
     /// # Errors
     /// [`PoolError::MinidiskExists`] when the device number is in use, [`PoolError::Limit`] beyond [`MAX_MINIDISKS`] and for a size
-    /// of 0, [`PoolError::NoGroup`] for a size in group 1, which grows with the catalog; those of a commit.
+    /// of 0; those of a commit.
     pub async fn add_minidisk(
         &self,
         group: StorageGroup,
         device: u16,
         blocks: Option<u64>,
     ) -> Result<Minidisk, PoolError> {
-        if group == StorageGroup::CATALOG && blocks.is_some() {
-            return Err(PoolError::NoGroup);
-        }
         if blocks == Some(0) {
             return Err(PoolError::Limit("size of a minidisk"));
         }

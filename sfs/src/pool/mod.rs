@@ -37,9 +37,11 @@ mod mover;
 mod op;
 mod page;
 mod prepare;
+mod rebuild;
 mod recent;
 mod redo;
 mod references;
+mod room;
 pub(crate) mod row;
 mod runs;
 mod snapshot;
@@ -68,6 +70,7 @@ pub use decoders::decode_anything;
 pub use error::PoolError;
 pub use explicit::MAX_LOCKS_PER_OBJECT;
 pub use group::{FIRST_MINIDISKS, MAX_MINIDISKS};
+pub(crate) use rebuild::rebuild;
 pub(crate) use redo::Damage;
 pub use references::MAX_REFERENCES_WAITING;
 pub use row::GlobalUnit;
@@ -91,7 +94,7 @@ pub(crate) use source::BackupSource;
 use store::Store;
 
 /// Name of the catalog's disk.
-const CATALOG: &str = "CATALOG";
+pub(crate) const CATALOG: &str = "CATALOG";
 
 /// Sizes and rules of a pool.
 #[derive(Debug, Clone)]
@@ -233,6 +236,11 @@ impl From<std::io::Error> for PoolOpenError {
     }
 }
 
+/// Reads the whole catalog; true when it was damaged and its last sound state has been brought back.
+fn mend(db: &mut Database) -> Result<bool, PoolOpenError> {
+    db.check_integrity().map(|sound| !sound).map_err(redb_open)
+}
+
 fn redb_open<E: Into<PoolError>>(error: E) -> PoolOpenError {
     PoolOpenError::Pool(error.into())
 }
@@ -304,10 +312,11 @@ impl Pool {
     ) -> Result<(Self, Vec<String>), PoolOpenError> {
         let disk = dasd.open(CATALOG)?;
         let reserve = Arc::new(Reserve::new(dasd.clone(), config.reserve_bytes));
-        let db = Database::builder()
+        let mut db = Database::builder()
             .set_cache_size(config.cache_bytes)
             .create_with_backend(DiskBackend { disk, reserve: reserve.clone() })
             .map_err(redb_open)?;
+        let mended = damage == Damage::Bear && mend(&mut db)?;
         let db = Arc::new(db);
         upgrade::upgrade(&db)?;
         let (version, redo, next) = {
@@ -333,7 +342,13 @@ impl Pool {
         };
         let mut applier = Applier::new(db, snapshot.clone(), store.clone(), next.clone(), rule, reserve)?;
         redo::redo(&mut found, &mut applier, &store, &next)?;
-        let redo::Found { recovered, said, .. } = found;
+        let redo::Found { recovered, mut said, .. } = found;
+        if mended {
+            said.insert(
+                0,
+                "the catalog is damaged; its last sound state is used, with what the log adds".into(),
+            );
+        }
         let explicit = ExplicitLocks::load(&snapshot.load())?;
         let disables = Arc::new(disable::Disables::load(&snapshot.load())?);
         let log = recovered.start(applier)?;

@@ -165,7 +165,7 @@ fn read_entry(entry: &RecoveredEntry, store: &Store, next: &AtomicU64) -> Result
 }
 
 /// The greatest number for a directory, file or body that `op` uses.
-fn highest_number(op: &Op) -> u64 {
+pub(super) fn highest_number(op: &Op) -> u64 {
     match op {
         Op::PutSpace { rec, .. } => rec.top.0,
         Op::PutDir { rec, .. } => rec.id.0,

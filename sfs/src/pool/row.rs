@@ -128,6 +128,12 @@ pub(crate) fn special_prefix(dir: DirId) -> RowKey {
     key(SPECIAL, &[&dir.0.to_be_bytes()])
 }
 
+/// The directory of a special entry's key; `None` for other keys.
+pub(crate) fn special_dir(key: &[u8]) -> Option<DirId> {
+    let dir = key.strip_prefix(&[SPECIAL])?.first_chunk()?;
+    Some(DirId(u64::from_be_bytes(*dir)))
+}
+
 pub(crate) fn object_key(object: ObjectNo) -> RowKey {
     key(OBJECT, &[&object.0.to_be_bytes()])
 }

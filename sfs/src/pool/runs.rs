@@ -7,6 +7,9 @@ use std::collections::BTreeMap;
 
 use bytes::{Bytes, BytesMut};
 
+/// Octets that a run takes beside its records: an entry of the map, and what the shared octets need.
+pub(crate) const RUN_OCTETS: u64 = 96;
+
 /// Runs of records of one length.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Runs {
@@ -61,6 +64,11 @@ impl Runs {
                 each(first.max(*start), part);
             }
         }
+    }
+
+    /// Octets of memory that they take, near enough.
+    pub(crate) fn in_memory(&self) -> u64 {
+        self.by_first.values().map(|data| data.len() as u64 + RUN_OCTETS).sum()
     }
 
     /// All runs, neighbours put together.

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use bytes::Bytes;
+use redb::Database;
 
 use super::Pool;
 use super::catalog::{DirId, FileRec, file_id};
@@ -15,7 +16,9 @@ use super::row::{self, Place, Special, SpecialRec};
 use super::snapshot::Snapshot;
 use super::store::Store;
 use crate::tools::{BasePath, SpaceItem};
-use crate::types::{DirControl, FileId, Grantee, LockDuration, LockInfo, Minidisk, Rights};
+use crate::types::{
+    DirControl, DisableInfo, FileId, Grantee, LockDuration, LockInfo, Minidisk, PoolPart, Rights,
+};
 
 /// Octets read at once.
 const PIECE: usize = 1 << 20;
@@ -25,6 +28,8 @@ pub(crate) struct BackupSource {
     snapshot: Arc<Snapshot>,
     store: Store,
     _hold: Hold,
+    /// What the snapshot reads from, if no pool has it open.
+    _catalog: Option<Database>,
 }
 
 struct Hold(Arc<AtomicUsize>);
@@ -48,15 +53,18 @@ pub(crate) struct SourceDir {
 }
 
 impl Pool {
-    pub(crate) fn backup_source(&self) -> Result<BackupSource, PoolError> {
-        let store = self.inner.store.clone();
-        store.held.fetch_add(1, Ordering::SeqCst);
-        let hold = Hold(store.held.clone());
-        Ok(BackupSource { snapshot: self.inner.current(), store, _hold: hold })
+    pub(crate) fn backup_source(&self) -> BackupSource {
+        BackupSource::new(self.inner.current(), self.inner.store.clone(), None)
     }
 }
 
 impl BackupSource {
+    pub(super) fn new(snapshot: Arc<Snapshot>, store: Store, catalog: Option<Database>) -> Self {
+        store.held.fetch_add(1, Ordering::SeqCst);
+        let hold = Hold(store.held.clone());
+        Self { snapshot, store, _hold: hold, _catalog: catalog }
+    }
+
     pub(crate) fn spaces(&self) -> Result<Vec<String>, PoolError> {
         Ok(self.snapshot.spaces()?.into_iter().map(|(name, _)| name).collect())
     }
@@ -74,16 +82,7 @@ impl BackupSource {
         paths: &mut HashMap<u64, (String, Vec<String>)>,
     ) -> Result<(), PoolError> {
         let top = self.snapshot.space(space)?.ok_or(PoolError::NoSpace)?.top;
-        let mut waiting = vec![(top, Vec::new())];
-        while let Some((dir, levels)) = waiting.pop() {
-            for (level, rec) in self.snapshot.dirs(dir)? {
-                let mut below: Vec<String> = levels.clone();
-                below.push(level);
-                waiting.push((rec.id, below));
-            }
-            paths.insert(dir.0, (space.to_owned(), levels));
-        }
-        Ok(())
+        paths_below(&self.snapshot, space, top, paths)
     }
 
     pub(crate) fn grants(&self, number: u64) -> Result<Vec<(Grantee, Rights)>, PoolError> {
@@ -93,6 +92,12 @@ impl BackupSource {
 
     pub(crate) fn minidisks(&self) -> Result<Vec<Minidisk>, PoolError> {
         super::group::minidisks(&self.snapshot)
+    }
+
+    /// What is disabled.
+    pub(crate) fn disabled(&self) -> Result<Vec<(PoolPart, DisableInfo)>, PoolError> {
+        let rows = self.snapshot.rows(&row::all_disabled())?;
+        rows.iter().map(|(key, value)| Ok((row::disabled_part(key)?, row::read_disabled(value)?))).collect()
     }
 
     /// The LASTING locks on an object or directory.
@@ -156,6 +161,25 @@ impl BackupSource {
             .ok_or_else(|| PoolError::Damaged("a body's storage cannot be found".into()))?;
         Ok(SourceFile { source: self, rec, content, cursor: Cursor::new(rec.records), at: 0 })
     }
+}
+
+/// Adds the paths of a file space's directories by their numbers.
+pub(super) fn paths_below(
+    snapshot: &Snapshot,
+    space: &str,
+    top: DirId,
+    paths: &mut HashMap<u64, (String, Vec<String>)>,
+) -> Result<(), PoolError> {
+    let mut waiting = vec![(top, Vec::new())];
+    while let Some((dir, levels)) = waiting.pop() {
+        for (level, rec) in snapshot.dirs(dir)? {
+            let mut below: Vec<String> = levels.clone();
+            below.push(level);
+            waiting.push((rec.id, below));
+        }
+        paths.insert(dir.0, (space.to_owned(), levels));
+    }
+    Ok(())
 }
 
 /// A file being read.

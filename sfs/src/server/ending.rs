@@ -78,8 +78,9 @@ impl Session {
         self.drop_stale(number);
     }
 
-    /// Forgets tokens that a commit or rollback has closed.
+    /// Forgets tokens that a commit or rollback has closed, and what the user said of the work unit.
     fn drop_stale(&self, number: u32) {
+        self.user_data.lock().remove(&number);
         self.tokens.lock().retain(|token, (of, unit)| *of != number || unit.is_open(Token(*token)));
     }
 

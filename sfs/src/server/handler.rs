@@ -14,7 +14,7 @@ use parking_lot::Mutex;
 
 use super::perform::{self, Accessed, Listing, Undone};
 use super::protocol::{Answer, Call, Failure, Reply, Request, decode, encode};
-use super::{Shared, authority};
+use super::{Shared, WorkUnitData, authority};
 use crate::pool::{DirPath, PoolError, Token, WorkUnit};
 use crate::reason::{ReasonCode, ReturnCode};
 
@@ -30,6 +30,8 @@ pub(super) struct Session {
     pub(super) dirs: Mutex<HashMap<u64, Listing>>,
     pub(super) next_dir: AtomicU64,
     pub(super) accessed: Mutex<HashMap<DirName, Accessed>>,
+    /// DMSUDATA, by work unit, until that ends.
+    pub(super) user_data: Mutex<HashMap<u32, WorkUnitData>>,
 }
 
 pub(super) fn path(dir: &DirName) -> DirPath<'_> {
@@ -56,6 +58,7 @@ impl Session {
             dirs: Mutex::default(),
             next_dir: AtomicU64::new(1),
             accessed: Mutex::default(),
+            user_data: Mutex::default(),
         }
     }
 
@@ -73,7 +76,10 @@ impl Session {
     }
 
     async fn answer(&self, message: IucvMessage) -> Result<(Reply, Bytes), Failure> {
-        let request: Request = decode(&message.control).map_err(Failure::error)?;
+        let mut request: Request = decode(&message.control).map_err(Failure::error)?;
+        if let Some(data) = request.user_data.take() {
+            self.note_user_data(request.unit, data)?;
+        }
         if let Some(done) = self.within_accessed(&request, &message.data)? {
             return Ok(done);
         }
@@ -86,7 +92,7 @@ impl Session {
         if let Some(done) = self.without_unit(&request).await {
             return done;
         }
-        let Request { unit: number, wait, commit, call } = request;
+        let Request { unit: number, wait, commit, call, .. } = request;
         let (number, unit) = match token_of(&call) {
             Some(token) => {
                 let held = self.tokens.lock().get(&token).cloned();
@@ -108,6 +114,16 @@ impl Session {
         }
         let (committed, _) = self.commit(number).await?;
         Ok((Reply { answer, warnings: committed.warnings }, Bytes::new()))
+    }
+
+    fn note_user_data(&self, number: u32, data: WorkUnitData) -> Result<(), Failure> {
+        if data.as_slice().len() > super::MAX_USER_DATA {
+            return Err(Failure::error(ReasonCode::LimitExceeded));
+        }
+        // Bounded as the work units are: there is none without one.
+        self.unit(number)?;
+        self.user_data.lock().insert(number, data);
+        Ok(())
     }
 
     /// Reading in directories that are accessed, which was authorised then.

@@ -21,7 +21,7 @@ use cp::name::{FilePoolId, UserId};
 use parking_lot::{Mutex, RwLock};
 
 pub use perform::{MAX_ACCESSED_DIRS, MAX_ACCESSED_FILES, MAX_OPEN_DIRS};
-pub use protocol::{Conflict, DirRecord};
+pub use protocol::{Conflict, DirRecord, MAX_USER_DATA, UserData as WorkUnitData};
 
 /// What DMSQSFSL returns: the level of VM/ESA Version 2 Release 4.
 pub(crate) const SERVER_LEVEL: u32 = 40;
@@ -65,18 +65,21 @@ impl Shared {
         };
         let mut units = BTreeMap::new();
         for (user, session) in sessions {
-            units.extend(session.serials().into_iter().map(|(serial, number)| (serial, (user, number))));
+            let told = session.user_data.lock();
+            for (serial, number) in session.serials() {
+                units.insert(serial, (user, number, told.get(&number).cloned().unwrap_or_default()));
+            }
         }
         let named = |(waiter, holder): (u64, LockHolder)| {
-            let (waiter, waiter_unit) = *units.get(&waiter)?;
-            let (holder, holder_unit, explicit) = match holder {
+            let (waiter, waiter_unit, waiter_data) = units.get(&waiter)?.clone();
+            let (holder, holder_unit, holder_data, explicit) = match holder {
                 LockHolder::Unit(serial) => {
-                    let (user, unit) = *units.get(&serial)?;
-                    (user, unit, None)
+                    let (user, unit, data) = units.get(&serial)?.clone();
+                    (user, unit, data, None)
                 }
-                LockHolder::Explicit(user, kind) => (user, 0, Some(kind)),
+                LockHolder::Explicit(user, kind) => (user, 0, Default::default(), Some(kind)),
             };
-            Some(Conflict { waiter, waiter_unit, holder, holder_unit, explicit })
+            Some(Conflict { waiter, waiter_unit, holder, holder_unit, explicit, waiter_data, holder_data })
         };
         self.pool.waits().into_iter().filter_map(named).collect()
     }

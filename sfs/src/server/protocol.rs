@@ -21,6 +21,25 @@ pub(crate) const CLASS_REQUEST: u32 = 1;
 /// Greatest control buffer: far above any request or answer, far below what could hurt.
 const MAX_CONTROL: usize = 1 << 20;
 
+/// Most octets of user data: what a line of a report has room for.
+pub const MAX_USER_DATA: usize = 80;
+
+/// What a program says of what it does on a work unit; empty when it says nothing. Source: DMSUDATA.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct UserData(Vec<u8>);
+
+impl UserData {
+    /// `None` for more than [`MAX_USER_DATA`] octets.
+    pub fn new(octets: &[u8]) -> Option<Self> {
+        (octets.len() <= MAX_USER_DATA).then(|| Self(octets.to_vec()))
+    }
+
+    /// The octets.
+    pub fn as_slice(&self) -> &[u8] {
+        &self.0
+    }
+}
+
 /// One CSL call.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Request {
@@ -30,6 +49,8 @@ pub(crate) struct Request {
     pub(crate) wait: bool,
     /// Commit the work unit when the call has been done.
     pub(crate) commit: bool,
+    /// DMSUDATA, when the server has not been told yet.
+    pub(crate) user_data: Option<UserData>,
     pub(crate) call: Call,
 }
 
@@ -367,6 +388,10 @@ pub struct Conflict {
     pub holder_unit: u32,
     /// The type of an explicit lock; `None`: the lock is implicit.
     pub explicit: Option<LockType>,
+    /// What the waiting program said that it does.
+    pub waiter_data: UserData,
+    /// What the holding program said; nothing for an explicit lock.
+    pub holder_data: UserData,
 }
 
 /// A call that was not done.

@@ -19,8 +19,8 @@ use super::ToolError;
 use crate::pool::codec::{Malformed, Reader, Writer};
 use crate::pool::row;
 use crate::types::{
-    DirControl, EntryType, FileId, FileStatus, Grantee, LockDuration, LockInfo, Minidisk, ModeNumber,
-    RecordFormat, Rights, Stamp, StorageGroup,
+    DirControl, DisableInfo, EntryType, FileId, FileStatus, Grantee, LockDuration, LockInfo, Minidisk,
+    ModeNumber, PoolPart, RecordFormat, Rights, Stamp, StorageGroup,
 };
 
 const MAGIC: [u8; 8] = *b"SFSBKUP\x01";
@@ -81,6 +81,8 @@ pub(super) enum Item {
     },
     /// A minidisk of the pool; before all file spaces.
     Minidisk(Minidisk),
+    /// A storage group or file space that is disabled; behind all file spaces.
+    Disabled(PoolPart, DisableInfo),
     /// The end, with the number of files.
     End(u64),
 }
@@ -186,6 +188,11 @@ impl Item {
                 w.bytes(&value);
                 12
             }
+            Self::Disabled(part, info) => {
+                w.bytes(&row::disabled_key(part));
+                w.bytes(&row::disabled_row(info));
+                13
+            }
             Self::End(files) => {
                 w.u64(*files);
                 8
@@ -222,6 +229,10 @@ impl Item {
             12 => {
                 let key = r.bytes()?;
                 Self::Minidisk(row::read_minidisk(key, r.bytes()?)?)
+            }
+            13 => {
+                let part = row::disabled_part(r.bytes()?)?;
+                Self::Disabled(part, row::read_disabled(r.bytes()?)?)
             }
             2 => {
                 let levels = levels(&mut r)?;

@@ -9,7 +9,7 @@ use bytes::{Bytes, BytesMut};
 use super::frame::{BasePath, FileItem, Item, Items, SpaceItem};
 use super::{Progress, Selection, Summary, ToolError};
 use crate::pool::{DirPath, FileChanges, OpenRequest, Pool, PoolError, Token, WorkUnit};
-use crate::types::{Attributes, FileId, Intent, LockInfo, Minidisk, RecordFormat};
+use crate::types::{Attributes, DisableInfo, FileId, Intent, LockInfo, Minidisk, PoolPart, RecordFormat};
 
 /// Octets written between two commits.
 const COMMIT_BYTES: usize = 64 << 20;
@@ -35,6 +35,7 @@ pub async fn restore(
         file: None,
         aliases: Vec::new(),
         locks: Vec::new(),
+        disabled: Vec::new(),
         since: (0, 0),
         sum: Summary::default(),
     };
@@ -49,6 +50,7 @@ pub async fn restore(
     job.commit().await?;
     job.make_aliases(progress).await?;
     job.make_locks(progress).await?;
+    job.disable(progress).await;
     let found = match selection {
         Selection::Pool => true,
         Selection::Space(_) => job.sum.spaces > 0,
@@ -93,6 +95,7 @@ struct Job<'a> {
     file: Option<Writing>,
     aliases: Vec<Alias>,
     locks: Vec<Lock>,
+    disabled: Vec<(PoolPart, DisableInfo)>,
     /// Octets and files since the last commit.
     since: (usize, u64),
     sum: Summary,
@@ -130,6 +133,9 @@ impl Job<'_> {
             }
             Item::Lock { levels, id, lock } if whole => {
                 self.locks.push(Lock { space: self.space.clone(), levels, id, lock });
+            }
+            Item::Disabled(part, info) if *self.selection == Selection::Pool => {
+                self.disabled.push((part, info));
             }
             Item::Minidisk(minidisk) if *self.selection == Selection::Pool => self.define(minidisk).await?,
             _ => {}
@@ -284,6 +290,21 @@ impl Job<'_> {
             }
         }
         Ok(())
+    }
+}
+
+impl Job<'_> {
+    /// At the very end, as it was: what is disabled is not to be changed.
+    async fn disable(&mut self, progress: Progress<'_>) {
+        for (part, info) in std::mem::take(&mut self.disabled) {
+            if let Err(error) = self.pool.put_disabled(&self.unit, &part, info).await {
+                let what = match part {
+                    PoolPart::Group(group) => format!("storage group {group}"),
+                    PoolPart::Space(name) => format!("file space {name}"),
+                };
+                progress(&format!("{what} was disabled: {error}; left as it is"));
+            }
+        }
     }
 }
 

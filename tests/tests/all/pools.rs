@@ -31,10 +31,13 @@ fn a_mail_box_comes_back_from_a_backup() {
          assert sorted(subjects(c)) == sorted(f'n{i}' for i in range(20))\nassert count(c, 'kept') == 5\n",
         &[running.port("imap").to_string()],
     );
-    // The pool is lost; a salvage of what was put aside makes it anew.
+    // The catalog is lost; a salvage of log and volume makes the pool anew.
     assert!(running.shutdown().success());
+    std::fs::remove_file(system.path().join("pools/IMAPPOOL/CATALOG")).unwrap();
     let salvaged = system.path().join("salvaged").display().to_string();
     assert_eq!(system.tool("salvage", &["IMAPPOOL", &salvaged]).0, 0);
+    let report = std::fs::read_to_string(format!("{salvaged}.report")).unwrap();
+    assert!(report.contains("The catalog cannot be used"), "{report}");
     let pool = system.path().join("pools/IMAPPOOL");
     std::fs::rename(&pool, system.path().join("aside")).unwrap();
     let (rc, answer) = system.tool("restore", &["IMAPPOOL", &salvaged]);

@@ -79,7 +79,7 @@ impl Recovered {
         from: LogAddr,
         mut each: impl FnMut(LogFound) -> Result<(), E>,
     ) -> Result<Self, E> {
-        let space = load(dasd, config)?;
+        let space = load(dasd, config)?.ok_or(OpenError::State("there is no log"))?;
         let len = space.segment_bytes();
         let mut at = from;
         let mut epoch = 0;
@@ -170,8 +170,20 @@ fn read_error(error: ReadError) -> OpenError {
     }
 }
 
-/// Reads the headers of all segment files.
-fn load(dasd: Arc<dyn Dasd>, config: &LogConfig) -> Result<LogSpace, OpenError> {
+impl LogSpace {
+    /// The log as it lies on its disks, for an owner who has lost the position to recover from: every segment that is in use is
+    /// there to be scanned, and none if there is no log. Removes half-made segments, so give it disks that may change.
+    ///
+    /// # Errors
+    /// [`OpenError`].
+    pub fn find(dasd: Arc<dyn Dasd>, config: &LogConfig) -> Result<Self, OpenError> {
+        let found = load(dasd.clone(), config)?;
+        Ok(found.unwrap_or_else(|| Self::new(dasd, config.clone(), 0)))
+    }
+}
+
+/// Reads the headers of all segment files; `None` when no segment is in use.
+fn load(dasd: Arc<dyn Dasd>, config: &LogConfig) -> Result<Option<LogSpace>, OpenError> {
     let mut files = Vec::new();
     let mut newest: Option<(u64, u64)> = None;
     for name in dasd.list()?.into_iter().filter(|n| n.starts_with(&config.prefix)) {
@@ -200,7 +212,7 @@ fn load(dasd: Arc<dyn Dasd>, config: &LogConfig) -> Result<LogSpace, OpenError> 
         }
         files.push((name, disk, header));
     }
-    let (_, ring) = newest.ok_or(OpenError::State("there is no log"))?;
+    let Some((_, ring)) = newest else { return Ok(None) };
     let space = LogSpace::new(dasd.clone(), config.clone(), ring);
     for (name, disk, header) in files {
         let header = header.filter(|h| h.ring == ring);
@@ -210,7 +222,7 @@ fn load(dasd: Arc<dyn Dasd>, config: &LogConfig) -> Result<LogSpace, OpenError> 
         }
         space.ring.adopt(name, disk, header);
     }
-    Ok(space)
+    Ok(Some(space))
 }
 
 /// The header of a segment whose first block is damaged, from the first batch in it: a batch says where it belongs. A segment

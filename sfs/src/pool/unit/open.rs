@@ -12,6 +12,7 @@ use crate::pool::error::PoolError;
 use crate::pool::explicit::Purpose;
 use crate::pool::file::{self, Cursor, Env, ReadOut};
 use crate::pool::references;
+use crate::pool::runs::RUN_OCTETS;
 use crate::pool::snapshot::Snapshot;
 use crate::types::{
     Attributes, DateReference, FileId, FileStatus, Intent, MAX_LRECL_F, ModeNumber, RecordFormat,
@@ -325,8 +326,8 @@ impl WorkUnit {
                 return Err(PoolError::Limit("octets written in one work unit"));
             }
             state.pending = pending;
-            // What replaces other octets is counted as if it did not; a spill counts afresh.
-            state.memory += data.len() as u64;
+            // What replaces other octets is counted as if it did not, and everything as if it were a run; a spill counts afresh.
+            state.memory += data.len() as u64 + RUN_OCTETS;
         }
         self.on_writer(token, |env, rec, content, cursor| file::write(env, rec, content, cursor, data, count))
     }

@@ -341,6 +341,7 @@ impl State {
         keyed.puts.each(lrecl, 1, u32::MAX, |first, data| {
             copy.puts.put(lrecl, first, bytes::Bytes::copy_from_slice(data));
         });
+        self.memory += copy.puts.in_memory();
         Ok(Draft { rec: draft.rec, content: Content::Keyed(copy) })
     }
 
@@ -362,9 +363,11 @@ impl State {
             let change = FileChange { space: dir.space.clone(), base: Some(rec), now: None };
             self.overlay.files.entry((dir.id, name)).or_insert(change).now = None;
         }
+        // Files that only this work unit knows have aliases and authorities as others do.
         let range = (dir.id, [0; 16])..=(dir.id, [0xff; 16]);
-        for (_, change) in self.overlay.files.range_mut(range) {
-            change.now = None;
+        let own = self.overlay.files.range_mut(range).filter_map(|(_, change)| change.now.take());
+        for object in own.map(|draft| draft.rec.object).collect::<Vec<_>>() {
+            self.drop_object(snapshot, object.0)?;
         }
         Ok(())
     }
