@@ -78,7 +78,10 @@ async fn measure_slow(path: &Path, time: Duration) {
     let pool = pool_in(&dasd);
     let (one, _) = commits::commits(&pool, 1, time).await;
     let (many, _) = commits::commits(&pool, 64, time).await;
-    println!("with a sync that takes 1 ms longer: 1 committer {one:.0}/s, 64 {many:.0}/s; {:.1} times", many / one);
+    println!(
+        "with a sync that takes 1 ms longer: 1 committer {one:.0}/s, 64 {many:.0}/s; {:.1} times",
+        many / one
+    );
     pool.close().await;
 }
 
