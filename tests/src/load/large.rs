@@ -11,7 +11,7 @@ pub const MESSAGES: usize = 100_000;
 /// Messages that are appended; the others are copies of them.
 const SEED: usize = 10_000;
 /// Messages appended at once.
-const BATCH: usize = 500;
+const BATCH: usize = 200;
 
 /// Fills the mailbox.
 ///
