@@ -1,11 +1,16 @@
 #!/usr/bin/env bash
 # Measures this server and Dovecot (Debian's) with the same load generator in the same run, and prints the ratios.
 #   tests/bench/compare.sh [MESSAGES] [SECONDS]
+# FOLDERS, IDLE and MAILS in the environment change how many of them this server is given; what Dovecot could not do in the
+# time is less for it, and stands beside ours only where the figure is of the same thing.
 # Needs dovecot-imapd and root (Dovecot's login processes change their user); everything else is in a temporary folder.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
-messages=${1:-10000} seconds=${2:-3}
-users=(LOAD1 LOAD2 LOAD3 LOAD4 LOAD5 LOAD6 LOAD7 LOAD8)
+messages=${1:-10000} seconds=${2:-3} folders=${FOLDERS:-50000} idle=${IDLE:-10000} mails=${MAILS:-20000}
+ulimit -n "$(ulimit -Hn)" # ten thousand connections, each end in a process of its own
+users=()
+for number in {1..24}; do users+=("LOAD$number"); done
+base=$((20000 + $$ % 10000)) # ports
 cargo build --release --package emulator --bin endicott --package tests --bin imap-load
 target=${CARGO_TARGET_DIR:-target}/release
 work=$(mktemp -d) && chmod 755 "$work"
@@ -13,18 +18,41 @@ trap 'kill $(jobs -p) 2>/dev/null || true; [ -e "$work/dovecot.conf" ] && dovead
 logins=() mail=()
 for user in "${users[@]}"; do logins+=("$user:SECRET1") mail+=(--mail-user "$user=SECRET1"); done
 
+ipl() {
+    coproc VM { exec "$target/endicott" ipl --system "$work/vm" --no-console; }
+    vm=$VM_PID
+    while read -r line <&"${VM[0]}"; do [ "$line" = "ENDICOTT READY" ] && break; done
+}
+cmd() { "$target/endicott" cmd --system "$work/vm" -u "$1" "$2"; }
+load() { # parts
+    "$target/imap-load" "127.0.0.1:$base" "$messages" "$seconds" "$vm" "$1" "${logins[@]}" | tee -a "$work/endicott.txt"
+}
+
 endicott() {
     "$target/endicott" generate --system "$work/vm" "${mail[@]}" >/dev/null
-    sed -i 's/^\(imap\|imaps\|smtp\|submission\) = .*/\1 = 0/' "$work/vm/endicott.toml"
-    coproc VM { "$target/endicott" ipl --system "$work/vm" --no-console; }
-    while read -r line <&"${VM[0]}"; do [ "$line" = "ENDICOTT READY" ] && break; done
-    port=$(sed 's/.*"imap":"[^:]*:\([0-9]*\)".*/\1/' "$work/vm/run/listeners.json")
-    "$target/imap-load" "127.0.0.1:$port" "$messages" "$seconds" "${logins[@]}" | tee "$work/endicott.txt"
+    sed -i "s/^imap = .*/imap = $base/;s/^imaps = .*/imaps = $((base + 1))/;s/^smtp = .*/smtp = $((base + 2))/
+        s/^submission = .*/submission = $((base + 3))/;s/^tn3270 = .*/tn3270 = 0/" "$work/vm/endicott.toml"
+    ipl
+    load "basic,large,folders=$folders"
+    { kill -9 "$vm" && wait "$vm"; } 2>/dev/null || true
+    ipl
+    load "again=kill -9"
+    load "idle=$idle"
+    "$target/endicott" shutdown --system "$work/vm" && wait "$vm" || true
+    ipl
+    load "again=a clean stop"
+    load "tls=$idle@127.0.0.1:$((base + 1))"
+    # The spool is filled while nobody takes mail out of it.
+    cmd OPERATOR 'FORCE IMAP' >/dev/null
+    load "feed=$mails@127.0.0.1:$((base + 2))"
+    until [ "$(cmd OPERATOR 'QUERY RDR IMAP ALL' | grep -c SMTP)" -ge "$mails" ]; do sleep 0.2; done
+    cmd OPERATOR 'XAUTOLOG IMAP' >/dev/null
+    load "arrive=$mails"
     "$target/endicott" shutdown --system "$work/vm"
 }
 
 dovecot_run() { # format
-    local format=$1 port=34143 home="$work/$1"
+    local format=$1 port=$((base + 4)) home="$work/$1"
     mkdir -p "$home/run" "$home/mail" && chown -R mail:mail "$home/mail"
     for user in "${users[@]}"; do echo "$user:{PLAIN}SECRET1:8:8::$home/mail/$user::"; done >"$home/passwd"
     cat >"$work/dovecot.conf" <<CONF
@@ -74,7 +102,8 @@ service auth {
 }
 CONF
     dovecot -c "$work/dovecot.conf"
-    "$target/imap-load" "127.0.0.1:$port" "$messages" "$seconds" "${logins[@]}" | tee "$work/$format.txt"
+    "$target/imap-load" "127.0.0.1:$port" "$messages" "$seconds" "$(cat "$home/run/master.pid")" \
+        basic,large,folders=300,idle=400 "${logins[@]}" | tee "$work/$format.txt"
     doveadm -c "$work/dovecot.conf" stop
 }
 
@@ -86,15 +115,16 @@ import sys
 def read(name):
     out = {}
     for line in open(f"{sys.argv[1]}/{name}.txt"):
-        value, unit, what = line.split(None, 2)
-        out[what.strip()] = (float(value), unit)
+        value, unit, cpu, what = line.split(None, 3)
+        out[what.strip()] = (float(value), unit, cpu)
     return out
-ours, peers = read("endicott"), [read("mdbox"), read("sdbox")]
-for what, (value, unit) in ours.items():
-    theirs = [p[what][0] for p in peers if what in p]
+ours, peers = read("endicott"), {name: read(name) for name in ("mdbox", "sdbox")}
+for what, (value, unit, cpu) in ours.items():
+    theirs = [(p[what][0], p[what][2], name) for name, p in peers.items() if what in p]
     if not theirs:
+        print(f"          {what}: {value:.2f} {unit}, CPU us {cpu}")
         continue
-    best = min(theirs) if unit == "ms" else max(theirs)
-    ratio = best / value if unit == "ms" else value / best
-    print(f"{ratio:8.2f}  {what}: {value:.2f} against {best:.2f} {unit}")
+    best = (min if unit in ("ms", "KiB") else max)(theirs)
+    ratio = best[0] / value if unit in ("ms", "KiB") else value / best[0]
+    print(f"{ratio:8.2f}  {what}: {value:.2f} against {best[0]:.2f} {unit} ({best[2]}), CPU us {cpu} against {best[1]}")
 PY

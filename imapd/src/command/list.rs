@@ -62,7 +62,9 @@ pub(super) fn line(
     extra: &str,
     form: NameForm,
 ) {
-    out.extend_from_slice(format!("* {word} ({attributes}) \"{SEPARATOR}\" ").as_bytes());
+    for part in ["* ", word, " (", attributes, ") \"", SEPARATOR.encode_utf8(&mut [0; 4]), "\" "] {
+        out.extend_from_slice(part.as_bytes());
+    }
     name.write(out, form);
     out.extend_from_slice(extra.as_bytes());
     out.extend_from_slice(b"\r\n");
@@ -251,28 +253,31 @@ fn add_remote(
 fn names(catalog: &Catalog, patterns: &[Pattern], args: &ListArgs) -> BTreeMap<MailboxName, Found> {
     let matches = |name: &MailboxName| patterns.iter().any(|p| p.matches(name));
     let select = args.select;
-    let mut found: BTreeMap<MailboxName, Found> = BTreeMap::new();
-    for row in catalog.iter() {
-        let exists = row.attributes.has(Attributes::EXISTS);
-        let own = (exists || select.subscribed)
+    let parents = catalog.parents();
+    let is_own = |row: &MailboxRow| {
+        (row.attributes.has(Attributes::EXISTS) || select.subscribed)
             && (!select.subscribed || row.attributes.has(Attributes::SUBSCRIBED))
-            && (!select.special_use || row.attributes.uses().next().is_some());
-        if !own {
-            continue;
-        }
-        if matches(&row.name) {
-            found.entry(row.name.clone()).or_default().own = true;
-        } else if select.recursive {
-            for above in row.name.ancestors().filter(|n| matches(n)) {
-                found.entry(above).or_default().child = true;
-            }
-        }
+            && (!select.special_use || row.attributes.uses().next().is_some())
+    };
+    // In order, so that the map is built at once.
+    let own = catalog.iter().filter(|row| is_own(row) && matches(&row.name));
+    let mut found: BTreeMap<MailboxName, Found> = own
+        .map(|row| {
+            let children = parents.contains(row.name.as_str());
+            let attributes = row.attributes;
+            (row.name.clone(), Found { own: true, attributes, children, ..Found::default() })
+        })
+        .collect();
+    if !select.recursive {
+        return found;
     }
-    for (name, found) in &mut found {
-        if let Some(row) = catalog.get(name) {
-            found.attributes = row.attributes;
+    for row in catalog.iter().filter(|row| is_own(row) && !matches(&row.name)) {
+        for above in row.name.ancestors().filter(|n| matches(n)) {
+            let attributes = catalog.get(&above).map(|r| r.attributes).unwrap_or_default();
+            let children = parents.contains(above.as_str());
+            let level = found.entry(above).or_insert(Found { attributes, children, ..Found::default() });
+            level.child = true;
         }
-        found.children = catalog.has_children(name);
     }
     found
 }

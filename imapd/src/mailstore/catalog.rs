@@ -1,6 +1,6 @@
 //! The mailboxes of one user in memory: by name and by number.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::ops::Bound;
 
 use super::backend::LoadedUser;
@@ -126,6 +126,24 @@ impl Catalog {
             .range::<str, _>((Bound::Included(prefix.as_str()), Bound::Unbounded))
             .take_while(move |(n, _)| n.as_str().starts_with(&prefix))
             .filter_map(|(_, id)| self.rows.get(id))
+    }
+
+    /// The names that have one below that exists, for those who ask about many of them.
+    pub fn parents(&self) -> HashSet<&str> {
+        let mut parents = HashSet::new();
+        let mut last = "";
+        for row in self.iter().filter(|r| r.attributes.has(Attributes::EXISTS)) {
+            let mut above = row.name.as_str();
+            while let Some((parent, _)) = above.rsplit_once(SEPARATOR) {
+                // Names come in order: most have the parent of the one before. Where one is, those above it are too.
+                if parent == last || !parents.insert(parent) {
+                    break;
+                }
+                above = parent;
+            }
+            last = row.name.as_str().rsplit_once(SEPARATOR).map_or("", |(parent, _)| parent);
+        }
+        parents
     }
 
     /// Whether a name that exists lies below.

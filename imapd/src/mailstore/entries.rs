@@ -177,7 +177,8 @@ impl Entries {
         if count > MAX_ANNOTATIONS || others + size(name, &value) > MAX_TOTAL {
             return Err(StoreError::TooManyEntries);
         }
-        self.annotations.insert(key, value);
+        // A copy: as a part of a command it would hold all of that.
+        self.annotations.insert(key, Bytes::copy_from_slice(&value));
         Ok(())
     }
 

@@ -421,11 +421,11 @@ impl Session {
     }
 
     pub(crate) fn wait_for_response(&mut self, tag: &Bytes, exchange: Exchange) {
-        self.waiting = Waiting::Authenticate { tag: tag.clone(), exchange };
+        self.waiting = Waiting::Authenticate { tag: copy(tag), exchange };
     }
 
     pub(crate) fn wait_for_done(&mut self, tag: &Bytes) {
-        self.waiting = Waiting::Idle { tag: tag.clone() };
+        self.waiting = Waiting::Idle { tag: copy(tag) };
     }
 
     fn count_bad(&mut self, out: &mut Vec<u8>) -> Step {
@@ -436,4 +436,9 @@ impl Session {
         }
         Step::Go
     }
+}
+
+/// A copy of its own: what is a part of a command holds the whole buffer that the command was read into.
+pub(crate) fn copy(part: &Bytes) -> Bytes {
+    Bytes::copy_from_slice(part)
 }

@@ -115,7 +115,7 @@ pub struct Framer {
     /// Offset up to which no line end was found.
     scanned: usize,
     literals: usize,
-    /// Octets of the large messages within the command under way.
+    /// Octets of the messages within the command under way.
     message: usize,
 }
 
@@ -276,7 +276,8 @@ impl Framer {
                 if literal.non_synchronising { Phase::SkipLiteral(literal.octets) } else { Phase::Line(0) };
             return Some(self.refuse(why, then, start));
         }
-        if is_message && literal.octets > room {
+        // Small messages too: many of them in one APPEND must leave the command its room.
+        if is_message && literal.octets <= limits.message.saturating_sub(self.message) {
             self.message += literal.octets;
         }
         let end = start + literal.octets;

@@ -1,58 +1,111 @@
-//! Drives an IMAP server and prints one line a figure: `value unit name`.
+//! Drives an IMAP server and prints one line a figure: `value unit cpu name`, where `cpu` is the server's CPU time for each
+//! operation in microseconds, or `-`.
 //!
-//!     imap-load HOST:PORT MESSAGES SECONDS USER:PASSWORD [USER:PASSWORD ...]
+//!     imap-load HOST:PORT MESSAGES SECONDS PID PARTS USER:PASSWORD [USER:PASSWORD ...]
 //!
-//! At least three users; the first gets a mailbox of MESSAGES messages, the second's INBOX is watched by idle sessions, the
-//! third gets folders.
+//! PID is the server's process, 0 for one that is not known. PARTS are words with commas between them:
+//!
+//!     basic           logins, appends, a mailbox of MESSAGES messages and all that is done with it, 100 idle sessions
+//!     large           the first user's mailbox of 100,000 messages
+//!     again=WORDS     the first SELECT of that after a restart; the words go into the figure's name
+//!     folders=N       that many folders of the third user
+//!     idle=N          that many idle sessions; tls=N@HOST:PORT the same within TLS
+//!     feed=N@HOST:PORT   that many mails to the fourth user through SMTP
+//!     arrive=N        that many mails on their way out of the spool
+//!     sharing=N       LIST for the first user with that many mailboxes of others
 
-use std::io::Write;
+use std::io::{self, Write};
 use std::process::ExitCode;
 
+use tests::load::process::Processes;
 use tests::load::workload::{self, Figure, Target};
+use tests::load::{arrival, crowd, large, sharing};
 
 fn main() -> ExitCode {
-    let Some(target) = target() else {
-        say("imap-load HOST:PORT MESSAGES SECONDS USER:PASSWORD USER:PASSWORD USER:PASSWORD ...");
+    let Some((target, parts)) = arguments() else {
+        say(
+            "imap-load HOST:PORT MESSAGES SECONDS PID PARTS USER:PASSWORD USER:PASSWORD USER:PASSWORD USER:PASSWORD ...",
+        );
         return ExitCode::from(2);
     };
-    match run(&target) {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            say(&format!("failed: {error}"));
-            ExitCode::FAILURE
+    for part in parts.split(',') {
+        if let Err(error) = run(&target, part) {
+            say(&format!("failed: {part}: {error}"));
+            return ExitCode::FAILURE;
         }
     }
+    ExitCode::SUCCESS
 }
 
-fn target() -> Option<Target> {
+fn arguments() -> Option<(Target, String)> {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
-    let [address, messages, seconds, users @ ..] = &arguments[..] else { return None };
+    let [address, messages, seconds, pid, parts, users @ ..] = &arguments[..] else { return None };
     let users: Vec<(String, String)> = users
         .iter()
         .map(|u| u.split_once(':').map(|(n, p)| (n.to_owned(), p.to_owned())))
         .collect::<Option<_>>()?;
+    let pid: u32 = pid.parse().ok()?;
     let target = Target {
         address: address.clone(),
         users,
         messages: messages.parse().ok().filter(|n| *n >= 100)?,
         seconds: seconds.parse().ok()?,
+        processes: (pid != 0).then_some(Processes { root: pid }),
     };
-    (target.users.len() >= 3).then_some(target)
+    (target.users.len() >= 4).then_some((target, parts.clone()))
 }
 
 fn say(text: &str) {
-    let mut out = std::io::stdout().lock();
+    let mut out = io::stdout().lock();
     // Whoever reads the figures may have gone.
     let _unread = writeln!(out, "{text}").and_then(|()| out.flush());
 }
 
 fn show(figures: impl IntoIterator<Item = Figure>) {
     for figure in figures {
-        say(&format!("{:>12.2} {:<5} {}", figure.value, figure.unit, figure.name));
+        let cpu = figure.cpu.map_or_else(|| "-".to_owned(), |cpu| format!("{cpu:.1}"));
+        say(&format!("{:>12.2} {:<5} {cpu:>10} {}", figure.value, figure.unit, figure.name));
     }
 }
 
-fn run(target: &Target) -> std::io::Result<()> {
+fn number(text: &str) -> io::Result<usize> {
+    text.parse().map_err(|_| io::Error::other(format!("{text} is no number")))
+}
+
+/// `N@HOST:PORT`
+fn number_and_address(text: &str) -> io::Result<(usize, &str)> {
+    let (count, address) = text.split_once('@').ok_or_else(|| io::Error::other("no address"))?;
+    Ok((number(count)?, address))
+}
+
+fn run(target: &Target, part: &str) -> io::Result<()> {
+    let (name, value) = part.split_once('=').unwrap_or((part, ""));
+    match name {
+        "basic" => basic(target)?,
+        "large" => {
+            large::fill(target)?;
+            show(large::selects(target)?);
+            show(large::flags(target)?);
+        }
+        "again" => show([large::first_select(target, value)?]),
+        "folders" => show(workload::folders(target, number(value)?)?),
+        "idle" => show(crowd::idle(target, number(value)?, None)?),
+        "tls" => {
+            let (count, address) = number_and_address(value)?;
+            show(crowd::idle(target, count, Some(address))?);
+        }
+        "feed" => {
+            let (count, address) = number_and_address(value)?;
+            show([arrival::feed(target, address, count)?]);
+        }
+        "arrive" => show(arrival::arrive(target, 100, number(value)?)?),
+        "sharing" => show(sharing::lists(target, number(value)?)?),
+        _ => return Err(io::Error::other("no such part")),
+    }
+    Ok(())
+}
+
+fn basic(target: &Target) -> io::Result<()> {
     for connections in [1, 8] {
         show([workload::logins(target, connections)?]);
     }
@@ -61,12 +114,12 @@ fn run(target: &Target) -> std::io::Result<()> {
     {
         show([workload::appends(target, octets, connections)?]);
     }
+    show([workload::multiappends(target)?]);
     show([workload::fill(target)?]);
-    show([workload::selects(target)?]);
+    show(workload::selects(target)?);
     show(workload::reading(target)?);
     show(workload::bodies(target)?);
     show(workload::moving(target)?);
     show(workload::idling(target, 100)?);
-    show(workload::folders(target, 2_000)?);
     Ok(())
 }

@@ -4,13 +4,23 @@ use std::io::{self, BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
 use std::time::Duration;
 
+use super::tls;
+
 /// Longest wait for an answer before a run counts as failed.
 const TIMEOUT: Duration = Duration::from_secs(120);
 
+/// Octets read at once by a client that asks for much.
+const BUFFER: usize = 256 * 1024;
+/// Octets read at once by a client that is one of very many.
+const SMALL_BUFFER: usize = 512;
+
+/// The way to the server.
+trait Stream: Read + Write + Send {}
+impl<T: Read + Write + Send> Stream for T {}
+
 /// A connection.
 pub struct Client {
-    reader: BufReader<TcpStream>,
-    writer: TcpStream,
+    stream: BufReader<Box<dyn Stream>>,
     next_tag: u64,
 }
 
@@ -38,11 +48,23 @@ impl Client {
     /// # Errors
     /// The socket's.
     pub fn connect(address: &str) -> io::Result<Self> {
-        let writer = TcpStream::connect(address)?;
-        writer.set_nodelay(true)?;
-        writer.set_read_timeout(Some(TIMEOUT))?;
-        let reader = BufReader::with_capacity(256 * 1024, writer.try_clone()?);
-        let mut client = Self { reader, writer, next_tag: 0 };
+        Self::over(Box::new(socket(address)?), BUFFER)
+    }
+
+    /// The same with little memory, within TLS or not.
+    ///
+    /// # Errors
+    /// The socket's, or that of the handshake.
+    pub fn connect_small(address: &str, encrypted: bool) -> io::Result<Self> {
+        let socket = socket(address)?;
+        match encrypted {
+            true => Self::over(Box::new(tls::over(socket)?), SMALL_BUFFER),
+            false => Self::over(Box::new(socket), SMALL_BUFFER),
+        }
+    }
+
+    fn over(stream: Box<dyn Stream>, buffer: usize) -> io::Result<Self> {
+        let mut client = Self { stream: BufReader::with_capacity(buffer, stream), next_tag: 0 };
         client.line()?;
         Ok(client)
     }
@@ -59,7 +81,7 @@ impl Client {
 
     fn line(&mut self) -> io::Result<String> {
         let mut line = Vec::new();
-        self.reader.read_until(b'\n', &mut line)?;
+        self.stream.read_until(b'\n', &mut line)?;
         if line.is_empty() {
             return Err(io::ErrorKind::UnexpectedEof.into());
         }
@@ -100,8 +122,13 @@ impl Client {
             octets.extend_from_slice(literal);
             octets.extend_from_slice(b"\r\n");
         }
-        self.writer.write_all(&octets)?;
+        self.put(&octets)?;
         Ok(tag)
+    }
+
+    fn put(&mut self, octets: &[u8]) -> io::Result<()> {
+        self.stream.get_mut().write_all(octets)?;
+        self.stream.get_mut().flush()
     }
 
     /// Reads up to the tagged line of `tag`.
@@ -118,7 +145,7 @@ impl Client {
             }
             if let Some(octets) = literal_at_end(&line) {
                 answer.literal_octets += octets;
-                io::copy(&mut (&mut self.reader).take(octets), &mut io::sink())?;
+                io::copy(&mut (&mut self.stream).take(octets), &mut io::sink())?;
             }
             answer.lines.push(line);
         }
@@ -134,6 +161,19 @@ impl Client {
         if answer.status.starts_with("OK") { Ok(()) } else { Err(io::Error::other(answer.status)) }
     }
 
+    /// APPEND of several messages with one command (RFC 3502), whose octets [`multiappend`] has put together.
+    ///
+    /// # Errors
+    /// The socket's, or the answer as an error.
+    pub fn append_all(&mut self, mailbox: &str, messages: &[u8]) -> io::Result<()> {
+        self.next_tag += 1;
+        let tag = format!("A{}", self.next_tag);
+        self.put(format!("{tag} APPEND {mailbox}").as_bytes())?;
+        self.put(messages)?;
+        let answer = self.answer(&tag)?;
+        if answer.status.starts_with("OK") { Ok(()) } else { Err(io::Error::other(answer.status)) }
+    }
+
     /// Begins IDLE.
     ///
     /// # Errors
@@ -144,14 +184,36 @@ impl Client {
         Ok(())
     }
 
-    /// Waits for a line that contains `word`.
+    /// Waits for a line that contains `word`; that line.
     ///
     /// # Errors
     /// The socket's.
-    pub fn wait_for(&mut self, word: &str) -> io::Result<()> {
-        while !self.line()?.contains(word) {}
-        Ok(())
+    pub fn wait_for(&mut self, word: &str) -> io::Result<String> {
+        loop {
+            let line = self.line()?;
+            if line.contains(word) {
+                return Ok(line);
+            }
+        }
     }
+}
+
+fn socket(address: &str) -> io::Result<TcpStream> {
+    let socket = TcpStream::connect(address)?;
+    socket.set_nodelay(true)?;
+    socket.set_read_timeout(Some(TIMEOUT))?;
+    Ok(socket)
+}
+
+/// What stands behind the mailbox in an APPEND of these messages, for [`Client::append_all`].
+pub fn multiappend(messages: impl IntoIterator<Item = Vec<u8>>) -> Vec<u8> {
+    let mut octets = Vec::new();
+    for message in messages {
+        octets.extend_from_slice(format!(" {{{}+}}\r\n", message.len()).as_bytes());
+        octets.extend_from_slice(&message);
+    }
+    octets.extend_from_slice(b"\r\n");
+    octets
 }
 
 /// The count of `{n}` at the end of a line.

@@ -13,8 +13,9 @@
 
 use std::borrow::Cow;
 
-use argon2::{Algorithm, Argon2, Params, Version};
+use argon2::{Algorithm, Argon2, Block, Params, Version};
 use hmac::{Hmac, Mac};
+use parking_lot::Mutex;
 use sha1::Sha1;
 use sha2::{Digest, Sha256};
 use smallvec::SmallVec;
@@ -103,6 +104,10 @@ pub struct ArgonHash {
     pub hash: Vec<u8>,
 }
 
+/// The memory of the last computation, for the next one. Given back each time it would stay with the process many times over:
+/// an allocator keeps what is given back, for each thread apart.
+static ROOM: Mutex<Option<Vec<Block>>> = Mutex::new(None);
+
 impl ArgonHash {
     /// Hashes the folded `password` with the present parameters.
     ///
@@ -148,9 +153,21 @@ impl ArgonHash {
     fn compute(&self, password: &str) -> Result<Vec<u8>, PasswordError> {
         let params = self.params().ok_or(PasswordError::BadParameters)?;
         let mut hash = vec![0; self.hash.len()];
-        Argon2::new(Algorithm::Argon2id, Version::V0x13, params)
-            .hash_password_into(fold_password(password).as_bytes(), &self.salt, &mut hash)
-            .map_err(|_| PasswordError::BadParameters)?;
+        let mut room = ROOM.lock().take().unwrap_or_default();
+        let blocks = params.block_count();
+        if room.len() < blocks {
+            room = vec![Block::default(); blocks];
+        }
+        let done = Argon2::new(Algorithm::Argon2id, Version::V0x13, params).hash_password_into_with_memory(
+            fold_password(password).as_bytes(),
+            &self.salt,
+            &mut hash,
+            &mut room[..blocks],
+        );
+        if room.len() <= ARGON2_MEMORY as usize {
+            *ROOM.lock() = Some(room);
+        }
+        done.map_err(|_| PasswordError::BadParameters)?;
         Ok(hash)
     }
 
