@@ -6,7 +6,7 @@
 # Needs dovecot-imapd and root (Dovecot's login processes change their user); everything else is in a temporary folder.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
-messages=${1:-10000} seconds=${2:-3} folders=${FOLDERS:-50000} idle=${IDLE:-10000} mails=${MAILS:-20000}
+messages=${1:-10000} seconds=${2:-3} folders=${FOLDERS:-50000} idle=${IDLE:-10000} mails=${MAILS:-9000}
 ulimit -n "$(ulimit -Hn)" # ten thousand connections, each end in a process of its own
 users=()
 for number in {1..24}; do users+=("LOAD$number"); done
@@ -42,7 +42,7 @@ endicott() {
     ipl
     load "again=a clean stop"
     load "tls=$idle@127.0.0.1:$((base + 1))"
-    # The spool is filled while nobody takes mail out of it.
+    # The spool is filled while nobody takes mail out of it; a reader holds 9999 files.
     cmd OPERATOR 'FORCE IMAP' >/dev/null
     load "feed=$mails@127.0.0.1:$((base + 2))"
     until [ "$(cmd OPERATOR 'QUERY RDR IMAP ALL' | grep -c SMTP)" -ge "$mails" ]; do sleep 0.2; done
