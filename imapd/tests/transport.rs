@@ -10,7 +10,7 @@ use imapd::session::Server;
 use imapd::transport::{ConnectionLimits, Listener, Service, Timeouts};
 use rustls::pki_types::{PrivateKeyDer, PrivatePkcs8KeyDer, ServerName};
 use support::memory::Memory;
-use support::{SOON, start};
+use support::{LineClient, SOON, start};
 use tokio::io::{AsyncBufReadExt, AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, BufReader};
 use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
@@ -244,6 +244,21 @@ async fn large_literals_of_many_clients_take_turns() {
 
 /// Half a command is acknowledged at once; whole ones need nothing.
 #[cfg(target_os = "linux")]
+#[tokio::test]
+async fn many_small_messages_leave_a_command_its_room() {
+    let running = start(Arc::new(Memory::default()), Timeouts::default(), ConnectionLimits::default()).await;
+    let mut client = LineClient::new(running.address).await;
+    assert!(client.command("LOGIN alice SECRET").await.starts_with("a OK"));
+    // Each is less than what is held apart as large, all together more than a command may have without them.
+    let message = format!("Subject: x\r\n\r\n{}", "y".repeat(6_000));
+    let literal = format!(" {{{}+}}\r\n{message}", message.len());
+    for count in [10, 250] {
+        let answer = client.command(&format!("APPEND INBOX{}", literal.repeat(count))).await;
+        assert!(answer.starts_with("a OK [APPENDUID"), "{count}: {answer}");
+    }
+    assert!(client.ask("a STATUS INBOX (MESSAGES)").await.contains("MESSAGES 260"));
+}
+
 #[tokio::test]
 async fn halves_of_commands_are_acknowledged_at_once() {
     let running = start(Arc::new(Memory::default()), Timeouts::default(), ConnectionLimits::default()).await;
