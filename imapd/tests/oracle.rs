@@ -15,7 +15,7 @@ use imap_codec::imap_types::core::AString;
 use imap_codec::imap_types::extensions::binary::LiteralOrLiteral8;
 use imap_codec::imap_types::extensions::thread::ThreadingAlgorithm;
 use imap_codec::imap_types::fetch::MacroOrMessageDataItemNames;
-use imap_codec::imap_types::flag::{StoreResponse, StoreType};
+use imap_codec::imap_types::flag::{Flag, StoreResponse, StoreType};
 use imap_codec::imap_types::mailbox::Mailbox;
 use imap_codec::imap_types::sequence::{SeqOrUid as Theirnumber, Sequence, SequenceSet as Theirset};
 use imapd::parse::{self, TaggedCommand};
@@ -92,6 +92,8 @@ fn has_long_number(octets: &[u8]) -> bool {
 /// Whether we may refuse the command: it is one that the grammar does not have, or an extension of it that we do not have.
 fn may_be_refused(body: &Body<'_>, octets: &[u8]) -> bool {
     let no_text = |octets: &[u8]| std::str::from_utf8(octets).is_err();
+    // System flags that nobody knows are refused, as PERMANENTFLAGS says.
+    let unknown = |flags: &[Flag<'_>]| flags.iter().any(|flag| matches!(flag, Flag::Extension(_)));
     has_long_number(octets)
         || match body {
             Body::Status { item_names, .. } => item_names.is_empty(),
@@ -106,7 +108,8 @@ fn may_be_refused(body: &Body<'_>, octets: &[u8]) -> bool {
                 );
                 wrong || empty || vanished > 1 || since > 1
             }
-            Body::Store { modifiers, .. } => modifiers.len() > 1,
+            Body::Append { flags, .. } => unknown(flags),
+            Body::Store { modifiers, flags, .. } => modifiers.len() > 1 || unknown(flags),
             Body::Thread { algorithm, .. } => matches!(algorithm, ThreadingAlgorithm::Other(_)),
             Body::GetMetadata { entries, options, .. } => {
                 options.len() > 1 || entries.as_ref().iter().any(|e| no_text(e.as_ref()))
