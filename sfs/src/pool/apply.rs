@@ -104,7 +104,6 @@ pub(crate) struct Applier {
     applied: LogAddr,
     since_bytes: u64,
     since: Instant,
-    failed: Option<Arc<str>>,
     /// Of storage group 1.
     pub(super) room: Room,
 }
@@ -147,7 +146,6 @@ impl Applier {
             applied,
             since_bytes: 0,
             since: Instant::now(),
-            failed: None,
             room: Room::default(),
         })
     }
@@ -275,7 +273,7 @@ impl Applier {
     }
 
     fn failed(&self) -> Option<Arc<str>> {
-        self.failed.clone().or_else(|| self.folder.failed())
+        self.folder.failed()
     }
 
     /// Keeps the figures in memory in step with enrolments.
@@ -329,7 +327,7 @@ impl Applier {
 
     fn fail(&mut self, error: &PoolError) {
         tracing::error!(%error, "catalog failed: the pool goes offline");
-        self.failed.get_or_insert_with(|| error.to_string().into());
+        self.folder.fail(error.to_string().into());
     }
 
     /// Octets of living bodies in a segment.

@@ -110,6 +110,11 @@ impl Folder {
         self.shared.state.lock().busy
     }
 
+    /// The catalog cannot be trusted or written any more: there is no other fold.
+    pub(crate) fn fail(&self, why: Arc<str>) {
+        self.shared.state.lock().failed.get_or_insert(why);
+    }
+
     /// Why there can be no fold any more.
     pub(crate) fn failed(&self) -> Option<Arc<str>> {
         self.shared.state.lock().failed.clone()
@@ -153,6 +158,11 @@ impl FoldWaiter {
         let stats = txn.stats()?;
         txn.abort()?;
         Ok(stats.allocated_pages().saturating_mul(stats.page_size() as u64))
+    }
+
+    /// Why there can be no fold any more.
+    pub(crate) fn failed(&self) -> Option<Arc<str>> {
+        self.0.state.lock().failed.clone()
     }
 
     /// Volume segments in which nothing lived at the last fold.

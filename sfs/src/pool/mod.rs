@@ -151,6 +151,7 @@ impl std::fmt::Debug for Pool {
 pub(crate) struct Inner {
     pub(crate) log: Log<Applier>,
     pub(crate) snapshot: Arc<ArcSwap<Snapshot>>,
+    pub(crate) folds: fold::FoldWaiter,
     pub(crate) store: Store,
     /// The same, for reads that must not wait.
     pub(crate) cached: Store,
@@ -351,11 +352,13 @@ impl Pool {
         }
         let explicit = ExplicitLocks::load(&snapshot.load())?;
         let disables = Arc::new(disable::Disables::load(&snapshot.load())?);
+        let folds = applier.folds();
         let log = recovered.start(applier)?;
         let pool = Self {
             inner: Arc::new(Inner {
                 log,
                 snapshot,
+                folds,
                 cached: Store { cached_only: true, ..store.clone() },
                 store,
                 locks: Arc::new(LockTable::default()),
@@ -461,7 +464,8 @@ impl Pool {
 
     /// Why the pool refuses work, if it does.
     pub fn offline(&self) -> Option<Arc<str>> {
-        self.inner.log.offline().or_else(|| self.inner.store.volume.offline())
+        let inner = &self.inner;
+        inner.log.offline().or_else(|| inner.store.volume.offline()).or_else(|| inner.folds.failed())
     }
 
     /// Takes a checkpoint and ends the pool's threads. Work units still open can read but not commit.

@@ -114,8 +114,7 @@ fn tidy(inner: &Inner) -> Result<usize, PoolError> {
 /// segment goes only when every writer of the time when it was first seen dead, and no longer the newest, has finished.
 fn remove_dead_segments(inner: &Inner) -> Result<(), PoolError> {
     inner.checkpoint_blocking()?;
-    let folds = inner.log.call_blocking(|applier| applier.folds()).map_err(log_error)?;
-    let dead = folds.dead_volume_segments();
+    let dead = inner.folds.dead_volume_segments();
     let mut candidates = inner.dead_candidates.lock();
     candidates.retain(|seq, _| dead.contains(seq));
     let mut remove = Vec::new();
