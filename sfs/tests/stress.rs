@@ -11,7 +11,8 @@ use common::{fid, top};
 use cp::clock::ManualClock;
 use dasd::{BLOCK, Dasd, HostDasd, LogConfig, VolumeConfig};
 use jiff::Timestamp;
-use sfs::pool::{Pool, PoolConfig};
+use sfs::pool::{Pool, PoolConfig, PoolError};
+use sfs::types::StorageGroup;
 
 const TASKS: usize = 8;
 const COMMITS: usize = 120;
@@ -122,4 +123,62 @@ fn nobody_sees_the_mover() {
             assert_eq!(common::lines(&unit, top(&space), name).unwrap(), [text.as_str()]);
         }
     }
+}
+
+#[test]
+fn a_catalog_that_is_full_refuses_and_stays_sound_under_load() {
+    let folder = tempfile::tempdir().unwrap();
+    let dasd: Arc<dyn Dasd> = Arc::new(HostDasd::new(folder.path()).unwrap());
+    let clock = || Arc::new(ManualClock::new(Timestamp::UNIX_EPOCH));
+    Pool::generate(&dasd, &config(), 3).unwrap();
+    let pool = Pool::open(&dasd, &config(), clock()).unwrap();
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(3).enable_all().build().unwrap();
+    // Commits, and erases whenever the catalog is full; how many commits there were.
+    async fn fill(pool: Pool, task: usize) -> usize {
+        let unit = pool.begin();
+        let space = format!("U{task}");
+        let (mut made, mut erased, mut refused) = (0, 0, 0);
+        while refused < 25 {
+            common::put(&unit, top(&space), &format!("F{made} FILE"), &["text"]).unwrap();
+            match unit.commit().await {
+                Ok(_) => made += 1,
+                Err(PoolError::GroupFull(StorageGroup::CATALOG)) => {
+                    refused += 1;
+                    for _ in 0..4.min(made - erased) {
+                        unit.erase_file(top(&space), fid(&format!("F{erased} FILE"))).unwrap();
+                        erased += 1;
+                    }
+                    unit.commit().await.unwrap();
+                }
+                Err(error) => panic!("{error}"),
+            }
+        }
+        made
+    }
+    let counts = runtime.block_on(async {
+        let unit = pool.begin();
+        (0..6).for_each(|task| unit.enroll(&format!("U{task}"), 1_000_000, "").unwrap());
+        unit.commit().await.unwrap();
+        let used = pool
+            .storage_groups()
+            .await
+            .unwrap()
+            .iter()
+            .find(|g| g.group == StorageGroup::CATALOG)
+            .unwrap()
+            .used;
+        pool.add_minidisk(StorageGroup::CATALOG, 0x399, Some(used + 60)).await.unwrap();
+        let tasks: Vec<_> = (0..6).map(|task| tokio::spawn(fill(pool.clone(), task))).collect();
+        let mut counts = Vec::new();
+        for task in tasks {
+            counts.push(task.await.unwrap());
+        }
+        counts
+    });
+    assert!(counts.iter().sum::<usize>() > 20, "{counts:?}");
+    assert_eq!(pool.offline(), None);
+    runtime.block_on(pool.close());
+    drop(pool);
+    let pool = Pool::open(&dasd, &config(), clock()).unwrap();
+    assert_eq!(pool.check(true).unwrap().problems, Vec::<String>::new());
 }
