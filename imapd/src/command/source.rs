@@ -6,7 +6,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 
 use crate::mail::NoteView;
-use crate::mail::section::{Resolved, part, partial, pick_fields, resolve};
+use crate::mail::section::{Resolved, invented_part, part, partial, pick_fields, resolve};
 use crate::mail::summary::{Summary, keeps};
 use crate::mail::{decode, header};
 use crate::mailstore::summaries::LARGE_MESSAGE;
@@ -103,7 +103,9 @@ impl<'a> Source<'a> {
             return Ok(Some(Some(self.whole().await?)));
         }
         let view = self.view().await?;
-        let Some(found) = part(&view.structure, path) else { return Ok(Some(None)) };
+        let Some(found) = part(&view.structure, path) else {
+            return Ok(Some(invented_part(&view.structure, path).map(|_| Bytes::new())));
+        };
         let head = self.octets(found.header.clone()).await?;
         let body = self.octets(found.body.clone()).await?;
         let decode = move || {

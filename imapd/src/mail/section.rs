@@ -28,7 +28,12 @@ pub enum Resolved<'a> {
 
 /// Resolves a section.
 pub fn resolve<'a>(structure: &Structure, section: &'a Section) -> Resolved<'a> {
-    let Some(found) = part(structure, &section.path) else { return Resolved::Missing };
+    let Some(found) = part(structure, &section.path) else {
+        return match (invented_part(structure, &section.path), &section.text) {
+            (Some(at), SectionText::All | SectionText::Mime) => Resolved::Octets(at..at),
+            _ => Resolved::Missing,
+        };
+    };
     // HEADER and TEXT of a numbered part are those of the message inside it.
     let message: Option<&Part> = if section.path.is_empty() {
         Some(found)
@@ -74,6 +79,17 @@ pub fn part<'a>(structure: &'a Structure, path: &[u32]) -> Option<&'a Part> {
         counts = false;
     }
     Some(here)
+}
+
+/// Where the one part of a multipart without parts would be, when `path` is its number: BODYSTRUCTURE shows such a part, an empty one,
+/// for it has no way to say that there is none.
+pub fn invented_part(structure: &Structure, path: &[u32]) -> Option<usize> {
+    let (1, above) = path.split_last().map(|(last, above)| (*last, above))? else { return None };
+    let mut parent = part(structure, above)?;
+    if !above.is_empty() && parent.kind == Kind::Message {
+        parent = structure.part(*parent.children.first()?);
+    }
+    (parent.kind == Kind::Multipart && parent.children.is_empty()).then_some(parent.body.start)
 }
 
 /// The fields of a header that were asked for, with the blank line that ends them.

@@ -101,6 +101,16 @@ fn broken_parts() {
     let s = scan(b"Content-Type: message/rfc822");
     assert_eq!(s.root().kind, Kind::Message);
     assert_eq!(s.root().children.len(), 1);
+    // a multipart without parts has one all the same, as BODYSTRUCTURE shows it
+    let m = b"Content-Type: multipart/mixed; boundary=b\n\nnothing";
+    for text in [SectionText::All, SectionText::Mime] {
+        assert_eq!(octets(m, &[1], text), Some(""));
+    }
+    assert_eq!(octets(m, &[1], SectionText::Header), None);
+    assert_eq!(octets(m, &[2], SectionText::All), None);
+    assert_eq!(octets(m, &[1, 1], SectionText::All), None);
+    let within = b"Content-Type: message/rfc822\n\nContent-Type: multipart/mixed; boundary=b\n\nnothing";
+    assert_eq!(octets(within, &[1, 1], SectionText::All), Some(""));
     // a boundary that begins like another
     let m = b"Content-Type: multipart/mixed; boundary=b\n\n--b\nContent-Type: multipart/mixed; boundary=bb\n\n--bb\n\nx\n--bb--\n--b--\n";
     assert_eq!(octets(m, &[1, 1], SectionText::All), Some("x"));
