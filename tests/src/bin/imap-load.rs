@@ -5,7 +5,10 @@
 //!
 //! PID is the server's process, 0 for one that is not known. PARTS are words with commas between them:
 //!
-//!     basic           logins, appends, a mailbox of MESSAGES messages and all that is done with it, 100 idle sessions
+//!     logins          LOGIN of one and of eight connections
+//!     appends         APPEND of three sizes, MULTIAPPEND
+//!     mailbox         a mailbox of MESSAGES messages and all that is done with it
+//!     basic           the three above, and 100 idle sessions
 //!     large           the first user's mailbox of 100,000 messages
 //!     again=WORDS     the first SELECT of that after a restart; the words go into the figure's name
 //!     folders=N       that many folders of the third user
@@ -82,6 +85,9 @@ fn run(target: &Target, part: &str) -> io::Result<()> {
     let (name, value) = part.split_once('=').unwrap_or((part, ""));
     match name {
         "basic" => basic(target)?,
+        "logins" => logins(target)?,
+        "appends" => appends(target)?,
+        "mailbox" => mailbox(target)?,
         "large" => {
             large::fill(target)?;
             show(large::selects(target)?);
@@ -106,20 +112,35 @@ fn run(target: &Target, part: &str) -> io::Result<()> {
 }
 
 fn basic(target: &Target) -> io::Result<()> {
+    logins(target)?;
+    appends(target)?;
+    mailbox(target)?;
+    show(workload::idling(target, 100)?);
+    Ok(())
+}
+
+fn logins(target: &Target) -> io::Result<()> {
     for connections in [1, 8] {
         show([workload::logins(target, connections)?]);
     }
+    Ok(())
+}
+
+fn appends(target: &Target) -> io::Result<()> {
     for (octets, connections) in
         [(1_000, 1), (1_000, 64), (10_000, 1), (10_000, 64), (1_000_000, 1), (1_000_000, 8)]
     {
         show([workload::appends(target, octets, connections)?]);
     }
     show([workload::multiappends(target)?]);
+    Ok(())
+}
+
+fn mailbox(target: &Target) -> io::Result<()> {
     show([workload::fill(target)?]);
     show(workload::selects(target)?);
     show(workload::reading(target)?);
     show(workload::bodies(target)?);
     show(workload::moving(target)?);
-    show(workload::idling(target, 100)?);
     Ok(())
 }

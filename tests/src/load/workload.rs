@@ -368,7 +368,7 @@ pub fn bodies(target: &Target) -> io::Result<Vec<Figure>> {
     Ok(vec![rate, Figure::new("one message, each", each, "ms").with_cpu(lap.cpu(count as f64))])
 }
 
-/// COPY, MOVE and EXPUNGE of the whole mailbox.
+/// COPY, MOVE and EXPUNGE of the whole mailbox, which is deleted in the end.
 ///
 /// # Errors
 /// The socket's, or an answer that is wrong.
@@ -398,6 +398,7 @@ pub fn moving(target: &Target) -> io::Result<Vec<Figure>> {
         client.ok("SELECT big")?;
         client.ok(&format!("DELETE {mailbox}"))?;
     }
+    client.ok("DELETE big")?;
     Ok(figures)
 }
 
