@@ -12,14 +12,15 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use cms::Cms;
-use cms::command::filepool::{Layout, added_line, disabled_lines, group_lines, layout_of, pool_part};
+use cms::command::filepool::{Layout, added_line, layout_of, pool_part};
+use cms::command::query_filepool;
 use cms::cp::name::{FilePoolId, UserId};
 use cms::program::Program;
 use cp::Cp;
 use dasd::{Dasd, HostDasd};
 use futures::future::BoxFuture;
 use sfs::pool::{Pool, PoolConfig, PoolError};
-use sfs::server::{DEFAULT_GROUPTHRESH, FilePoolReport, FilePoolServer};
+use sfs::server::{DEFAULT_GROUPTHRESH, FilePoolServer};
 use sfs::types::DisableMode;
 
 use crate::folder::Folder;
@@ -290,21 +291,27 @@ async fn backup(cms: &Arc<Cms>, server: &FilePoolServer, to: &str) -> i32 {
 async fn operator_command(cms: &Arc<Cms>, server: &FilePoolServer, words: &[&str]) -> i32 {
     match words {
         [] => 0,
-        ["QUERY" | "Q", "FILEPOOL", what] if what.len() > 3 && "STORGRP".starts_with(what) => {
-            match server.pool().storage_groups().await {
-                Ok(groups) => say_all(cms, group_lines(&groups, server.group_threshold())).await,
-                Err(error) => refused(cms, &error).await,
+        ["QUERY" | "Q", "FILEPOOL"] => report(cms, server, "REPORT").await,
+        ["QUERY" | "Q", "FILEPOOL", what] => report(cms, server, what).await,
+        ["FORCE", user] => match UserId::new(user) {
+            Ok(id) => match server.force(Some(id)) {
+                0 => {
+                    cms.say(&format!("DMSFSV1240E User {id} is not connected")).await;
+                    28
+                }
+                ended => {
+                    cms.say(&format!(
+                        "DMSFSV3104I {ended} connections of {id} ended, their work rolled back"
+                    ))
+                    .await;
+                    0
+                }
+            },
+            Err(error) => {
+                cms.say(&format!("DMSFSV1020E {error}")).await;
+                24
             }
-        }
-        ["QUERY" | "Q", "FILEPOOL", what] if what.len() > 3 && "DISABLE".starts_with(what) => {
-            say_all(cms, disabled_lines(&server.pool().disabled())).await
-        }
-        ["QUERY" | "Q", what, ..] if "FILEPOOL".starts_with(what) || "STATUS".starts_with(what) => {
-            match server.report().await {
-                Ok(report) => say_all(cms, report_lines(&report)).await,
-                Err(error) => refused(cms, &error).await,
-            }
-        }
+        },
         ["GRANT", "ADMIN", user] | ["REVOKE", "ADMIN", user] => match UserId::new(user) {
             Ok(id) => {
                 if words[0] == "GRANT" {
@@ -330,7 +337,8 @@ async fn operator_command(cms: &Arc<Cms>, server: &FilePoolServer, words: &[&str
         }
         ["HELP"] => {
             let commands = [
-                "QUERY FILEPOOL [STORGRP|DISABLE]   GRANT ADMIN userid   REVOKE ADMIN userid   BACKUP file   STOP",
+                "QUERY FILEPOOL [AGENT|CATALOG|CONFLICT|CONNECT|COUNTER|DISABLE|LOG|MINIDISK|OVERVIEW|REPORT|STATUS|STORGRP]",
+                "GRANT ADMIN userid   REVOKE ADMIN userid   FORCE userid   BACKUP file   STOP",
                 "MINIDISK vdev GROUP n [BLOCKS n]   DISABLE   ENABLE   {DISABLE|ENABLE} {GROUP n|FILESPACE userid} [SHARE|EXCLUSIVE]",
             ];
             say_all(cms, commands.map(str::to_owned).to_vec()).await
@@ -340,6 +348,18 @@ async fn operator_command(cms: &Arc<Cms>, server: &FilePoolServer, words: &[&str
                 .await;
             24
         }
+    }
+}
+
+/// `QUERY FILEPOOL report`.
+async fn report(cms: &Arc<Cms>, server: &FilePoolServer, what: &str) -> i32 {
+    let Some(report) = query_filepool::find(what) else {
+        cms.say(&cms::message::dms(MODULE, 29, 24, &[what]).to_string()).await;
+        return 24;
+    };
+    match server.report().await {
+        Ok(figures) => say_all(cms, (report.lines)(&figures, &cms.guest.cp().clock.zone())).await,
+        Err(error) => refused(cms, &error).await,
     }
 }
 
@@ -404,29 +424,6 @@ async fn switch(
         Ok(()) => 0,
         Err(error) => refused(cms, &error).await,
     }
-}
-
-fn report_lines(report: &FilePoolReport) -> Vec<String> {
-    let administrators: Vec<&str> = report.administrators.iter().map(UserId::as_str).collect();
-    let connected: Vec<String> = report.connected.iter().map(|(u, n)| format!("{u}-{n}")).collect();
-    let storage = &report.storage;
-    let mut lines = vec![
-        format!("File pool identifier          {}", report.id),
-        format!("State                         {}", report.offline.as_deref().unwrap_or("Online")),
-        format!("Enrolled users                {}", report.users),
-        format!("4K blocks allowed to users    {}", report.blocks_allowed),
-        format!("4K blocks committed           {}", report.blocks_used),
-        format!("Files                         {}", report.files),
-        format!("Locks held                    {}", report.locks),
-        format!("Connections                   {}  {}", report.connections, connected.join(" ")),
-        format!("Administrators                {}", administrators.join(" ")),
-        format!(
-            "Octets alive of those in use  Log {} of {}, volume {} of {}",
-            storage.log_live, storage.log_total, storage.volume_live, storage.volume_total
-        ),
-    ];
-    lines.extend(group_lines(&report.groups, report.group_threshold));
-    lines
 }
 
 #[cfg(test)]

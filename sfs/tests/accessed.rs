@@ -74,12 +74,12 @@ async fn a_reader_sees_the_state_of_the_access_until_the_release() {
     // Everybody else sees what is, and so does she after the release.
     assert_eq!(get(&joe, "KEPT FILE .GROUP", WU).await.unwrap(), &b"\0\x03new"[..]);
     assert!(ann.access_directory(&dir).await.unwrap(), "a second file mode");
-    ann.release_directory(&dir).await.unwrap();
+    ann.release_directory(&dir, false).await.unwrap();
     assert_eq!(get(&ann, "KEPT FILE JOE.GROUP", WU).await.unwrap(), &b"\0\x03old"[..]);
-    ann.release_directory(&dir).await.unwrap();
+    ann.release_directory(&dir, false).await.unwrap();
     assert_eq!(names(&ann, &dir).await, ["KEPT FILE", "LATE FILE", "NOTE INDEX"]);
     assert_eq!(get(&ann, "NOTE INDEX JOE.GROUP", WU).await.unwrap(), &b"bbbb"[..]);
-    assert_eq!(reason(ann.release_directory(&dir).await), ReasonCode::NotOpen);
+    assert_eq!(reason(ann.release_directory(&dir, false).await), ReasonCode::NotOpen);
 }
 
 #[tokio::test]
@@ -125,11 +125,26 @@ async fn accessed_directories_and_their_files_are_bounded() {
     let joe = system.csl("JOE");
     for n in 0..=MAX_ACCESSED_DIRS {
         let dir = group(&joe, &format!(".D{n}")).await;
-        match joe.access_directory(&dir).await {
-            Ok(held) => assert!(held && n < MAX_ACCESSED_DIRS),
-            Err(error) => assert_eq!((error.reason, n), (ReasonCode::LimitExceeded, MAX_ACCESSED_DIRS)),
+        let to_write = joe.access_directory_to_write(&dir).await;
+        for accessed in [to_write, joe.access_directory(&dir).await] {
+            match accessed {
+                Ok(held) => assert!(held && n < MAX_ACCESSED_DIRS),
+                Err(error) => assert_eq!((error.reason, n), (ReasonCode::LimitExceeded, MAX_ACCESSED_DIRS)),
+            }
         }
     }
+    let pool = joe.default_pool().unwrap();
+    let accessors = joe.accessors(pool, None).await.unwrap();
+    assert_eq!(accessors.len(), 2 * MAX_ACCESSED_DIRS);
+    let ann = system.csl("ANN");
+    assert_eq!(ann.accessors(pool, None).await.unwrap(), accessors, "ANN may read them all");
+    system.servers[0].force(Some(user("JOE")));
+    assert!(ann.accessors(pool, None).await.unwrap().is_empty());
+    let own = joe.dirname(".OWN").unwrap();
+    joe.dmscrdir_as(&own, DirControl::Directory, CommitOption::Commit, WU).await.unwrap();
+    assert!(joe.access_directory_to_write(&own).await.unwrap());
+    assert_eq!(joe.accessors(pool, None).await.unwrap().len(), 1, "the others went with the connection");
+    assert!(ann.accessors(pool, None).await.unwrap().is_empty(), "ANN may not read it");
     let bed = Bed::new().await;
     let unit = bed.pool.begin();
     let levels = ["GROUP".to_owned()];
@@ -166,11 +181,11 @@ async fn the_files_of_accessed_directories_are_bounded_together() {
     unit.commit().await.unwrap();
     assert!(joe.access_directory(&large).await.unwrap());
     assert!(joe.access_directory(&small).await.unwrap());
-    joe.release_directory(&small).await.unwrap();
+    joe.release_directory(&small, false).await.unwrap();
     fill("SMALL", 2);
     unit.commit().await.unwrap();
     assert_eq!(reason(joe.access_directory(&small).await), ReasonCode::LimitExceeded);
     assert!(system.csl("ANN").access_directory(&small).await.unwrap(), "another connection has its own");
-    joe.release_directory(&large).await.unwrap();
+    joe.release_directory(&large, false).await.unwrap();
     assert!(joe.access_directory(&small).await.unwrap());
 }

@@ -112,7 +112,7 @@ async fn only_administrators_see_and_change_storage_groups() {
         reason(joe.dmsenasg(group(2), mail).await),
         reason(joe.dmsdisfs(user("JOE"), mail, DisableMode::Share).await),
         reason(joe.dmsenafs(user("JOE"), mail).await),
-        reason(joe.filepool_disabled(mail).await),
+        reason(joe.filepool_report(mail).await),
     ];
     assert_eq!(refused, [ReasonCode::NotAdministrator; 7]);
     let all = admin.dmsqusg(mail, None).await.unwrap();
@@ -129,7 +129,7 @@ async fn a_disabled_file_space_is_read_or_left_to_one() {
     // Work under way is in the way.
     let busy = admin.dmsdisfs(user("JOE"), mail, DisableMode::Share).await;
     assert_eq!(reason(busy), ReasonCode::Locked);
-    assert_eq!(admin.filepool_disabled(mail).await.unwrap(), []);
+    assert_eq!(admin.filepool_report(mail).await.unwrap().disabled, []);
     joe.dmscomm(WU).await.unwrap();
     admin.dmsdisfs(user("JOE"), mail, DisableMode::Share).await.unwrap();
     let twice = admin.dmsdisfs(user("JOE"), mail, DisableMode::Exclusive).await;
@@ -150,7 +150,7 @@ async fn a_disabled_file_space_is_read_or_left_to_one() {
     let system = system.restart(|| u32::MAX).await;
     let (joe, ann, admin) = (system.csl("JOE"), system.csl("ANN"), system.csl("IMAP"));
     assert_eq!(reason(put(&joe, "A FILE .", &["b"], WU).await), ReasonCode::Disabled);
-    let all = admin.filepool_disabled(mail).await.unwrap();
+    let all = admin.filepool_report(mail).await.unwrap().disabled;
     assert_eq!((all.len(), &all[0].0, all[0].1.by), (1, &PoolPart::Space("JOE".into()), user("IMAP")));
     admin.dmsenafs(user("JOE"), mail).await.unwrap();
     assert_eq!(reason(admin.dmsenafs(user("JOE"), mail).await), ReasonCode::NotDisabled);

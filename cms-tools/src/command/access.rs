@@ -112,9 +112,7 @@ pub(crate) async fn access_directory(
     if let Some(before) = cms.modes.get(mode) {
         before.store.release().await;
     }
-    if read_only {
-        store.hold().await.map_err(|e| store_message(MODULE, &e, &dir.to_string()))?;
-    }
+    store.access(read_only).await.map_err(|e| store_message(MODULE, &e, &dir.to_string()))?;
     cms.modes.set(Accessed { mode, place: Place::Directory(dir.clone()), store: Arc::new(store), read_only });
     Ok(())
 }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use cp::name::DirName;
 use sfs::csl::{CommitOption, CslError, EraseScope, ReasonCode, SfsObject, WorkUnitId};
-use sfs::types::{LockDuration, LockType};
+use sfs::types::{DirControl, LockDuration, LockType};
 
 use super::object::{file, object};
 use super::options::{abbreviates, flags, split};
@@ -17,7 +17,7 @@ const MODULE: &str = "CRD";
 pub(super) const ROW: CmsCommand = CmsCommand {
     name: "CREATE",
     min: 3,
-    syntax: "CREate DIRectory dirid | ALIas fn ft dirid fn ft dirid | LOCk [fn ft] dirid SHAre|UPDate|EXClusive SESsion|LASting | NAMEDef {dirid|fn ft} namedef [( REPlace]",
+    syntax: "CREate DIRectory dirid [( FILEControl|DIRControl] | ALIas fn ft dirid fn ft dirid | LOCk [fn ft] dirid SHAre|UPDate|EXClusive SESsion|LASting | NAMEDef {dirid|fn ft} namedef [( REPlace]",
     summary: "Creates a directory, an alias or a lock in a file pool, or a namedef",
     run: |call| Box::pin(run(call)),
 };
@@ -28,8 +28,17 @@ async fn run(call: CmsCall<'_>) -> CmsResult {
         [] => Err(dms(MODULE, 47, 24, &[])),
         [what, dir] if abbreviates(what, "DIRECTORY", 3) => {
             let dir = call.cms.dir_name(MODULE, dir)?;
-            let created = call.cms.csl.dmscrdir(&dir, CommitOption::Commit, WorkUnitId::DEFAULT).await;
+            let control = match flags(MODULE, &words.options, &[("FILECONTROL", 5), ("DIRCONTROL", 4)])?[..] {
+                [] | ["FILECONTROL"] => DirControl::File,
+                ["DIRCONTROL"] => DirControl::Directory,
+                [.., extra] => return Err(dms(MODULE, 3, 24, &[extra])),
+            };
+            let (csl, unit) = (&call.cms.csl, WorkUnitId::DEFAULT);
+            let created = csl.dmscrdir_as(&dir, control, CommitOption::Commit, unit).await;
             created.map(|_| 0).map_err(|e| csl_message(MODULE, &e, &dir.to_string()))
+        }
+        [what, ..] if !abbreviates(what, "NAMEDEF", 5) && !words.options.is_empty() => {
+            Err(dms(MODULE, 3, 24, &[&words.options[0]]))
         }
         [what, name, kind, place, alias_name, alias_kind, alias_place] if abbreviates(what, "ALIAS", 3) => {
             create_alias(call.cms, [name, kind, place], [alias_name, alias_kind, alias_place]).await

@@ -1,7 +1,7 @@
 //! FILEPOOL: administration of a running file pool: minidisks, disabling and enabling of storage groups and file spaces.
 
 use cp::name::{FilePoolId, UserId};
-use sfs::types::{DisableInfo, DisableMode, GroupStatus, PoolPart, StorageGroup};
+use sfs::types::{DisableMode, PoolPart, StorageGroup};
 
 use super::create::csl_message;
 use super::options::{abbreviates, split};
@@ -139,65 +139,4 @@ pub fn pool_part(kind: &str, name: &str) -> Result<PoolPart, DmsMessage> {
     } else {
         Err(dms(MODULE, 29, 24, &[kind]))
     }
-}
-
-/// The report on storage groups: a line each, and their minidisks.
-pub fn group_lines(groups: &[GroupStatus], threshold: u8) -> Vec<String> {
-    let mut lines = vec!["Group  4K Blocks      In Use        Free  Used  File Spaces  State".to_owned()];
-    let unsized_or = |blocks: Option<u64>| blocks.map_or("-".to_owned(), |b| b.to_string());
-    for group in groups {
-        let percent = group.blocks.map(|b| (group.used * 100).checked_div(b).unwrap_or(0));
-        let state = match group.disabled {
-            Some(info) => format!("Disabled {}", info.mode.word()),
-            None if percent.is_some_and(|p| threshold > 0 && p >= u64::from(threshold)) => {
-                format!("Enabled, over {threshold}%")
-            }
-            None => "Enabled".to_owned(),
-        };
-        lines.push(format!(
-            "{:>5} {:>10} {:>11} {:>11} {:>5} {:>12}  {state}",
-            group.group,
-            unsized_or(group.blocks),
-            group.used,
-            unsized_or(group.blocks.map(|b| b.saturating_sub(group.used))),
-            percent.map_or("-".to_owned(), |p| format!("{p}%")),
-            group.file_spaces,
-        ));
-    }
-    lines.push("Minidisk  Vdev  Group  4K Blocks".to_owned());
-    for minidisk in groups.iter().flat_map(|g| &g.minidisks) {
-        lines.push(format!(
-            "MDK{:05}  {:04X} {:>6} {:>10}",
-            minidisk.number,
-            minidisk.device,
-            minidisk.group,
-            unsized_or(minidisk.blocks)
-        ));
-    }
-    lines
-}
-
-/// The report on what is disabled.
-pub fn disabled_lines(disabled: &[(PoolPart, DisableInfo)]) -> Vec<String> {
-    if disabled.is_empty() {
-        return vec!["Nothing is disabled".to_owned()];
-    }
-    disabled.iter().map(|(part, info)| format!("{part} {} by {}", info.mode.word(), info.by)).collect()
-}
-
-/// `QUERY FILEPOOL STORGRP [filepoolid:]` and `QUERY FILEPOOL DISABLE [filepoolid:]`.
-pub(super) async fn query(call: &CmsCall<'_>, what: &str, operands: &[&str]) -> CmsResult {
-    let pool = file_pool(call.cms, operands.first().copied())?;
-    let lines = if abbreviates(what, "STORGRP", 4) {
-        let found = call.cms.csl.dmsqusg(pool, None).await;
-        let found = found.map_err(|e| csl_message(MODULE, &e, pool.as_str()))?;
-        group_lines(&found.groups, found.threshold)
-    } else {
-        let found = call.cms.csl.filepool_disabled(pool).await;
-        disabled_lines(&found.map_err(|e| csl_message(MODULE, &e, pool.as_str()))?)
-    };
-    for line in lines {
-        call.cms.say(&line).await;
-    }
-    Ok(0)
 }

@@ -8,7 +8,9 @@ use sfs::csl::SpaceStatus;
 
 use super::create::csl_message;
 use super::options::abbreviates;
-use super::{CmsCall, CmsCommand, CmsResult, filepool, namedef, query_sfs};
+use super::{
+    CmsCall, CmsCommand, CmsResult, namedef, query_accessors, query_blocks, query_filepool, query_sfs,
+};
 use crate::cms::store_message;
 use crate::files::{Accessed, Place};
 use crate::message::{DmsMessage, dms};
@@ -21,7 +23,7 @@ const BLOCK: u64 = sfs::types::BLOCK;
 pub(super) const ROW: CmsCommand = CmsCommand {
     name: "QUERY",
     min: 1,
-    syntax: "Query DISK [fm|*|R/W] | ACCESSED [fm] | LIMITS [FOR userid|ALL] [filepoolid:] | ENROLL USER [FOR ..] | AUTHority [fn ft] dirid | ALIas [dirid] | LOCK [fn ft] dirid | NAMEDef [namedef] | FILEPOOL [LIst|filepoolid:|CONFlict [userid] filepoolid:|STORgrp [filepoolid:]|DISAble [filepoolid:]] | CMSLEVEL | RDYMSG | IMPCP | IMPEX | SEARCH | ...",
+    syntax: "Query DISK [fm|*|R/W] | ACCESSED [fm] | LIMITS [FOR userid|ALL] [filepoolid:] | ENROLL USER [FOR ..] | AUTHority [fn ft] dirid | ALIas [dirid] | LOCK [fn ft] dirid | NAMEDef [namedef] | ACCESSORs [dirid] [filepoolid:] | BLOCKS [fn ft [dirid]] | FILEPOOL [LIst|filepoolid:|CONNect [FOR ALL|userid] [filepoolid:]|CONFlict [userid] filepoolid:|{AGent|CATalog|COUnter|DISAble|LOG|MINIdisk|OVERview|REPort|STATus|STORgrp} [filepoolid:]] | CMSLEVEL | RDYMSG | IMPCP | IMPEX | SEARCH | ...",
     summary: "Shows the state of CMS; other operands are CP's",
     run: |call| Box::pin(run(call)),
 };
@@ -50,12 +52,14 @@ async fn run(call: CmsCall<'_>) -> CmsResult {
         namedef::query(call.cms, &words(operands)).await
     } else if is("LOCK", 4) {
         query_sfs::lock(&call, &words(operands)).await
-    } else if is("FILEPOOL", 8) && operands.to_ascii_uppercase().starts_with("CONF") {
-        query_sfs::conflict(&call, &words(operands)[1..]).await
+    } else if is("ACCESSORS", 8) {
+        query_accessors::run(&call, &words(operands)).await
+    } else if is("BLOCKS", 6) {
+        query_blocks::run(&call, operands).await
     } else if let (true, [what, rest @ ..]) = (is("FILEPOOL", 8), &words(operands)[..])
-        && (abbreviates(what, "STORGRP", 4) || abbreviates(what, "DISABLE", 4))
+        && let Some(report) = query_filepool::find(what)
     {
-        filepool::query(&call, what, rest).await
+        query_filepool::run(&call, report, rest).await
     } else if is("FILEPOOL", 8) {
         identified(&call, operands).await
     } else if is("CMSLEVEL", 8) {

@@ -1,11 +1,11 @@
-//! QUERY AUTHORITY, ALIAS, LOCK and FILEPOOL CONFLICT: what is known of the objects of a file pool.
+//! QUERY AUTHORITY, ALIAS and LOCK: what is known of the objects of a file pool.
 
-use cp::name::FilePoolId;
 use sfs::csl::{FilePattern, SfsObject, WorkUnitId};
-use sfs::types::{LockDuration, LockType, Rights};
+use sfs::types::{LockDuration, Rights};
 
 use super::create::csl_message;
 use super::object::{directory, object};
+use super::query_filepool::lock_word;
 use super::{CmsCall, CmsResult};
 use crate::message::dms;
 
@@ -76,43 +76,6 @@ pub(super) async fn lock(call: &CmsCall<'_>, operands: &[&str]) -> CmsResult {
         let kind = lock_word(lock.kind);
         let duration = if lock.duration == LockDuration::Lasting { "LASTING" } else { "SESSION" };
         call.cms.say(&format!("{:<8} {kind:<10} {duration}", lock.user)).await;
-    }
-    Ok(0)
-}
-
-fn lock_word(kind: LockType) -> &'static str {
-    match kind {
-        LockType::Share => "SHARE",
-        LockType::Update => "UPDATE",
-        LockType::Exclusive => "EXCLUSIVE",
-    }
-}
-
-/// `QUERY FILEPOOL CONFLICT [user] pool:`.
-pub(super) async fn conflict(call: &CmsCall<'_>, operands: &[&str]) -> CmsResult {
-    let token = operands.last().copied().unwrap_or("");
-    let pool = match token.strip_suffix(':') {
-        Some(id) => FilePoolId::new(id).map_err(|_| dms(MODULE, 29, 24, &[token]))?,
-        None => call.cms.settings.lock().filepool.ok_or_else(|| dms(MODULE, 1223, 40, &[]))?,
-    };
-    let found = call.cms.csl.filepool_conflicts(pool).await;
-    let found = found.map_err(|e| csl_message(MODULE, &e, pool.as_str()))?;
-    call.cms.say("Requester   Holder     Wait          Lock        Lock Type").await;
-    for conflict in found {
-        let (lock, kind) = match conflict.explicit {
-            Some(kind) => ("Explicit", lock_word(kind)),
-            None => ("Implicit", "-"),
-        };
-        let line =
-            format!("{:<11} {:<10} {:<13} {lock:<11} {kind}", conflict.waiter, conflict.holder, "Lock");
-        call.cms.say(&line).await;
-        // DMSUDATA: what the programs say that they do.
-        for (who, data) in [("Requester", conflict.waiter_data), ("Holder", conflict.holder_data)] {
-            let text = cp::codepage::to_text(data.as_slice());
-            if !text.trim().is_empty() {
-                call.cms.say(&format!("  {who}: {}", text.trim_end())).await;
-            }
-        }
     }
     Ok(0)
 }

@@ -3,11 +3,10 @@
 //! Reading uses the default work unit's snapshot; every file that is written has a work unit of its own, which is
 //! committed by its close and rolled back when it is dropped.
 
-use std::sync::atomic::{AtomicBool, Ordering};
-
 use bytes::Bytes;
 use cp::name::DirName;
 use futures::future::BoxFuture;
+use parking_lot::Mutex;
 use sfs::csl::{
     CommitOption, Csl, CslError, DirIntent, DirRecord, EraseScope, FilePattern, FileRef, OpenOptions,
     ReasonCode, SfsObject, Token, WorkUnitId,
@@ -20,18 +19,24 @@ use super::{FileStore, READ_CHUNK, ReadFile, StoreError, StoreResult, WriteFile}
 /// Records asked for at a time; the buffer is what limits a read.
 const READ_RECORDS: u32 = 1 << 20;
 
+/// An access of a DIRCONTROL directory.
+#[derive(Debug, Clone, Copy)]
+struct Held {
+    to_write: bool,
+}
+
 /// Files of a directory in a file pool.
 pub struct DirectoryStore {
     csl: Csl,
     dir: DirName,
-    /// Set as long as the state of the ACCESS is held.
-    held: AtomicBool,
+    /// The ACCESS that the file pool server keeps, until the release.
+    held: Mutex<Option<Held>>,
 }
 
 impl DirectoryStore {
     /// The files of `dir`.
     pub fn new(csl: Csl, dir: DirName) -> Self {
-        Self { csl, dir, held: AtomicBool::new(false) }
+        Self { csl, dir, held: Mutex::new(None) }
     }
 
     /// True when the directory exists and this user may see it.
@@ -48,13 +53,17 @@ impl DirectoryStore {
         }
     }
 
-    /// Holds a DIRCONTROL directory as it is now, until the release.
+    /// Accesses the directory until the release: a DIRCONTROL directory that is not to be written is held as it is now.
     ///
     /// # Errors
     /// [`StoreError`] of the file pool.
-    pub async fn hold(&self) -> StoreResult<()> {
-        if self.csl.access_directory(&self.dir).await.map_err(fail)? {
-            self.held.store(true, Ordering::SeqCst);
+    pub async fn access(&self, read_only: bool) -> StoreResult<()> {
+        let held = match read_only {
+            true => self.csl.access_directory(&self.dir).await,
+            false => self.csl.access_directory_to_write(&self.dir).await,
+        };
+        if held.map_err(fail)? {
+            *self.held.lock() = Some(Held { to_write: !read_only });
         }
         Ok(())
     }
@@ -91,11 +100,11 @@ fn fail(error: CslError) -> StoreError {
 
 impl Drop for DirectoryStore {
     fn drop(&mut self) {
-        if self.held.swap(false, Ordering::SeqCst) {
+        if let Some(Held { to_write }) = self.held.lock().take() {
             let (csl, dir) = (self.csl.clone(), self.dir.clone());
             // There is nobody left to wait for it.
             tokio::spawn(async move {
-                let _released = csl.release_directory(&dir).await;
+                let _released = csl.release_directory(&dir, to_write).await;
             });
         }
     }
@@ -104,9 +113,10 @@ impl Drop for DirectoryStore {
 impl FileStore for DirectoryStore {
     fn release(&self) -> BoxFuture<'_, ()> {
         Box::pin(async {
-            if self.held.swap(false, Ordering::SeqCst) {
+            let held = self.held.lock().take();
+            if let Some(Held { to_write }) = held {
                 // It fails when the connection that held it is gone, and so is what it held.
-                let _released = self.csl.release_directory(&self.dir).await;
+                let _released = self.csl.release_directory(&self.dir, to_write).await;
             }
         })
     }

@@ -1,8 +1,6 @@
 //! DMSQUSG - Query User Storage Group: sizes and figures of storage groups; and the other calls on the layout of a pool.
 
-use super::{
-    Csl, CslError, DisableInfo, GroupStatus, Minidisk, PoolPart, ReasonCode, StorageGroup, WorkUnitId,
-};
+use super::{Csl, CslError, GroupStatus, Minidisk, ReasonCode, StorageGroup, WorkUnitId};
 use crate::server::protocol::{Answer, Call};
 use cp::name::FilePoolId;
 
@@ -45,20 +43,6 @@ impl Csl {
         let call = Call::AddMinidisk { group, device, blocks };
         match self.ask(filepoolid, WorkUnitId::DEFAULT, call).await? {
             Answer::Minidisk(minidisk) => Ok(minidisk),
-            _ => Err(ReasonCode::ProtocolError.into()),
-        }
-    }
-
-    /// What is disabled in a file pool. Source: QUERY FILEPOOL DISABLE. For administrators.
-    ///
-    /// # Errors
-    /// `NotAdministrator`.
-    pub async fn filepool_disabled(
-        &self,
-        filepoolid: FilePoolId,
-    ) -> Result<Vec<(PoolPart, DisableInfo)>, CslError> {
-        match self.ask(filepoolid, WorkUnitId::DEFAULT, Call::Disabled).await? {
-            Answer::Disabled(all) => Ok(all),
             _ => Err(ReasonCode::ProtocolError.into()),
         }
     }

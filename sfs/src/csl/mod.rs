@@ -69,6 +69,7 @@ mod dmsvaldt;
 mod dmswrite;
 mod link;
 mod namedef;
+mod report;
 pub mod table;
 mod units;
 mod wuerror;
@@ -84,7 +85,10 @@ use thiserror::Error;
 pub use crate::names::{FilePattern, FileRef, SfsObject};
 pub use crate::pool::{FileChanges, ReadOut};
 pub use crate::reason::{ReasonCode, ReturnCode};
-pub use crate::server::{Conflict, DirRecord, MAX_USER_DATA, WorkUnitData};
+pub use crate::server::{
+    Accessor, Conflict, ConnectedUser, ConnectionState, DirRecord, FilePoolReport, MAX_USER_DATA,
+    WorkUnitData,
+};
 pub use crate::types::{
     Attributes, DirControl, DirStatus, DisableInfo, DisableMode, EntryType, FileId, FileStatus, Grantee,
     GroupStatus, Intent, LockDuration, LockInfo, LockType, Minidisk, ModeNumber, PoolPart, RecordFormat,

@@ -13,6 +13,7 @@ use arc_swap::ArcSwap;
 use bytes::Bytes;
 use dasd::{LogAddr, LogError, LogOwner};
 use redb::{Database, ReadableDatabase, ReadableTable};
+use serde::{Deserialize, Serialize};
 
 use super::backend::Reserve;
 use super::catalog::{LIVE, META, META_REDO, Storage};
@@ -352,7 +353,7 @@ impl Applier {
 }
 
 /// Octets alive and in use. Source of QUERY FILEPOOL figures.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct StorageFigures {
     /// Octets of bodies that lie in the log.
     pub log_live: u64,

@@ -68,7 +68,7 @@ pub(super) fn check_user(shared: &Shared, user: UserId, call: &Call) -> Result<(
         | Call::AddMinidisk { .. }
         | Call::Disable { .. }
         | Call::Enable { .. }
-        | Call::Disabled => (false, ReasonCode::NotAdministrator),
+        | Call::Report => (false, ReasonCode::NotAdministrator),
         Call::QueryLimits { user: owner } | Call::SetThreshold { user: owner, .. } => {
             (*owner == user, ReasonCode::NotAuthorized)
         }
@@ -211,7 +211,7 @@ pub(super) fn check(shared: &Shared, user: UserId, unit: &WorkUnit, call: &Call)
                 (false, _) => on_object(asker, object, |_| false, |_| false),
             }
         }
-        Call::DirStatus { dir } | Call::OpenDir { dir, .. } | Call::Access { dir } => {
+        Call::DirStatus { dir } | Call::OpenDir { dir, .. } | Call::Access { dir, .. } => {
             on_dir(asker, dir, |a| a.dir_read)
         }
         Call::CreateDir { dir, .. } | Call::EraseDir { dir } | Call::ChangeDir { dir, .. } => {
@@ -220,6 +220,11 @@ pub(super) fn check(shared: &Shared, user: UserId, unit: &WorkUnit, call: &Call)
         Call::RenameDir { old, new } => owns(asker, old).and_then(|()| owns(asker, new)),
         _ => Ok(()),
     }
+}
+
+/// Whether `user` may see who has accessed a directory: whoever may read what it is.
+pub(super) fn may_see_directory(shared: &Shared, user: UserId, unit: &WorkUnit, dir: &DirName) -> bool {
+    is_admin(shared, user) || dir.owner == user || Asker { user, unit }.dir(dir).dir_read
 }
 
 /// Directories come, go and change by their owner alone.

@@ -12,10 +12,11 @@ use cp::name::{DirName, UserId};
 use futures::future::BoxFuture;
 use parking_lot::Mutex;
 
+use super::counters::Counter;
 use super::perform::{self, Accessed, Listing, Undone};
 use super::protocol::{Answer, Call, Failure, Reply, Request, decode, encode};
 use super::{Shared, WorkUnitData, authority};
-use crate::pool::{DirPath, PoolError, Token, WorkUnit};
+use crate::pool::{DirPath, LockHolder, PoolError, Token, WorkUnit};
 use crate::reason::{ReasonCode, ReturnCode};
 
 /// Work units of one session: what a client may make the server keep.
@@ -30,6 +31,8 @@ pub(super) struct Session {
     pub(super) dirs: Mutex<HashMap<u64, Listing>>,
     pub(super) next_dir: AtomicU64,
     pub(super) accessed: Mutex<HashMap<DirName, Accessed>>,
+    /// DIRCONTROL directories accessed to be written, and how often.
+    pub(super) writing: Mutex<HashMap<DirName, u32>>,
     /// DMSUDATA, by work unit, until that ends.
     pub(super) user_data: Mutex<HashMap<u32, WorkUnitData>>,
 }
@@ -58,6 +61,7 @@ impl Session {
             dirs: Mutex::default(),
             next_dir: AtomicU64::new(1),
             accessed: Mutex::default(),
+            writing: Mutex::default(),
             user_data: Mutex::default(),
         }
     }
@@ -76,7 +80,9 @@ impl Session {
     }
 
     async fn answer(&self, message: IucvMessage) -> Result<(Reply, Bytes), Failure> {
+        let _agent = self.shared.counters.agent();
         let mut request: Request = decode(&message.control).map_err(Failure::error)?;
+        self.shared.counters.count(Counter::of(&request.call));
         if let Some(data) = request.user_data.take() {
             self.note_user_data(request.unit, data)?;
         }
@@ -112,6 +118,7 @@ impl Session {
         if !commit {
             return Ok(plain(answer));
         }
+        self.shared.counters.count(Counter::Commit);
         let (committed, _) = self.commit(number).await?;
         Ok((Reply { answer, warnings: committed.warnings }, Bytes::new()))
     }
@@ -174,8 +181,13 @@ impl Session {
             | Call::AddMinidisk { .. }
             | Call::Disable { .. }
             | Call::Enable { .. }
-            | Call::Disabled => self.on_groups(number, request.wait, &request.call).await,
+            | Call::Report => self.on_groups(number, request.wait, &request.call).await,
             Call::Conflicts => Ok(plain(Answer::Conflicts(self.shared.conflicts()))),
+            Call::Connections => Ok(plain(Answer::Connections(self.shared.connections()))),
+            Call::Accessors { dir } => match self.unit(number) {
+                Ok(unit) => Ok(plain(self.accessors(&unit, dir.as_ref()))),
+                Err(failed) => Err(failed),
+            },
             Call::Level => Ok(plain(Answer::Level(super::SERVER_LEVEL))),
             _ => return None,
         })
@@ -186,13 +198,26 @@ impl Session {
         loop {
             let holder = match self.perform(at, call) {
                 Ok(answer) => return Ok(answer),
-                Err(Undone { error, index }) => match error.holder().filter(|_| wait) {
-                    Some(holder) => holder,
-                    None => return Err(Failure { index, ..failure(&error) }),
-                },
+                Err(Undone { error, index }) => {
+                    let holder = error.holder();
+                    if holder.is_some() {
+                        self.shared.counters.count(Counter::LockConflict);
+                    }
+                    holder.filter(|_| wait).ok_or_else(|| Failure { index, ..failure(&error) })?
+                }
             };
-            self.shared.pool.wait_for_lock(at.unit, holder).await.map_err(|e| failure(&e))?;
+            self.wait_for_lock(at.unit, holder).await?;
         }
+    }
+
+    /// Waits for a lock, counting what ends in a deadlock.
+    pub(super) async fn wait_for_lock(&self, unit: &WorkUnit, holder: LockHolder) -> Result<(), Failure> {
+        self.shared.pool.wait_for_lock(unit, holder).await.map_err(|error| {
+            if matches!(error, PoolError::Deadlock) {
+                self.shared.counters.count(Counter::Deadlock);
+            }
+            failure(&error)
+        })
     }
 
     /// This user's units by serial number, for the report of conflicts.
@@ -201,7 +226,7 @@ impl Session {
     }
 
     /// Leaves the server; with the user's last connection his SESSION locks end.
-    fn leave(&self) {
+    pub(super) fn leave(&self) {
         let last = {
             let mut sessions = self.shared.sessions.lock();
             sessions.remove(&self.number).is_some() && sessions.values().all(|s| s.user != self.user)

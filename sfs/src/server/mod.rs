@@ -5,10 +5,12 @@
 //! unit of the session is rolled back.
 
 mod authority;
+mod counters;
 mod ending;
 mod handler;
 mod perform;
 pub(crate) mod protocol;
+mod report;
 mod resync;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -22,12 +24,13 @@ use parking_lot::{Mutex, RwLock};
 
 pub use perform::{MAX_ACCESSED_DIRS, MAX_ACCESSED_FILES, MAX_OPEN_DIRS};
 pub use protocol::{Conflict, DirRecord, MAX_USER_DATA, UserData as WorkUnitData};
+pub use report::{Accessor, ConnectedUser, ConnectionState, FilePoolReport};
 
 /// What DMSQSFSL returns: the level of VM/ESA Version 2 Release 4.
 pub(crate) const SERVER_LEVEL: u32 = 40;
 
-use crate::pool::{LockHolder, Pool, PoolError, StorageFigures};
-use crate::types::GroupStatus;
+use crate::pool::{Pool, PoolError};
+use crate::types::Stamp;
 use handler::Session;
 
 /// What sessions and operator commands share.
@@ -39,6 +42,10 @@ pub(crate) struct Shared {
     group_threshold: AtomicU8,
     pub(crate) sessions: Mutex<BTreeMap<u64, Connected>>,
     pub(crate) resync: resync::Resync,
+    counters: counters::Counters,
+    /// The server machine; `None` when no resource points to it.
+    machine: Option<UserId>,
+    since: Stamp,
     next_session: AtomicU64,
 }
 
@@ -56,33 +63,6 @@ impl Shared {
     fn group_threshold(&self) -> u8 {
         self.group_threshold.load(Ordering::Relaxed)
     }
-
-    /// Who waits for whom.
-    fn conflicts(&self) -> Vec<Conflict> {
-        let sessions: Vec<_> = {
-            let sessions = self.sessions.lock();
-            sessions.values().filter_map(|s| Some((s.user, s.session.upgrade()?))).collect()
-        };
-        let mut units = BTreeMap::new();
-        for (user, session) in sessions {
-            let told = session.user_data.lock();
-            for (serial, number) in session.serials() {
-                units.insert(serial, (user, number, told.get(&number).cloned().unwrap_or_default()));
-            }
-        }
-        let named = |(waiter, holder): (u64, LockHolder)| {
-            let (waiter, waiter_unit, waiter_data) = units.get(&waiter)?.clone();
-            let (holder, holder_unit, holder_data, explicit) = match holder {
-                LockHolder::Unit(serial) => {
-                    let (user, unit, data) = units.get(&serial)?.clone();
-                    (user, unit, data, None)
-                }
-                LockHolder::Explicit(user, kind) => (user, 0, Default::default(), Some(kind)),
-            };
-            Some(Conflict { waiter, waiter_unit, holder, holder_unit, explicit, waiter_data, holder_data })
-        };
-        self.pool.waits().into_iter().filter_map(named).collect()
-    }
 }
 
 /// A file pool server in operation.
@@ -98,39 +78,6 @@ impl std::fmt::Debug for FilePoolServer {
     }
 }
 
-/// Figures of a pool. Source: the reports of QUERY FILEPOOL.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct FilePoolReport {
-    /// The pool.
-    pub id: FilePoolId,
-    /// Enrolled users.
-    pub users: usize,
-    /// Blocks that the users' limits add up to.
-    pub blocks_allowed: u64,
-    /// Committed blocks in use.
-    pub blocks_used: u64,
-    /// Files.
-    pub files: u64,
-    /// Connections.
-    pub connections: usize,
-    /// Connected users with the number of their connections.
-    pub connected: Vec<(UserId, usize)>,
-    /// Locks held.
-    pub locks: usize,
-    /// Explicit locks.
-    pub explicit_locks: usize,
-    /// What the disks hold.
-    pub storage: StorageFigures,
-    /// Storage groups, none when the pool refuses work.
-    pub groups: Vec<GroupStatus>,
-    /// GROUPTHRESH: percent of a storage group above which it is nearly full.
-    pub group_threshold: u8,
-    /// Administrators.
-    pub administrators: Vec<UserId>,
-    /// Why the pool refuses work, if it does.
-    pub offline: Option<String>,
-}
-
 impl FilePoolServer {
     /// Begins multiple user mode: `guest`, the server machine, identifies `id` to CP and answers connections to it.
     ///
@@ -138,7 +85,7 @@ impl FilePoolServer {
     /// `NotAuthorised` without the IUCV *IDENT directory statement, or when the resource has an owner already.
     pub fn start(guest: &Guest, id: FilePoolId, pool: Pool, admins: &[UserId]) -> Result<Self, IpRcode> {
         let servers = guest.cp().ext.get_or_insert_with(resync::Servers::default);
-        let server = Self { servers: servers.clone(), ..Self::unidentified(id, pool, admins) };
+        let server = Self { servers: servers.clone(), ..Self::on(Some(guest.userid()), id, pool, admins) };
         let owner = guest.identify_resource(id, server.service())?;
         *server.resource.lock() = Some(owner);
         servers.add(&server.shared);
@@ -150,9 +97,16 @@ impl FilePoolServer {
 
     /// A server that no resource points to: reachable only through [`Self::service`].
     pub fn unidentified(id: FilePoolId, pool: Pool, admins: &[UserId]) -> Self {
+        Self::on(None, id, pool, admins)
+    }
+
+    fn on(machine: Option<UserId>, id: FilePoolId, pool: Pool, admins: &[UserId]) -> Self {
         let shared = Shared {
             id,
+            since: pool.inner.now(),
             pool,
+            counters: counters::Counters::default(),
+            machine,
             admins: RwLock::new(admins.iter().copied().collect()),
             disabled: AtomicBool::new(false),
             group_threshold: AtomicU8::new(DEFAULT_GROUPTHRESH),
@@ -215,6 +169,7 @@ impl FilePoolServer {
             back.sever(UserData::default());
             if let Some(session) = session.upgrade() {
                 session.end_all();
+                session.leave();
             }
         }
         meant.len()
@@ -227,45 +182,6 @@ impl FilePoolServer {
     /// Those of a commit.
     pub async fn resync(&self) -> Result<usize, PoolError> {
         self.shared.settle(&self.servers).await
-    }
-
-    /// QUERY FILEPOOL CONFLICT: who waits for whom.
-    pub fn conflicts(&self) -> Vec<Conflict> {
-        self.shared.conflicts()
-    }
-
-    /// QUERY FILEPOOL: figures of this moment.
-    ///
-    /// # Errors
-    /// When the catalog cannot be read.
-    pub async fn report(&self) -> Result<FilePoolReport, PoolError> {
-        let shared = &self.shared;
-        let spaces = shared.pool.spaces()?;
-        let mut connected = BTreeMap::<UserId, usize>::new();
-        for session in shared.sessions.lock().values() {
-            *connected.entry(session.user).or_default() += 1;
-        }
-        let offline = shared.pool.offline();
-        let (storage, groups) = match offline {
-            None => (shared.pool.storage().await?, shared.pool.storage_groups().await?),
-            Some(_) => (StorageFigures::default(), Vec::new()),
-        };
-        Ok(FilePoolReport {
-            id: shared.id,
-            users: spaces.len(),
-            blocks_allowed: spaces.iter().map(|(_, s)| s.limit).fold(0, u64::saturating_add),
-            blocks_used: spaces.iter().map(|(_, s)| s.used).sum(),
-            files: shared.pool.file_count()?,
-            connections: connected.values().sum(),
-            connected: connected.into_iter().collect(),
-            locks: shared.pool.lock_count(),
-            explicit_locks: shared.pool.explicit_lock_count(),
-            storage,
-            groups,
-            group_threshold: shared.group_threshold(),
-            administrators: shared.admins.read().iter().copied().collect(),
-            offline: offline.map(|why| why.to_string()),
-        })
     }
 
     /// STOP: no further connections; a checkpoint; the pool's threads end. Requests that come later fail.

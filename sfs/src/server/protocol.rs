@@ -7,13 +7,13 @@ use bytes::Bytes;
 use cp::name::{DirName, FilePoolId, UserId};
 use serde::{Deserialize, Serialize};
 
+use super::report::{Accessor, ConnectedUser, FilePoolReport};
 use crate::names::{FilePattern, FileRef, SfsObject};
 use crate::pool::{FileChanges, GlobalUnit};
 use crate::reason::{ReasonCode, ReturnCode};
 use crate::types::{
-    Attributes, DateReference, DirControl, DirStatus, DisableInfo, DisableMode, FileId, FileStatus, Grantee,
-    GroupStatus, Intent, LockDuration, LockInfo, LockType, Minidisk, PoolPart, Rights, SpaceStatus,
-    StorageGroup,
+    Attributes, DateReference, DirControl, DirStatus, DisableMode, FileId, FileStatus, Grantee, GroupStatus,
+    Intent, LockDuration, LockInfo, LockType, Minidisk, PoolPart, Rights, SpaceStatus, StorageGroup,
 };
 
 /// Message class of a request.
@@ -198,13 +198,16 @@ pub(crate) enum Call {
     CloseDir {
         token: u64,
     },
-    /// ACCESS of a directory, read-only; the answer is whether it is a DIRCONTROL one.
+    /// ACCESS of a directory; the answer is whether it is a DIRCONTROL one, of which the server keeps the access.
     Access {
         dir: DirName,
+        /// Accessed to be written; otherwise it is read as it is now.
+        write: bool,
     },
     /// RELEASE of what was accessed so.
     Release {
         dir: DirName,
+        write: bool,
     },
     Enroll {
         users: Vec<UserId>,
@@ -238,8 +241,14 @@ pub(crate) enum Call {
     Enable {
         part: PoolPart,
     },
-    /// What is disabled.
-    Disabled,
+    /// All figures of the pool.
+    Report,
+    /// Who is connected.
+    Connections,
+    /// Who has accessed DIRCONTROL directories: that one, or all.
+    Accessors {
+        dir: Option<DirName>,
+    },
     /// A number for a commit over several pools that this one is to decide.
     NewGlobal,
     Prepare {
@@ -371,7 +380,9 @@ pub(crate) enum Answer {
         threshold: u8,
     },
     Minidisk(Minidisk),
-    Disabled(Vec<(PoolPart, DisableInfo)>),
+    Report(Box<FilePoolReport>),
+    Connections(Vec<ConnectedUser>),
+    Accessors(Vec<Accessor>),
     Number(u64),
 }
 

@@ -71,6 +71,11 @@ impl Resync {
         self.owned.lock().get(&global) == Some(&session)
     }
 
+    /// Whether a prepared unit waits for `session` to resolve it.
+    pub(super) fn owns_any(&self, session: u64) -> bool {
+        self.owned.lock().values().any(|owner| *owner == session)
+    }
+
     pub(super) fn disown(&self, global: GlobalUnit) {
         self.owned.lock().remove(&global);
     }

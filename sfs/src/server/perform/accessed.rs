@@ -10,6 +10,7 @@ use cp::name::DirName;
 use super::directories::shown;
 use super::{At, Outcome};
 use crate::pool::{AccessedDir, PoolError, WorkUnit};
+use crate::server::authority;
 use crate::server::handler::{Session, path};
 use crate::server::protocol::{Answer, Call, DirList};
 use crate::types::{DirControl, Intent};
@@ -27,7 +28,10 @@ pub(in crate::server) struct Accessed {
 
 impl Session {
     /// Accesses a directory; of no effect, and answered `false`, for a FILECONTROL directory.
-    pub(super) fn access(&self, unit: &WorkUnit, dir: &DirName) -> Outcome {
+    pub(super) fn access(&self, unit: &WorkUnit, dir: &DirName, write: bool) -> Outcome {
+        if write {
+            return self.access_to_write(unit, dir);
+        }
         let mut accessed = self.accessed.lock();
         if let Some(already) = accessed.get_mut(dir) {
             already.count += 1;
@@ -47,8 +51,48 @@ impl Session {
         Ok(Answer::Active(true))
     }
 
+    /// Notes that a directory is accessed to be written, for who asks; it stays as it is.
+    fn access_to_write(&self, unit: &WorkUnit, dir: &DirName) -> Outcome {
+        let mut writing = self.writing.lock();
+        if !writing.contains_key(dir) {
+            if unit.dir_status(path(dir))?.control == DirControl::File {
+                return Ok(Answer::Active(false));
+            }
+            if writing.len() >= MAX_ACCESSED_DIRS {
+                return Err(PoolError::Limit("accessed directories"));
+            }
+        }
+        *writing.entry(dir.clone()).or_default() += 1;
+        Ok(Answer::Active(true))
+    }
+
+    /// The DIRCONTROL directories that are accessed here, and whether to be written.
+    pub(in crate::server) fn accessed_directories(&self) -> Vec<(DirName, bool)> {
+        let mut all: Vec<_> = self.accessed.lock().keys().map(|dir| (dir.clone(), false)).collect();
+        all.extend(self.writing.lock().keys().map(|dir| (dir.clone(), true)));
+        all
+    }
+
+    /// Who has accessed a directory, or all of those that this user may see.
+    pub(in crate::server) fn accessors(&self, unit: &WorkUnit, dir: Option<&DirName>) -> Answer {
+        let may_see = |found: &DirName| {
+            dir.is_none_or(|dir| dir == found)
+                && authority::may_see_directory(&self.shared, self.user, unit, found)
+        };
+        Answer::Accessors(self.shared.accessors(may_see))
+    }
+
     /// Undoes one access.
-    pub(super) fn release(&self, dir: &DirName) -> Outcome {
+    pub(super) fn release(&self, dir: &DirName, write: bool) -> Outcome {
+        if write {
+            let mut writing = self.writing.lock();
+            let Some(count) = writing.get_mut(dir) else { return Err(PoolError::NotOpen) };
+            *count -= 1;
+            if *count == 0 {
+                writing.remove(dir);
+            }
+            return Ok(Answer::Done);
+        }
         let mut accessed = self.accessed.lock();
         let Some(held) = accessed.get_mut(dir) else { return Err(PoolError::NotOpen) };
         held.count -= 1;

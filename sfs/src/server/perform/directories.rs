@@ -47,8 +47,8 @@ impl Session {
             Call::CloseDir { token } => {
                 self.dirs.lock().remove(token).map(|_| Answer::Done).ok_or(PoolError::NotOpen)
             }
-            Call::Access { dir } => self.access(unit, dir),
-            Call::Release { dir } => self.release(dir),
+            Call::Access { dir, write } => self.access(unit, dir, *write),
+            Call::Release { dir, write } => self.release(dir, *write),
             _ => return None,
         })
     }

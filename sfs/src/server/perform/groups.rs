@@ -1,4 +1,4 @@
-//! Storage groups: figures, minidisks, disabling and enabling of groups and file spaces.
+//! The pool as a whole: its report, storage groups with their figures and minidisks, disabling and enabling of groups and file spaces.
 
 use bytes::Bytes;
 
@@ -23,7 +23,7 @@ impl Session {
             }
             Call::Disable { part, mode } => return self.disable(number, wait, part, *mode).await,
             Call::Enable { part } => pool.enable(part).await.map(|()| Answer::Done),
-            Call::Disabled => Ok(Answer::Disabled(pool.disabled())),
+            Call::Report => self.shared.report().await.map(|report| Answer::Report(Box::new(report))),
             _ => return Err(Failure::error(ReasonCode::ProtocolError)),
         };
         done.map(plain).map_err(|e| failure(&e))
@@ -54,7 +54,7 @@ impl Session {
                 Ok(()) => return Ok(plain(Answer::Done)),
                 Err(PoolError::Locked { holder }) if wait => {
                     let holder = LockHolder::Unit(holder);
-                    pool.wait_for_lock(&unit, holder).await.map_err(|e| failure(&e))?;
+                    self.wait_for_lock(&unit, holder).await?;
                 }
                 Err(error) => return Err(failure(&error)),
             }

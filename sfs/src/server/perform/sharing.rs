@@ -74,7 +74,7 @@ impl Session {
                     None => return Err(failure(&error)),
                 },
             };
-            self.shared.pool.wait_for_lock(unit, holder).await.map_err(|e| failure(&e))?;
+            self.wait_for_lock(unit, holder).await?;
         }
     }
 
