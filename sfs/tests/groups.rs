@@ -287,6 +287,40 @@ async fn a_catalog_of_a_size_is_full_until_something_goes_or_a_minidisk_comes() 
 }
 
 #[tokio::test]
+async fn a_full_catalog_is_not_looked_at_for_every_file_that_goes() {
+    // Octets of the rows of a small file, about, and those that must go before another look: a 256th of 200 blocks.
+    const PER_FILE: usize = 127 + 54;
+    const ENOUGH: usize = 200 * 4096 / 256;
+    let bed = common::Bed::new().await;
+    bed.pool.add_minidisk(group(1), 0x400, Some(200)).await.unwrap();
+    fill(&bed.pool, 0).await;
+    let unit = bed.pool.begin();
+    let erase = async |files: std::ops::Range<usize>| {
+        for n in files {
+            unit.erase_file(top("JOE"), fid(&format!("F{n} NOTE"))).unwrap();
+        }
+        unit.commit().await.unwrap();
+    };
+    // Whether the catalog was folded for it, to be looked at.
+    let looked = async || {
+        let syncs = bed.dasd.syncs();
+        for n in 0..10 {
+            common::put(&unit, top("JOE"), &format!("G{n} NOTE"), &["x"]).unwrap();
+        }
+        assert!(matches!(unit.commit().await, Err(PoolError::GroupFull(_))));
+        bed.dasd.syncs() > syncs
+    };
+    assert!(!looked().await);
+    let most = ENOUGH / PER_FILE;
+    erase(0..most).await;
+    assert!(!looked().await);
+    erase(most..most + 1).await;
+    assert!(looked().await);
+    erase(most + 1..most + 2).await;
+    assert!(!looked().await);
+}
+
+#[tokio::test]
 async fn a_pool_without_a_size_for_its_catalog_can_be_given_one() {
     let bed = common::Bed::new().await;
     assert_eq!(bed.pool.storage_groups().await.unwrap()[0].blocks, None);

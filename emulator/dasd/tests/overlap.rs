@@ -138,6 +138,60 @@ fn every_batch_is_shown_once_and_in_order() {
     assert_eq!(open(&dasd).2, shown);
 }
 
+/// Submits from tasks of `runtime`, each until the log is closed or `count` entries are logged; how many they were told of.
+fn submit_tasks(
+    runtime: &tokio::runtime::Runtime,
+    log: &Arc<Log<Watchful>>,
+    tasks: usize,
+    count: usize,
+) -> Arc<std::sync::atomic::AtomicUsize> {
+    let told = Arc::new(std::sync::atomic::AtomicUsize::new(0));
+    for _ in 0..tasks {
+        let (log, told) = (log.clone(), told.clone());
+        runtime.spawn(async move {
+            for _ in 0..count {
+                log.submit(b"task".to_vec()).await.unwrap();
+                told.fetch_add(1, std::sync::atomic::Ordering::SeqCst);
+            }
+        });
+    }
+    told
+}
+
+#[test]
+fn tasks_of_several_runtimes_and_threads_are_told_of_the_same_batches() {
+    let folder = tempfile::tempdir().unwrap();
+    let dasd: Arc<dyn Dasd> = Arc::new(HostDasd::new(folder.path()).unwrap());
+    format(dasd.clone(), &config(), 1).unwrap();
+    let (log, owner, _) = open(&dasd);
+    let log = Arc::new(log);
+    let two = || tokio::runtime::Builder::new_multi_thread().worker_threads(2).build().unwrap();
+    let runtimes = [two(), two()];
+    let told = runtimes.each_ref().map(|runtime| submit_tasks(runtime, &log, 8, 40));
+    submit_from(&log, 3, 100, |thread, n| format!("{thread}:{n}").into_bytes());
+    let all = || told.iter().map(|told| told.load(std::sync::atomic::Ordering::SeqCst)).sum::<usize>();
+    while all() < 2 * 8 * 40 {
+        std::thread::yield_now();
+    }
+    assert_eq!(owner.0.lock().shown.len(), 2 * 8 * 40 + 3 * 100);
+}
+
+#[test]
+fn a_runtime_that_ends_while_its_tasks_wait_holds_up_nobody() {
+    let folder = tempfile::tempdir().unwrap();
+    let dasd: Arc<dyn Dasd> = Arc::new(HostDasd::new(folder.path()).unwrap());
+    format(dasd.clone(), &config(), 1).unwrap();
+    let (log, _, _) = open(&dasd);
+    let log = Arc::new(log);
+    for _ in 0..20 {
+        let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).build().unwrap();
+        submit_tasks(&runtime, &log, 8, usize::MAX);
+        submit_from(&log, 2, 5, |_, _| b"thread".to_vec());
+        runtime.shutdown_background();
+        submit_from(&log, 2, 5, |_, _| b"thread".to_vec());
+    }
+}
+
 #[test]
 fn nothing_is_admitted_before_what_must_be_seen() {
     let folder = tempfile::tempdir().unwrap();

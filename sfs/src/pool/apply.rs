@@ -76,7 +76,7 @@ pub(crate) struct FoldRule {
 const FOLD_OCTETS: usize = 8 << 20;
 /// How many times over the rows or octets that ask for a fold may have come together before commits wait for the one under way:
 /// what they take of memory must have an end.
-const MOST_WAITING: usize = 4;
+pub const MOST_WAITING: usize = 4;
 
 #[derive(Debug, Clone, Copy)]
 struct Figures {

@@ -46,6 +46,8 @@ const FILE_VERSION: u8 = 2;
 /// Version of file space records: 2 brought the storage group.
 const SPACE_VERSION: u8 = 2;
 
+/// Octets of a file space record beside its label.
+const SPACE_FIXED: usize = 40;
 /// Octets of a file record in front of its slices, and of each slice.
 const FILE_HEAD: usize = 63;
 const SLICE: usize = 16;
@@ -152,7 +154,7 @@ pub(crate) struct SpaceRec {
 
 impl SpaceRec {
     pub(crate) fn encode(&self) -> Vec<u8> {
-        let mut w = Writer::default();
+        let mut w = Writer::with_capacity(SPACE_FIXED + self.label.len());
         w.u8(SPACE_VERSION);
         w.u64(self.top.0);
         w.u64(self.limit);
@@ -439,6 +441,7 @@ mod tests {
         fn records_read_back(a: u64, b: u64, n: u32, len in 0u32..300_000, stamp: i64, keyed: bool, label in "[A-Z0-9]{0,6}") {
             let space = SpaceRec { top: DirId(a), limit: b, used: a, threshold: 90, created: Stamp(stamp), label,
                 group: StorageGroup::new(keyed as u16 + 2).unwrap() };
+            prop_assert_eq!(space.encode().len(), SPACE_FIXED + space.label.len());
             prop_assert_eq!(SpaceRec::decode(&space.encode()).unwrap(), space);
             let file = FileRec {
                 file: FileNo(a), object: ObjectNo(b), recover: keyed, in_place: !keyed, referenced: Stamp(stamp),

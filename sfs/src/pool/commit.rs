@@ -175,21 +175,26 @@ pub(super) fn plan(inner: &Inner, overlay: Overlay) -> Result<Plan, PoolError> {
             None => Op::DelDir { parent: *parent, name: *name },
         });
     }
-    // Files whose records stay in the catalog.
+    // What has another name than before: files whose records stay in the catalog, and objects.
     let keyed = |c: &FileChange| c.now.as_ref().filter(|d| d.rec.keyed).map(|d| d.rec.file);
-    let kept: HashSet<FileNo> = overlay.files.values().filter_map(keyed).collect();
-    let known: HashSet<ObjectNo> =
-        overlay.files.values().filter_map(|c| c.base.as_ref().map(|b| b.object)).collect();
+    let moved_in = |c: &FileChange| keyed(c).filter(|file| c.base.as_ref().is_none_or(|b| b.file != *file));
+    let kept: HashSet<FileNo> = overlay.files.values().filter_map(moved_in).collect();
+    let moved_out = |c: &FileChange| {
+        let now = c.now.as_ref().map(|d| d.rec.object);
+        c.base.as_ref().map(|b| b.object).filter(|object| now != Some(*object))
+    };
+    let known: HashSet<ObjectNo> = overlay.files.values().filter_map(moved_out).collect();
     for ((dir, name), change) in overlay.files {
         let mut delta = 0;
         let object = change.now.as_ref().map(|d| d.rec.object);
-        plan.fresh.extend(object.filter(|o| !known.contains(o)).map(|o| (dir, o)));
+        let was = change.base.as_ref().map(|b| b.object);
+        plan.fresh.extend(object.filter(|o| object != was && !known.contains(o)).map(|o| (dir, o)));
         if let Some(base) = &change.base {
             delta -= base.blocks() as i64;
             for slice in &base.slices {
                 *plan.refs.entry(slice.body).or_default() -= 1;
             }
-            if base.keyed && !kept.contains(&base.file) {
+            if base.keyed && keyed(&change) != Some(base.file) && !kept.contains(&base.file) {
                 plan.ops.push(Op::CutRecords { file: base.file, from: 0 });
             }
         }
@@ -274,7 +279,7 @@ fn plan_content(
             plan_records(plan, &rec, keyed);
             rec.slices = Vec::new();
         }
-        Content::Image(image) => rec.slices = plan_image(inner, plan, &image),
+        Content::Image(image) => rec.slices = plan_image(inner, plan, image),
     }
     Ok(rec)
 }
@@ -288,21 +293,21 @@ fn plan_records(plan: &mut Plan, rec: &FileRec, keyed: Keyed) {
     plan.ops.extend(runs.map(|(first, data)| Op::PutRecords { file, first, lrecl, data }));
 }
 
-fn plan_image(inner: &Inner, plan: &mut Plan, image: &Image) -> Vec<Slice> {
+fn plan_image(inner: &Inner, plan: &mut Plan, image: Image) -> Vec<Slice> {
     let mut slices: Vec<Slice> = Vec::new();
-    for (source, len) in image.stretches() {
+    for (source, len) in image.into_stretches() {
         match source {
             Source::Stored { body, offset } => {
                 // Stretches of one body that follow each other become one again.
                 match slices.last_mut() {
-                    Some(last) if last.body == body.id && last.offset + last.len == *offset => {
+                    Some(last) if last.body == body.id && last.offset + last.len == offset => {
                         last.len += len as u32;
                         continue;
                     }
-                    _ => slices.push(Slice { body: body.id, offset: *offset, len: len as u32 }),
+                    _ => slices.push(Slice { body: body.id, offset, len: len as u32 }),
                 }
             }
-            Source::Fresh(buf) => plan_fresh(inner, plan, buf, &mut slices),
+            Source::Fresh(buf) => plan_fresh(inner, plan, buf.freeze(), &mut slices),
             Source::Frozen(data) => plan_fresh(inner, plan, data, &mut slices),
         }
     }
@@ -313,11 +318,12 @@ fn plan_image(inner: &Inner, plan: &mut Plan, image: &Image) -> Vec<Slice> {
 }
 
 /// Octets that are stored with this commit.
-fn plan_fresh(inner: &Inner, plan: &mut Plan, octets: &[u8], slices: &mut Vec<Slice>) {
+fn plan_fresh(inner: &Inner, plan: &mut Plan, mut octets: Bytes, slices: &mut Vec<Slice>) {
     let small = octets.len() <= MAX_INLINE_BODY;
-    for data in octets.chunks(body_piece(inner)) {
-        let body = plan_body(inner, plan, Bytes::copy_from_slice(data), small);
-        slices.push(Slice { body, offset: 0, len: data.len() as u32 });
+    while !octets.is_empty() {
+        let data = octets.split_to(octets.len().min(body_piece(inner)));
+        let len = data.len() as u32;
+        slices.push(Slice { body: plan_body(inner, plan, data, small), offset: 0, len });
     }
 }
 
@@ -353,11 +359,9 @@ pub(super) async fn finish(inner: &Arc<Inner>, mut plan: Plan, locks: LockSet) -
     let writing = Some(plan.writing.take().unwrap_or_else(|| inner.writers.enter()));
     let gives_back = !plan.ops.iter().any(|op| matches!(op, Op::PutBody { .. } | Op::PutRecords { .. }));
     plan.write_large(inner).await?;
-    let encoded = op::encode_ops(&plan.ops);
-    let fits = encoded.len() as u64 + plan.inline_len as u64 + 64 <= inner.log.max_entry();
-    if fits {
-        let head = op::direct(&encoded);
-        let bodies_at = head.len() as u64;
+    let head = op::direct(&plan.ops);
+    let bodies_at = head.len() as u64;
+    if bodies_at + plan.inline_len as u64 + 64 <= inner.log.max_entry() {
         let mut payload = vec![head];
         payload.append(&mut plan.inline);
         return Ok(Commit {
@@ -416,10 +420,11 @@ impl Plan {
 
 /// The log entry for changes that bring no bodies with them: direct if it fits, else indirect.
 pub(super) async fn bodiless_payload(inner: &Arc<Inner>, ops: &[Op]) -> Result<Vec<Bytes>, PoolError> {
-    let encoded = Bytes::from(op::encode_ops(ops));
-    if encoded.len() as u64 + 64 <= inner.log.max_entry() {
-        return Ok(vec![op::direct(&encoded)]);
+    let head = op::direct(ops);
+    if head.len() as u64 + 64 <= inner.log.max_entry() {
+        return Ok(vec![head]);
     }
+    let encoded = op::direct_changes(&head);
     let piece = body_piece(inner);
     let parts: Vec<_> = (0..encoded.len().div_ceil(piece))
         .map(|i| (0, encoded.slice(i * piece..encoded.len().min((i + 1) * piece))))

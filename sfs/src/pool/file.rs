@@ -4,7 +4,7 @@
 //! record's length in front of each. An octet offset in the image of a note is therefore an octet offset in the message it
 //! came from.
 
-use bytes::{BufMut, Bytes, BytesMut};
+use bytes::Bytes;
 
 use super::catalog::FileRec;
 use super::draft::{Content, Keyed};
@@ -265,16 +265,15 @@ fn write_variable(
         return Err(PoolError::Damaged("V file without image".into()));
     };
     let mut longest = rec.lrecl;
-    let run = if count == 1 {
+    let halfword;
+    let run: &[&[u8]] = if count == 1 {
         let len = u16::try_from(data.len()).map_err(|_| PoolError::RecordLength)?;
         longest = longest.max(u32::from(len));
-        let mut run = BytesMut::with_capacity(2 + data.len());
-        run.put_u16(len);
-        run.extend_from_slice(data);
-        run.freeze()
+        halfword = len.to_be_bytes();
+        &[&halfword, data]
     } else {
         longest = longest.max(check_run(data, count)?);
-        data.clone()
+        &[data]
     };
     debug_assert!(longest <= MAX_LRECL_V, "a halfword cannot say more");
     if cursor.write > rec.records + 1 {
@@ -287,10 +286,10 @@ fn write_variable(
         rec.records = cursor.write - 1;
     }
     if cursor.write == rec.records + 1 {
-        image.append(&run);
+        image.append_all(run);
         rec.records += count;
     } else {
-        replace_variable(env, rec, image, cursor, &run, count)?;
+        replace_variable(env, rec, image, cursor, &run.concat(), count)?;
     }
     rec.lrecl = longest;
     rec.bytes = image.len();
@@ -315,7 +314,7 @@ fn replace_variable(
     rec: &mut FileRec,
     image: &mut Image,
     cursor: &mut Cursor,
-    run: &Bytes,
+    run: &[u8],
     count: u32,
 ) -> Result<(), PoolError> {
     let offset = offset_of(env, image, cursor, cursor.write)?;

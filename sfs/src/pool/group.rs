@@ -53,16 +53,18 @@ pub(crate) struct Groups {
     prepared: HashMap<RowKey, Vec<(StorageGroup, u64)>>,
 }
 
-fn sum<N: std::ops::AddAssign + Default>(
+fn sum<N: std::ops::AddAssign>(
     charges: impl Iterator<Item = (Option<StorageGroup>, N)>,
 ) -> Vec<(StorageGroup, N)> {
-    let mut by_group: HashMap<StorageGroup, N> = HashMap::new();
-    for (group, blocks) in charges {
-        if let Some(group) = group {
-            *by_group.entry(group).or_default() += blocks;
+    // Most commits concern one group.
+    let mut by_group: Vec<(StorageGroup, N)> = Vec::new();
+    for (group, blocks) in charges.filter_map(|(group, blocks)| Some((group?, blocks))) {
+        match by_group.iter_mut().find(|(known, _)| *known == group) {
+            Some((_, sum)) => *sum += blocks,
+            None => by_group.push((group, blocks)),
         }
     }
-    by_group.into_iter().collect()
+    by_group
 }
 
 fn needs(deltas: Vec<(StorageGroup, i64)>) -> Vec<(StorageGroup, u64)> {

@@ -57,18 +57,35 @@ impl Image {
         })
     }
 
+    /// The stretches with their lengths, in order, to be kept elsewhere.
+    pub(crate) fn into_stretches(self) -> impl Iterator<Item = (Source, u64)> {
+        let mut start = 0;
+        self.pieces.into_iter().map(move |p| {
+            let len = p.end - start;
+            start = p.end;
+            (p.source, len)
+        })
+    }
+
     /// Adds octets at the end.
     pub(crate) fn append(&mut self, data: &[u8]) {
-        if data.is_empty() {
+        self.append_all(&[data]);
+    }
+
+    /// Adds octets at the end, some behind the others.
+    pub(crate) fn append_all(&mut self, parts: &[&[u8]]) {
+        let (start, more) = (self.len(), parts.iter().map(|part| part.len()).sum::<usize>());
+        if more == 0 {
             return;
         }
-        let end = self.len() + data.len() as u64;
-        match self.pieces.last_mut() {
-            Some(Piece { end: last, source: Source::Fresh(buf) }) => {
-                buf.extend_from_slice(data);
-                *last = end;
-            }
-            _ => self.pieces.push(Piece { end, source: Source::Fresh(BytesMut::from(data)) }),
+        if !matches!(self.pieces.last(), Some(Piece { source: Source::Fresh(_), .. })) {
+            let fresh = BytesMut::with_capacity(more);
+            self.pieces.push(Piece { end: start, source: Source::Fresh(fresh) });
+        }
+        if let Some(Piece { end, source: Source::Fresh(buf) }) = self.pieces.last_mut() {
+            buf.reserve(more);
+            parts.iter().for_each(|part| buf.extend_from_slice(part));
+            *end = start + more as u64;
         }
     }
 

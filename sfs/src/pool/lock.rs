@@ -175,17 +175,19 @@ impl Drop for Waiting<'_> {
 pub(crate) struct LockSet {
     table: Arc<LockTable>,
     unit: u64,
-    held: HashMap<LockKey, LockMode>,
+    /// Each key once.
+    held: Vec<LockKey>,
 }
 
 impl LockSet {
     pub(crate) fn new(table: Arc<LockTable>, unit: u64) -> Self {
-        Self { table, unit, held: HashMap::new() }
+        Self { table, unit, held: Vec::new() }
     }
 
     /// What is held.
     pub(crate) fn keys(&self) -> Vec<(LockKey, LockMode)> {
-        self.held.iter().map(|(key, mode)| (key.clone(), *mode)).collect()
+        let mode = |key: &LockKey| self.table.shard(key).lock().get(key).map(|held| held.mode);
+        self.held.iter().filter_map(|key| Some((key.clone(), mode(key)?))).collect()
     }
 
     /// The holder's number.
@@ -198,31 +200,31 @@ impl LockSet {
     /// # Errors
     /// [`PoolError::Locked`] when another unit is in the way.
     pub(crate) fn take(&mut self, key: LockKey, mode: LockMode) -> Result<(), PoolError> {
-        let own = self.held.entry(key);
-        if let Entry::Occupied(own) = &own
-            && (*own.get() == LockMode::Exclusive || mode == LockMode::Shared)
-        {
-            return Ok(());
-        }
-        let mut shard = self.table.shard(own.key()).lock();
-        match shard.entry(own.key().clone()) {
+        let mut shard = self.table.shard(&key).lock();
+        match shard.entry(key.clone()) {
             Entry::Vacant(slot) => {
                 slot.insert(Held { mode, units: SmallVec::from_slice(&[self.unit]) });
             }
             Entry::Occupied(mut slot) => {
                 let held = slot.get_mut();
-                let other = held.units.iter().copied().find(|u| *u != self.unit);
-                match other {
+                let mine = held.units.contains(&self.unit);
+                if mine && (held.mode == LockMode::Exclusive || mode == LockMode::Shared) {
+                    return Ok(());
+                }
+                match held.units.iter().find(|unit| **unit != self.unit) {
                     Some(holder) if mode == LockMode::Exclusive || held.mode == LockMode::Exclusive => {
-                        return Err(PoolError::Locked { holder });
+                        return Err(PoolError::Locked { holder: *holder });
                     }
                     Some(_) => held.units.push(self.unit),
-                    None => held.mode = mode,
+                    None => {
+                        held.mode = mode;
+                        return Ok(());
+                    }
                 }
             }
         }
         drop(shard);
-        own.insert_entry(mode);
+        self.held.push(key);
         Ok(())
     }
 }
@@ -232,7 +234,7 @@ impl Drop for LockSet {
         if self.held.is_empty() {
             return;
         }
-        for (key, _) in self.held.drain() {
+        for key in self.held.drain(..) {
             let mut shard = self.table.shard(&key).lock();
             if let Entry::Occupied(mut slot) = shard.entry(key) {
                 slot.get_mut().units.retain(|u| *u != self.unit);

@@ -57,13 +57,13 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use arc_swap::ArcSwap;
+use arc_swap::{ArcSwap, Guard};
 use cp::clock::Clock;
 use cp::name::UserId;
 use dasd::{Dasd, Log, LogAddr, LogConfig, OpenError, Volume, VolumeConfig};
 use redb::{Database, ReadableDatabase};
 
-pub use apply::{Committed, StorageFigures};
+pub use apply::{Committed, MOST_WAITING, StorageFigures};
 pub use check::Findings;
 pub use commit::MAX_INLINE_BODY;
 pub use decoders::decode_anything;
@@ -198,8 +198,14 @@ impl Inner {
         }
     }
 
+    /// The last committed state, to be kept.
     pub(crate) fn current(&self) -> Arc<Snapshot> {
         self.snapshot.load_full()
+    }
+
+    /// The last committed state, for a moment: without the count of references that all processors would pass around.
+    pub(crate) fn glance(&self) -> Guard<Arc<Snapshot>> {
+        self.snapshot.load()
     }
 }
 

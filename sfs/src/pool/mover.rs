@@ -201,7 +201,7 @@ fn relocate_batch(inner: &Inner, batch: &mut Vec<(BodyId, BodyRec, Bytes)>) -> R
         .map(|((id, rec, _), to)| Op::MoveBody { id, from: (rec.storage, rec.addr), to: to.0 })
         .collect();
     let n = ops.len();
-    let head = op::direct(&op::encode_ops(&ops));
+    let head = op::direct(&ops);
     let bodies_at = head.len() as u64;
     let commit = Commit {
         ops,

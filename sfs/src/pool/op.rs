@@ -110,13 +110,16 @@ const HEAD: usize = 5;
 /// Octets of most changes, at most.
 const USUAL: usize = 112;
 
+/// Octets that changes take, usually.
+fn usual(ops: &[Op]) -> usize {
+    let records = |op: &Op| if let Op::PutRecords { data, .. } = op { data.len() } else { 0 };
+    ops.iter().map(|op| USUAL + records(op)).sum()
+}
+
 /// Encodes changes alone.
 pub(crate) fn encode_ops(ops: &[Op]) -> Vec<u8> {
-    let records = |op: &Op| if let Op::PutRecords { data, .. } = op { data.len() } else { 0 };
-    let mut w = Writer::with_capacity(ops.iter().map(|op| USUAL + records(op)).sum());
-    for op in ops {
-        encode_op(&mut w, op);
-    }
+    let mut w = Writer::with_capacity(usual(ops));
+    ops.iter().for_each(|op| encode_op(&mut w, op));
     w.out
 }
 
@@ -280,13 +283,16 @@ fn text(r: &mut Reader<'_>) -> Result<String, Malformed> {
 }
 
 /// The front part of a direct entry; the bodies follow it.
-pub(crate) fn direct(ops: &[u8]) -> Bytes {
-    let mut out = Vec::with_capacity(HEAD + ops.len());
-    out.push(DIRECT);
-    // Bounded by the length of a log segment.
-    out.extend_from_slice(&(ops.len() as u32).to_le_bytes());
-    out.extend_from_slice(ops);
-    Bytes::from(out)
+pub(crate) fn direct(ops: &[Op]) -> Bytes {
+    let mut w = Writer::with_capacity(HEAD + usual(ops));
+    w.u8(DIRECT);
+    w.nested(|w| ops.iter().for_each(|op| encode_op(w, op)));
+    Bytes::from(w.out)
+}
+
+/// The changes in what [`direct`] made.
+pub(crate) fn direct_changes(head: &Bytes) -> Bytes {
+    head.slice(HEAD..)
 }
 
 /// An extent of the volume that holds a part of an indirect entry's changes.
@@ -385,8 +391,8 @@ mod tests {
     proptest! {
         #[test]
         fn changes_read_back(ops in prop::collection::vec(any_op(), 0..20)) {
-            let encoded = encode_ops(&ops);
-            let entry = direct(&encoded);
+            let entry = direct(&ops);
+            prop_assert_eq!(&direct_changes(&entry)[..], encode_ops(&ops));
             let Payload::Direct { ops: back, bodies } = decode_payload(&entry).unwrap() else {
                 panic!("not direct");
             };

@@ -6,7 +6,6 @@
 //!
 //! Invariants: a row that is gone stands as such until it is folded; the length of a layer is bounded by whoever fills it.
 
-use std::cmp::Ordering;
 use std::fmt;
 use std::sync::Arc;
 
@@ -30,11 +29,11 @@ pub(crate) enum TableId {
     Row,
 }
 
-/// Table and key of a row, in the order of the rows.
-#[derive(Clone, Copy)]
+/// Table and key of a row, in the order of the rows: zeros behind the key, and the length behind those, sort as the key alone does.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Key {
-    len: u8,
     octets: [u8; MAX_KEY],
+    len: u8,
 }
 
 impl Key {
@@ -48,7 +47,7 @@ impl Key {
         octets[0] = table as u8;
         octets.get_mut(1..len).ok_or(Malformed("key of a row"))?.copy_from_slice(key);
         // At most MAX_KEY.
-        Ok(Self { len: len as u8, octets })
+        Ok(Self { octets, len: len as u8 })
     }
 
     fn as_slice(&self) -> &[u8] {
@@ -67,26 +66,6 @@ impl Key {
 
     pub(crate) fn is_of(&self, table: TableId) -> bool {
         self.octets[0] == table as u8
-    }
-}
-
-impl PartialEq for Key {
-    fn eq(&self, other: &Self) -> bool {
-        self.as_slice() == other.as_slice()
-    }
-}
-
-impl Eq for Key {}
-
-impl PartialOrd for Key {
-    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
-        Some(self.cmp(other))
-    }
-}
-
-impl Ord for Key {
-    fn cmp(&self, other: &Self) -> Ordering {
-        self.as_slice().cmp(other.as_slice())
     }
 }
 
@@ -158,12 +137,23 @@ impl Layer {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use proptest::prelude::*;
 
     #[test]
     fn a_key_may_have_so_many_octets_and_no_more() {
         let most = Key::new(TableId::Row, &[7; MAX_KEY - 1]).unwrap();
         assert_eq!(most.row(), [7; MAX_KEY - 1]);
         assert!(Key::new(TableId::Row, &[7; MAX_KEY]).is_err());
+    }
+
+    proptest! {
+        #[test]
+        fn keys_sort_as_their_octets_do(
+            a in prop::collection::vec(0u8..3, 0..MAX_KEY), b in prop::collection::vec(0u8..3, 0..MAX_KEY),
+        ) {
+            let key = |octets: &[u8]| Key::new(TableId::Row, octets).unwrap();
+            prop_assert_eq!(key(&a).cmp(&key(&b)), a.cmp(&b));
+        }
     }
 
     #[test]

@@ -48,7 +48,7 @@ pub(crate) fn flush(inner: &Inner) -> Result<(), PoolError> {
         waiting.into_iter().map(|((dir, name), (file, day))| Op::Touch { dir, name, file, day }).collect();
     // One change is below 50 octets.
     for some in ops.chunks((inner.log.max_entry() / 64).max(1) as usize) {
-        let head = op::direct(&op::encode_ops(some));
+        let head = op::direct(some);
         let bodies_at = head.len() as u64;
         let commit = Commit {
             ops: some.to_vec(),

@@ -309,6 +309,10 @@ impl Snapshot {
         self.decoded(TableId::Entry, &named_key(dir, name), FileRec::decode)
     }
 
+    pub(crate) fn has_file(&self, dir: DirId, name: Name16) -> Result<bool, PoolError> {
+        Ok(self.get(TableId::Entry, &named_key(dir, name), |_| ())?.is_some())
+    }
+
     /// Calls `each` with every file in `dir`, by name and type.
     pub(crate) fn files(&self, dir: DirId, mut each: impl FnMut(FileId, FileRec)) -> Result<(), PoolError> {
         self.scan_names(TableId::Entry, dir, &mut |key, row| {

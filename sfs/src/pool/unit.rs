@@ -114,7 +114,7 @@ impl WorkUnit {
         if state.busy {
             return Err(PoolError::Busy);
         }
-        f(&mut state, &self.inner.current())
+        f(&mut state, &self.inner.glance())
     }
 
     /// The directory's file space exists and so does each level.

@@ -7,7 +7,7 @@ use std::thread::JoinHandle;
 
 use crossbeam_channel::{Receiver, Sender, bounded};
 
-use super::handle::Completion;
+use super::tell::{Completion, tell_all};
 use super::{LogAddr, LogOwner};
 use crate::error::LogError;
 
@@ -15,7 +15,7 @@ use crate::error::LogError;
 pub(super) struct Placed<O: LogOwner> {
     pub(super) end: LogAddr,
     pub(super) entries: Vec<(LogAddr, O::Entry)>,
-    pub(super) dones: Vec<Completion<O>>,
+    pub(super) dones: Vec<Completion<O::Outcome>>,
 }
 
 /// A batch that the owner has prepared; to be shown when it is durable.
@@ -36,10 +36,7 @@ impl<O: LogOwner> Durable<O> {
     pub(super) fn show(self, owner: &mut O) {
         let Placed { end, entries, dones } = self.batch;
         let outcomes = owner.applied(self.prepared, end, entries);
-        for (done, outcome) in dones.into_iter().zip(outcomes) {
-            // A submitter that went away (a cancelled task) does not undo its commit.
-            let _ = done.send(Ok(outcome));
-        }
+        tell_all(dones.into_iter().zip(outcomes.into_iter().map(Ok)));
     }
 
     /// Whether nothing may be admitted before it is shown.
@@ -51,9 +48,7 @@ impl<O: LogOwner> Durable<O> {
     pub(super) fn withdraw(self, owner: &mut O, why: &LogError) {
         owner.abandoned(self.prepared, why);
         owner.withdrawn(self.batch.entries.into_iter().map(|(_, entry)| entry).collect(), why);
-        for done in self.batch.dones {
-            let _ = done.send(Err(why.clone()));
-        }
+        tell_all(self.batch.dones.into_iter().map(|done| (done, Err(why.clone()))));
     }
 }
 

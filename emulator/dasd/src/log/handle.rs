@@ -11,16 +11,16 @@ use super::LogOwner;
 use super::beside::Beside;
 use super::format::BATCH_HEADER;
 use super::space::LogSpace;
+use super::tell::Completion;
 use super::writer::{Tail, Writer};
 use crate::BLOCK;
 use crate::error::LogError;
 
-pub(super) type Completion<O> = oneshot::Sender<Result<<O as LogOwner>::Outcome, LogError>>;
 type Call<O> = Box<dyn FnOnce(&mut O) + Send>;
 
 /// What the writer thread is sent.
 pub(super) enum Message<O: LogOwner> {
-    Entry(O::Entry, Completion<O>),
+    Entry(O::Entry, Completion<O::Outcome>),
     Call(Call<O>),
     Tick,
     Close,
@@ -90,9 +90,9 @@ impl<O: LogOwner> Log<O> {
     /// [`LogError`]; on any of them the entry is not in the log, except [`LogError::Offline`], after which only a
     /// recovery can tell.
     pub async fn submit(&self, entry: O::Entry) -> Result<O::Outcome, LogError> {
-        let (tx, rx) = oneshot::channel();
-        self.queue.send(Message::Entry(entry, tx)).await.map_err(|_| self.gone())?;
-        rx.await.map_err(|_| self.dropped())?
+        let (done, told) = Completion::of_task();
+        self.queue.send(Message::Entry(entry, done)).await.map_err(|_| self.gone())?;
+        told.await.map_err(|_| self.dropped())?
     }
 
     /// [`Self::submit`] for threads that are not part of an async runtime.
@@ -103,9 +103,9 @@ impl<O: LogOwner> Log<O> {
     /// # Panics
     /// When called from an async task.
     pub fn submit_blocking(&self, entry: O::Entry) -> Result<O::Outcome, LogError> {
-        let (tx, rx) = oneshot::channel();
-        self.queue.blocking_send(Message::Entry(entry, tx)).map_err(|_| self.gone())?;
-        rx.blocking_recv().map_err(|_| self.dropped())?
+        let (done, told) = Completion::of_thread();
+        self.queue.blocking_send(Message::Entry(entry, done)).map_err(|_| self.gone())?;
+        told.blocking_recv().map_err(|_| self.dropped())?
     }
 
     /// Runs `f` with the owner in the writer thread, between two batches.

@@ -25,6 +25,7 @@ mod format;
 mod handle;
 mod recover;
 mod space;
+mod tell;
 mod writer;
 
 use bytes::Bytes;

@@ -12,8 +12,9 @@ use tokio::sync::mpsc;
 
 use super::beside::{Beside, Durable, Placed};
 use super::format::{BATCH_HEADER, BatchHeader};
-use super::handle::{Completion, Message, max_entry};
+use super::handle::{Message, max_entry};
 use super::space::{LogSpace, Segment};
+use super::tell::{Completion, tell_all};
 use super::{LogAddr, LogOwner};
 use crate::error::LogError;
 use crate::{BLOCK, round_to_block};
@@ -33,7 +34,7 @@ struct Pending<O: LogOwner> {
     entry: O::Entry,
     parts: Vec<Bytes>,
     len: u64,
-    done: Completion<O>,
+    done: Completion<O::Outcome>,
 }
 
 /// The writer thread's state.
@@ -116,17 +117,17 @@ impl<O: LogOwner> Writer<O> {
         None
     }
 
-    fn admit(&mut self, mut entry: O::Entry, done: Completion<O>) -> Option<Pending<O>> {
+    fn admit(&mut self, mut entry: O::Entry, done: Completion<O::Outcome>) -> Option<Pending<O>> {
         // In every refusal the entry is dropped before its submitter hears of it: what it holds is free by then.
         if let Some(why) = self.offline.get() {
             drop(entry);
-            let _ = done.send(Err(LogError::Offline(why.clone())));
+            done.tell(Err(LogError::Offline(why.clone())));
             return None;
         }
         let relieves = self.owner.as_ref().is_some_and(|owner| owner.relieves(&entry));
         if self.on_reserve && !relieves && !self.reserve_restored() {
             drop(entry);
-            let _ = done.send(Err(LogError::Full));
+            done.tell(Err(LogError::Full));
             return None;
         }
         // Without an owner the log is offline.
@@ -135,7 +136,7 @@ impl<O: LogOwner> Writer<O> {
             Ok(parts) => parts,
             Err(refusal) => {
                 drop(entry);
-                let _ = done.send(Ok(refusal));
+                done.tell(Ok(refusal));
                 return None;
             }
         };
@@ -144,7 +145,7 @@ impl<O: LogOwner> Writer<O> {
         if len > max {
             let why = LogError::TooLarge { len, max };
             owner.withdrawn(vec![entry], &why);
-            let _ = done.send(Err(why));
+            done.tell(Err(why));
             return None;
         }
         Some(Pending { entry, parts, len, done })
@@ -216,9 +217,7 @@ impl<O: LogOwner> Writer<O> {
         if let Some(owner) = &mut self.owner {
             owner.withdrawn(entries, why);
         }
-        for done in dones {
-            let _ = done.send(Err(why.clone()));
-        }
+        tell_all(dones.into_iter().map(|done: Completion<O::Outcome>| (done, Err(why.clone()))));
     }
 
     /// Puts a batch into the buffer, in a fresh segment if it must be. `relief`: the reserve may be used.

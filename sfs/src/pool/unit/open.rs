@@ -118,26 +118,28 @@ impl WorkUnit {
             state.room_for_open()?;
             let found = state.resolve(snapshot, request.dir)?;
             let name = file_key(request.id);
-            if request.intent == Intent::New && state.occupied(snapshot, (found.id, name))? {
+            let there = state.exists(snapshot, (found.id, name))?;
+            let special = if there { None } else { state.special(snapshot, (found.id, name))? };
+            if request.intent == Intent::New && (there || special.is_some()) {
                 return Err(PoolError::FileExists);
             }
-            let target = state.follow(snapshot, found, name)?;
+            let target = state.follow_special(snapshot, found, name, special)?;
             let key = target.key();
-            let exists = state.exists(snapshot, key)?;
             let (mut file, created) = match request.intent {
                 Intent::Read => (self.open_reader(state, target.dir.id, key, dates)?, false),
                 _ => {
                     if state.files.values().any(|f| f.key == key && f.writes) {
                         return Err(PoolError::FileOpen);
                     }
-                    if request.intent == Intent::Replace || !exists {
+                    let creates = !there && target.alias.is_none();
+                    if request.intent == Intent::Replace || creates {
                         check_attributes(&request.attributes)?;
                     }
                     state.change_file(&self.inner, &target.dir, key.1, Purpose::Write)?;
-                    let current = &self.inner.current();
-                    let now = state.record(current, key)?.map(|r| r.object);
+                    let now =
+                        state.overlay.files.get(&key).and_then(|c| c.now.as_ref()).map(|d| d.rec.object);
                     // Looked at again under the lock: the name may be another thing by now.
-                    if now.is_none() && state.special(current, key)?.is_some() {
+                    if now.is_none() && state.special(&self.inner.glance(), key)?.is_some() {
                         return Err(PoolError::FileExists);
                     }
                     if target.alias.is_some_and(|object| now != Some(object)) {

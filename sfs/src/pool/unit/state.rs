@@ -119,18 +119,28 @@ impl State {
         dir: FoundDir,
         name: Name16,
     ) -> Result<Target, PoolError> {
-        if !self.exists(snapshot, (dir.id, name))? {
-            match self.special(snapshot, (dir.id, name))?.map(|s| s.what) {
-                None => {}
-                Some(Special::External(_)) => return Err(PoolError::External),
-                Some(Special::Alias(object)) => {
-                    let (dir, name) = self.place(snapshot, object)?.ok_or(PoolError::NoFile)?;
-                    self.gate.check(&dir.space, false)?;
-                    return Ok(Target { dir, name, alias: Some(object) });
-                }
+        let exists = self.exists(snapshot, (dir.id, name))?;
+        let special = if exists { None } else { self.special(snapshot, (dir.id, name))? };
+        self.follow_special(snapshot, dir, name, special)
+    }
+
+    /// [`Self::follow`] when it is known what the name is, if it is no file.
+    pub(super) fn follow_special(
+        &self,
+        snapshot: &Snapshot,
+        dir: FoundDir,
+        name: Name16,
+        special: Option<SpecialRec>,
+    ) -> Result<Target, PoolError> {
+        match special.map(|s| s.what) {
+            None => Ok(Target { dir, name, alias: None }),
+            Some(Special::External(_)) => Err(PoolError::External),
+            Some(Special::Alias(object)) => {
+                let (dir, name) = self.place(snapshot, object)?.ok_or(PoolError::NoFile)?;
+                self.gate.check(&dir.space, false)?;
+                Ok(Target { dir, name, alias: Some(object) })
             }
         }
-        Ok(Target { dir, name, alias: None })
     }
 
     /// FILECONTROL or DIRCONTROL.
@@ -154,7 +164,7 @@ impl State {
     /// Locks the names of a directory against being taken by others, and checks its explicit locks.
     pub(crate) fn lock_names(&mut self, inner: &Inner, dir: &FoundDir) -> Result<(), PoolError> {
         self.lock_within(dir)?;
-        if self.control(&inner.current(), dir.id)? == DirControl::Directory {
+        if self.control(&inner.glance(), dir.id)? == DirControl::Directory {
             self.locks.take(LockKey::Writer(dir.id), LockMode::Exclusive)?;
         }
         inner.explicit.check(dir.id.0, self.user, Purpose::Write)
@@ -276,7 +286,7 @@ impl State {
     pub(crate) fn exists(&self, snapshot: &Snapshot, key: (DirId, Name16)) -> Result<bool, PoolError> {
         match self.overlay.files.get(&key) {
             Some(change) => Ok(change.now.is_some()),
-            None => Ok(snapshot.file(key.0, key.1)?.is_some()),
+            None => snapshot.has_file(key.0, key.1),
         }
     }
 
@@ -380,7 +390,7 @@ pub(crate) fn load_committed(
     reader: bool,
 ) -> Result<Option<(FileRec, Content)>, PoolError> {
     for _ in 0..OPEN_TRIES {
-        let snapshot = inner.current();
+        let snapshot = inner.glance();
         let Some(rec) = snapshot.file(key.0, key.1)? else { return Ok(None) };
         if let Some(content) = Content::load(&rec, &snapshot, &inner.store, reader)? {
             return Ok(Some((rec, content)));
