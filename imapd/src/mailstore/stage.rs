@@ -537,6 +537,21 @@ impl<'a> Stage<'a> {
         Ok(Outcome::Uids(records.iter().map(|r| r.uid).collect()))
     }
 
+    /// The flags of a message as a reader, or the owner, sees them; `None` when it is gone.
+    pub(super) fn flags(
+        &mut self,
+        mailbox: &Arc<OpenMailbox>,
+        uid: Uid,
+        reader: Option<UserId>,
+    ) -> Result<Option<(SystemFlags, Vec<Keyword>)>, StoreError> {
+        let (stage, _) = self.open(mailbox)?;
+        let Some(record) = stage.record(uid) else { return Ok(None) };
+        let state = mailbox.state();
+        let named = state.keywords.iter().enumerate().filter(|(bit, _)| record.keywords & (1 << bit) != 0);
+        let keywords = named.filter_map(|(_, keyword)| keyword.clone()).collect();
+        Ok(Some((stage.flags_for(stage.own_reader(reader), &record), keywords)))
+    }
+
     /// Adds a message to `to` and removes one of `from`; gives back the new UID, none when the other is gone.
     pub(super) fn replace(
         &mut self,

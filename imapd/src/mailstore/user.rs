@@ -227,6 +227,8 @@ pub struct UserStore {
     catalog: RwLock<Catalog>,
     open: Mutex<HashMap<MailboxId, Slot>>,
     queue: Mutex<Queue>,
+    /// Held by whoever makes a work unit of this user's mailboxes: his commit task, or an exchange with another user.
+    turn: tokio::sync::Mutex<()>,
     room: Semaphore,
     /// Changes asked for so far.
     asked: AtomicU64,
@@ -236,10 +238,10 @@ pub struct UserStore {
     gone: AtomicBool,
 }
 
-/// Ends the commit task's turn however it ends, so that a defect in one change never stops all later ones.
-struct Turn<'a>(&'a UserStore);
+/// Ends the commit task however it ends, so that a defect in one change never stops all later ones.
+struct Running<'a>(&'a UserStore);
 
-impl Drop for Turn<'_> {
+impl Drop for Running<'_> {
     fn drop(&mut self) {
         if std::thread::panicking() {
             let mut queue = self.0.queue.lock();
@@ -267,6 +269,7 @@ impl UserStore {
             catalog: RwLock::new(Catalog::new(loaded)),
             open: Mutex::default(),
             queue: Mutex::default(),
+            turn: tokio::sync::Mutex::default(),
             room: Semaphore::new(Self::MAX_WAITING),
             asked: AtomicU64::new(0),
             news: Arc::default(),
@@ -379,12 +382,7 @@ impl UserStore {
     }
 
     pub(super) async fn ask(self: &Arc<Self>, request: Request) -> Result<Outcome, StoreError> {
-        let gone = || StoreError::Unavailable("mail store is stopping".into());
-        let _room = self.room.acquire().await.map_err(|_| gone())?;
-        if self.gone.load(Ordering::Acquire) {
-            return Err(StoreError::NotEnrolled);
-        }
-        self.asked.fetch_add(1, Ordering::Relaxed);
+        let _room = self.admit().await?;
         let (reply, answer) = oneshot::channel();
         let start = {
             let mut queue = self.queue.lock();
@@ -395,7 +393,26 @@ impl UserStore {
             // A task of its own: a client that goes away must not stop a commit half way.
             tokio::spawn(self.clone().commit_all());
         }
-        answer.await.map_err(|_| gone())?
+        answer.await.map_err(|_| StoreError::Unavailable("mail store is stopping".into()))?
+    }
+
+    /// Waits until one more change may be asked for; as long as what is returned lives, the user is not at rest.
+    ///
+    /// # Errors
+    /// When the user was retired or removed.
+    pub(super) async fn admit(&self) -> Result<SemaphorePermit<'_>, StoreError> {
+        let room = self.room.acquire().await;
+        let room = room.map_err(|_| StoreError::Unavailable("mail store is stopping".into()))?;
+        if self.gone.load(Ordering::Acquire) {
+            return Err(StoreError::NotEnrolled);
+        }
+        self.asked.fetch_add(1, Ordering::Relaxed);
+        Ok(room)
+    }
+
+    /// Waits for the turn to make a work unit.
+    pub(super) async fn turn(&self) -> tokio::sync::MutexGuard<'_, ()> {
+        self.turn.lock().await
     }
 
     /// Waits until nothing was asked for a while, though not for ever, or until the user is not in memory any more.
@@ -437,8 +454,9 @@ impl UserStore {
     }
 
     async fn commit_all(self: Arc<Self>) {
-        let _turn = Turn(&self);
+        let _running = Running(&self);
         loop {
+            let _turn = self.turn().await;
             let batch: Vec<(Request, Reply)> = {
                 let mut queue = self.queue.lock();
                 let len = queue.waiting.iter().take_while(|(r, _)| !r.changes_names()).count();

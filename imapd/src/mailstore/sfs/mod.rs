@@ -183,8 +183,8 @@ impl Backend for SfsBackend {
         self.read_runs(user, dir, places).boxed()
     }
 
-    fn commit(&self, user: UserId, ops: Vec<Op>) -> Answer<'_, ()> {
-        self.commit_ops(user, ops).boxed()
+    fn commit_together(&self, parts: Vec<(UserId, Vec<Op>)>) -> Answer<'_, ()> {
+        self.commit_ops(parts).boxed()
     }
 
     fn enroll(&self, user: UserId, blocks: u32) -> Answer<'_, ()> {
