@@ -20,7 +20,6 @@ use super::entries::Limits;
 use super::error::StoreError;
 use super::news::Board;
 use super::open::OpenMailbox;
-use super::own_seen::OwnSeen;
 use super::stage::Stage;
 use super::store::Shared;
 use super::summaries::{Ready, SummaryPlace};
@@ -117,6 +116,8 @@ pub(super) enum Request {
     SeenMode {
         name: MailboxName,
         own: bool,
+        /// Those of them that hold messages.
+        mailboxes: Vec<Arc<OpenMailbox>>,
     },
     /// Removes messages whatever their flags are.
     Remove {
@@ -553,7 +554,9 @@ impl UserStore {
             Request::Subscribe { name, on, .. } => self.plan_subscribe(name, *on)?,
             Request::Annotate { name, values, .. } => self.plan_annotate(name.as_ref(), values)?,
             Request::Limit { limits } => self.plan_limit(*limits),
-            Request::SeenMode { name, own } => self.plan_seen_mode(name, *own)?,
+            Request::SeenMode { name, own, mailboxes } => {
+                return self.change_seen_mode(name, *own, mailboxes).await;
+            }
             Request::Access { name, changes, below } => self.plan_access(name, changes, *below)?,
             _ => return Ok(Outcome::Done),
         };
@@ -568,12 +571,6 @@ impl UserStore {
             return Err(e);
         }
         let draft = self.draft(&request, &ops, &rows);
-        if let Request::SeenMode { own, .. } = &request {
-            let changed = |m: &Arc<OpenMailbox>| rows.iter().any(|row| row.id == m.id);
-            for mailbox in self.opened().iter().filter(|m| changed(m)) {
-                mailbox.set_own_seen(own.then(OwnSeen::default));
-            }
-        }
         let mut catalog = self.catalog_mut();
         for op in ops {
             match op {
