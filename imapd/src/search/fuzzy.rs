@@ -61,6 +61,8 @@ struct Word {
 #[derive(Debug)]
 pub struct Query {
     words: Vec<Word>,
+    /// No word of fewer letters is like any of them.
+    shortest: usize,
 }
 
 /// Why there is no query.
@@ -291,7 +293,10 @@ impl Query {
         match words.len() {
             _ if too_many => Err(NoQuery::TooMany),
             0 => Err(NoQuery::NoWords),
-            _ => Ok(Self { words }),
+            _ => {
+                let shortest = words.iter().map(|w| w.letters.len()).min().unwrap_or(0);
+                Ok(Self { words, shortest: shortest.saturating_sub(LACKING) })
+            }
         }
     }
 
@@ -303,6 +308,7 @@ impl Query {
         each_word(folded, &mut Vec::new(), |run| {
             let mut here = 0u16;
             match run {
+                Run::Ascii(other) if other.len() < self.shortest => {}
                 Run::Ascii(other) => {
                     let other_bits = bits(other);
                     for (i, word) in self.words.iter().enumerate() {
