@@ -23,8 +23,11 @@ use super::fold::fold;
 
 /// Most words of one key: each word of the texts is compared with all of them.
 pub const MAX_WORDS: usize = 16;
-/// Longest word for which slips are allowed: beyond this it is no word that anybody types.
+/// Longest word for which slips are allowed, and that is looked for within a script without blanks: beyond this it is no word that
+/// anybody types.
 pub const MAX_LETTERS: usize = 64;
+/// Letters of a text that are taken for one word at most, for they are copied where they are not ASCII.
+const MAX_RUN: usize = 4096;
 /// From how many letters on a word may have one slip, and two.
 const ONE_SLIP: usize = 4;
 const TWO_SLIPS: usize = 8;
@@ -142,7 +145,9 @@ impl Word {
         if begins && m == n {
             return SAME;
         }
-        if (begins && n >= BEGINNING) || (self.unspaced && lacking == 0 && contains(other, own)) {
+        if (begins && n >= BEGINNING)
+            || (self.unspaced && n <= MAX_LETTERS && lacking == 0 && contains(other, own))
+        {
             let more = u8::try_from(m - n).unwrap_or(u8::MAX);
             return BEGINS.saturating_sub(more.saturating_mul(3)).max(BEGINS_LEAST);
         }
@@ -257,6 +262,9 @@ fn each_word(text: &str, buffer: &mut Vec<char>, mut look: impl FnMut(Run<'_>)) 
         buffer.clear();
         let mut end = start;
         for c in text[start..].chars() {
+            if buffer.len() == MAX_RUN {
+                break;
+            }
             if is_letter(c) && !is_combining_mark(c) {
                 buffer.push(c);
             } else if !is_combining_mark(c) {
@@ -428,6 +436,15 @@ mod tests {
         let longer = "x".repeat(MAX_LETTERS + 1);
         assert_eq!(score(&longer, &format!("{}y", &longer[1..])), None);
         assert_eq!(score(&longer, &longer), Some(100));
+        let ideographs = |n: usize| "\u{6771}".repeat(n);
+        assert!(score(&ideographs(MAX_LETTERS), &format!("\u{4eac}{}", ideographs(MAX_LETTERS))).is_some());
+        assert_eq!(
+            score(&ideographs(MAX_LETTERS + 1), &format!("\u{4eac}{}", ideographs(MAX_LETTERS + 1))),
+            None
+        );
+        // What follows so many letters is a word by itself.
+        let run = |n: usize| format!("{}abcd", "\u{44f}".repeat(n));
+        assert_eq!((score("abcd", &run(MAX_RUN)), score("abcd", &run(MAX_RUN - 1))), (Some(100), None));
     }
 
     /// The same by the definition, without bounds.
