@@ -35,8 +35,9 @@ type Flags = BTreeSet<String>;
 struct Tester {
     session: Session,
     user: usize,
-    /// What is selected, and whether with EXAMINE or for want of rights.
+    /// What is selected, and whether the client was told that nothing can be changed there.
     selected: Option<(Id, bool)>,
+    examined: bool,
     /// UIDs that the client knows of.
     known: BTreeSet<u32>,
     /// Flags that it was told.
@@ -48,7 +49,7 @@ impl Tester {
     async fn new(server: &Arc<Server>, user: usize) -> Self {
         let session = Session::new(server.clone(), [127, 0, 0, 1].into(), false);
         let (known, flags) = (BTreeSet::new(), BTreeMap::new());
-        let mut t = Self { session, user, selected: None, known, flags, tag: 0 };
+        let mut t = Self { session, user, selected: None, examined: false, known, flags, tag: 0 };
         t.run(&format!("LOGIN {} secret", USERS[user])).await;
         t.run("ENABLE QRESYNC").await;
         t
@@ -64,6 +65,12 @@ impl Tester {
         // The one literal there is, "y", goes on in the line that announces it.
         let text = String::from_utf8(sink.0).unwrap().replace("}\r\n", "} ");
         text.lines().for_each(|line| self.take(line));
+        for (code, told) in [("* OK [READ-ONLY]", true), ("* OK [READ-WRITE]", false)] {
+            if let Some((_, read_only)) = self.selected.as_mut().filter(|_| text.contains(code)) {
+                assert_ne!(*read_only, told, "{text}");
+                *read_only = told;
+            }
+        }
         if self.selected.is_some() && text.contains(" EXISTS\r\n") {
             // Which they are is only told when it is asked for.
             Box::pin(self.run("UID FETCH 1:* (UID)")).await;
@@ -241,8 +248,15 @@ impl Play {
             Do::Share { on, own, rights } => self.share(*on, *own, rights).await,
             _ => self.command(who, action).await,
         }
-        // Whatever it was: every session that asks is told what there is.
+        // Whatever it was: every session that asks is told what there is, and whether it can change that.
         let tester = &mut self.testers[who];
+        if !matches!(action, Do::Share { .. })
+            && let Some((id, read_only)) = tester.selected
+            && let Some(mailbox) = self.model.boxes.get(&id)
+        {
+            let changes = mailbox.rights(tester.user).chars().any(|r| "iestw".contains(r));
+            assert_eq!(read_only, tester.examined || !changes, "{action:?}");
+        }
         if tester.selected.is_some()
             && matches!(action, Do::Noop | Do::Store { .. } | Do::Copy { .. } | Do::Read { .. })
         {
@@ -295,7 +309,7 @@ impl Play {
                     {
                         assert_eq!(kept.contains(&flag), !read_only && rights.contains(right), "{text}");
                     }
-                    tester.selected = Some((id, read_only));
+                    (tester.selected, tester.examined) = (Some((id, read_only)), *examine);
                     tester.look(model).await;
                 }
             }
