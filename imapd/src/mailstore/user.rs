@@ -591,6 +591,10 @@ impl UserStore {
         }
         rows.into_iter().for_each(|row| catalog.put(row));
         drop(catalog);
+        if let Request::Access { .. } = request {
+            // Sessions that have one of them selected may be able to change something now, or no more.
+            self.opened().iter().for_each(|mailbox| mailbox.wake());
+        }
         if let Request::Delete { mailbox: Some(mailbox), .. } = request {
             mailbox.mark_deleted();
             self.open.lock().remove(&mailbox.id);
