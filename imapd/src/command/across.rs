@@ -1,14 +1,14 @@
 //! Messages from the mailboxes of one user into those of another, and where `\Seen` is each reader's own.
 //!
-//! File spaces share no blocks, so that messages are read and added: all in one work unit of the target's owner, whose limits
-//! count. A move then removes what was added; when that fails both have the messages, and none is lost.
+//! File spaces share no blocks, so that messages are read and added, within the limits of the target's owner. What is moved or
+//! replaced goes in the same work unit ([`Exchange`]), so that a message is in one mailbox or in the other whatever happens.
 
 use std::sync::Arc;
 
 use bytes::Bytes;
 
 use crate::mailstore::user::Untouchable;
-use crate::mailstore::{MessageRecord, NewMessage, OpenMailbox, SessionId, StoreError, Uid};
+use crate::mailstore::{Exchange, MessageRecord, Moved, NewMessage, OpenMailbox, SessionId, StoreError, Uid};
 use crate::session::{Server, View};
 use crate::syntax::flag::Keyword;
 use crate::vm::UserId;
@@ -63,10 +63,12 @@ pub(super) async fn copy(
     if messages.is_empty() {
         return Ok(Vec::new());
     }
-    let added = to.user.append_for(to, messages, reader, by).await?;
     if remove {
-        from.user.remove_messages(from, sources.clone(), by).await?;
+        let messages = sources.into_iter().zip(messages).collect();
+        let moved = Some(Moved { reader: view.reader, kept });
+        return Exchange { from: from.clone(), messages, to: to.clone(), reader, moved, by }.run().await;
     }
+    let added = to.user.append_for(to, messages, reader, by).await?;
     Ok(sources.into_iter().zip(added).collect())
 }
 
@@ -97,10 +99,7 @@ pub(super) async fn replace(
     message: NewMessage,
     by: SessionId,
 ) -> Result<Option<Uid>, StoreError> {
-    if from.state().columns.position(uid).is_none() {
-        return Ok(None);
-    }
-    let added = to.user.append_for(to, vec![message], reader, by).await?;
-    from.user.remove_messages(from, vec![uid], by).await?;
-    Ok(added.first().copied())
+    let (from, to, messages) = (from.clone(), to.clone(), vec![(uid, message)]);
+    let exchange = Exchange { from, messages, to, reader, moved: None, by };
+    Ok(exchange.run().await?.first().map(|(_, new)| *new))
 }

@@ -57,7 +57,12 @@ pub async fn run(
     } else {
         across::copy(&session.server, view, &uids, (&to, place.reader()), how, session.id).await
     };
-    let pairs = copied.map_err(|e| Reply::try_create(&e))?;
+    let pairs = match copied {
+        Ok(pairs) => pairs,
+        // It is the source that went: making the target would not help.
+        Err(e) if from.state().deleted => return Ok(Reply::from_store(&e)),
+        Err(e) => return Ok(Reply::try_create(&e)),
+    };
     if pairs.is_empty() {
         return Ok(Reply::ok(done));
     }

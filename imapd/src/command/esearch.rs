@@ -23,7 +23,9 @@ pub async fn run(
     returns: SearchReturn,
     out: &mut Out<'_>,
 ) -> Done {
-    if let Some(refusal) = search::charset_refused(session, asked) {
+    if let Some(refusal) = search::charset_refused(session, asked)
+        .or_else(|| search::relevancy_refused(asked, Some(returns), false))
+    {
         return Ok(refusal);
     }
     if returns.update {
@@ -70,19 +72,19 @@ pub async fn run(
                 return Ok(limit.refusal());
             }
         }
-        let hits = match search::find_in(session, view, asked, out).await? {
-            Ok(hits) => hits,
+        let found = match search::find_in(session, view, asked, out).await? {
+            Ok(found) => found,
             Err(reply) => return Ok(reply),
         };
-        if !hits.is_empty() && returns.shows() {
-            let modseq = search::modseq_in(view, asked, &hits, Some(returns));
+        if !found.hits.is_empty() && returns.shows() {
+            let modseq = search::modseq_in(view, asked, &found.hits, Some(returns));
             let place = (&name, view.mailbox.uid_validity, session.enabled.name_form());
             let head = search::correlator(asked.tag, Some(place));
-            search::esearch(out.buf, &head, &hits, returns, true, true, modseq);
+            search::esearch(out.buf, &head, &found, returns, true, true, modseq);
         }
         out.room().await?;
         if here {
-            search::keep(session, &hits, returns);
+            search::keep(session, &found.hits, returns);
         }
     }
     Ok(Reply::ok("ESEARCH completed"))

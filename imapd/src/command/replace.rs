@@ -50,6 +50,8 @@ pub async fn run(
             Ok(Reply::ok("REPLACE completed"))
         }
         Ok(None) => Ok(some_expunged()),
+        // It is the source that went: making the target would not help.
+        Err(e) if view.mailbox.state().deleted => Ok(Reply::from_store(&e)),
         Err(e) => Ok(Reply::try_create(&e)),
     }
 }

@@ -1,6 +1,6 @@
 //! SEARCH (RFC 3501 section 6.4.4), its extended form (RFC 4731) and the saved result (RFC 5182)
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
@@ -9,7 +9,7 @@ use bytes::Bytes;
 
 use super::{Done, search_texts, updates, view};
 use crate::mailstore::{MessageRecord, ModSeq, OpenMailbox, StoreError, Uid, UidValidity};
-use crate::search::{Content, Context, Program, Row};
+use crate::search::{Content, Context, Program, ProgramError, Row};
 use crate::session::context::Matches;
 use crate::session::progress::Progress;
 use crate::session::view::write_number;
@@ -48,6 +48,22 @@ pub struct SearchKeys<'a> {
 /// Messages as number and UID.
 pub(super) type Hits = Vec<(u32, Uid)>;
 
+/// Messages that match.
+#[derive(Default)]
+pub(super) struct Found {
+    /// These.
+    pub hits: Hits,
+    /// How well they do by UID, as far as FUZZY has to do with it: all others match as well as can be.
+    pub scores: BTreeMap<u32, u8>,
+}
+
+impl Found {
+    /// How well a message matches, 1 to 100.
+    pub fn score(&self, uid: Uid) -> u8 {
+        self.scores.get(&uid.0).copied().unwrap_or(100)
+    }
+}
+
 /// Shows which messages match.
 ///
 /// # Errors
@@ -59,22 +75,23 @@ pub async fn run(
     attributes: Vec<FetchItem>,
     out: &mut Out<'_>,
 ) -> Done {
-    if let Some(refusal) =
-        charset_refused(session, asked).or_else(|| updates::refused(session, asked, returns))
+    if let Some(refusal) = charset_refused(session, asked)
+        .or_else(|| updates::refused(session, asked, returns))
+        .or_else(|| relevancy_refused(asked, returns, false))
     {
         return Ok(refusal);
     }
     // IMAP4rev2 has the extended response only (RFC 9051 section 6.4.4).
     let returns =
         returns.or(session.enabled.rev2.then(|| SearchReturn { all: true, ..SearchReturn::default() }));
-    let hits = match find_or_forget(session, asked, returns, out).await? {
-        Ok(hits) => hits,
+    let found = match find_or_forget(session, asked, returns, out).await? {
+        Ok(found) => found,
         Err(reply) => return Ok(reply),
     };
-    let modseq = modseq_of(session, asked, &hits, returns);
+    let modseq = modseq_of(session, asked, &found.hits, returns);
     let Some(returns) = returns else {
         out.buf.extend_from_slice(b"* SEARCH");
-        for (number, uid) in hits {
+        for (number, uid) in found.hits {
             let n = if asked.uid { uid.0 } else { number };
             out.buf.push(b' ');
             write_number(out.buf, n.into());
@@ -87,11 +104,11 @@ pub async fn run(
         return Ok(Reply::ok("SEARCH completed"));
     };
     if returns.shows() {
-        esearch(out.buf, &correlator(asked.tag, None), &hits, returns, asked.uid, true, modseq);
+        esearch(out.buf, &correlator(asked.tag, None), &found, returns, asked.uid, true, modseq);
     }
-    keep(session, &hits, returns);
+    keep(session, &found.hits, returns);
     if returns.update {
-        let matches = Matches::Plain(uids(&hits));
+        let matches = Matches::Plain(uids(&found.hits));
         updates::begin(session, asked, matches, attributes, out.buf);
     }
     Ok(Reply::ok("SEARCH completed"))
@@ -104,14 +121,24 @@ pub(super) fn charset_refused(session: &Session, asked: &SearchKeys<'_>) -> Opti
     refused.then(|| Reply::client_bug("CHARSET is not allowed after ENABLE UTF8=ACCEPT"))
 }
 
-/// Finds messages, ascending; or the answer to an unknown charset. A search that was to be saved and failed leaves
+/// The answer to RELEVANCY, asked for or `sorted` by, without FUZZY (RFC 6203 sections 4 and 6).
+pub(super) fn relevancy_refused(
+    asked: &SearchKeys<'_>,
+    returns: Option<SearchReturn>,
+    sorted: bool,
+) -> Option<Reply> {
+    let wanted = sorted || returns.is_some_and(|r| r.relevancy);
+    (wanted && !asked.key.uses_fuzzy()).then(|| Reply::client_bug("RELEVANCY needs a FUZZY search key"))
+}
+
+/// Finds messages, ascending; or the answer to a search that cannot be made. A search that was to be saved and failed leaves
 /// nothing saved (RFC 5182 section 2.1).
 pub(super) async fn find_or_forget(
     session: &mut Session,
     asked: &SearchKeys<'_>,
     returns: Option<SearchReturn>,
     out: &mut Out<'_>,
-) -> Result<Result<Hits, Reply>, Failure> {
+) -> Result<Result<Found, Reply>, Failure> {
     let found = match view(session) {
         Ok(view) => find_in(session, view, asked, out).await,
         Err(e) => Err(e),
@@ -180,12 +207,13 @@ pub(super) fn correlator(tag: &[u8], place: Option<(&MailboxName, UidValidity, N
 pub(super) fn esearch(
     out: &mut Vec<u8>,
     correlator: &[u8],
-    hits: &[(u32, Uid)],
+    found: &Found,
     returns: SearchReturn,
     by_uid: bool,
     ascending: bool,
     modseq: Option<ModSeq>,
 ) {
+    let hits = &found.hits[..];
     let shown = |hit: &(u32, Uid)| if by_uid { hit.1.0 } else { hit.0 };
     out.extend_from_slice(b"* ESEARCH ");
     out.extend_from_slice(correlator);
@@ -215,6 +243,12 @@ pub(super) fn esearch(
         let page = if page.is_empty() { "NIL".to_owned() } else { list(page) };
         out.extend_from_slice(format!(" PARTIAL ({range} {page})").as_bytes());
     }
+    if returns.relevancy && !hits.is_empty() {
+        // Of the messages that are shown, in their order: of a page, where that is all that is asked for.
+        let shown = returns.partial.filter(|_| !returns.all).map_or(hits, |range| range.of(hits));
+        let scores: Vec<String> = shown.iter().map(|(_, uid)| found.score(*uid).to_string()).collect();
+        out.extend_from_slice(format!(" RELEVANCY ({})", scores.join(" ")).as_bytes());
+    }
     if let Some(modseq) = modseq {
         out.extend_from_slice(format!(" MODSEQ {modseq}").as_bytes());
     }
@@ -238,25 +272,46 @@ fn saved(hits: &[(u32, Uid)], returns: SearchReturn) -> NumberSet {
     uids(first.into_iter().chain(page).chain(last))
 }
 
-fn unknown_charset() -> Reply {
-    Reply::no("BADCHARSET (US-ASCII UTF-8)", "Charset is not known")
+fn cannot_search(error: ProgramError) -> Reply {
+    match error {
+        ProgramError::UnknownCharset => Reply::no("BADCHARSET (US-ASCII UTF-8)", "Charset is not known"),
+        ProgramError::TooManyWords => Reply::no("LIMIT", "Too many words in a FUZZY text"),
+    }
 }
 
-/// Messages that match, ascending, as number and UID; or the answer to an unknown charset.
+/// Messages that match, ascending; or the answer to a search that cannot be made.
 pub(super) async fn find_in(
     session: &Session,
     view: &View,
     asked: &SearchKeys<'_>,
     out: &mut Out<'_>,
-) -> Result<Result<Hits, Reply>, Failure> {
-    let Some(program) = program(session, view, asked) else { return Ok(Err(unknown_charset())) };
+) -> Result<Result<Found, Reply>, Failure> {
+    let program = match program(session, view, asked) {
+        Ok(program) => program,
+        Err(e) => return Ok(Err(cannot_search(e))),
+    };
     let (program, (mut hits, unknown)) = settled(session, view, program, asked.tag, out).await?;
-    hits.extend(by_content(session, &view.mailbox, &Arc::new(program), unknown, asked.tag, out).await?);
+    let mut scores = if asked.key.uses_fuzzy() { scores(view, &program, &hits) } else { BTreeMap::new() };
+    for read in by_content(session, &view.mailbox, &Arc::new(program), unknown, asked.tag, out).await? {
+        hits.push((read.number, read.uid));
+        scores.extend(read.score.map(|score| (read.uid.0, score)));
+    }
     hits.sort_unstable();
-    Ok(Ok(hits))
+    Ok(Ok(Found { hits, scores }))
 }
 
-/// Which of a few messages match, ascending; none when the charset is not known, which it was when the search began.
+/// The scores of hits that were judged without reading them.
+fn scores(view: &View, program: &Program, hits: &[(u32, Uid)]) -> BTreeMap<u32, u8> {
+    let state = view.mailbox.state();
+    let score = |(number, uid): &(u32, Uid)| {
+        let record = view.as_read(state.columns.get(*uid)?);
+        let row = Row { seq: *number, record: &record, recent: view.is_recent(*uid) };
+        Some((uid.0, program.relevancy(&row, None)?))
+    };
+    hits.iter().filter_map(score).collect()
+}
+
+/// Which of a few messages match, ascending; none when the search cannot be made, which it could when it began.
 pub(super) async fn find_among(
     session: &Session,
     view: &View,
@@ -264,7 +319,7 @@ pub(super) async fn find_among(
     uids: &BTreeSet<u32>,
     out: &mut Out<'_>,
 ) -> Result<BTreeSet<u32>, Failure> {
-    let Some(program) = program(session, view, asked) else { return Ok(BTreeSet::new()) };
+    let Ok(program) = program(session, view, asked) else { return Ok(BTreeSet::new()) };
     let (mut hits, mut unknown) = (BTreeSet::new(), Vec::new());
     {
         let state = view.mailbox.state();
@@ -282,12 +337,12 @@ pub(super) async fn find_among(
         }
     }
     let read = by_content(session, &view.mailbox, &Arc::new(program), unknown, asked.tag, out).await?;
-    hits.extend(read.into_iter().map(|(_, uid)| uid.0));
+    hits.extend(read.into_iter().map(|hit| hit.uid.0));
     Ok(hits)
 }
 
-/// The search made ready; `None` when the charset is not known.
-fn program(session: &Session, view: &View, asked: &SearchKeys<'_>) -> Option<Program> {
+/// The search made ready.
+fn program(session: &Session, view: &View, asked: &SearchKeys<'_>) -> Result<Program, ProgramError> {
     let state = view.mailbox.state();
     let context = Context {
         keyword_bit: &|k| state.keyword_bit(k),
@@ -296,7 +351,7 @@ fn program(session: &Session, view: &View, asked: &SearchKeys<'_>) -> Option<Pro
         saved: view.saved(),
         now: session.server.store.now(),
     };
-    Program::new(asked.key, asked.charset, &context).ok()
+    Program::new(asked.key, asked.charset, &context)
 }
 
 /// Judges by the index, and by the text columns of the mailbox where that pays: hits, and messages that must be read.
@@ -371,6 +426,13 @@ fn by_index(view: &View, program: &Program) -> (Vec<(u32, Uid)>, Vec<Candidate>)
     (hits, unknown)
 }
 
+/// A message that matches, as reading it has shown.
+struct ReadHit {
+    number: u32,
+    uid: Uid,
+    score: Option<u8>,
+}
+
 async fn by_content(
     session: &Session,
     mailbox: &Arc<OpenMailbox>,
@@ -378,7 +440,7 @@ async fn by_content(
     candidates: Vec<Candidate>,
     tag: &[u8],
     out: &mut Out<'_>,
-) -> Result<Vec<(u32, Uid)>, Failure> {
+) -> Result<Vec<ReadHit>, Failure> {
     let mut hits = Vec::new();
     let mut batch: Vec<(Candidate, Bytes)> = Vec::new();
     let mut octets = 0;
@@ -412,12 +474,16 @@ async fn by_content(
             let program = program.clone();
             let work = std::mem::take(&mut batch);
             let judge = move || {
-                let matches = |(c, message): &(Candidate, Bytes)| {
+                let hit = |(c, message): &(Candidate, Bytes)| {
                     let row = Row { seq: c.number, record: &c.record, recent: c.recent };
-                    program.by_content(&row, &Content::new(message))
+                    let content = Content::new(message);
+                    program.by_content(&row, &content).then(|| ReadHit {
+                        number: c.number,
+                        uid: c.record.uid,
+                        score: program.relevancy(&row, Some(&content)),
+                    })
                 };
-                let found = work.iter().filter(|m| matches(m));
-                found.map(|(c, _)| (c.number, c.record.uid)).collect::<Vec<_>>()
+                work.iter().filter_map(hit).collect::<Vec<_>>()
             };
             hits.extend(session.server.compute(judge).await?);
             progress.report(session, goal - rest.len() as u32, goal, out).await?;

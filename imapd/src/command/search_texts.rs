@@ -14,9 +14,8 @@ use crate::mail::scan::scan;
 use crate::mail::summary::keeps;
 use crate::mailstore::texts::MAX_COLUMN;
 use crate::mailstore::{MessageRecord, OpenMailbox, StoreError, Uid};
-use crate::search::Program;
 use crate::search::column::{ColumnKey, TextColumn, texts};
-use crate::search::fold::Needle;
+use crate::search::program::{Answer, Program, Wanted};
 use crate::session::Server;
 use crate::session::server::compute;
 use crate::syntax::seqset::NumberSet;
@@ -62,15 +61,20 @@ pub(super) async fn settle(
     }
     fill(server, mailbox, keys, upto, &done).await?;
     let mut answers = Vec::new();
-    for (columns, needle) in asked {
-        let mut found = Some(Vec::new());
-        for key in columns {
-            match (look(server, mailbox, &key, &needle, upto).await?, &mut found) {
-                (Some(uids), Some(all)) => all.extend(uids),
-                _ => found = None,
+    for (columns, wanted) in asked {
+        answers.push(match wanted {
+            Wanted::Exact(needle) => {
+                let find = move |column: &TextColumn| column.find(&needle);
+                let uids = look_all(server, mailbox, &columns, find, upto).await?;
+                uids.map(|uids| Answer::Uids(NumberSet::from_ranges(uids.into_iter().map(|u| (u, u)))))
             }
-        }
-        answers.push(found.map(|uids| NumberSet::from_ranges(uids.into_iter().map(|u| (u, u)))));
+            Wanted::Fuzzy(query) => {
+                let of = query.clone();
+                let find = move |column: &TextColumn| column.find_like(&of);
+                let found = look_all(server, mailbox, &columns, find, upto).await?;
+                found.map(|found| Answer::Scores(query.scores(found)))
+            }
+        });
     }
     Ok(program.settle(&mut answers.into_iter()))
 }
@@ -83,14 +87,32 @@ fn are_there(mailbox: &OpenMailbox, keys: &BTreeSet<ColumnKey>, upto: Uid) -> bo
     })
 }
 
-/// UIDs of messages with the text; `None` when the column is not kept.
-async fn look(
+/// What is found in all of the columns together; `None` when one of them is not kept.
+async fn look_all<T: Send + 'static>(
+    server: &Server,
+    mailbox: &OpenMailbox,
+    columns: &[ColumnKey],
+    find: impl Fn(&TextColumn) -> Vec<T> + Clone + Send + 'static,
+    upto: Uid,
+) -> Result<Option<Vec<T>>, StoreError> {
+    let mut all = Vec::new();
+    for key in columns {
+        match look(server, mailbox, key, find.clone(), upto).await? {
+            Some(found) => all.extend(found),
+            None => return Ok(None),
+        }
+    }
+    Ok(Some(all))
+}
+
+/// What is found in a column; `None` when it is not kept.
+async fn look<T: Send + 'static>(
     server: &Server,
     mailbox: &OpenMailbox,
     key: &ColumnKey,
-    needle: &Arc<Needle>,
+    find: impl Fn(&TextColumn) -> Vec<T> + Send + 'static,
     upto: Uid,
-) -> Result<Option<Vec<u32>>, StoreError> {
+) -> Result<Option<Vec<T>>, StoreError> {
     let Some(column) = mailbox.text_column(key) else { return Ok(None) };
     let column: OwnedRwLockReadGuard<TextColumn> = column.read_owned().await;
     if column.upto() < upto {
@@ -98,10 +120,9 @@ async fn look(
         return Ok(None);
     }
     if column.weight() <= INLINE {
-        return Ok(Some(column.find(needle)));
+        return Ok(Some(find(&column)));
     }
-    let needle = needle.clone();
-    server.compute(move || column.find(&needle)).await.map(Some)
+    server.compute(move || find(&column)).await.map(Some)
 }
 
 /// Brings columns up to date. Guards are taken in the order of the keys, so that two searches never wait for each other.

@@ -30,6 +30,7 @@ pub async fn run(session: &mut Session, mailbox: MailboxArg, args: &SelectArgs, 
     session.enabled.condstore |= args.condstore;
     let read_only = args.read_only || !place::can_change(rights);
     let mut view = View::new(open, read_only, !session.enabled.rev2);
+    view.examined = args.read_only;
     view.reader = place.reader();
     view.foreign_name = view.reader.map(|_| place.name);
     figures(&view, rights, session.enabled.uid_only, out.buf);
@@ -81,7 +82,7 @@ fn first_unseen(view: &View, state: &State) -> Option<usize> {
 }
 
 /// The flags that the user can keep; the star says that new keywords can be made.
-fn permanent(rights: Rights, state: &State) -> String {
+pub(super) fn permanent(rights: Rights, state: &State) -> String {
     let kept = place::untouchable(rights);
     let system = SystemFlags::TABLE.iter().filter(|(flag, _)| !kept.system.contains(*flag)).map(|(_, n)| *n);
     let keywords = state.keywords.iter().flatten().map(|k| k.as_str()).chain(["\\*"]);

@@ -7,20 +7,20 @@ use bytes::Bytes;
 use futures::{StreamExt, TryStreamExt, stream};
 use tokio::sync::Semaphore;
 
-use super::search::{self, Hits, SearchKeys};
+use super::search::{self, Found, Hits, SearchKeys};
 use super::{Done, updates, view};
 use crate::mail::head::{Head, Wanted};
 use crate::mail::summary::Summary;
 use crate::mailstore::{MessageRecord, ModSeq, OpenMailbox, StoreError, Uid};
 use crate::search::sort::{Sortable, order_of, sort};
 use crate::search::thread::threads;
-use crate::session::context::Matches;
+use crate::session::context::{Matches, write_refused};
 use crate::session::server::compute;
 use crate::session::view::write_number;
 use crate::session::{Failure, Out, Reply, Session, View};
 use crate::syntax::ast::FetchItem;
 use crate::syntax::search_key::SearchReturn;
-use crate::syntax::sort_key::{SortKey, ThreadAlgorithm};
+use crate::syntax::sort_key::{SortField, SortKey, ThreadAlgorithm};
 
 /// Shows the messages that match, in the order of the keys.
 ///
@@ -33,17 +33,23 @@ pub async fn run(
     (returns, attributes): (Option<SearchReturn>, Vec<FetchItem>),
     out: &mut Out<'_>,
 ) -> Done {
-    if let Some(refusal) = updates::refused(session, asked, returns) {
+    let by_relevancy = has_relevancy(&keys);
+    if let Some(refusal) = updates::refused(session, asked, returns)
+        .or_else(|| search::relevancy_refused(asked, returns, by_relevancy))
+    {
         return Ok(refusal);
     }
-    let hits = match search::find_or_forget(session, asked, returns, out).await {
-        Ok(Ok(hits)) => hits,
+    let found = match search::find_or_forget(session, asked, returns, out).await {
+        Ok(Ok(found)) => found,
         Ok(Err(reply)) => return Ok(reply),
         Err(e) => return Err(e),
     };
-    let modseq = search::modseq_of(session, asked, &hits, None);
-    let kept_keys = returns.is_some_and(|r| r.update).then(|| keys.clone());
-    let order = ordered(session, view(session)?, hits, keys).await?;
+    let modseq = search::modseq_of(session, asked, &found.hits, None);
+    let updated = returns.is_some_and(|r| r.update);
+    // Scores are not kept, so that nothing can be put in its place later.
+    let kept_keys = (updated && !by_relevancy).then(|| keys.clone());
+    let hits = ordered(session, view(session)?, &found, keys).await?;
+    let order = Found { hits, ..found };
     match returns {
         Some(returns) => {
             if returns.shows() {
@@ -57,22 +63,37 @@ pub async fn run(
                     modseq,
                 );
             }
-            search::keep(session, &order, returns);
+            search::keep(session, &order.hits, returns);
+            if updated && by_relevancy {
+                write_refused(out.buf, asked.tag);
+            }
             if let Some(keys) = kept_keys {
-                let order = order.iter().map(|(_, uid)| uid.0).collect();
+                let order = order.hits.iter().map(|(_, uid)| uid.0).collect();
                 let matches = Matches::Sorted { keys, order };
                 updates::begin(session, asked, matches, attributes, out.buf);
             }
         }
-        None => plain(&order, asked.uid, modseq, out).await?,
+        None => plain(&order.hits, asked.uid, modseq, out).await?,
     }
     Ok(Reply::ok("SORT completed"))
 }
 
+fn has_relevancy(keys: &[SortKey]) -> bool {
+    keys.iter().any(|key| key.field == SortField::Relevancy)
+}
+
 /// The hits in the order of the keys.
-async fn ordered(session: &Session, view: &View, hits: Hits, keys: Vec<SortKey>) -> Result<Hits, StoreError> {
-    let uids = view.uids();
-    if hits.len() * FEW >= uids.len()
+async fn ordered(
+    session: &Session,
+    view: &View,
+    found: &Found,
+    keys: Vec<SortKey>,
+) -> Result<Hits, StoreError> {
+    let (hits, uids) = (&found.hits, view.uids());
+    // An order that another search would have made otherwise is not kept.
+    let lasting = !has_relevancy(&keys);
+    if lasting
+        && hits.len() * FEW >= uids.len()
         && let Some(order) = view.mailbox.known_order(&keys, uids)
     {
         let mut wanted = vec![false; uids.len()];
@@ -82,13 +103,14 @@ async fn ordered(session: &Session, view: &View, hits: Hits, keys: Vec<SortKey>)
     }
     let in_index = keys.iter().all(|k| k.field.is_in_index());
     let wanted = if in_index { None } else { Some(Wanted::by(&keys)) };
-    let mut messages = gather(session, view, &hits, wanted).await?;
+    let mut messages = gather(session, view, hits, wanted).await?;
+    messages.iter_mut().for_each(|m| m.score = found.score(m.record.uid));
     let sorted = move || {
         sort(&mut messages, &keys);
         (messages, keys)
     };
     let (messages, keys) = session.server.compute(sorted).await?;
-    if messages.len() == uids.len() {
+    if lasting && messages.len() == uids.len() {
         let order = messages.iter().map(|m| m.number - 1).collect();
         view.mailbox.keep_order(keys, uids, Arc::new(order));
     }
@@ -110,7 +132,8 @@ pub(super) async fn inserted(
     let hit = |uid: &u32| number(view, *uid);
     if new.len() > FEW_NEW {
         let hits: Hits = order.iter().chain(new).filter_map(hit).collect();
-        let sorted = ordered(session, view, hits, keys.to_vec()).await?;
+        let found = Found { hits, ..Found::default() };
+        let sorted = ordered(session, view, &found, keys.to_vec()).await?;
         return Ok(merged(order, sorted.into_iter().map(|(_, uid)| uid.0), new));
     }
     let wanted = (!keys.iter().all(|k| k.field.is_in_index())).then(|| Wanted::by(keys));
@@ -208,7 +231,7 @@ pub async fn thread(
     out: &mut Out<'_>,
 ) -> Done {
     let hits = match search::find_or_forget(session, asked, None, out).await {
-        Ok(Ok(hits)) => hits,
+        Ok(Ok(found)) => found.hits,
         Ok(Err(reply)) => return Ok(reply),
         Err(e) => return Err(e),
     };
@@ -265,7 +288,8 @@ async fn gather(
             if wanted.is_some() && head.is_none() {
                 lacking.push(out.len());
             }
-            out.push(Sortable { number: *number, record, head: head.unwrap_or_else(|| none.clone()) });
+            let head = head.unwrap_or_else(|| none.clone());
+            out.push(Sortable { number: *number, record, score: 100, head });
         }
     }
     let mut gone = Vec::new();

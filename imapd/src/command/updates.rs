@@ -11,7 +11,7 @@ use std::io;
 use bytes::Bytes;
 
 use super::search::SearchKeys;
-use super::{fetch, news, search, sort};
+use super::{fetch, news, place, search, select, sort};
 use crate::mailstore::Uid;
 use crate::session::context::{Matches, UpdateContext, write_refused};
 use crate::session::notify::Events;
@@ -36,8 +36,28 @@ pub async fn tell(session: &mut Session, expunge: bool, out: &mut Out<'_>) -> io
     Ok(())
 }
 
+/// Tells that the selected mailbox can be changed no more, or can be from now on, for rights on it have changed (RFC 9051 section
+/// 7.1, READ-ONLY and READ-WRITE).
+fn rights(session: &mut Session, out: &mut Vec<u8>) {
+    let (Some(user), Some(view)) = (&session.user, &mut session.view) else { return };
+    let rights = view.mailbox.user.rights(view.mailbox.id, user.id());
+    let read_only = view.examined || !place::can_change(rights);
+    let state = view.mailbox.state();
+    if read_only == view.read_only || state.deleted {
+        return;
+    }
+    view.read_only = read_only;
+    let (code, text, flags) = match read_only {
+        true => ("READ-ONLY", "Rights to change anything are gone", String::new()),
+        false => ("READ-WRITE", "There are rights to change something", select::permanent(rights, &state)),
+    };
+    let lines = format!("* OK [{code}] {text}\r\n* OK [PERMANENTFLAGS ({flags})] Flags that are kept\r\n");
+    out.extend_from_slice(lines.as_bytes());
+}
+
 /// Tells what changed in the selected mailbox, as far as that is wanted; what there is more to say of.
 fn in_selected(session: &mut Session, expunge: bool, out: &mut Vec<u8>) -> Option<Changes> {
+    rights(session, out);
     let view = session.view.as_mut()?;
     let selected = session.notify.as_ref().map(|notify| &notify.wanted.selected);
     let how = Telling {

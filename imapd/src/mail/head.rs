@@ -48,7 +48,7 @@ impl Wanted {
     /// What sort keys look at.
     pub fn by(keys: &[SortKey]) -> Self {
         let bits = keys.iter().map(|key| match key.field {
-            SortField::Arrival | SortField::Size => 0,
+            SortField::Arrival | SortField::Relevancy | SortField::Size => 0,
             SortField::Date => 1,
             SortField::Subject => 1 << 1,
             SortField::From | SortField::DisplayFrom => 1 << 2,

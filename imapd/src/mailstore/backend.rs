@@ -163,7 +163,11 @@ pub trait Backend: Send + Sync + 'static {
         places: &'a [SummaryPlace],
     ) -> Answer<'a, Vec<Bytes>>;
     /// All steps or none. The next slot of a mailbox that no step names is unchanged.
-    fn commit(&self, user: UserId, ops: Vec<Op>) -> Answer<'_, ()>;
+    fn commit(&self, user: UserId, ops: Vec<Op>) -> Answer<'_, ()> {
+        self.commit_together(vec![(user, ops)])
+    }
+    /// The same with the steps of several users: all or none of all of them.
+    fn commit_together(&self, parts: Vec<(UserId, Vec<Op>)>) -> Answer<'_, ()>;
     /// Makes a file space of that many 4 KB blocks; no error when there is one already.
     fn enroll(&self, user: UserId, blocks: u32) -> Answer<'_, ()>;
     /// The blocks of a file space.

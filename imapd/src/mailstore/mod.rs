@@ -3,7 +3,8 @@
 //! Invariants:
 //! - a mailbox that is open anywhere lives once in memory ([`OpenMailbox`]), shared by all its sessions;
 //! - a change is staged, committed by the backend in one work unit, and only then seen by anybody;
-//! - all changes of one user that arrive while a commit is under way go into the next one together ([`user`]);
+//! - all changes of one user that arrive while a commit is under way go into the next one together ([`user`]); a change of two
+//!   users takes the turns of both ([`exchange`]);
 //! - UIDs and modification sequences only grow, UIDVALIDITY never repeats within a user.
 //!
 //! [`sfs`] keeps mail in a file pool by CSL. Sessions see changes through a bounded log per mailbox ([`change_log`]);
@@ -15,6 +16,7 @@ pub mod catalog;
 pub mod change_log;
 pub mod entries;
 pub mod error;
+pub mod exchange;
 pub mod flag_runs;
 mod name_news;
 mod names;
@@ -37,6 +39,7 @@ pub use access::{Access, Identifier, Published, RightsChange};
 pub use backend::{Backend, LoadedMailbox, LoadedUser, Op, Shape};
 pub use entries::Entries;
 pub use error::StoreError;
+pub use exchange::{Exchange, Moved};
 pub use flag_runs::FlagRun;
 pub use open::OpenMailbox;
 pub use own_seen::OwnSeen;

@@ -3,6 +3,8 @@
 //! Planning reads the committed names and takes numbers; nothing is changed until the steps are committed. Such
 //! requests run alone, so a plan is never overtaken.
 
+use std::sync::Arc;
+
 use bytes::Bytes;
 
 use super::backend::Op;
@@ -11,8 +13,9 @@ use super::entries::{self, Limits};
 use super::error::StoreError;
 use super::open::OpenMailbox;
 use super::own_seen::OwnSeen;
+use super::stage::Stage;
 use super::types::{Attributes, MailboxId, MailboxRow, Uid, UidValidity, UserHeader};
-use super::user::{AccessChange, UserStore};
+use super::user::{AccessChange, Outcome, UserStore};
 use crate::syntax::mailbox_name::MailboxName;
 
 /// Steps of the work unit, and the rows as they are afterwards.
@@ -217,25 +220,48 @@ impl UserStore {
         Ok((changed.then_some(Op::PutEntries(entries)).into_iter().collect(), Vec::new()))
     }
 
-    pub(super) fn plan_seen_mode(&self, name: &MailboxName, own: bool) -> Result<Plan, StoreError> {
-        let catalog = self.catalog();
-        let exists = |r: &&MailboxRow| r.attributes.has(Attributes::EXISTS);
-        let root = catalog.get(name).filter(exists).ok_or(StoreError::NoSuchMailbox)?;
-        let (mut ops, mut rows) = (Vec::new(), Vec::new());
-        for row in std::iter::once(root).chain(catalog.below(name).filter(exists)) {
-            if row.attributes.has(Attributes::OWN_SEEN) == own {
-                continue;
-            }
-            let mut row = row.clone();
+    /// Gives readers of a mailbox, and of those below, a `\Seen` of their own, or ends that. `mailboxes` are those that hold
+    /// messages.
+    pub(super) async fn change_seen_mode(
+        &self,
+        name: &MailboxName,
+        own: bool,
+        mailboxes: &[Arc<OpenMailbox>],
+    ) -> Result<Outcome, StoreError> {
+        let mut rows: Vec<MailboxRow> = {
+            let catalog = self.catalog();
+            let exists = |r: &&MailboxRow| r.attributes.has(Attributes::EXISTS);
+            let root = catalog.get(name).filter(exists).ok_or(StoreError::NoSuchMailbox)?;
+            let all = std::iter::once(root).chain(catalog.below(name).filter(exists));
+            all.filter(|row| row.attributes.has(Attributes::OWN_SEEN) != own).cloned().collect()
+        };
+        let mut stage = Stage::new(self, self.now());
+        for mailbox in mailboxes.iter().filter(|m| rows.iter().any(|row| row.id == m.id)) {
+            stage.set_seen_mode(mailbox, own)?;
+        }
+        // Names that hold none, and what came since they were looked at, which is empty.
+        rows.retain(|row| mailboxes.iter().all(|m| m.id != row.id));
+        let mut ops = stage.steps();
+        for row in &mut rows {
             row.attributes.set(Attributes::OWN_SEEN, own);
             if row.selectable() {
-                // Whoever had seen something before begins anew.
                 ops.push(Op::PutSeen { dir: row.dir.clone(), seen: OwnSeen::default() });
             }
             ops.push(Op::PutRow(row.clone()));
-            rows.push(row);
         }
-        Ok((ops, rows))
+        let done = if ops.is_empty() { Ok(()) } else { self.backend().commit(self.id(), ops).await };
+        if let Err(e) = done {
+            stage.discard();
+            return Err(e);
+        }
+        stage.publish();
+        let changed = |m: &Arc<OpenMailbox>| rows.iter().any(|row| row.id == m.id);
+        for mailbox in self.opened().iter().filter(|m| changed(m)) {
+            mailbox.set_own_seen(own.then(OwnSeen::default));
+        }
+        let mut catalog = self.catalog_mut();
+        rows.into_iter().for_each(|row| catalog.put(row));
+        Ok(Outcome::Done)
     }
 
     pub(super) fn plan_access(

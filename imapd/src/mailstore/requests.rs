@@ -327,7 +327,21 @@ impl UserStore {
     /// # Errors
     /// [`StoreError`].
     pub async fn set_seen_mode(self: &Arc<Self>, name: MailboxName, own: bool) -> Result<(), StoreError> {
-        self.ask(Request::SeenMode { name, own }).await.map(drop)
+        let names: Vec<MailboxName> = {
+            let catalog = self.catalog();
+            let rows = catalog.get(&name).into_iter().chain(catalog.below(&name));
+            rows.filter(|row| row.selectable()).map(|row| row.name.clone()).collect()
+        };
+        let mut mailboxes = Vec::with_capacity(names.len());
+        for name in &names {
+            match self.open(name).await {
+                Ok(mailbox) => mailboxes.push(mailbox),
+                // Gone since the names were looked at.
+                Err(StoreError::NoSuchMailbox | StoreError::NotSelectable) => {}
+                Err(e) => return Err(e),
+            }
+        }
+        self.ask(Request::SeenMode { name, own, mailboxes }).await.map(drop)
     }
 
     /// Removes messages whatever their flags are; gives back the UIDs of those that were there.

@@ -17,7 +17,8 @@ use super::own_seen::OwnSeen;
 use super::summaries::{self, Made, Ready, SummaryPlace};
 use super::tombstones::Tombstones;
 use super::types::{
-    EmailId, MailboxId, MailboxRow, MessageRecord, ModSeq, NewMessage, Origin, SessionId, Uid, UserHeader,
+    Attributes, EmailId, MailboxId, MailboxRow, MessageRecord, ModSeq, NewMessage, Origin, SessionId, Uid,
+    UserHeader,
 };
 use super::user::{FlagsAsked, Outcome, Untouchable, UserStore};
 use crate::mail::summary::Summary;
@@ -46,6 +47,8 @@ struct BoxStage {
     seen: BTreeMap<UserId, BTreeMap<u32, bool>>,
     /// What readers have seen afterwards, when that changes.
     own_seen: Option<OwnSeen>,
+    /// Whether readers have a `\Seen` of their own afterwards, when that changes.
+    seen_mode: Option<bool>,
     /// What is known of expunged messages afterwards, when that changes.
     tombstones: Option<Tombstones>,
     /// Which flags are told by runs afterwards, when that changes.
@@ -333,6 +336,7 @@ impl<'a> Stage<'a> {
             log: Vec::new(),
             seen: BTreeMap::new(),
             own_seen: None,
+            seen_mode: None,
             tombstones: None,
             flag_runs: None,
         });
@@ -537,6 +541,21 @@ impl<'a> Stage<'a> {
         Ok(Outcome::Uids(records.iter().map(|r| r.uid).collect()))
     }
 
+    /// The flags of a message as a reader, or the owner, sees them; `None` when it is gone.
+    pub(super) fn flags(
+        &mut self,
+        mailbox: &Arc<OpenMailbox>,
+        uid: Uid,
+        reader: Option<UserId>,
+    ) -> Result<Option<(SystemFlags, Vec<Keyword>)>, StoreError> {
+        let (stage, _) = self.open(mailbox)?;
+        let Some(record) = stage.record(uid) else { return Ok(None) };
+        let state = mailbox.state();
+        let named = state.keywords.iter().enumerate().filter(|(bit, _)| record.keywords & (1 << bit) != 0);
+        let keywords = named.filter_map(|(_, keyword)| keyword.clone()).collect();
+        Ok(Some((stage.flags_for(stage.own_reader(reader), &record), keywords)))
+    }
+
     /// Adds a message to `to` and removes one of `from`; gives back the new UID, none when the other is gone.
     pub(super) fn replace(
         &mut self,
@@ -622,6 +641,33 @@ impl<'a> Stage<'a> {
         }
         let places = old.iter().map(|r| r.summary).collect();
         Ok(Outcome::Copied { pairs, places })
+    }
+
+    /// Gives readers a `\Seen` of their own, or ends that; all begin anew. Every message counts as changed, since it may be another
+    /// one to somebody.
+    pub(super) fn set_seen_mode(&mut self, mailbox: &Arc<OpenMailbox>, own: bool) -> Result<(), StoreError> {
+        let (stage, ops) = self.open(mailbox)?;
+        stage.row.attributes.set(Attributes::OWN_SEEN, own);
+        stage.seen_mode = Some(own);
+        ops.push(Op::PutSeen { dir: mailbox.dir.clone(), seen: OwnSeen::default() });
+        let state = mailbox.state();
+        let uids = state.columns.uids();
+        if uids.is_empty() {
+            return Ok(());
+        }
+        let modseq = stage.next_modseq();
+        let mask = mask(FlagChange::Add, &FlagList::default(), Untouchable::default(), 0);
+        match Alike::new(modseq, mask, uids, &state.columns) {
+            Some(alike) => stage.alike.push(alike),
+            None => {
+                for record in (0..uids.len()).map(|i| state.columns.at(i)) {
+                    stage.put(MessageRecord { modseq, ..record });
+                }
+            }
+        }
+        let changed = |uid: &u32| Entry::one(Change::Flags, Uid(*uid), SessionId::NOBODY);
+        stage.log.extend(uids.iter().map(changed));
+        Ok(())
     }
 
     /// Keeps summaries of messages that have none, or a damaged one. To clients nothing has changed.
@@ -712,6 +758,9 @@ impl<'a> Stage<'a> {
                 if let Some(runs) = stage.flag_runs {
                     state.flag_runs = runs;
                 }
+            }
+            if let Some(own) = stage.seen_mode {
+                stage.mailbox.set_own_seen(own.then(OwnSeen::default));
             }
             if stage.own_seen.is_some() {
                 stage.mailbox.set_own_seen(stage.own_seen);

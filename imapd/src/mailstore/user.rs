@@ -20,7 +20,6 @@ use super::entries::Limits;
 use super::error::StoreError;
 use super::news::Board;
 use super::open::OpenMailbox;
-use super::own_seen::OwnSeen;
 use super::stage::Stage;
 use super::store::Shared;
 use super::summaries::{Ready, SummaryPlace};
@@ -117,6 +116,8 @@ pub(super) enum Request {
     SeenMode {
         name: MailboxName,
         own: bool,
+        /// Those of them that hold messages.
+        mailboxes: Vec<Arc<OpenMailbox>>,
     },
     /// Removes messages whatever their flags are.
     Remove {
@@ -227,6 +228,8 @@ pub struct UserStore {
     catalog: RwLock<Catalog>,
     open: Mutex<HashMap<MailboxId, Slot>>,
     queue: Mutex<Queue>,
+    /// Held by whoever makes a work unit of this user's mailboxes: his commit task, or an exchange with another user.
+    turn: tokio::sync::Mutex<()>,
     room: Semaphore,
     /// Changes asked for so far.
     asked: AtomicU64,
@@ -236,10 +239,10 @@ pub struct UserStore {
     gone: AtomicBool,
 }
 
-/// Ends the commit task's turn however it ends, so that a defect in one change never stops all later ones.
-struct Turn<'a>(&'a UserStore);
+/// Ends the commit task however it ends, so that a defect in one change never stops all later ones.
+struct Running<'a>(&'a UserStore);
 
-impl Drop for Turn<'_> {
+impl Drop for Running<'_> {
     fn drop(&mut self) {
         if std::thread::panicking() {
             let mut queue = self.0.queue.lock();
@@ -267,6 +270,7 @@ impl UserStore {
             catalog: RwLock::new(Catalog::new(loaded)),
             open: Mutex::default(),
             queue: Mutex::default(),
+            turn: tokio::sync::Mutex::default(),
             room: Semaphore::new(Self::MAX_WAITING),
             asked: AtomicU64::new(0),
             news: Arc::default(),
@@ -379,12 +383,7 @@ impl UserStore {
     }
 
     pub(super) async fn ask(self: &Arc<Self>, request: Request) -> Result<Outcome, StoreError> {
-        let gone = || StoreError::Unavailable("mail store is stopping".into());
-        let _room = self.room.acquire().await.map_err(|_| gone())?;
-        if self.gone.load(Ordering::Acquire) {
-            return Err(StoreError::NotEnrolled);
-        }
-        self.asked.fetch_add(1, Ordering::Relaxed);
+        let _room = self.admit().await?;
         let (reply, answer) = oneshot::channel();
         let start = {
             let mut queue = self.queue.lock();
@@ -395,7 +394,26 @@ impl UserStore {
             // A task of its own: a client that goes away must not stop a commit half way.
             tokio::spawn(self.clone().commit_all());
         }
-        answer.await.map_err(|_| gone())?
+        answer.await.map_err(|_| StoreError::Unavailable("mail store is stopping".into()))?
+    }
+
+    /// Waits until one more change may be asked for; as long as what is returned lives, the user is not at rest.
+    ///
+    /// # Errors
+    /// When the user was retired or removed.
+    pub(super) async fn admit(&self) -> Result<SemaphorePermit<'_>, StoreError> {
+        let room = self.room.acquire().await;
+        let room = room.map_err(|_| StoreError::Unavailable("mail store is stopping".into()))?;
+        if self.gone.load(Ordering::Acquire) {
+            return Err(StoreError::NotEnrolled);
+        }
+        self.asked.fetch_add(1, Ordering::Relaxed);
+        Ok(room)
+    }
+
+    /// Waits for the turn to make a work unit.
+    pub(super) async fn turn(&self) -> tokio::sync::MutexGuard<'_, ()> {
+        self.turn.lock().await
     }
 
     /// Waits until nothing was asked for a while, though not for ever, or until the user is not in memory any more.
@@ -437,8 +455,9 @@ impl UserStore {
     }
 
     async fn commit_all(self: Arc<Self>) {
-        let _turn = Turn(&self);
+        let _running = Running(&self);
         loop {
+            let _turn = self.turn().await;
             let batch: Vec<(Request, Reply)> = {
                 let mut queue = self.queue.lock();
                 let len = queue.waiting.iter().take_while(|(r, _)| !r.changes_names()).count();
@@ -535,7 +554,9 @@ impl UserStore {
             Request::Subscribe { name, on, .. } => self.plan_subscribe(name, *on)?,
             Request::Annotate { name, values, .. } => self.plan_annotate(name.as_ref(), values)?,
             Request::Limit { limits } => self.plan_limit(*limits),
-            Request::SeenMode { name, own } => self.plan_seen_mode(name, *own)?,
+            Request::SeenMode { name, own, mailboxes } => {
+                return self.change_seen_mode(name, *own, mailboxes).await;
+            }
             Request::Access { name, changes, below } => self.plan_access(name, changes, *below)?,
             _ => return Ok(Outcome::Done),
         };
@@ -550,12 +571,6 @@ impl UserStore {
             return Err(e);
         }
         let draft = self.draft(&request, &ops, &rows);
-        if let Request::SeenMode { own, .. } = &request {
-            let changed = |m: &Arc<OpenMailbox>| rows.iter().any(|row| row.id == m.id);
-            for mailbox in self.opened().iter().filter(|m| changed(m)) {
-                mailbox.set_own_seen(own.then(OwnSeen::default));
-            }
-        }
         let mut catalog = self.catalog_mut();
         for op in ops {
             match op {
@@ -576,6 +591,10 @@ impl UserStore {
         }
         rows.into_iter().for_each(|row| catalog.put(row));
         drop(catalog);
+        if let Request::Access { .. } = request {
+            // Sessions that have one of them selected may be able to change something now, or no more.
+            self.opened().iter().for_each(|mailbox| mailbox.wake());
+        }
         if let Request::Delete { mailbox: Some(mailbox), .. } = request {
             mailbox.mark_deleted();
             self.open.lock().remove(&mailbox.id);

@@ -74,6 +74,7 @@ pub(super) fn returns(input: Input<'_>) -> Parsed<'_, (SearchReturn, Vec<FetchIt
             b"ALL" => out.all = true,
             b"COUNT" => out.count = true,
             b"SAVE" => out.save = true,
+            b"RELEVANCY" => out.relevancy = true,
             b"PARTIAL" if out.partial.is_none() => {
                 let (behind, range) = preceded(prim::sp, prim::partial_range).parse(after)?;
                 out.partial = Some(range);
@@ -117,7 +118,7 @@ fn keys<'a>(input: Input<'a>, depth: usize, count: &mut usize) -> Parsed<'a, Vec
     Ok((rest, keys))
 }
 
-/// One key. The depth counts parentheses, NOT and OR alike, so recursion is bounded by [`SearchKey::MAX_DEPTH`].
+/// One key. The depth counts parentheses, NOT, OR and FUZZY alike, so recursion is bounded by [`SearchKey::MAX_DEPTH`].
 fn key<'a>(input: Input<'a>, depth: usize, count: &mut usize) -> Parsed<'a, SearchKey> {
     *count += 1;
     if depth > SearchKey::MAX_DEPTH || *count > SearchKey::MAX_KEYS {
@@ -144,6 +145,10 @@ fn key<'a>(input: Input<'a>, depth: usize, count: &mut usize) -> Parsed<'a, Sear
         b"NOT" => {
             let (rest, a) = key_argument(rest, depth, count)?;
             Ok((rest, SearchKey::Not(Box::new(a))))
+        }
+        b"FUZZY" => {
+            let (rest, a) = key_argument(rest, depth, count)?;
+            Ok((rest, SearchKey::Fuzzy(Box::new(a))))
         }
         b"OR" => {
             let (rest, a) = key_argument(rest, depth, count)?;

@@ -94,6 +94,10 @@ fn enc_key(out: &mut Vec<u8>, key: &SearchKey, form: u8) {
             out.extend_from_slice(b"NOT ");
             enc_key(out, a, form);
         }
+        SearchKey::Fuzzy(a) => {
+            out.extend_from_slice(b"Fuzzy ");
+            enc_key(out, a, form);
+        }
         SearchKey::All => out.extend_from_slice(b"ALL"),
         SearchKey::Sequence(s) => out.extend_from_slice(enc_set(s).as_bytes()),
         SearchKey::Uid(s) => out.extend_from_slice(format!("UID {}", enc_set(s)).as_bytes()),
@@ -263,7 +267,8 @@ fn key() -> impl Strategy<Value = SearchKey> {
         prop_oneof![
             proptest::collection::vec(inner.clone(), 2..4).prop_map(SearchKey::And),
             (inner.clone(), inner.clone()).prop_map(|(a, b)| SearchKey::Or(Box::new(a), Box::new(b))),
-            inner.prop_map(|a| SearchKey::Not(Box::new(a))),
+            inner.clone().prop_map(|a| SearchKey::Not(Box::new(a))),
+            inner.prop_map(|a| SearchKey::Fuzzy(Box::new(a))),
         ]
     })
 }
@@ -348,16 +353,16 @@ proptest! {
     #[test]
     fn sort_round_trip(
         fields in proptest::collection::vec((0..SortField::TABLE.len(), any::<bool>()), 1..5),
-        key in key(), form: u8, uid: bool, bits in proptest::option::of(0u8..128),
+        key in key(), form: u8, uid: bool, bits in proptest::option::of(any::<u8>()),
     ) {
         let uid_word = if uid { "UID " } else { "" };
         let words: Vec<String> = fields.iter().map(|(f, reverse)| {
             format!("{}{}", if *reverse { "REVERSE " } else { "" }, SortField::TABLE[*f].0.to_ascii_lowercase())
         }).collect();
         let bit = |n: u8| bits.is_some_and(|b| b & n != 0);
-        let returns = bits.map(|b| SearchReturn { min: bit(1), max: bit(2), all: b == 0 || bit(4), count: bit(8), save: bit(16), context: bit(32), update: bit(64), partial: None });
+        let returns = bits.map(|b| SearchReturn { min: bit(1), max: bit(2), all: b == 0 || bit(4), count: bit(8), save: bit(16), context: bit(32), update: bit(64), relevancy: bit(128), partial: None });
         let options = bits.map(|_| {
-            let named = [(1, "MIN"), (2, "max"), (4, "ALL"), (8, "COUNT"), (16, "SAVE"), (32, "CONTEXT"), (64, "update")];
+            let named = [(1, "MIN"), (2, "max"), (4, "ALL"), (8, "COUNT"), (16, "SAVE"), (32, "CONTEXT"), (64, "update"), (128, "Relevancy")];
             let on: Vec<&str> = named.iter().filter(|(n, _)| bit(*n)).map(|(_, w)| *w).collect();
             format!("RETURN ({}) ", on.join(" "))
         }).unwrap_or_default();

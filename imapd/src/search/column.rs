@@ -7,6 +7,7 @@
 //! ([`crate::mailstore::texts`]).
 
 use super::fold::{Needle, fold};
+use super::fuzzy::{Likeness, Query};
 use crate::mail::scan::{Structure, scan};
 use crate::mail::{decode, header};
 use crate::mailstore::Uid;
@@ -26,6 +27,37 @@ impl ColumnKey {
     /// The column of a field.
     pub fn field(name: &[u8]) -> Self {
         Self::Field(name.to_ascii_uppercase())
+    }
+
+    /// Looks at each text of a message that belongs in the column, not yet folded.
+    pub fn each_text(&self, message: &[u8], structure: Option<&Structure>, mut look: impl FnMut(&str)) {
+        match self {
+            Self::Field(name) => {
+                header::fields(message)
+                    .filter(|f| f.is(name))
+                    .for_each(|f| look(&decode::header_text(f.value)));
+            }
+            Self::Header => {
+                for field in header::fields(message) {
+                    let name = decode::charset_text(None, field.name);
+                    look(&format!("{name}: {}", decode::header_text(field.value)));
+                }
+            }
+            Self::Body => {
+                let own;
+                let structure = match structure {
+                    Some(known) => known,
+                    None => {
+                        own = scan(message);
+                        &own
+                    }
+                };
+                decode::body_texts(message, structure, |text| {
+                    look(text);
+                    false
+                });
+            }
+        }
     }
 }
 
@@ -98,6 +130,24 @@ impl TextColumn {
         found
     }
 
+    /// How well the texts of each message match words, messages in order of their UIDs; those without a likeness are left out.
+    pub fn find_like(&self, query: &Query) -> Vec<(u32, Likeness)> {
+        let mut found: Vec<(u32, Likeness)> = Vec::new();
+        let mut from = 0;
+        for (uid, end) in &self.ends {
+            if found.last().is_none_or(|(last, likeness)| last != uid && *likeness != Likeness::default()) {
+                found.push((*uid, Likeness::default()));
+            }
+            if let Some((last, likeness)) = found.last_mut() {
+                *last = *uid;
+                query.look(&self.text[from..*end], likeness);
+            }
+            from = *end;
+        }
+        found.retain(|(_, likeness)| *likeness != Likeness::default());
+        found
+    }
+
     /// Octets of memory this takes, about.
     pub fn weight(&self) -> usize {
         self.text.capacity() + self.ends.capacity() * size_of::<(u32, usize)>()
@@ -122,33 +172,7 @@ pub fn texts(
     message: &[u8],
     structure: Option<&Structure>,
 ) {
-    match key {
-        ColumnKey::Field(name) => {
-            for field in header::fields(message).filter(|f| f.is(name)) {
-                column.push(uid, &decode::header_text(field.value));
-            }
-        }
-        ColumnKey::Header => {
-            for field in header::fields(message) {
-                let name = decode::charset_text(None, field.name);
-                column.push(uid, &format!("{name}: {}", decode::header_text(field.value)));
-            }
-        }
-        ColumnKey::Body => {
-            let own;
-            let structure = match structure {
-                Some(known) => known,
-                None => {
-                    own = scan(message);
-                    &own
-                }
-            };
-            decode::body_texts(message, structure, |text| {
-                column.push(uid, text);
-                false
-            });
-        }
-    }
+    key.each_text(message, structure, |text| column.push(uid, text));
     column.seal(uid);
 }
 

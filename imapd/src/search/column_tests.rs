@@ -6,7 +6,8 @@ use proptest::prelude::*;
 
 use super::column::{ColumnKey, TextColumn, texts};
 use super::fold::Needle;
-use super::program::{Content, Program, Row};
+use super::fuzzy::Query;
+use super::program::{Answer, Content, Program, Row, Wanted};
 use crate::mail::generated::mail;
 use crate::mailstore::{EmailId, MessageRecord, ModSeq, NoteMarks, SummaryPlace, Uid};
 use crate::syntax::date::InternalDate;
@@ -36,34 +37,45 @@ proptest! {
     #[test]
     fn columns_say_what_messages_say(
         mails in proptest::collection::vec(mail(), 1..6),
-        needle in prop_oneof![Just(""), Just("a"), Just("X"), Just("\u{e4}"), Just("matter"), Just(": "), Just("text")],
+        needle in prop_oneof![Just(""), Just("a"), Just("X"), Just("\u{e4}"), Just("matter"), Just(": "), Just("text"), Just("mattre of texts")],
         field in prop_oneof![Just("Subject"), Just("from"), Just("TO"), Just("X-Other"), Just("Content-Type")],
-        kind in 0..3u8,
+        kind in 0..5u8,
     ) {
+        let query = Query::new(needle).map(Arc::new);
         let needle = Arc::new(Needle::new(needle));
-        let program = |kind| match kind {
-            0 => Program::Header(field.as_bytes().to_vec(), needle.clone()),
-            1 => Program::Body(needle.clone()),
+        let program = |kind| match (kind, &query) {
+            (3, Ok(query)) => Program::Fuzzy(vec![ColumnKey::field(field.as_bytes())], query.clone()),
+            (4, Ok(query)) => Program::Fuzzy(vec![ColumnKey::Header, ColumnKey::Body], query.clone()),
+            (0, _) => Program::Header(field.as_bytes().to_vec(), needle.clone()),
+            (1, _) => Program::Body(needle.clone()),
             _ => Program::Not(Box::new(Program::Text(needle.clone()))),
         };
         let mut asked = Vec::new();
         program(kind).texts(&mut asked);
-        let answers: Vec<Option<NumberSet>> = asked.iter().map(|(keys, needle)| {
-            let mut uids = Vec::new();
+        let answers: Vec<Option<Answer>> = asked.iter().map(|(keys, wanted)| {
+            let (mut uids, mut like) = (Vec::new(), Vec::new());
             for key in keys {
                 let mut column = TextColumn::default();
                 for (uid, mail) in (1..).zip(&mails) {
                     texts(&mut column, Uid(uid), key, mail, None);
                 }
-                uids.extend(column.find(needle));
+                match wanted {
+                    Wanted::Exact(needle) => uids.extend(column.find(needle)),
+                    Wanted::Fuzzy(query) => like.extend(column.find_like(query)),
+                }
             }
-            Some(NumberSet::from_ranges(uids.into_iter().map(|u| (u, u))))
+            Some(match wanted {
+                Wanted::Exact(_) => Answer::Uids(NumberSet::from_ranges(uids.into_iter().map(|u| (u, u)))),
+                Wanted::Fuzzy(query) => Answer::Scores(query.scores(like)),
+            })
         }).collect();
         let settled = program(kind).settle(&mut answers.into_iter());
         for (uid, mail) in (1..).zip(&mails) {
             let record = record(uid);
             let row = Row { seq: uid, record: &record, recent: false };
-            prop_assert_eq!(settled.by_index(&row), Some(program(kind).by_content(&row, &Content::new(mail))));
+            let (program, content) = (program(kind), Content::new(mail));
+            prop_assert_eq!(settled.by_index(&row), Some(program.by_content(&row, &content)));
+            prop_assert_eq!(settled.relevancy(&row, None), program.relevancy(&row, Some(&content)));
         }
     }
 }

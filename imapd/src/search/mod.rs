@@ -2,12 +2,13 @@
 //!
 //! A key is first judged by the index alone, with "cannot tell" as a third answer; only messages that the index cannot
 //! decide are read and decoded. Text is compared as a substring after case folding (i;unicode-casemap, RFC 5051, with
-//! an ASCII fast path), over decoded text.
+//! an ASCII fast path), over decoded text; with FUZZY words are compared with words ([`fuzzy`]).
 
 pub mod column;
 #[cfg(test)]
 mod column_tests;
 pub mod fold;
+pub mod fuzzy;
 pub mod program;
 pub mod sort;
 pub mod thread;

@@ -6,7 +6,8 @@ use jiff::civil::Date;
 use thiserror::Error;
 
 use super::column::ColumnKey;
-use super::fold::Needle;
+use super::fold::{Needle, fold};
+use super::fuzzy::{Likeness, NoQuery, Query};
 use crate::mail::scan::{Structure, scan};
 use crate::mail::summary::keeps;
 use crate::mail::{decode, header};
@@ -22,6 +23,9 @@ pub enum ProgramError {
     /// Answered with BADCHARSET.
     #[error("charset is not known")]
     UnknownCharset,
+    /// Answered with LIMIT.
+    #[error("too many words in a FUZZY text")]
+    TooManyWords,
 }
 
 /// What a key is judged against, messages apart.
@@ -64,6 +68,24 @@ impl<'a> Content<'a> {
     fn header(&self) -> &'a [u8] {
         &self.message[self.structure.root().header.clone()]
     }
+}
+
+/// A text that is looked for in columns.
+#[derive(Debug, Clone)]
+pub enum Wanted {
+    /// As it is.
+    Exact(Arc<Needle>),
+    /// Approximately.
+    Fuzzy(Arc<Query>),
+}
+
+/// What columns say of a text.
+#[derive(Debug, Clone)]
+pub enum Answer {
+    /// The UIDs of messages that have it.
+    Uids(NumberSet),
+    /// The same with their scores, UIDs ascending.
+    Scores(Vec<(u32, u8)>),
 }
 
 /// A key ready to be judged.
@@ -111,6 +133,10 @@ pub enum Program {
     Body(Arc<Needle>),
     /// Header or body text.
     Text(Arc<Needle>),
+    /// A text key that FUZZY stands before: the columns of its texts, and the words.
+    Fuzzy(Vec<ColumnKey>, Arc<Query>),
+    /// The same, answered: UIDs that match with their scores.
+    Scores(Arc<Vec<(u32, u8)>>),
 }
 
 impl Program {
@@ -122,10 +148,34 @@ impl Program {
         if charset.is_some_and(|c| !decode::knows_charset(c)) {
             return Err(ProgramError::UnknownCharset);
         }
+        Self::made(key, charset, context, false)
+    }
+
+    fn made(
+        key: &SearchKey,
+        charset: Option<&[u8]>,
+        context: &Context<'_>,
+        fuzzy: bool,
+    ) -> Result<Self, ProgramError> {
         let needle = |text: &[u8]| Arc::new(Needle::new(&decode::charset_text(charset, text)));
         // Depth is bounded by the parser (SearchKey::MAX_DEPTH), so recursion is.
-        let again = |k: &SearchKey| Self::new(k, charset, context);
+        let again = |k: &SearchKey| Self::made(k, charset, context, fuzzy);
+        let columns = match key {
+            SearchKey::Header(name, text) => Some((vec![ColumnKey::field(name)], text)),
+            SearchKey::Body(text) => Some((vec![ColumnKey::Body], text)),
+            SearchKey::Text(text) => Some((vec![ColumnKey::Header, ColumnKey::Body], text)),
+            _ => None,
+        };
+        if let Some((columns, text)) = columns.filter(|_| fuzzy) {
+            match Query::new(&decode::charset_text(charset, text)) {
+                Ok(query) => return Ok(Self::Fuzzy(columns, Arc::new(query))),
+                Err(NoQuery::TooMany) => return Err(ProgramError::TooManyWords),
+                // Without words it is looked for as it is.
+                Err(NoQuery::NoWords) => {}
+            }
+        }
         Ok(match key {
+            SearchKey::Fuzzy(key) => Self::made(key, charset, context, true)?,
             SearchKey::And(keys) => Self::And(keys.iter().map(again).collect::<Result<_, _>>()?),
             SearchKey::Or(a, b) => Self::Or(Box::new(again(a)?), Box::new(again(b)?)),
             SearchKey::Not(a) => Self::Not(Box::new(again(a)?)),
@@ -169,7 +219,7 @@ impl Program {
             Self::Or(a, b) => a.asks_for_texts_alone() && b.asks_for_texts_alone(),
             Self::Not(a) => a.asks_for_texts_alone(),
             Self::Constant(answer) => *answer,
-            Self::Header(..) => true,
+            Self::Header(..) | Self::Fuzzy(..) => true,
             Self::Body(n) | Self::Text(n) => !n.is_empty(),
             _ => false,
         }
@@ -183,6 +233,9 @@ impl Program {
             Self::Or(a, b) => a.asks_for_kept_fields_alone() && b.asks_for_kept_fields_alone(),
             Self::Not(a) => a.asks_for_kept_fields_alone(),
             Self::Header(name, _) => keeps(name),
+            Self::Fuzzy(columns, _) => {
+                columns.iter().all(|c| matches!(c, ColumnKey::Field(name) if keeps(name)))
+            }
             Self::Body(n) | Self::Text(n) => n.is_empty(),
             // Date is kept.
             _ => true,
@@ -191,19 +244,21 @@ impl Program {
 
     /// The columns in which a key's text is to be looked for; none for keys of other kinds and for those that the index
     /// answers.
-    fn columns(&self) -> Option<(Vec<ColumnKey>, &Arc<Needle>)> {
+    fn columns(&self) -> Option<(Vec<ColumnKey>, Wanted)> {
+        let exact = |columns, needle: &Arc<Needle>| Some((columns, Wanted::Exact(needle.clone())));
         match self {
-            Self::Header(name, needle) => Some((vec![ColumnKey::field(name)], needle)),
-            Self::Body(needle) if !needle.is_empty() => Some((vec![ColumnKey::Body], needle)),
+            Self::Header(name, needle) => exact(vec![ColumnKey::field(name)], needle),
+            Self::Body(needle) if !needle.is_empty() => exact(vec![ColumnKey::Body], needle),
             Self::Text(needle) if !needle.is_empty() => {
-                Some((vec![ColumnKey::Header, ColumnKey::Body], needle))
+                exact(vec![ColumnKey::Header, ColumnKey::Body], needle)
             }
+            Self::Fuzzy(columns, query) => Some((columns.clone(), Wanted::Fuzzy(query.clone()))),
             _ => None,
         }
     }
 
     /// What is to be looked for in columns, in the order in which [`Program::settle`] takes the answers.
-    pub fn texts(&self, out: &mut Vec<(Vec<ColumnKey>, Arc<Needle>)>) {
+    pub fn texts(&self, out: &mut Vec<(Vec<ColumnKey>, Wanted)>) {
         match self {
             Self::And(keys) => keys.iter().for_each(|k| k.texts(out)),
             Self::Or(a, b) => {
@@ -211,13 +266,13 @@ impl Program {
                 b.texts(out);
             }
             Self::Not(a) => a.texts(out),
-            key => out.extend(key.columns().map(|(columns, needle)| (columns, needle.clone()))),
+            key => out.extend(key.columns()),
         }
     }
 
-    /// The program with the keys of [`Program::texts`] answered, as far as they are, by the UIDs that match.
+    /// The program with the keys of [`Program::texts`] answered, as far as they are.
     #[must_use]
-    pub fn settle(self, answers: &mut impl Iterator<Item = Option<NumberSet>>) -> Self {
+    pub fn settle(self, answers: &mut impl Iterator<Item = Option<Answer>>) -> Self {
         match self {
             Self::And(keys) => Self::And(keys.into_iter().map(|k| k.settle(answers)).collect()),
             Self::Or(a, b) => {
@@ -226,7 +281,8 @@ impl Program {
             }
             Self::Not(a) => Self::Not(Box::new(a.settle(answers))),
             key => match key.columns().and_then(|_| answers.next()) {
-                Some(Some(uids)) => Self::Uid(uids),
+                Some(Some(Answer::Uids(uids))) => Self::Uid(uids),
+                Some(Some(Answer::Scores(scores))) => Self::Scores(Arc::new(scores)),
                 _ => key,
             },
         }
@@ -267,8 +323,39 @@ impl Program {
             Self::Larger(n) => row.record.size > u64::from(*n),
             Self::Smaller(n) => row.record.size < u64::from(*n),
             Self::Text(n) | Self::Body(n) if n.is_empty() => true,
-            Self::Sent(..) | Self::Header(..) | Self::Body(_) | Self::Text(_) => return None,
+            Self::Scores(scores) => score_in(scores, row.record.uid.0).is_some(),
+            Self::Sent(..) | Self::Header(..) | Self::Body(_) | Self::Text(_) | Self::Fuzzy(..) => {
+                return None;
+            }
         })
+    }
+
+    /// How well a message that matches does so (RFC 6203 section 4): the mean of all keys that have a score, of two alternatives
+    /// that of the better one. `None` when no such key has to do with it: then it is what was asked for.
+    pub fn relevancy(&self, row: &Row<'_>, content: Option<&Content<'_>>) -> Option<u8> {
+        match self {
+            Self::And(keys) => {
+                let scores: Vec<u32> =
+                    keys.iter().filter_map(|k| k.relevancy(row, content)).map(u32::from).collect();
+                let count = u32::try_from(scores.len()).ok().filter(|n| *n > 0)?;
+                u8::try_from(scores.iter().sum::<u32>() / count).ok()
+            }
+            Self::Or(a, b) => {
+                let of = |key: &Self| match content {
+                    Some(content) => key.by_content(row, content).then(|| key.relevancy(row, Some(content))),
+                    None => (key.by_index(row) == Some(true)).then(|| key.relevancy(row, None)),
+                };
+                match (of(a), of(b)) {
+                    (Some(Some(a)), Some(Some(b))) => Some(a.max(b)),
+                    // Nothing is better than what matches exactly.
+                    (Some(None), _) | (_, Some(None)) | (None, None) => None,
+                    (Some(score), None) | (None, Some(score)) => score,
+                }
+            }
+            Self::Scores(scores) => score_in(scores, row.record.uid.0),
+            Self::Fuzzy(columns, query) => fuzzy_score(columns, query, content?),
+            _ => None,
+        }
     }
 
     /// Judges with the message at hand.
@@ -287,6 +374,7 @@ impl Program {
                 decode::body_texts(content.message, &content.structure, |text| needle.is_in(text))
             }
             Self::Text(needle) | Self::Body(needle) if needle.is_empty() => true,
+            Self::Fuzzy(columns, query) => fuzzy_score(columns, query, content).is_some(),
             Self::Text(needle) => {
                 header::fields(content.header()).any(|f| {
                     let name = decode::charset_text(None, f.name);
@@ -296,6 +384,21 @@ impl Program {
             _ => self.by_index(row).unwrap_or(false),
         }
     }
+}
+
+/// The score of a message in an answer.
+fn score_in(scores: &[(u32, u8)], uid: u32) -> Option<u8> {
+    scores.binary_search_by_key(&uid, |(uid, _)| *uid).ok().map(|i| scores[i].1)
+}
+
+/// The score of a message at hand.
+fn fuzzy_score(columns: &[ColumnKey], query: &Query, content: &Content<'_>) -> Option<u8> {
+    let mut found = Likeness::default();
+    for column in columns {
+        column
+            .each_text(content.message, Some(&content.structure), |text| query.look(&fold(text), &mut found));
+    }
+    query.score(&found)
 }
 
 fn compare(test: DateTest, have: Date, want: Date) -> bool {

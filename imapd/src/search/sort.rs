@@ -1,4 +1,4 @@
-//! SORT: messages in the order of keys (RFC 5256 section 3, RFC 5957).
+//! SORT: messages in the order of keys (RFC 5256 section 3, RFC 5957, RFC 6203 section 6).
 
 use std::cmp::Ordering;
 use std::sync::Arc;
@@ -14,6 +14,8 @@ pub struct Sortable {
     pub number: u32,
     /// Its record.
     pub record: MessageRecord,
+    /// How well it matches, 1 to 100.
+    pub score: u8,
     /// Its header; empty when no key looks at it.
     pub head: Arc<Head>,
 }
@@ -47,6 +49,8 @@ fn compare(field: SortField, a: &Sortable, b: &Sortable) -> Ordering {
         SortField::DisplayFrom => a.head.display_from.cmp(&b.head.display_from),
         SortField::DisplayTo => a.head.display_to.cmp(&b.head.display_to),
         SortField::From => a.head.from.cmp(&b.head.from),
+        // The most relevant comes first (RFC 6203 section 6).
+        SortField::Relevancy => b.score.cmp(&a.score),
         SortField::Size => a.record.size.cmp(&b.record.size),
         SortField::Subject => a.head.subject.cmp(&b.head.subject),
         SortField::To => a.head.to.cmp(&b.head.to),

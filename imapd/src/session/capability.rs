@@ -213,6 +213,7 @@ rows! {
     Within, "WITHIN", "RFC 5032", IN, Always, On, "search/program.rs";
     MultiSearch, "MULTISEARCH", "RFC 7377", IN, Always, On, "command/esearch.rs";
     Partial, "PARTIAL", "RFC 9394", IN, Always, On, "syntax/partial_range.rs";
+    SearchFuzzy, "SEARCH=FUZZY", "RFC 6203", IN, Always, On, "search/fuzzy.rs";
     InProgress, "INPROGRESS", "RFC 9585", IN, Always, On, "session/progress.rs";
     UidOnly, "UIDONLY", "RFC 9586", IN, Always, Off, "session/enabled.rs";
     MessageLimit, "MESSAGELIMIT", "RFC 9738", IN, MessageLimit, On, "session/message_limit.rs";

@@ -36,7 +36,7 @@ fn names_numbers(key: &SearchKey) -> bool {
         SearchKey::Sequence(set) => !set.is_saved(),
         SearchKey::And(keys) => keys.iter().any(names_numbers),
         SearchKey::Or(a, b) => names_numbers(a) || names_numbers(b),
-        SearchKey::Not(a) => names_numbers(a),
+        SearchKey::Not(a) | SearchKey::Fuzzy(a) => names_numbers(a),
         _ => false,
     }
 }
@@ -171,6 +171,7 @@ impl Needs {
                 self.updates(*returns, attributes, Token::ContextSort);
                 let display = |f: SortField| matches!(f, SortField::DisplayFrom | SortField::DisplayTo);
                 self.add_if(keys.iter().any(|k| display(k.field)), Token::SortDisplay);
+                self.add_if(keys.iter().any(|k| k.field == SortField::Relevancy), Token::SearchFuzzy);
                 self.returns(*returns, Token::Esort);
                 self.key(key);
             }
@@ -230,6 +231,7 @@ impl Needs {
     fn returns(&mut self, returns: Option<SearchReturn>, token: Token) {
         self.add_if(returns.is_some(), token);
         self.add_if(returns.is_some_and(|r| r.save), Token::SearchRes);
+        self.add_if(returns.is_some_and(|r| r.relevancy), Token::SearchFuzzy);
         self.add_if(returns.is_some_and(|r| r.partial.is_some()), Token::Partial);
     }
 
@@ -248,6 +250,10 @@ impl Needs {
                 self.key(b);
             }
             SearchKey::Not(a) => self.key(a),
+            SearchKey::Fuzzy(a) => {
+                self.add(Token::SearchFuzzy);
+                self.key(a);
+            }
             SearchKey::Sequence(set) | SearchKey::Uid(set) => self.set(set),
             SearchKey::UidAfter(_) | SearchKey::UidBefore(_) => self.add(Token::MessageLimit),
             SearchKey::Older(_) | SearchKey::Younger(_) => self.add(Token::Within),

@@ -23,8 +23,10 @@ use crate::vm::UserId;
 pub struct View {
     /// The mailbox.
     pub mailbox: Arc<OpenMailbox>,
-    /// Whether it was opened with EXAMINE.
+    /// Whether nothing can be changed, as far as the client was told.
     pub read_only: bool,
+    /// Whether it was opened with EXAMINE.
+    pub examined: bool,
     /// As what it was opened, when it is somebody else's.
     pub foreign_name: Option<MailboxName>,
     /// Who reads, when he is not the owner.
@@ -86,6 +88,7 @@ impl View {
         };
         let view = Self {
             read_only,
+            examined: read_only,
             foreign_name: None,
             reader: None,
             shows_recent,

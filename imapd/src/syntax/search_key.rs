@@ -28,6 +28,8 @@ pub enum SearchKey {
     Or(Box<SearchKey>, Box<SearchKey>),
     /// Not this.
     Not(Box<SearchKey>),
+    /// This, texts in it approximately (RFC 6203 section 3).
+    Fuzzy(Box<SearchKey>),
     /// Every message.
     All,
     /// Message numbers.
@@ -91,12 +93,20 @@ pub struct SearchReturn {
     pub context: bool,
     /// Tell what changes of the matches from now on (RFC 5267 section 4.3).
     pub update: bool,
+    /// How well each of them matches (RFC 6203 section 4).
+    pub relevancy: bool,
 }
 
 impl SearchReturn {
     /// Whether anything is to be shown: SAVE alone shows nothing.
     pub fn shows(self) -> bool {
-        self.min || self.max || self.all || self.count || self.partial.is_some() || !self.save
+        self.min
+            || self.max
+            || self.all
+            || self.count
+            || self.partial.is_some()
+            || self.relevancy
+            || !self.save
     }
 }
 
@@ -115,6 +125,7 @@ impl SearchKey {
             Self::And(keys) => Self::And(keys.iter().map(again).collect()),
             Self::Or(a, b) => Self::Or(Box::new(again(a)), Box::new(again(b))),
             Self::Not(a) => Self::Not(Box::new(again(a))),
+            Self::Fuzzy(a) => Self::Fuzzy(Box::new(again(a))),
             Self::Sequence(s) | Self::Uid(s) if s.is_saved() => set(saved),
             Self::Sequence(s) => {
                 let all = s.resolve(u32::try_from(uids.len()).unwrap_or(u32::MAX));
@@ -146,7 +157,18 @@ impl SearchKey {
             Self::ModSeq(_) => true,
             Self::And(keys) => keys.iter().any(Self::uses_modseq),
             Self::Or(a, b) => a.uses_modseq() || b.uses_modseq(),
-            Self::Not(a) => a.uses_modseq(),
+            Self::Not(a) | Self::Fuzzy(a) => a.uses_modseq(),
+            _ => false,
+        }
+    }
+
+    /// Whether FUZZY appears.
+    pub fn uses_fuzzy(&self) -> bool {
+        match self {
+            Self::Fuzzy(_) => true,
+            Self::And(keys) => keys.iter().any(Self::uses_fuzzy),
+            Self::Or(a, b) => a.uses_fuzzy() || b.uses_fuzzy(),
+            Self::Not(a) => a.uses_fuzzy(),
             _ => false,
         }
     }
@@ -157,7 +179,7 @@ impl SearchKey {
             Self::Sequence(set) | Self::Uid(set) => set.is_saved(),
             Self::And(keys) => keys.iter().any(Self::uses_saved),
             Self::Or(a, b) => a.uses_saved() || b.uses_saved(),
-            Self::Not(a) => a.uses_saved(),
+            Self::Not(a) | Self::Fuzzy(a) => a.uses_saved(),
             _ => false,
         }
     }
@@ -168,7 +190,7 @@ impl SearchKey {
             Self::Sequence(_) => true,
             Self::And(keys) => keys.iter().any(Self::uses_sequence_numbers),
             Self::Or(a, b) => a.uses_sequence_numbers() || b.uses_sequence_numbers(),
-            Self::Not(a) => a.uses_sequence_numbers(),
+            Self::Not(a) | Self::Fuzzy(a) => a.uses_sequence_numbers(),
             _ => false,
         }
     }

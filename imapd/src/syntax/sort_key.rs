@@ -1,4 +1,4 @@
-//! Sort keys and threading algorithms (RFC 5256 section 5, RFC 5957 section 4).
+//! Sort keys and threading algorithms (RFC 5256 section 5, RFC 5957 section 4, RFC 6203 section 6).
 
 /// What messages are sorted by.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -10,6 +10,7 @@ pub enum SortField {
     DisplayFrom,
     DisplayTo,
     From,
+    Relevancy,
     Size,
     Subject,
     To,
@@ -17,21 +18,22 @@ pub enum SortField {
 
 impl SortField {
     /// All fields with their names.
-    pub const TABLE: [(&'static str, Self); 9] = [
+    pub const TABLE: [(&'static str, Self); 10] = [
         ("ARRIVAL", Self::Arrival),
         ("CC", Self::Cc),
         ("DATE", Self::Date),
         ("DISPLAYFROM", Self::DisplayFrom),
         ("DISPLAYTO", Self::DisplayTo),
         ("FROM", Self::From),
+        ("RELEVANCY", Self::Relevancy),
         ("SIZE", Self::Size),
         ("SUBJECT", Self::Subject),
         ("TO", Self::To),
     ];
 
-    /// Whether the index alone tells it.
+    /// Whether no header is looked at for it.
     pub fn is_in_index(self) -> bool {
-        matches!(self, Self::Arrival | Self::Size)
+        matches!(self, Self::Arrival | Self::Relevancy | Self::Size)
     }
 }
 

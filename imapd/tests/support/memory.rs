@@ -76,19 +76,21 @@ impl Memory {
         }
     }
 
-    fn try_commit(&self, user: UserId, ops: Vec<Op>) -> Result<(), StoreError> {
+    fn try_commit(&self, parts: Vec<(UserId, Vec<Op>)>) -> Result<(), StoreError> {
         if let Some(e) = self.failure.lock().clone() {
             return Err(e);
         }
         let mut spaces = self.spaces.lock();
-        let mut space = spaces.get(&user).cloned().ok_or(StoreError::NotEnrolled)?;
-        for op in ops {
-            apply(&mut space, op);
+        let mut changed = Vec::new();
+        for (user, ops) in parts {
+            let mut space = spaces.get(&user).cloned().ok_or(StoreError::NotEnrolled)?;
+            ops.into_iter().for_each(|op| apply(&mut space, op));
+            if space.octets() > space.blocks as usize * 4096 {
+                return Err(StoreError::OverQuota);
+            }
+            changed.push((user, space));
         }
-        if space.octets() > space.blocks as usize * 4096 {
-            return Err(StoreError::OverQuota);
-        }
-        spaces.insert(user, space);
+        spaces.extend(changed);
         Ok(())
     }
 }
@@ -282,8 +284,8 @@ impl Backend for Memory {
         self.now(Ok(places.iter().map(image).collect()))
     }
 
-    fn commit(&self, user: UserId, ops: Vec<Op>) -> Answer<'_, ()> {
-        self.now(self.try_commit(user, ops))
+    fn commit_together(&self, parts: Vec<(UserId, Vec<Op>)>) -> Answer<'_, ()> {
+        self.now(self.try_commit(parts))
     }
 
     fn enroll(&self, user: UserId, blocks: u32) -> Answer<'_, ()> {

@@ -73,20 +73,33 @@ impl MailPool {
             .into_iter()
             .map(|target| IucvStatement { target, priority: false, msglimit: None })
             .collect();
-        let entries = vec![pool_machine, DirectoryEntry::new(user("IMAP"), Password::NoPass)];
+        let machines = ["IMAP", "MAINT"].map(|name| DirectoryEntry::new(user(name), Password::NoPass));
+        let entries: Vec<DirectoryEntry> = std::iter::once(pool_machine).chain(machines).collect();
         let cp_config = CpConfig { system_id: "TESTVM".into(), operator: user("OPERATOR") };
         let clock = Arc::new(ManualClock::new(Timestamp::UNIX_EPOCH));
         let cp = Cp::new(cp_config, clock.clone(), DirectoryImage::new(entries));
         let disks: Arc<dyn Dasd> = Arc::new(dasd.clone());
         let engine = Pool::open(&disks, &config(), clock).unwrap();
         let id = FilePoolId::new("MAIL").unwrap();
-        let server = FilePoolServer::start(&guest(&cp, "IMAPSF"), id, engine, &[user("IMAP")]).unwrap();
+        let server =
+            FilePoolServer::start(&guest(&cp, "IMAPSF"), id, engine, &[user("IMAP"), user("MAINT")]).unwrap();
         Self { dasd, cp, server }
     }
 
     pub fn backend(&self) -> Arc<SfsBackend> {
         let csl = Csl::for_guest(&guest(&self.cp, "IMAP"));
         Arc::new(SfsBackend::new(csl, FilePoolId::new("MAIL").unwrap()))
+    }
+
+    /// The same, that waits so long for files which others have open.
+    pub fn backend_waiting(&self, longest: std::time::Duration) -> Arc<SfsBackend> {
+        let csl = Csl::for_guest(&guest(&self.cp, "IMAP"));
+        Arc::new(SfsBackend::waiting(csl, FilePoolId::new("MAIL").unwrap(), longest))
+    }
+
+    /// The CSL of another administrator's machine.
+    pub fn administrator(&self) -> Csl {
+        Csl::for_guest(&guest(&self.cp, "MAINT"))
     }
 
     /// Makes the NOTE INDEX of ALICE's INBOX what format 160 wrote: no tombstones, no EMAILIDs.

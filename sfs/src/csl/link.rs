@@ -65,6 +65,15 @@ struct IucvLink {
     answered: Notify,
 }
 
+/// Tells one who waits for room on the path that there is some.
+struct Answered<'a>(&'a Notify);
+
+impl Drop for Answered<'_> {
+    fn drop(&mut self) {
+        self.0.notify_one();
+    }
+}
+
 impl PoolLink for IucvLink {
     fn request(&self, control: Bytes, data: Bytes) -> BoxFuture<'_, Result<(Bytes, Bytes), ReasonCode>> {
         Box::pin(async move {
@@ -76,8 +85,11 @@ impl PoolLink for IucvLink {
                     data: data.clone(),
                     priority: false,
                 };
-                let sent = self.path.send(message).await;
-                self.answered.notify_one();
+                let sent = {
+                    // Also when the caller gives up.
+                    let _answered = Answered(&self.answered);
+                    self.path.send(message).await
+                };
                 match sent {
                     Ok(reply) => return Ok((reply.control, reply.data)),
                     // The directory allows fewer messages than this machine has calls under way: one of them is answered

@@ -76,6 +76,7 @@ mod wuerror;
 
 use std::collections::HashMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::Bytes;
 use cp::name::{DirName, FilePoolId, NameError, UserId};
@@ -194,6 +195,8 @@ impl CommitInfo {
 
 struct Settings {
     filewait: bool,
+    /// How long at most; no limit at the beginning.
+    longest_wait: Option<Duration>,
     default_pool: Option<FilePoolId>,
     default_space: UserId,
     namedefs: std::collections::BTreeMap<String, Namedef>,
@@ -233,6 +236,7 @@ impl Csl {
     pub fn new(user: UserId, connector: Arc<dyn PoolConnector>) -> Self {
         let settings = Settings {
             filewait: false,
+            longest_wait: None,
             default_pool: None,
             default_space: user,
             namedefs: Default::default(),
@@ -266,6 +270,11 @@ impl Csl {
     /// SET FILEWAIT: whether calls wait for conflicting locks. Off at the beginning.
     pub fn set_filewait(&self, on: bool) {
         self.inner.settings.lock().filewait = on;
+    }
+
+    /// How long a call waits at most, with FILEWAIT ON; then it fails as if that were off, and the work unit is as before. Ours.
+    pub fn set_longest_wait(&self, longest: Option<Duration>) {
+        self.inner.settings.lock().longest_wait = longest;
     }
 
     /// SET FILEPOOL: the pool of directory names that name none.
@@ -361,7 +370,10 @@ impl Csl {
             (error.pool, error.unit) = (Some(pool), Some(unit));
             error
         };
-        let wait = self.inner.settings.lock().filewait;
+        let (wait, longest) = {
+            let settings = self.inner.settings.lock();
+            (settings.filewait, settings.longest_wait)
+        };
         let (changes, ends) = (call.changes(), commit == CommitOption::Commit || call.ends_unit());
         let (ending, commit) = (call.ends_unit(), commit == CommitOption::Commit);
         let user_data = self.inner.units.lock().data_for(unit, pool);
@@ -370,7 +382,14 @@ impl Csl {
         let severe = |reason| located(CslError { rc: ReturnCode::Severe, ..CslError::new(reason) });
         let (link, number) = self.link(pool).await.map_err(|r| located(r.into()))?;
         self.inner.units.lock().touch(unit, pool, number, changes).map_err(severe)?;
-        let sent = link.request(control, data).await;
+        let sent = match longest.filter(|_| wait && !ends) {
+            // What ends a work unit has its locks and waits for the log; it is never given up.
+            None => link.request(control, data).await,
+            Some(longest) => match tokio::time::timeout(longest, link.request(control, data)).await {
+                Ok(sent) => sent,
+                Err(_) => return Err(located(CslError::new(ReasonCode::Locked))),
+            },
+        };
         // Lost, committed or rolled back: nothing is pending. What a severed connection held is told by this very error.
         if ends || sent.is_err() {
             self.inner.units.lock().settled(unit, pool);

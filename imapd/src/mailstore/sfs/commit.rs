@@ -1,4 +1,4 @@
-//! One work unit: notes are written, copied and erased as the steps come; records of the index files are gathered, so
+//! One work unit, of one user or of several: notes are written, copied and erased as the steps come; records of the index files are gathered, so
 //! that each file is opened once and neighbouring records go in one write.
 
 use std::collections::BTreeMap;
@@ -43,9 +43,16 @@ impl From<StoreError> for StepError {
 pub(super) struct Records(pub(super) BTreeMap<u32, Bytes>);
 
 impl SfsBackend {
-    pub(super) async fn commit_ops(&self, user: UserId, ops: Vec<Op>) -> Result<(), StoreError> {
+    pub(super) async fn commit_ops(&self, parts: Vec<(UserId, Vec<Op>)>) -> Result<(), StoreError> {
         let unit = self.csl.dmsgetwu().map_err(|e| store_error(&e))?;
-        match self.steps(user, ops, unit).await {
+        let mut done = Ok(());
+        for (user, ops) in parts {
+            done = self.steps(user, ops, unit).await;
+            if done.is_err() {
+                break;
+            }
+        }
+        match done {
             Ok(()) => self.end(unit, Ok(())).await,
             Err(StepError::Csl(e)) => self.end(unit, Err(e)).await,
             Err(StepError::Store(e)) => {

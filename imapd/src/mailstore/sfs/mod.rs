@@ -21,6 +21,8 @@ mod read;
 mod rebuild;
 mod summary_file;
 
+use std::time::Duration;
+
 use bytes::Bytes;
 use cms::cp::name::{DirName, FileName, FilePoolId, FileType};
 use cms::csl::{Csl, CslError, FileId, FileRef, ReasonCode, WorkUnitId};
@@ -41,10 +43,19 @@ pub struct SfsBackend {
 }
 
 impl SfsBackend {
+    /// How long whoever else has a file of a mail user open is waited for: longer than any command takes, and shorter than clients
+    /// wait for an answer. All other changes of the user wait as well.
+    pub const LONGEST_WAIT: Duration = Duration::from_secs(10);
+
     /// Over the CSL of the IMAP machine, which is an administrator of the pool.
     pub fn new(csl: Csl, pool: FilePoolId) -> Self {
-        // Whoever else has a file of a mail user open for a moment is waited for, not failed on.
+        Self::waiting(csl, pool, Self::LONGEST_WAIT)
+    }
+
+    /// The same, with another time for whoever is in the way.
+    pub fn waiting(csl: Csl, pool: FilePoolId, longest: Duration) -> Self {
         csl.set_filewait(true);
+        csl.set_longest_wait(Some(longest));
         Self { csl, pool }
     }
 
@@ -183,8 +194,8 @@ impl Backend for SfsBackend {
         self.read_runs(user, dir, places).boxed()
     }
 
-    fn commit(&self, user: UserId, ops: Vec<Op>) -> Answer<'_, ()> {
-        self.commit_ops(user, ops).boxed()
+    fn commit_together(&self, parts: Vec<(UserId, Vec<Op>)>) -> Answer<'_, ()> {
+        self.commit_ops(parts).boxed()
     }
 
     fn enroll(&self, user: UserId, blocks: u32) -> Answer<'_, ()> {

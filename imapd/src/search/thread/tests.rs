@@ -33,7 +33,7 @@ fn message(number: u32, subject: &str, id: &str, references: &str) -> Sortable {
         slot: 0,
         summary: SummaryPlace::default(),
     };
-    Sortable { number, record, head: Arc::new(Head::new(header.as_bytes())) }
+    Sortable { number, record, score: 100, head: Arc::new(Head::new(header.as_bytes())) }
 }
 
 fn references(messages: &[Sortable]) -> String {
