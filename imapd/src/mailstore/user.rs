@@ -319,6 +319,16 @@ impl UserStore {
         change(&self.shared.cached_octets);
     }
 
+    /// Octets that all mailboxes keep in memory beside their indexes.
+    pub(super) fn cached_now(&self) -> usize {
+        self.shared.cached_octets.load(Ordering::Relaxed)
+    }
+
+    /// The turns of what is done when nothing else is to be done.
+    pub(super) fn background(&self) -> &Arc<Semaphore> {
+        &self.shared.background
+    }
+
     /// Drops what other mailboxes keep in memory while all together keep too much, and what `but` does if that is not enough.
     pub(super) fn shed_caches(&self, but: &OpenMailbox) {
         self.shared.shed_caches(but);
