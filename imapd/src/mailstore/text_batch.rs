@@ -113,6 +113,11 @@ impl Head {
         })
     }
 
+    /// Whether the first octets of a batch are those of another version.
+    pub fn is_of_another_version(octets: &[u8]) -> bool {
+        octets.first() == Some(&MARK) && octets.get(2..4).is_some_and(|v| v != VERSION.to_le_bytes())
+    }
+
     fn octets(&self) -> [u8; HEAD] {
         let mut out = [0; HEAD];
         out[0] = MARK;

@@ -61,10 +61,14 @@ impl OpenMailbox {
     pub async fn fill_texts(
         self: &Arc<Self>,
         cpu: &Arc<Semaphore>,
-        keys: BTreeSet<ColumnKey>,
+        mut keys: BTreeSet<ColumnKey>,
         upto: Uid,
         done: &AtomicU32,
     ) -> Result<(), StoreError> {
+        if keys.contains(&ColumnKey::Body) && self.notes_to_read(upto).await? >= ENOUGH {
+            // Who looks into bodies soon looks into headers too, and the messages are at hand: none is read twice.
+            keys.insert(ColumnKey::Header);
+        }
         // Guards are taken in the order of the keys, so that two searches never wait for each other.
         let mut open: Vec<(ColumnKey, OwnedRwLockWriteGuard<TextColumn>)> = Vec::new();
         for key in keys {
@@ -103,6 +107,19 @@ impl OpenMailbox {
         drop(open);
         self.text_columns_grew();
         Ok(())
+    }
+
+    /// How many messages up to `upto` are to be read for their bodies.
+    async fn notes_to_read(&self, upto: Uid) -> Result<usize, StoreError> {
+        let kept = self.text_file().await?.upto();
+        let have = match self.known_text_column(&ColumnKey::Body) {
+            Some(column) => column.read().await.upto(),
+            None => Uid(0),
+        };
+        let state = self.state();
+        let uids = state.columns.uids();
+        let from = uids.partition_point(|u| *u <= kept.max(have).0);
+        Ok(uids.partition_point(|u| *u <= upto.0).saturating_sub(from))
     }
 
     /// Gives up columns that are too large to keep.

@@ -20,6 +20,7 @@ use super::text_batch::{self, Head};
 use super::text_fill::Piece;
 use super::texts::{MAX_COLUMN, TextFile};
 use super::types::Uid;
+use crate::mail::head::Wanted;
 use crate::search::column::{ColumnKey, TextColumn};
 use crate::session::server::compute;
 
@@ -29,10 +30,10 @@ pub const ENOUGH: usize = 64;
 const TOGETHER: usize = 2 * 1024 * 1024;
 /// One part in so many of the user's limit is left to his mail.
 const SPARE: u64 = 8;
-/// How long no message comes into a mailbox that is quiet.
-const QUIET: Duration = Duration::from_millis(500);
+/// How long no message comes into a mailbox that is quiet: who has filled it may search it soon.
+const QUIET: Duration = Duration::from_millis(100);
 /// How often that is waited for: a mailbox that is never quiet gets its texts all the same.
-const QUIET_TRIES: u32 = 60;
+const QUIET_TRIES: u32 = 300;
 
 /// How fast texts are made.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -170,6 +171,7 @@ impl OpenMailbox {
         for head in new.drain(..).filter_map(|batch| Head::read(&batch)) {
             file.push(head);
         }
+        let _turn = self.user.turn().await?;
         if self.state().deleted {
             return Ok(());
         }
@@ -178,7 +180,7 @@ impl OpenMailbox {
         Ok(())
     }
 
-    /// Fills the usual columns, when they are small enough that no others have to go.
+    /// Fills the usual columns, and what SORT and THREAD look at, when they are small enough that no others have to go.
     async fn warm(
         self: &Arc<Self>,
         cpu: &Arc<Semaphore>,
@@ -197,6 +199,10 @@ impl OpenMailbox {
         for piece in pieces {
             let begun = Instant::now();
             self.fill_texts(cpu, usual(), piece.upto(), &AtomicU32::new(0)).await?;
+            if let Piece::Notes(records) = &piece {
+                // What SORT and THREAD want to know.
+                self.heads(cpu, records, Wanted::ALL).await?;
+            }
             pace.rest(begun).await;
         }
         Ok(())

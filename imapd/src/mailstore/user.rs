@@ -430,6 +430,15 @@ impl UserStore {
         all.map_err(|_| StoreError::Unavailable("mail store is stopping".into()))
     }
 
+    /// A turn among the changes, for one beside their queue.
+    ///
+    /// # Errors
+    /// When the user was retired or removed.
+    pub(super) async fn turn(&self) -> Result<SemaphorePermit<'_>, StoreError> {
+        let turn = self.room.acquire().await;
+        turn.map_err(|_| StoreError::Unavailable("mail store is stopping".into()))
+    }
+
     /// Refuses every change from now on: what is kept is no longer what this knows.
     pub(super) fn retire(&self) {
         self.room.close();

@@ -14,7 +14,8 @@ use cms::csl::{CommitOption, CslError, FileRef, Intent, OpenOptions, ReasonCode,
 use super::commit::StepError;
 use super::{SfsBackend, store_error, text_file};
 use crate::mailstore::error::StoreError;
-use crate::mailstore::text_batch::RECORD;
+use crate::mailstore::text_batch::{HEAD, Head, RECORD, Which};
+use crate::mailstore::types::{MailboxRow, Uid};
 use crate::vm::UserId;
 
 impl SfsBackend {
@@ -76,6 +77,34 @@ impl SfsBackend {
         }
         self.write_fixed(opened.token, then, RECORD).await?;
         self.csl.dmsclose(opened.token, CommitOption::NoCommit).await.map(drop)
+    }
+
+    /// The record from which on the file is damaged, for CHECK. One of another version is only not used.
+    pub(super) async fn first_bad_text(
+        &self,
+        user: UserId,
+        row: &MailboxRow,
+    ) -> Result<Option<u64>, StoreError> {
+        let mut at = 0;
+        let mut upto = Uid(0);
+        loop {
+            let octets = self.text_octets(user, &row.dir, at..at + HEAD as u64).await?;
+            if octets.is_empty() || (at == 0 && Head::is_of_another_version(&octets)) {
+                return Ok(None);
+            }
+            let bad = Ok(Some(at / RECORD as u64 + 1));
+            let head = Head::read(&octets).filter(|h| h.after == upto && h.uid_validity == row.uid_validity);
+            let Some(head) = head else { return bad };
+            for which in [Which::Header, Which::Body] {
+                let range = head.range(which);
+                let part = self.text_octets(user, &row.dir, at + range.start..at + range.end).await?;
+                if head.texts(which, &part).is_none() {
+                    return bad;
+                }
+            }
+            upto = head.upto;
+            at += head.span();
+        }
     }
 
     /// Erases the file, when there is one.
