@@ -80,7 +80,8 @@ async fn compare(mailbox: &Arc<OpenMailbox>) {
         let column = mailbox.text_column(&key).unwrap().read_owned().await;
         for needle in ["", "a", "x", "\u{e4}", ": ", "part", "no such"] {
             let needle = Arc::new(Needle::new(needle));
-            let seen = |found: Vec<u32>| -> Vec<u32> { found.into_iter().filter(|u| there.contains(u)).collect() };
+            let seen =
+                |found: Vec<u32>| -> Vec<u32> { found.into_iter().filter(|u| there.contains(u)).collect() };
             assert_eq!(seen(column.find(&needle)), expected.find(&needle), "{key:?}");
             let scanned = mailbox.scan_texts(&cpu, key.clone(), &needle, upto, &done).await.unwrap();
             assert_eq!(seen(scanned), expected.find(&needle), "{key:?}");
@@ -111,7 +112,8 @@ fn mail() -> impl Strategy<Value = Vec<u8>> {
         Just("Content-Type: text/plain; charset=utf-8\r\n".to_owned()),
         Just("Content-Type: multipart/mixed; boundary=a\r\n".to_owned()),
     ];
-    let body = prop_oneof!["[ax \u{e4}\r\n]{0,20}", Just("--a\r\nX-Part: x\r\n\r\na\r\n--a--\r\n".to_owned())];
+    let body =
+        prop_oneof!["[ax \u{e4}\r\n]{0,20}", Just("--a\r\nX-Part: x\r\n\r\na\r\n--a--\r\n".to_owned())];
     (proptest::collection::vec(field, 0..4), body)
         .prop_map(|(fields, body)| format!("{}\r\n{body}", fields.concat()).into_bytes())
 }
@@ -233,7 +235,7 @@ fn messages_at_and_past_what_is_enough() {
         alice.remove_messages(inbox, gone, ME).await.unwrap();
         inbox.keep_texts(Pace::Fast).await.unwrap();
         let (third, found) = kept(&pool, inbox).await;
-        assert!(third < first && found.len() == ENOUGH - 40, "{first} {third}");
+        assert!(third <= first && found.len() == ENOUGH - 40, "{first} {third}");
         // Without a message there is no file.
         let all = inbox.state().columns.uids().iter().map(|u| Uid(*u)).collect();
         alice.remove_messages(inbox, all, ME).await.unwrap();

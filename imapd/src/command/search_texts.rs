@@ -89,4 +89,3 @@ async fn look(
     let needle = needle.clone();
     server.compute(move || column.find(&needle)).await.map(Some)
 }
-

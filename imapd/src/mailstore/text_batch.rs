@@ -98,9 +98,7 @@ impl Head {
     /// Reads the first octets of a batch; `None` when they are none of this version, or damaged.
     pub fn read(octets: &[u8]) -> Option<Self> {
         let head = octets.get(..HEAD)?;
-        let sound = head[0] == MARK
-            && head[2..4] == VERSION.to_le_bytes()
-            && number(head, 4) == sum_of(head);
+        let sound = head[0] == MARK && head[2..4] == VERSION.to_le_bytes() && number(head, 4) == sum_of(head);
         let part =
             |at| Part { octets: number(head, at), inflated: number(head, at + 4), sum: number(head, at + 8) };
         sound.then(|| Self {
@@ -153,6 +151,11 @@ impl Head {
     /// Octets of memory that the texts take, about.
     pub fn weight(&self) -> u64 {
         self.parts.iter().map(|p| u64::from(p.inflated)).sum()
+    }
+
+    /// The same of one part.
+    pub fn weight_of(&self, which: Which) -> u64 {
+        self.parts[which as usize].inflated.into()
     }
 
     /// Which octets of the batch hold a part.

@@ -69,6 +69,11 @@ impl OpenMailbox {
             // Who looks into bodies soon looks into headers too, and the messages are at hand: none is read twice.
             keys.insert(ColumnKey::Header);
         }
+        if self.text_file().await?.body_weight() > MAX_COLUMN as u64 {
+            // Before it is filled for nothing.
+            let unmade = |key: &&ColumnKey| **key == ColumnKey::Body && self.known_text_column(key).is_none();
+            keys.iter().filter(unmade).for_each(|key| self.refuse_text_column(key));
+        }
         // Guards are taken in the order of the keys, so that two searches never wait for each other.
         let mut open: Vec<(ColumnKey, OwnedRwLockWriteGuard<TextColumn>)> = Vec::new();
         for key in keys {
@@ -189,7 +194,13 @@ impl OpenMailbox {
     }
 
     /// Messages after `from` up to `upto` in pieces, and how many of them are to be read.
-    pub(super) fn pieces(&self, file: &TextFile, from: Uid, upto: Uid, in_summary: bool) -> (Vec<Piece>, usize) {
+    pub(super) fn pieces(
+        &self,
+        file: &TextFile,
+        from: Uid,
+        upto: Uid,
+        in_summary: bool,
+    ) -> (Vec<Piece>, usize) {
         let (messages, most) =
             if in_summary { (PIECE_SUMMARIES, u64::MAX) } else { (PIECE_MESSAGES, PIECE_OCTETS) };
         let wanted = file.batches.iter().filter(|b| b.head.upto > from && b.head.after < upto);
@@ -263,7 +274,8 @@ impl OpenMailbox {
             }
         }
         let columns = compute(cpu, move || {
-            let read = parts.into_iter().flatten().map(|(which, octets)| Some((which, head.texts(which, &octets)?)));
+            let read =
+                parts.into_iter().flatten().map(|(which, octets)| Some((which, head.texts(which, &octets)?)));
             let read: Option<Vec<(Which, TextColumn)>> = read.collect();
             let read = read.ok_or(())?;
             let column = |(key, have): &(ColumnKey, Uid)| {

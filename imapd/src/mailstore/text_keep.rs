@@ -164,7 +164,11 @@ impl OpenMailbox {
     }
 
     /// Writes batches behind those of the file.
-    async fn write_batches(&self, file: &mut TextFile, new: &mut Vec<bytes::Bytes>) -> Result<(), StoreError> {
+    async fn write_batches(
+        &self,
+        file: &mut TextFile,
+        new: &mut Vec<bytes::Bytes>,
+    ) -> Result<(), StoreError> {
         let mut image = BytesMut::with_capacity(new.iter().map(bytes::Bytes::len).sum());
         new.iter().for_each(|batch| image.extend_from_slice(batch));
         let keep = file.end();
@@ -220,8 +224,12 @@ impl OpenMailbox {
         let mut out = Vec::new();
         for column in keys.iter().filter_map(|key| self.known_text_column(key)) {
             let column = column.read().await;
-            if column.upto() >= upto {
-                out.push(column.part(after, upto));
+            if let Piece::Notes(records) = &piece
+                && column.upto() >= upto
+            {
+                let mut part = column.part(after, upto);
+                part.retain(&records.iter().map(|r| r.uid.0).collect::<Vec<u32>>());
+                out.push(part);
             }
         }
         if out.len() < keys.len() {

@@ -71,6 +71,11 @@ impl TextFile {
         self.batches.last().map_or(0, |b| b.at + b.head.span())
     }
 
+    /// Octets of its texts of bodies.
+    pub(super) fn body_weight(&self) -> u64 {
+        self.batches.iter().map(|b| b.head.weight_of(Which::Body)).sum()
+    }
+
     /// Takes a batch that stands at its end; false when it is none that belongs there.
     pub(super) fn push(&mut self, head: Head) -> bool {
         let belongs = head.after == self.upto() && head.after < head.upto;
@@ -84,7 +89,8 @@ impl TextFile {
     fn live(&self, uids: &[u32]) -> (u64, u64) {
         let (mut all, mut live) = (0, 0);
         for Batch { head, .. } in &self.batches {
-            let there = uids.partition_point(|u| *u <= head.upto.0) - uids.partition_point(|u| *u <= head.after.0);
+            let there =
+                uids.partition_point(|u| *u <= head.upto.0) - uids.partition_point(|u| *u <= head.after.0);
             all += head.weight();
             live += head.weight() * (there as u64) / u64::from(head.messages.max(1)).max(there as u64).max(1);
         }

@@ -90,6 +90,19 @@ impl TextColumn {
         }
     }
 
+    /// Drops the texts of messages that are not among `uids`, which ascend.
+    pub fn retain(&mut self, uids: &[u32]) {
+        if self.ends.iter().all(|(uid, _)| uids.binary_search(uid).is_ok()) {
+            return;
+        }
+        let mut out = Self { upto: self.upto, odd_names: self.odd_names, ..Self::default() };
+        for (uid, text) in self.texts().filter(|(uid, _)| uids.binary_search(&uid.0).is_ok()) {
+            out.text.push_str(text);
+            out.ends.push((uid.0, out.text.len()));
+        }
+        *self = out;
+    }
+
     /// The column of a field, from the column of all fields; `None` when that cannot be told.
     pub fn of_field(&self, name: &[u8]) -> Option<Self> {
         let name = std::str::from_utf8(name).ok().filter(|n| n.is_ascii() && !n.is_empty())?;
@@ -275,6 +288,11 @@ mod tests {
             let part = first.part(after, upto);
             let there: Vec<_> = first.texts().filter(|(uid, _)| *uid > after && *uid <= upto).collect();
             prop_assert_eq!(part.texts().collect::<Vec<_>>(), there);
+            let odd: Vec<u32> = (0..=uid).filter(|uid| uid % 2 == 1).collect();
+            let mut some = first.part(Uid(0), Uid(uid));
+            some.retain(&odd);
+            let there: Vec<_> = first.texts().filter(|(uid, _)| uid.0 % 2 == 1).collect();
+            prop_assert_eq!(some.texts().collect::<Vec<_>>(), there);
         }
     }
 }

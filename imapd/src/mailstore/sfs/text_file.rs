@@ -65,7 +65,8 @@ impl SfsBackend {
     ) -> Result<(), CslError> {
         let intent = if keep == 0 { Intent::Replace } else { Intent::Write };
         let opened = self.csl.dmsopen(file, intent, &OpenOptions::fixed(RECORD as u32), unit).await?;
-        let keep = u32::try_from(keep / RECORD as u64).map_err(|_| CslError::from(ReasonCode::RecordNumber))?;
+        let keep =
+            u32::try_from(keep / RECORD as u64).map_err(|_| CslError::from(ReasonCode::RecordNumber))?;
         if keep > 0 {
             if opened.status.lrecl as usize != RECORD || opened.status.records < keep {
                 return Err(ReasonCode::RecordNumber.into());
