@@ -277,13 +277,14 @@ impl OpenMailbox {
             let read =
                 parts.into_iter().flatten().map(|(which, octets)| Some((which, head.texts(which, &octets)?)));
             let read: Option<Vec<(Which, TextColumn)>> = read.collect();
-            let read = read.ok_or(())?;
+            let mut read = read.ok_or(())?;
             let column = |(key, have): &(ColumnKey, Uid)| {
-                let whole = read.iter().find(|(which, _)| lacks(key, *have, *which));
+                let whole = read.iter_mut().find(|(which, _)| lacks(key, *have, *which));
                 let Some((_, whole)) = whole else { return Some(TextColumn::default()) };
                 let column = match key {
                     ColumnKey::Field(name) => whole.of_field(name)?,
-                    _ => whole.part(head.after, head.upto),
+                    // Nobody looks at it afterwards: those of fields come before that of all of them.
+                    _ => std::mem::take(whole),
                 };
                 Some(if *have > head.after { column.part(*have, head.upto) } else { column })
             };

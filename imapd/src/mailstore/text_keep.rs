@@ -30,17 +30,18 @@ pub const ENOUGH: usize = 64;
 const TOGETHER: usize = 2 * 1024 * 1024;
 /// One part in so many of the user's limit is left to his mail.
 const SPARE: u64 = 8;
-/// How long no message comes into a mailbox that is quiet: who has filled it may search it soon.
-const QUIET: Duration = Duration::from_millis(100);
+/// How long no message comes into a mailbox that is quiet: longer than clients and delivery that have more take for the next one,
+/// and no longer, since who has filled a mailbox may search it soon.
+const QUIET: Duration = Duration::from_millis(25);
 /// How often that is waited for: a mailbox that is never quiet gets its texts all the same.
-const QUIET_TRIES: u32 = 300;
+const QUIET_TRIES: u32 = 1_200;
 
 /// How fast texts are made.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Pace {
     /// Without a rest.
     Fast,
-    /// After each piece a rest as long as it took.
+    /// After each piece a rest half as long as it took.
     Slow,
 }
 
@@ -50,7 +51,7 @@ impl Pace {
 
     async fn rest(self, since: Instant) {
         if self == Self::Slow {
-            tokio::time::sleep(since.elapsed().min(Self::MOST)).await;
+            tokio::time::sleep((since.elapsed() / 2).min(Self::MOST)).await;
         }
     }
 }
