@@ -86,7 +86,7 @@ impl OpenMailbox {
             mailbox.texts.waiting.store(false, Ordering::Relaxed);
             let turn = mailbox.user.background().clone();
             let Ok(_turn) = turn.acquire().await else { return };
-            // Of what happened when somebody erased the file beside us the next time knows.
+            // Nothing is lost: the next search reads the messages.
             if let Err(error) = mailbox.keep_texts(Pace::Slow).await {
                 tracing::debug!(user = %mailbox.user.id(), %error, "texts are not kept");
             }
