@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use cms::csl::FileRef;
 use imapd::mailstore::sfs::SfsBackend;
+use imapd::mailstore::text_keep::{ENOUGH, Pace};
 use imapd::mailstore::{MailStore, NewMessage, SessionId, StoreError, Uid};
 use imapd::syntax::ast::FlagChange;
 use imapd::syntax::date::InternalDate;
@@ -252,6 +253,34 @@ async fn summaries_are_damaged() {
     let alice = Alice::new().await;
     alice.pool.erase(file()).await;
     assert_eq!(alice.check().await, ["INBOX: NOTE SUMMARY is missing"]);
+    alice.rebuild().await;
+    assert_eq!(alice.seen().await, before);
+}
+
+#[tokio::test]
+async fn texts_are_damaged() {
+    let alice = Alice::new().await;
+    {
+        let store = alice.store.user(user("ALICE")).await.unwrap();
+        let mailbox = store.open(&MailboxName::inbox()).await.unwrap();
+        let new = |octets| NewMessage {
+            flags: SystemFlags::default(),
+            keywords: Vec::new(),
+            date: InternalDate { seconds: 1, zone_minutes: 0 },
+            octets,
+        };
+        let many = (0..ENOUGH).map(|n| new(format!("Subject: {n}\r\n\r\nbody\r\n").into()));
+        store.append(&mailbox, many.collect(), SessionId::NOBODY).await.unwrap();
+        mailbox.keep_texts(Pace::Fast).await.unwrap();
+    }
+    let before = alice.seen().await;
+    let file = || MailPool::alices(Some("INBOX"), "NOTE", "TEXT");
+    alice.pool.rewrite(file(), 4096, |image| image.extend_from_slice(&[0; 4096])).await;
+    assert!(alice.check().await.iter().any(|f| f.starts_with("INBOX: NOTE TEXT is damaged from record")));
+    alice.pool.rewrite(file(), 4096, |image| image.truncate(image.len() - 4096)).await;
+    assert_eq!(alice.check().await, Vec::<String>::new());
+    alice.pool.rewrite(file(), 4096, |image| image[70] ^= 1).await;
+    assert_eq!(alice.check().await, ["INBOX: NOTE TEXT is damaged from record 1 on"]);
     alice.rebuild().await;
     assert_eq!(alice.seen().await, before);
 }

@@ -5,17 +5,14 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use futures::{StreamExt, TryStreamExt, stream};
-use tokio::sync::Semaphore;
 
 use super::search::{self, Found, Hits, SearchKeys};
 use super::{Done, updates, view};
 use crate::mail::head::{Head, Wanted};
-use crate::mail::summary::Summary;
-use crate::mailstore::{MessageRecord, ModSeq, OpenMailbox, StoreError, Uid};
+use crate::mailstore::{MessageRecord, ModSeq, StoreError, Uid};
 use crate::search::sort::{Sortable, order_of, sort};
 use crate::search::thread::threads;
 use crate::session::context::{Matches, write_refused};
-use crate::session::server::compute;
 use crate::session::view::write_number;
 use crate::session::{Failure, Out, Reply, Session, View};
 use crate::syntax::ast::FetchItem;
@@ -299,7 +296,8 @@ async fn gather(
     let (cpu, of) = (session.server.cpu.clone(), mailbox.clone());
     let pieces = pieces.into_iter().map(move |piece| {
         // A task each, so that reading is not bound to this session's thread either.
-        let made = tokio::spawn(heads(cpu.clone(), of.clone(), piece, wanted));
+        let (cpu, of) = (cpu.clone(), of.clone());
+        let made = tokio::spawn(async move { of.heads(&cpu, &piece, wanted).await });
         async { made.await.map_err(|e| StoreError::Damaged(format!("computation failed: {e}")))? }
     });
     let mut made = stream::iter(pieces).buffered(PIECES);
@@ -322,22 +320,4 @@ async fn gather(
     }
     out.retain(|m| !gone.contains(&m.record.uid));
     Ok(out)
-}
-
-/// What is wanted of the headers of some messages; `None` for one that must be read. Whole ones are kept for the next time: an order
-/// that was made of parts is kept itself.
-async fn heads(
-    cpu: Arc<Semaphore>,
-    mailbox: Arc<OpenMailbox>,
-    records: Vec<MessageRecord>,
-    wanted: Wanted,
-) -> Result<Vec<Option<Arc<Head>>>, StoreError> {
-    let summaries = mailbox.summaries(&cpu, &records).await?;
-    let head = move |s: &Option<Summary>| s.as_ref().map(|s| Arc::new(s.head_of(wanted)));
-    let heads = compute(&cpu, move || summaries.iter().map(head).collect::<Vec<_>>()).await?;
-    if wanted == Wanted::ALL {
-        let made = records.iter().zip(&heads).filter_map(|(record, head)| Some((record, head.as_ref()?)));
-        made.for_each(|(record, head)| mailbox.keep_head(record.uid, head));
-    }
-    Ok(heads)
 }

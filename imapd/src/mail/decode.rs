@@ -49,8 +49,35 @@ pub fn knows_charset(label: &[u8]) -> bool {
 
 /// A field value decoded: unfolded, encoded words read, and extended parameters read and appended.
 pub fn header_text(value: &[u8]) -> String {
-    let value = header::unfold(value);
     let mut out = String::with_capacity(value.len());
+    add_header_text(value, &mut out);
+    out
+}
+
+/// The same, added to `out`.
+pub fn add_header_text(value: &[u8], out: &mut String) {
+    let from = out.len();
+    if add_plain(value.trim_ascii(), out) {
+        let text = &out.as_bytes()[from..];
+        let has = |b| memchr::memchr(b, text).is_some();
+        if word_start(text).is_none() && !(has(b'*') && has(b';')) {
+            return;
+        }
+        out.truncate(from);
+    }
+    add_encoded(value, out);
+}
+
+/// Adds a value without its line ends when it is ASCII; most are, and nothing else is to be done with them.
+fn add_plain(value: &[u8], out: &mut String) -> bool {
+    let Some(text) = std::str::from_utf8(value).ok().filter(|t| t.is_ascii()) else { return false };
+    text.split(['\r', '\n']).for_each(|piece| out.push_str(piece));
+    true
+}
+
+/// Adds a value that may have encoded words or extended parameters.
+fn add_encoded(value: &[u8], out: &mut String) {
+    let value = header::unfold(value);
     let mut rest: &[u8] = &value;
     let mut after_word = false;
     while let Some(start) = word_start(rest) {
@@ -75,7 +102,6 @@ pub fn header_text(value: &[u8]) -> String {
             out.push_str(&text);
         }
     }
-    out
 }
 
 /// Where `=?` stands. Values are short: looking for one octet costs less than to set out to look for two.
@@ -256,6 +282,14 @@ mod tests {
     }
 
     proptest! {
+        /// What is added at once is what the long way makes of it.
+        #[test]
+        fn plain_values_the_short_way(value in "[aB=?*;\r\n\t \u{e4}]{0,12}|a[ -~]{0,30}") {
+            let mut long = String::from("x");
+            add_encoded(value.as_bytes(), &mut long);
+            prop_assert_eq!(format!("x{}", header_text(value.as_bytes())), long);
+        }
+
         #[test]
         fn any_octets(value in proptest::collection::vec(any::<u8>(), 0..200)) {
             let _ = header_text(&value);

@@ -88,7 +88,7 @@ pub enum Op {
     CopyNotes { from_dir: String, to_dir: String, pairs: Vec<(Uid, Uid)> },
     /// Writes a summary at its place.
     PutSummary { dir: String, place: SummaryPlace, email: EmailId, summary: Summary },
-    /// Forgets all summaries of a mailbox.
+    /// Forgets all summaries of a mailbox, and all texts.
     DropSummaries { dir: String },
     /// Erases notes.
     RemoveNotes { dir: String, uids: Vec<Uid> },
@@ -162,6 +162,11 @@ pub trait Backend: Send + Sync + 'static {
         dir: &'a str,
         places: &'a [SummaryPlace],
     ) -> Answer<'a, Vec<Bytes>>;
+    /// Octets of the file of texts; fewer at its end, none where there is no such file.
+    fn read_texts<'a>(&'a self, user: UserId, dir: &'a str, octets: Range<u64>) -> Answer<'a, Bytes>;
+    /// Keeps the first `keep` octets of the file of texts and puts `then` behind them, both whole records of it; durable on
+    /// return. Without an octet left there is no file. Fails when the file is shorter.
+    fn write_texts<'a>(&'a self, user: UserId, dir: &'a str, keep: u64, then: Bytes) -> Answer<'a, ()>;
     /// All steps or none. The next slot of a mailbox that no step names is unchanged.
     fn commit(&self, user: UserId, ops: Vec<Op>) -> Answer<'_, ()> {
         self.commit_together(vec![(user, ops)])

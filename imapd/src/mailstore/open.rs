@@ -104,6 +104,29 @@ impl Columns {
         self.flags.iter().position(|f| f & SystemFlags::SEEN.bits() == 0)
     }
 
+    /// Of records that ascend.
+    fn new(records: &[MessageRecord]) -> Self {
+        // Column by column: each is made in one piece.
+        fn column<T>(records: &[MessageRecord], of: impl Fn(&MessageRecord) -> T) -> Vec<T> {
+            records.iter().map(of).collect()
+        }
+        Self {
+            uid: Arc::new(column(records, |r| r.uid.0)),
+            modseq: column(records, |r| r.modseq.0),
+            flags: column(records, |r| r.flags.bits()),
+            keywords: column(records, |r| r.keywords),
+            seconds: column(records, |r| r.date.seconds),
+            zone: column(records, |r| r.date.zone_minutes),
+            saved: column(records, |r| r.saved),
+            size: column(records, |r| r.size),
+            records: column(records, |r| r.records),
+            marks: column(records, |r| r.marks.0),
+            email: column(records, |r| r.email.0),
+            slot: column(records, |r| r.slot),
+            summary: column(records, |r| r.summary),
+        }
+    }
+
     pub(super) fn push(&mut self, r: &MessageRecord) {
         Arc::make_mut(&mut self.uid).push(r.uid.0);
         self.modseq.push(r.modseq.0);
@@ -290,13 +313,10 @@ impl OpenMailbox {
         loaded: LoadedMailbox,
         own_seen: Option<OwnSeen>,
     ) -> Self {
-        let mut columns = Columns::default();
-        for mut record in loaded.records {
-            if record.email == EmailId::default() {
-                // Of before there was one; it is written with the next change of the message.
-                record.email = EmailId::of(row.uid_validity, record.uid);
-            }
-            columns.push(&record);
+        let mut columns = Columns::new(&loaded.records);
+        for (email, uid) in columns.email.iter_mut().zip(columns.uid.iter()).filter(|(e, _)| **e == 0) {
+            // Of before there was one; it is written with the next change of the message.
+            *email = EmailId::of(row.uid_validity, Uid(*uid)).0;
         }
         let places = Places::new(columns.summary.iter().copied());
         let mut keywords = vec![None; Self::MAX_KEYWORDS];

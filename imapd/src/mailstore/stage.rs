@@ -698,7 +698,7 @@ impl<'a> Stage<'a> {
             stage.bury(&mut ops);
             stage.keep_seen(&mut ops);
             stage.run_flags(&mut ops);
-            if stage.row.messages == 0 && stage.freed_places.iter().any(|p| !p.is_none()) {
+            if stage.row.messages == 0 && !stage.removed.is_empty() {
                 // What is left of the messages is of no use any more.
                 ops.push(Op::DropSummaries { dir: stage.mailbox.dir.clone() });
             }
@@ -773,6 +773,12 @@ impl<'a> Stage<'a> {
             drop(places);
             for (uid, summary) in &stage.summaries {
                 stage.mailbox.keep_summary(*uid, summary);
+            }
+            if stage.row.messages == 0 {
+                // NOTE TEXT went with the summaries.
+                stage.mailbox.texts.set_file(None);
+            } else if !(stage.added.is_empty() && stage.removed.is_empty()) {
+                stage.mailbox.keep_texts_later();
             }
             stage.mailbox.wake();
         }

@@ -7,6 +7,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Weak};
 
 use parking_lot::Mutex;
+use tokio::sync::Semaphore;
 
 use super::access::Access;
 use super::backend::{Backend, Op};
@@ -33,6 +34,8 @@ pub(super) struct Shared {
     warm: Mutex<VecDeque<Arc<OpenMailbox>>>,
     /// Octets that all mailboxes keep in memory beside their indexes.
     pub(super) cached_octets: AtomicUsize,
+    /// Turns of what is done when nothing else is to be done: one mailbox at a time.
+    pub(super) background: Arc<Semaphore>,
     /// Who lets others at his mailboxes.
     pub(super) sharers: Sharers,
     /// What happens that concerns users whoever they are.
@@ -86,6 +89,7 @@ impl MailStore {
                 clock,
                 warm: Mutex::default(),
                 cached_octets: AtomicUsize::new(0),
+                background: Arc::new(Semaphore::new(1)),
                 sharers: Sharers::default(),
                 everybody: Arc::default(),
             }),

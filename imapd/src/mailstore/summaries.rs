@@ -16,6 +16,7 @@ use super::error::StoreError;
 use super::open::OpenMailbox;
 use super::types::{EmailId, MessageRecord, Uid};
 use super::user::UserStore;
+use crate::mail::head::{Head, Wanted};
 use crate::mail::summary::Summary;
 use crate::session::server::compute;
 
@@ -200,6 +201,29 @@ impl OpenMailbox {
             self.user.clone().summarize(self, new);
         }
         Ok(out)
+    }
+}
+
+impl OpenMailbox {
+    /// What is wanted of the headers of some messages; `None` for one that must be read. Whole ones are kept for the next time: an
+    /// order that was made of parts is kept itself.
+    ///
+    /// # Errors
+    /// What the backend says.
+    pub async fn heads(
+        self: &Arc<Self>,
+        cpu: &Arc<Semaphore>,
+        records: &[MessageRecord],
+        wanted: Wanted,
+    ) -> Result<Vec<Option<Arc<Head>>>, StoreError> {
+        let summaries = self.summaries(cpu, records).await?;
+        let head = move |s: &Option<Summary>| s.as_ref().map(|s| Arc::new(s.head_of(wanted)));
+        let heads = compute(cpu, move || summaries.iter().map(head).collect::<Vec<_>>()).await?;
+        if wanted == Wanted::ALL {
+            let made = records.iter().zip(&heads).filter_map(|(record, head)| Some((record, head.as_ref()?)));
+            made.for_each(|(record, head)| self.keep_head(record.uid, head));
+        }
+        Ok(heads)
     }
 }
 

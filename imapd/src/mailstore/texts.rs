@@ -1,23 +1,30 @@
-//! Text columns of open mailboxes, kept in memory for the next search.
+//! Text columns of open mailboxes, kept in memory for the next search, and what is known of their companion on the disk.
 //!
-//! A column is made when a search first needs it, from the messages, and grows with them. What all mailboxes keep in memory
-//! is bounded ([`super::store::MAX_CACHED`]). Nothing here is on a disk: a column can always be made
-//! again, and what is searched rarely takes no room in a file pool.
+//! A column is made when a search first needs it, and grows with the messages. What all mailboxes keep in memory is bounded
+//! ([`super::store::MAX_CACHED`]). Columns are filled by [`super::text_fill`]: from `NOTE TEXT`, which [`super::text_keep`] writes
+//! when nothing else is to be done, and from the messages that it lacks.
+//!
+//! Of `NOTE TEXT` ([`super::text_batch`]) what counts is its longest beginning in which each batch is sound and begins where the one
+//! before ended; whatever is behind that is written over. Reading never depends on it: texts can always be made again.
 
 use std::collections::HashMap;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
+use bytes::Bytes;
 use parking_lot::Mutex;
 use tokio::sync::RwLock;
 
+use super::error::StoreError;
 use super::open::OpenMailbox;
+use super::text_batch::{HEAD, Head, Which};
+use super::types::Uid;
 use crate::search::column::{ColumnKey, TextColumn};
 
 /// A column that searches share.
 pub type SharedColumn = Arc<RwLock<TextColumn>>;
 
-/// Octets of one column: texts of about 50,000 messages. A mailbox with more is read at each search.
+/// Octets of one column: texts of about 50,000 messages. Of a mailbox with more each search reads `NOTE TEXT`.
 pub const MAX_COLUMN: usize = 96 * 1024 * 1024;
 /// Columns of one mailbox: all that clients search, and some more.
 pub const MAX_COLUMNS: usize = 16;
@@ -28,7 +35,88 @@ pub(super) struct Texts {
     by_key: Mutex<HashMap<ColumnKey, Option<SharedColumn>>>,
     /// Octets of them that are in the sum of all mailboxes.
     counted: AtomicUsize,
+    /// What is known of `NOTE TEXT`.
+    file: Mutex<Option<Arc<TextFile>>>,
+    /// Whoever writes `NOTE TEXT`.
+    pub(super) writer: tokio::sync::Mutex<()>,
+    /// Somebody waits for a quiet moment to write it.
+    pub(super) waiting: AtomicBool,
+    /// It could not be written: that is not tried again while the mailbox is in memory.
+    pub(super) keeps_none: AtomicBool,
 }
+
+/// One batch of `NOTE TEXT`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Batch {
+    /// The octet of the file where it begins.
+    pub(super) at: u64,
+    /// What it says of itself.
+    pub(super) head: Head,
+}
+
+/// The sound beginning of `NOTE TEXT`.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(super) struct TextFile {
+    pub(super) batches: Vec<Batch>,
+}
+
+impl TextFile {
+    /// Messages up to this UID are in it.
+    pub(super) fn upto(&self) -> Uid {
+        self.batches.last().map_or(Uid(0), |b| b.head.upto)
+    }
+
+    /// The octet behind it.
+    pub(super) fn end(&self) -> u64 {
+        self.batches.last().map_or(0, |b| b.at + b.head.span())
+    }
+
+    /// Octets of its texts of bodies.
+    pub(super) fn body_weight(&self) -> u64 {
+        self.batches.iter().map(|b| b.head.weight_of(Which::Body)).sum()
+    }
+
+    /// Takes a batch that stands at its end; false when it is none that belongs there.
+    pub(super) fn push(&mut self, head: Head) -> bool {
+        let belongs = head.after == self.upto() && head.after < head.upto;
+        if belongs {
+            self.batches.push(Batch { at: self.end(), head });
+        }
+        belongs
+    }
+
+    /// Octets of its texts, and about how many of them are of messages that are there; `uids` are those.
+    fn live(&self, uids: &[u32]) -> (u64, u64) {
+        let (mut all, mut live) = (0, 0);
+        for Batch { head, .. } in &self.batches {
+            let there =
+                uids.partition_point(|u| *u <= head.upto.0) - uids.partition_point(|u| *u <= head.after.0);
+            all += head.weight();
+            live += head.weight() * (there as u64) / u64::from(head.messages.max(1)).max(there as u64).max(1);
+        }
+        (all, live)
+    }
+
+    /// Where to cut it so that not most of it is of expunged messages: how many batches stay.
+    pub(super) fn sound_for(&self, uids: &[u32]) -> usize {
+        let (all, live) = self.live(uids);
+        if uids.is_empty() {
+            return 0;
+        }
+        if live * 2 >= all || all - live < LEAST_WASTE {
+            return self.batches.len();
+        }
+        // What is before the first batch that is mostly waste is worth keeping.
+        let wasted = |batch: &Batch| {
+            let (all, live) = Self { batches: vec![*batch] }.live(uids);
+            live * 2 < all
+        };
+        self.batches.iter().position(wasted).unwrap_or(self.batches.len())
+    }
+}
+
+/// Octets of texts of expunged messages that are not worth writing anything again.
+const LEAST_WASTE: u64 = 256 * 1024;
 
 impl Texts {
     /// The column of a key, an empty one when there was none; `None` when it would be too large.
@@ -59,6 +147,26 @@ impl Texts {
         all.fetch_sub(before, Ordering::Relaxed);
     }
 
+    /// What is known of `NOTE TEXT`, when it was looked at.
+    pub(super) fn file(&self) -> Option<Arc<TextFile>> {
+        self.file.lock().clone()
+    }
+
+    /// Says what `NOTE TEXT` is now.
+    pub(super) fn set_file(&self, file: Option<TextFile>) {
+        *self.file.lock() = file.map(Arc::new);
+    }
+
+    /// A batch turned out to be damaged, as it was known: it counts no more, nor does what is behind it.
+    pub(super) fn damaged(&self, batch: &Batch) {
+        let mut file = self.file.lock();
+        if let Some(known) = &*file
+            && let Some(i) = known.batches.iter().position(|b| b == batch)
+        {
+            *file = Some(Arc::new(TextFile { batches: known.batches[..i].to_vec() }));
+        }
+    }
+
     /// Drops all columns.
     pub(super) fn clear(&self, all: &AtomicUsize) {
         self.by_key.lock().clear();
@@ -67,9 +175,55 @@ impl Texts {
 }
 
 impl OpenMailbox {
+    /// The sound beginning of `NOTE TEXT`.
+    ///
+    /// # Errors
+    /// What the backend says.
+    pub(super) async fn text_file(&self) -> Result<Arc<TextFile>, StoreError> {
+        if let Some(known) = self.texts.file() {
+            return Ok(known);
+        }
+        let mut found = TextFile::default();
+        loop {
+            let at = found.end();
+            let read = self.user.backend().read_texts(self.user.id(), &self.dir, at..at + HEAD as u64);
+            let head = Head::read(&read.await?).filter(|h| h.uid_validity == self.uid_validity);
+            if !head.is_some_and(|head| found.push(head)) {
+                break;
+            }
+        }
+        // The last one may have been cut off.
+        while let Some(end) = Some(found.end()).filter(|end| *end > 0) {
+            let last = self.user.backend().read_texts(self.user.id(), &self.dir, end - 1..end).await?;
+            if !last.is_empty() {
+                break;
+            }
+            found.batches.pop();
+        }
+        // Somebody may have written meanwhile and know better.
+        let mut file = self.texts.file.lock();
+        Ok(file.get_or_insert_with(|| Arc::new(found)).clone())
+    }
+
+    /// A part of a batch; `None` when it is damaged.
+    ///
+    /// # Errors
+    /// What the backend says.
+    pub(super) async fn text_part(&self, batch: &Batch, which: Which) -> Result<Option<Bytes>, StoreError> {
+        let range = batch.head.range(which);
+        let octets = batch.at + range.start..batch.at + range.end;
+        let read = self.user.backend().read_texts(self.user.id(), &self.dir, octets).await?;
+        Ok((read.len() as u64 == range.end - range.start).then_some(read))
+    }
+
     /// The column of a key, an empty one when there was none; `None` when it would be too large to keep.
     pub fn text_column(&self, key: &ColumnKey) -> Option<SharedColumn> {
         self.texts.column(key)
+    }
+
+    /// The column of a key, when there is one already.
+    pub(super) fn known_text_column(&self, key: &ColumnKey) -> Option<SharedColumn> {
+        self.texts.by_key.lock().get(key).cloned().flatten()
     }
 
     /// The column of a key is too large: it is not made again while the mailbox is in memory.

@@ -323,6 +323,16 @@ impl UserStore {
         change(&self.shared.cached_octets);
     }
 
+    /// Octets that all mailboxes keep in memory beside their indexes.
+    pub(super) fn cached_now(&self) -> usize {
+        self.shared.cached_octets.load(Ordering::Relaxed)
+    }
+
+    /// The turns of what is done when nothing else is to be done.
+    pub(super) fn background(&self) -> &Arc<Semaphore> {
+        &self.shared.background
+    }
+
     /// Drops what other mailboxes keep in memory while all together keep too much, and what `but` does if that is not enough.
     pub(super) fn shed_caches(&self, but: &OpenMailbox) {
         self.shared.shed_caches(but);
@@ -402,8 +412,7 @@ impl UserStore {
     /// # Errors
     /// When the user was retired or removed.
     pub(super) async fn admit(&self) -> Result<SemaphorePermit<'_>, StoreError> {
-        let room = self.room.acquire().await;
-        let room = room.map_err(|_| StoreError::Unavailable("mail store is stopping".into()))?;
+        let room = self.beside().await?;
         if self.gone.load(Ordering::Acquire) {
             return Err(StoreError::NotEnrolled);
         }
@@ -436,6 +445,15 @@ impl UserStore {
         let everybody = u32::try_from(Self::MAX_WAITING).unwrap_or(u32::MAX);
         let all = self.room.acquire_many(everybody).await;
         all.map_err(|_| StoreError::Unavailable("mail store is stopping".into()))
+    }
+
+    /// Room for what changes no mailbox and goes beside the changes; as long as what is returned lives, the user is not at rest.
+    ///
+    /// # Errors
+    /// When the user was retired or removed.
+    pub(super) async fn beside(&self) -> Result<SemaphorePermit<'_>, StoreError> {
+        let room = self.room.acquire().await;
+        room.map_err(|_| StoreError::Unavailable("mail store is stopping".into()))
     }
 
     /// Refuses every change from now on: what is kept is no longer what this knows.

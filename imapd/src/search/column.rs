@@ -3,10 +3,13 @@
 //! A message never changes, so a column only grows, in order of UIDs; what is expunged stays until the column is made
 //! anew. A hit counts only when it lies within one text: a needle never matches across two of them.
 //!
-//! Not here: which texts a message has ([`texts`] asks the MIME view) and who keeps columns
-//! ([`crate::mailstore::texts`]).
+//! The column of all header fields tells the one of any field by itself ([`TextColumn::of_field`]), unless a field has a
+//! name that is not ASCII, which folds to what it is not.
+//!
+//! Not here: which texts a message has ([`texts`] asks the MIME view), who keeps columns ([`crate::mailstore::texts`]) and
+//! how they are written down ([`crate::mailstore::text_batch`]).
 
-use super::fold::{Needle, fold};
+use super::fold::{Needle, fold_into};
 use super::fuzzy::{Likeness, Query};
 use crate::mail::scan::{Structure, scan};
 use crate::mail::{decode, header};
@@ -69,9 +72,86 @@ pub struct TextColumn {
     ends: Vec<(u32, usize)>,
     /// Messages up to this UID are in it, as far as they have such a text.
     upto: u32,
+    /// Whether a header field with a name that is not ASCII is in it.
+    odd_names: bool,
 }
 
+/// What stands between a field's name and its value.
+const COLON: &str = ": ";
+
 impl TextColumn {
+    /// From texts that are folded already; `None` when they are not in order.
+    pub(crate) fn folded(text: String, ends: Vec<(u32, usize)>, odd_names: bool) -> Option<Self> {
+        let sound = ends.is_sorted()
+            && ends.iter().all(|(_, end)| text.is_char_boundary(*end))
+            && ends.last().map_or(0, |(_, end)| *end) == text.len();
+        sound.then_some(Self { text, ends, upto: 0, odd_names })
+    }
+
+    /// All texts, folded, one behind the other.
+    pub fn text(&self) -> &str {
+        &self.text
+    }
+
+    /// Each text with the message it is of, in order.
+    pub fn texts(&self) -> impl Iterator<Item = (Uid, &str)> {
+        let mut from = 0;
+        self.ends.iter().map(move |(uid, end)| {
+            let text = &self.text[from..*end];
+            from = *end;
+            (Uid(*uid), text)
+        })
+    }
+
+    /// Whether a header field with a name that is not ASCII is in it.
+    pub fn has_odd_names(&self) -> bool {
+        self.odd_names
+    }
+
+    /// The texts of messages after `after` up to `upto`.
+    pub fn part(&self, after: Uid, upto: Uid) -> Self {
+        let range = self.ends.partition_point(|(uid, _)| *uid <= after.0)
+            ..self.ends.partition_point(|(uid, _)| *uid <= upto.0);
+        let end_before = |i: usize| i.checked_sub(1).map_or(0, |i| self.ends[i].1);
+        let (from, to) = (end_before(range.start), end_before(range.end));
+        Self {
+            text: self.text[from..to].to_owned(),
+            ends: self.ends[range].iter().map(|(uid, end)| (*uid, end - from)).collect(),
+            upto: self.upto.min(upto.0),
+            odd_names: self.odd_names,
+        }
+    }
+
+    /// Drops the texts of messages that are not among `uids`, which ascend.
+    pub fn retain(&mut self, uids: &[u32]) {
+        if self.ends.iter().all(|(uid, _)| uids.binary_search(uid).is_ok()) {
+            return;
+        }
+        let mut out = Self { upto: self.upto, odd_names: self.odd_names, ..Self::default() };
+        for (uid, text) in self.texts().filter(|(uid, _)| uids.binary_search(&uid.0).is_ok()) {
+            out.text.push_str(text);
+            out.ends.push((uid.0, out.text.len()));
+        }
+        *self = out;
+    }
+
+    /// The column of a field, from the column of all fields; `None` when that cannot be told.
+    pub fn of_field(&self, name: &[u8]) -> Option<Self> {
+        let name = std::str::from_utf8(name).ok().filter(|n| n.is_ascii() && !n.is_empty())?;
+        if self.odd_names {
+            return None;
+        }
+        let start = format!("{}{COLON}", name.to_ascii_uppercase());
+        let mut out = Self { upto: self.upto, ..Self::default() };
+        for (uid, text) in self.texts() {
+            if let Some(value) = text.strip_prefix(&start) {
+                out.text.push_str(value);
+                out.ends.push((uid.0, out.text.len()));
+            }
+        }
+        Some(out)
+    }
+
     /// Messages up to this UID are in it.
     pub fn upto(&self) -> Uid {
         Uid(self.upto)
@@ -79,13 +159,23 @@ impl TextColumn {
 
     /// Adds a text of a message; UIDs ascend.
     pub fn push(&mut self, uid: Uid, text: &str) {
-        if text.is_ascii() {
-            // As `fold` does, in place.
-            let from = self.text.len();
-            self.text.push_str(text);
-            self.text[from..].make_ascii_uppercase();
-        } else {
-            self.text.push_str(&fold(text));
+        fold_into(&mut self.text, text);
+        self.ends.push((uid.0, self.text.len()));
+    }
+
+    /// Adds a field of a message, its value decoded.
+    fn push_field(&mut self, uid: Uid, name: &[u8], value: &str) {
+        match std::str::from_utf8(name).ok().filter(|name| name.is_ascii()) {
+            Some(name) => {
+                // Folding goes no further than from one ASCII character to the next: the pieces fold as the whole does.
+                fold_into(&mut self.text, name);
+                self.text.push_str(COLON);
+                fold_into(&mut self.text, value);
+            }
+            None => {
+                self.odd_names = true;
+                fold_into(&mut self.text, &format!("{}{COLON}{value}", decode::charset_text(None, name)));
+            }
         }
         self.ends.push((uid.0, self.text.len()));
     }
@@ -100,6 +190,7 @@ impl TextColumn {
         let base = self.text.len();
         self.text.push_str(&later.text);
         self.ends.extend(later.ends.iter().map(|(uid, end)| (*uid, base + end)));
+        self.odd_names |= later.odd_names;
         self.seal(Uid(later.upto));
     }
 
@@ -164,16 +255,50 @@ impl TextColumn {
     }
 }
 
-/// Adds the texts of a message for `key`. `message` may end behind its header when `key` is not about the body.
-pub fn texts(
-    column: &mut TextColumn,
+/// Adds the texts of a message for each key to the column at its place. `message` may end behind its header when no key is
+/// about the body.
+pub fn texts<'a>(
+    columns: impl IntoIterator<Item = (&'a ColumnKey, &'a mut TextColumn)>,
     uid: Uid,
-    key: &ColumnKey,
     message: &[u8],
     structure: Option<&Structure>,
 ) {
-    key.each_text(message, structure, |text| column.push(uid, text));
-    column.seal(uid);
+    let (mut of_fields, mut bodies): (Vec<_>, Vec<_>) =
+        columns.into_iter().partition(|(key, _)| **key != ColumnKey::Body);
+    let mut value = String::new();
+    let header = if of_fields.is_empty() { b"" } else { message };
+    for field in header::fields(header) {
+        let is_asked = |key: &ColumnKey| match key {
+            ColumnKey::Field(name) => field.is(name),
+            _ => true,
+        };
+        let mut decoded = false;
+        for (key, column) in of_fields.iter_mut().filter(|(key, _)| is_asked(key)) {
+            if !std::mem::replace(&mut decoded, true) {
+                value.clear();
+                decode::add_header_text(field.value, &mut value);
+            }
+            match key {
+                ColumnKey::Header => column.push_field(uid, field.name, &value),
+                _ => column.push(uid, &value),
+            }
+        }
+    }
+    for (_, column) in &mut bodies {
+        let own;
+        let structure = match structure {
+            Some(known) => known,
+            None => {
+                own = scan(message);
+                &own
+            }
+        };
+        decode::body_texts(message, structure, |text| {
+            column.push(uid, text);
+            false
+        });
+    }
+    of_fields.into_iter().chain(bodies).for_each(|(_, column)| column.seal(uid));
 }
 
 #[cfg(test)]
@@ -209,6 +334,15 @@ mod tests {
             first.append(&second);
             prop_assert_eq!(first.find(&needle), expected);
             prop_assert_eq!(first.len(), texts.len());
+            let (after, upto) = (Uid(uid / 3), Uid(uid / 3 * 2));
+            let part = first.part(after, upto);
+            let there: Vec<_> = first.texts().filter(|(uid, _)| *uid > after && *uid <= upto).collect();
+            prop_assert_eq!(part.texts().collect::<Vec<_>>(), there);
+            let odd: Vec<u32> = (0..=uid).filter(|uid| uid % 2 == 1).collect();
+            let mut some = first.part(Uid(0), Uid(uid));
+            some.retain(&odd);
+            let there: Vec<_> = first.texts().filter(|(uid, _)| uid.0 % 2 == 1).collect();
+            prop_assert_eq!(some.texts().collect::<Vec<_>>(), there);
         }
     }
 }

@@ -57,7 +57,14 @@ proptest! {
             for key in keys {
                 let mut column = TextColumn::default();
                 for (uid, mail) in (1..).zip(&mails) {
-                    texts(&mut column, Uid(uid), key, mail, None);
+                    texts([(key, &mut column)], Uid(uid), mail, None);
+                }
+                let mut all = TextColumn::default();
+                for (uid, mail) in (1..).zip(&mails) {
+                    texts([(&ColumnKey::Header, &mut all)], Uid(uid), mail, None);
+                }
+                if let ColumnKey::Field(name) = key && let Some(told) = all.of_field(name) {
+                    assert_eq!(told.texts().collect::<Vec<_>>(), column.texts().collect::<Vec<_>>());
                 }
                 match wanted {
                     Wanted::Exact(needle) => uids.extend(column.find(needle)),
@@ -78,6 +85,20 @@ proptest! {
             prop_assert_eq!(settled.relevancy(&row, None), program.relevancy(&row, Some(&content)));
         }
     }
+}
+
+/// A name that is not ASCII may fold to one that is: such a column does not tell fields.
+#[test]
+fn fields_of_odd_names_are_not_told() {
+    let texts_of = |mail: &str| {
+        let mut all = TextColumn::default();
+        texts([(&ColumnKey::Header, &mut all)], Uid(1), mail.as_bytes(), None);
+        all
+    };
+    let told = texts_of("X: 1\r\nSubject : a: b\r\n\r\n").of_field(b"subject").unwrap();
+    assert_eq!(told.texts().collect::<Vec<_>>(), [(Uid(1), "A: B")]);
+    assert!(texts_of("\u{17f}ubject: a\r\n\r\n").of_field(b"SUBJECT").is_none());
+    assert!(texts_of("nothing\r\n\r\n").of_field(b"").is_none());
 }
 
 #[test]

@@ -10,6 +10,17 @@ pub fn fold(text: &str) -> String {
     text.chars().flat_map(char::to_uppercase).nfkd().collect()
 }
 
+/// Adds the folded text to `out`.
+pub fn fold_into(out: &mut String, text: &str) {
+    if text.is_ascii() {
+        let from = out.len();
+        out.push_str(text);
+        out[from..].make_ascii_uppercase();
+    } else {
+        out.push_str(&fold(text));
+    }
+}
+
 /// A folded needle, ready to be looked for in many texts.
 #[derive(Debug)]
 pub struct Needle {

@@ -27,6 +27,7 @@ struct Dir {
     has_runs: bool,
     seen: Vec<Bytes>,
     summaries: BTreeMap<u32, (SummaryPlace, Bytes)>,
+    texts: Vec<u8>,
 }
 
 impl Dir {
@@ -179,7 +180,9 @@ fn apply_to_summaries(space: &mut Space, op: Op) {
             put_summary(dir, place, image(&summary, email).into());
         }
         Op::DropSummaries { dir } => {
-            space.dirs.get_mut(&dir).expect("directory exists").summaries.clear();
+            let dir = space.dirs.get_mut(&dir).expect("directory exists");
+            dir.summaries.clear();
+            dir.texts.clear();
         }
         _ => {}
     }
@@ -282,6 +285,23 @@ impl Backend for Memory {
             dir.and_then(|d| d.summaries.get(&p.first)).map_or_else(Bytes::new, |(_, image)| image.clone())
         };
         self.now(Ok(places.iter().map(image).collect()))
+    }
+
+    fn read_texts<'a>(&'a self, user: UserId, dir: &'a str, octets: Range<u64>) -> Answer<'a, Bytes> {
+        let spaces = self.spaces.lock();
+        let texts = spaces.get(&user).and_then(|s| s.dirs.get(dir)).map_or(&[][..], |d| &d.texts);
+        let end = texts.len().min(octets.end as usize);
+        self.now(Ok(Bytes::copy_from_slice(texts.get(octets.start as usize..end).unwrap_or_default())))
+    }
+
+    fn write_texts<'a>(&'a self, user: UserId, dir: &'a str, keep: u64, then: Bytes) -> Answer<'a, ()> {
+        let mut spaces = self.spaces.lock();
+        let dir = spaces.get_mut(&user).and_then(|s| s.dirs.get_mut(dir));
+        let written = dir.filter(|d| d.texts.len() as u64 >= keep).map(|dir| {
+            dir.texts.truncate(keep as usize);
+            dir.texts.extend_from_slice(&then);
+        });
+        self.now(written.ok_or_else(|| StoreError::Damaged("no such texts".into())))
     }
 
     fn commit_together(&self, parts: Vec<(UserId, Vec<Op>)>) -> Answer<'_, ()> {

@@ -188,6 +188,20 @@ impl MailPool {
         FileRef { id: FileId::new(FileName::new(name).unwrap(), FileType::new(kind).unwrap()), dir }
     }
 
+    /// Whether a file is there.
+    pub async fn exists(&self, file: FileRef) -> bool {
+        self.octets(file).await > 0
+    }
+
+    /// Octets of a file; none where there is none.
+    pub async fn octets(&self, file: FileRef) -> u64 {
+        let csl = Csl::for_guest(&guest(&self.cp, "IMAP"));
+        let unit = csl.dmsgetwu().unwrap();
+        let octets = csl.dmsexifi(&file, unit).await.map_or(0, |status| status.bytes);
+        csl.dmsretwu(unit).await.unwrap();
+        octets
+    }
+
     /// Erases a file.
     pub async fn erase(&self, file: FileRef) {
         let csl = Csl::for_guest(&guest(&self.cp, "IMAP"));

@@ -176,6 +176,7 @@ impl SfsBackend {
         self.remove_notes(&dir, notes, unit).await?;
         self.erase(super::note_index_file(&dir)?, unit).await?;
         self.erase_summaries(&dir, unit).await?;
+        self.erase_texts(&dir, unit).await?;
         self.put_whole(super::seen_file(&dir)?, &[], unit).await?;
         let dir = SfsObject::Directory(dir);
         self.csl.dmserase(&dir, EraseScope::Entire, CommitOption::NoCommit, unit).await?;
@@ -242,10 +243,10 @@ impl SfsBackend {
     pub(super) async fn write_fixed(
         &self,
         token: Token,
-        image: Vec<u8>,
+        image: impl Into<Bytes>,
         lrecl: usize,
     ) -> Result<(), CslError> {
-        let mut rest = Bytes::from(image);
+        let mut rest: Bytes = image.into();
         while !rest.is_empty() {
             let part = rest.split_to(rest.len().min(CALL / lrecl * lrecl));
             let count = (part.len() / lrecl) as u32;

@@ -212,7 +212,7 @@ impl SfsBackend {
                     (8, Ok(uid), "NOTE") if uid > 0 => {
                         folder.notes.insert(uid, status);
                     }
-                    _ if name == "NOTE" && matches!(kind, "INDEX" | "SUMMARY" | "SEEN") => {}
+                    _ if name == "NOTE" && matches!(kind, "INDEX" | "SUMMARY" | "TEXT" | "SEEN") => {}
                     _ => found.push(format!("the file {name} {kind} is none of the mail store's")),
                 }
             }
@@ -231,6 +231,11 @@ impl SfsBackend {
             compare(&folder, &mut found);
             self.compare_summaries(&dir, &folder, &mut found).await?;
             folder.sound = found.len() == before;
+            if let Some(row) = &folder.row
+                && let Some(record) = self.first_bad_text(user, row).await?
+            {
+                found.push(format!("NOTE TEXT is damaged from record {record} on"));
+            }
         } else {
             found.push(format!("the directory {} is missing", folder.dir));
         }

@@ -6,6 +6,7 @@
 //! | `MAILBOX ENTRIES` | the same, when there are any | [`super::entries`]: RECFM V, one record an entry, replaced as a whole |
 //! | `NOTE INDEX` | each mailbox's directory | [`note_index`]: RECFM F, one record a message, replaced in place |
 //! | `NOTE SUMMARY` | each mailbox's directory | [`super::summaries`]: RECFM F, runs of records, one run a message; made again when absent or damaged |
+//! | `NOTE TEXT` | each mailbox's directory, once it has enough messages | [`super::text_batch`]: RECFM F, batches of folded texts for SEARCH, added at the end; made again when absent or damaged |
 //! | `NOTE SEEN` | the directory of a mailbox where readers have a `\Seen` of their own | [`super::own_seen`]: RECFM V, replaced as a whole |
 //! | `<UID> NOTE` | each mailbox's directory | [`note_file`]: RECFM V, one record a line; the UID as 8 hexadecimal digits |
 //!
@@ -20,6 +21,7 @@ pub mod note_index;
 mod read;
 mod rebuild;
 mod summary_file;
+mod text_file;
 
 use std::time::Duration;
 
@@ -117,6 +119,10 @@ fn summary_file(dir: &DirName) -> Result<FileRef, StoreError> {
     file(dir, "NOTE", "SUMMARY")
 }
 
+fn text_file(dir: &DirName) -> Result<FileRef, StoreError> {
+    file(dir, "NOTE", "TEXT")
+}
+
 fn seen_file(dir: &DirName) -> Result<FileRef, StoreError> {
     file(dir, "NOTE", "SEEN")
 }
@@ -192,6 +198,19 @@ impl Backend for SfsBackend {
         places: &'a [SummaryPlace],
     ) -> Answer<'a, Vec<Bytes>> {
         self.read_runs(user, dir, places).boxed()
+    }
+
+    fn read_texts<'a>(
+        &'a self,
+        user: UserId,
+        dir: &'a str,
+        octets: std::ops::Range<u64>,
+    ) -> Answer<'a, Bytes> {
+        self.text_octets(user, dir, octets).boxed()
+    }
+
+    fn write_texts<'a>(&'a self, user: UserId, dir: &'a str, keep: u64, then: Bytes) -> Answer<'a, ()> {
+        self.put_texts(user, dir, keep, then).boxed()
     }
 
     fn commit_together(&self, parts: Vec<(UserId, Vec<Op>)>) -> Answer<'_, ()> {

@@ -192,36 +192,77 @@ pub(super) fn field<const N: usize>(record: &[u8], at: usize) -> [u8; N] {
 /// # Errors
 /// [`StoreError::Damaged`] naming the record.
 pub fn load(image: &[u8]) -> Result<LoadedMailbox, StoreError> {
-    let (out, damage) = salvage(image);
-    match damage.into_iter().next() {
-        Some(first) => Err(StoreError::Damaged(first)),
-        None => Ok(out),
-    }
+    let mut loader = Loader::new(image.len() / LRECL);
+    loader.take(image);
+    loader.finish()
 }
 
 /// What is readable of the file, whose image this is, and each record that is not.
 pub fn salvage(image: &[u8]) -> (LoadedMailbox, Vec<String>) {
-    let mut out = LoadedMailbox::default();
-    let mut damage = Vec::new();
-    let mut damaged = |slot: usize, what: &str| damage.push(format!("NOTE INDEX record {slot}: {what}"));
-    for (i, r) in image.chunks(LRECL).enumerate() {
-        if let Err(what) = take(&mut out, i + 1, r) {
-            damaged(i + 1, what);
+    let mut loader = Loader::new(image.len() / LRECL);
+    loader.take(image);
+    loader.salvaged()
+}
+
+/// Reads the file piece by piece: a large one is never in memory as a whole.
+#[derive(Debug)]
+pub struct Loader {
+    out: LoadedMailbox,
+    damage: Vec<String>,
+    /// Records taken, and those of them that are not cut short.
+    count: usize,
+    whole: usize,
+}
+
+impl Loader {
+    /// Of a file with so many records.
+    pub fn new(records: usize) -> Self {
+        let out = LoadedMailbox { records: Vec::with_capacity(records), ..LoadedMailbox::default() };
+        Self { out, damage: Vec::new(), count: 0, whole: 0 }
+    }
+
+    /// Takes the next records.
+    pub fn take(&mut self, image: &[u8]) {
+        self.whole += image.len() / LRECL;
+        for r in image.chunks(LRECL) {
+            self.count += 1;
+            if let Err(what) = take(&mut self.out, self.count, r) {
+                self.damage.push(format!("NOTE INDEX record {}: {what}", self.count));
+            }
         }
     }
-    out.next_slot = u32::try_from(image.len() / LRECL + 1).unwrap_or(u32::MAX).max(FIRST_SLOT);
-    out.records.sort_by_key(|r| r.uid);
-    let mut last = None;
-    out.records.retain(|r| {
-        let first = last != Some(r.uid);
-        if !first {
-            damaged(r.slot as usize, "has the UID of another record");
+
+    /// Everything in the file.
+    ///
+    /// # Errors
+    /// [`StoreError::Damaged`] naming the record.
+    pub fn finish(self) -> Result<LoadedMailbox, StoreError> {
+        let (out, damage) = self.salvaged();
+        match damage.into_iter().next() {
+            Some(first) => Err(StoreError::Damaged(first)),
+            None => Ok(out),
         }
-        last = Some(r.uid);
-        first
-    });
-    flag_runs::apply(&out.flag_runs, &mut out.records);
-    (out, damage)
+    }
+
+    fn salvaged(self) -> (LoadedMailbox, Vec<String>) {
+        let Self { mut out, mut damage, whole, .. } = self;
+        out.next_slot = u32::try_from(whole + 1).unwrap_or(u32::MAX).max(FIRST_SLOT);
+        // Mostly they are, since UIDs and new slots ascend.
+        if !out.records.is_sorted_by(|a, b| a.uid < b.uid) {
+            out.records.sort_by_key(|r| r.uid);
+            let mut last = None;
+            out.records.retain(|r| {
+                let first = last != Some(r.uid);
+                if !first {
+                    damage.push(format!("NOTE INDEX record {}: has the UID of another record", r.slot));
+                }
+                last = Some(r.uid);
+                first
+            });
+        }
+        flag_runs::apply(&out.flag_runs, &mut out.records);
+        (out, damage)
+    }
 }
 
 /// Takes one record.

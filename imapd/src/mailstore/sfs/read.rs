@@ -17,6 +17,9 @@ use crate::vm::UserId;
 /// Octets asked for in one call; the file pool server gives at most 16 MB.
 const CALL: usize = 8 * 1024 * 1024;
 
+/// Records of NOTE INDEX read in one call: 1 MB, memory that is used again for the next ones.
+const INDEX_PIECE: u32 = 8 * 1024;
+
 impl SfsBackend {
     pub(super) async fn read_mailbox_index(&self, user: UserId) -> Result<Option<LoadedUser>, StoreError> {
         let file = super::mailbox_index_file(&self.top(user))?;
@@ -88,8 +91,43 @@ impl SfsBackend {
     pub(super) async fn read_note_index(&self, user: UserId, dir: &str) -> Result<LoadedMailbox, StoreError> {
         let file = super::note_index_file(&self.dir(user, dir)?)?;
         let unit = self.csl.dmsgetwu().map_err(|e| store_error(&e))?;
-        let read = self.records(&file, note_index::LRECL, unit).await;
-        note_index::load(&self.end(unit, read).await?)
+        let read = self.load_index(&file, unit).await;
+        self.done_reading(unit).await;
+        read.map_err(|e| store_error(&e))?.finish()
+    }
+
+    /// Reads an index piece by piece; while one is read, the one before is looked at by another thread.
+    async fn load_index(&self, file: &FileRef, unit: WorkUnitId) -> Result<note_index::Loader, CslError> {
+        let opened = self.csl.dmsopen(file, Intent::Read, &OpenOptions::default(), unit).await?;
+        let mut left = opened.status.records;
+        let mut loader = note_index::Loader::new(left as usize);
+        let mut behind: Option<tokio::task::JoinHandle<note_index::Loader>> = None;
+        while left > 0 {
+            let count = left.min(INDEX_PIECE);
+            let got = self.csl.dmsread(opened.token, count, CALL).await?;
+            // No progress would be a defect of the server; the rest is then missing and the index says so.
+            if got.records == 0 {
+                break;
+            }
+            left = left.saturating_sub(got.records);
+            if let Some(behind) = behind.take() {
+                loader = behind.await.map_err(|_| CslError::from(ReasonCode::ProtocolError))?;
+            }
+            if left == 0 {
+                loader.take(&got.data);
+                return Ok(loader);
+            }
+            behind = Some(tokio::spawn(async move {
+                loader.take(&got.data);
+                loader
+            }));
+            // Where it is while the task has it.
+            loader = note_index::Loader::new(0);
+        }
+        match behind {
+            Some(behind) => behind.await.map_err(|_| ReasonCode::ProtocolError.into()),
+            None => Ok(loader),
+        }
     }
 
     /// All records of a RECFM F file.

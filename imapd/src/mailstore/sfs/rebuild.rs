@@ -2,7 +2,8 @@
 //!
 //! Invariants: no note is touched. UIDs are those of the notes' names and never reused: UIDNEXT only grows, and a mailbox whose row
 //! was lost, so that nobody knows which UIDs were given, gets a UIDVALIDITY beyond all others. What is readable of a message's record
-//! stays (flags, keywords, dates); MODSEQ only grows. All is one work unit. Summaries are left out: the mail store makes them again.
+//! stays (flags, keywords, dates); MODSEQ only grows. All is one work unit. Summaries and texts are left out: the mail store makes
+//! them again.
 
 use std::collections::BTreeSet;
 
@@ -41,6 +42,8 @@ impl SfsBackend {
             done.push("The header of MAILBOX INDEX was made anew".into());
         }
         let mut indexes = Vec::new();
+        let present: Vec<String> =
+            examined.folders.iter().filter(|f| f.present).map(|f| f.dir.clone()).collect();
         let mut rows = std::mem::take(&mut examined.names);
         if !examined.folders.iter().any(|f| f.dir == "INBOX") {
             examined.folders.insert(0, Folder { dir: "INBOX".into(), ..Folder::default() });
@@ -75,7 +78,11 @@ impl SfsBackend {
             done.push("MAILBOX ENTRIES was damaged: annotations and limits are lost".into());
         }
         let unit = self.csl.dmsgetwu().map_err(|e| store_error(&e))?;
-        match self.write_all(user, header, rows, indexes, lost_entries, unit).await {
+        let written = match self.forget_texts(user, &present, unit).await {
+            Ok(()) => self.write_all(user, header, rows, indexes, lost_entries, unit).await,
+            Err(e) => Err(e),
+        };
+        match written {
             Ok(()) => self.end(unit, Ok(())).await?,
             Err(StepError::Csl(e)) => self.end(unit, Err(e)).await?,
             Err(StepError::Store(e)) => {
@@ -178,6 +185,13 @@ impl SfsBackend {
             slot: 0,
             summary: SummaryPlace::default(),
         }))
+    }
+
+    async fn forget_texts(&self, user: UserId, dirs: &[String], unit: WorkUnitId) -> Result<(), StepError> {
+        for dir in dirs {
+            self.erase_texts(&self.dir(user, dir)?, unit).await?;
+        }
+        Ok(())
     }
 
     async fn write_all(

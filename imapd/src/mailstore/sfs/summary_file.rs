@@ -72,7 +72,9 @@ impl SfsBackend {
     ) -> Result<(), StepError> {
         for dir in std::mem::take(&mut steps.drops) {
             steps.puts.remove(&dir);
-            self.erase_summaries(&self.dir(user, &dir)?, unit).await?;
+            let dir = self.dir(user, &dir)?;
+            self.erase_summaries(&dir, unit).await?;
+            self.erase_texts(&dir, unit).await?;
         }
         for (dir, records) in steps.puts {
             let file = summary_file(&self.dir(user, &dir)?)?;
