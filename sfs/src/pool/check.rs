@@ -48,6 +48,8 @@ struct Walk<'a> {
     seen: HashSet<DirId>,
     /// Files whose records are in pages.
     keyed: HashMap<FileNo, Shape>,
+    /// Objects and directories that have authorities, locks or attributes, as far as they were not come upon.
+    missing: HashSet<u64>,
 }
 
 /// What the pages of a file must agree with.
@@ -79,7 +81,15 @@ impl Pool {
             refs: HashMap::new(),
             seen: HashSet::new(),
             keyed: HashMap::new(),
+            missing: HashSet::new(),
         };
+        for prefix in row::of_objects() {
+            for (key, value) in snapshot.rows(&prefix)? {
+                if let Ok(row::Meaning::Of(number)) = row::meaning(&key, &value) {
+                    walk.missing.insert(number);
+                }
+            }
+        }
         let groups: HashSet<_> = super::group::minidisks(&snapshot)?.iter().map(|m| m.group).collect();
         for (name, rec) in snapshot.spaces()? {
             walk.found.spaces += 1;
@@ -107,6 +117,7 @@ impl Walk<'_> {
             return Ok(0);
         }
         self.found.directories += 1;
+        self.missing.remove(&dir.0);
         let mut files: Vec<(String, FileRec)> = Vec::new();
         self.snapshot.files(dir, |id, rec| files.push((id.to_string(), rec)))?;
         let mut blocks = 0;
@@ -122,6 +133,7 @@ impl Walk<'_> {
 
     fn file(&mut self, name: &str, rec: &FileRec) -> Result<(), PoolError> {
         self.found.files += 1;
+        self.missing.remove(&rec.object.0);
         let sum: u64 = rec.slices.iter().map(|s| u64::from(s.len)).sum();
         if !rec.keyed && sum != rec.bytes {
             self.found.problem(|| format!("{name}: {} octets recorded, {sum} in extents", rec.bytes));
@@ -166,6 +178,9 @@ impl Walk<'_> {
                 Ok(row::Meaning::Object(object, place)) => {
                     let file = self.snapshot.file(place.dir, place.name)?;
                     file.is_none_or(|f| f.object != object).then_some("the place of a file is wrong")
+                }
+                Ok(row::Meaning::Of(number)) => {
+                    self.missing.contains(&number).then_some("of nothing that is there")
                 }
                 Ok(row::Meaning::Other) => None,
                 Err(_) => Some("malformed"),

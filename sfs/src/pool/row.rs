@@ -172,6 +172,11 @@ pub(crate) fn all_locks() -> RowKey {
     vec![LOCK]
 }
 
+/// What all rows begin with that are of an object or directory and go with it.
+pub(crate) fn of_objects() -> [RowKey; 3] {
+    [vec![GRANT], vec![LOCK], vec![CONTROL]]
+}
+
 /// Object or directory, and holder.
 pub(crate) fn lock_of(key: &[u8]) -> Result<(u64, UserId), Malformed> {
     let bad = Malformed("lock key");
@@ -511,6 +516,8 @@ impl PreparedRow {
 pub(crate) enum Meaning {
     Special(DirId, Name16),
     Object(ObjectNo, Place),
+    /// What an object or directory of that number has.
+    Of(u64),
     Other,
 }
 
@@ -528,10 +535,11 @@ pub(crate) fn meaning(key: &[u8], value: &[u8]) -> Result<Meaning, Malformed> {
         GRANT => {
             grantee(key)?;
             read_rights(value)?;
+            return Ok(Meaning::Of(number()?));
         }
         LOCK => {
-            lock_of(key)?;
             read_lock(value)?;
+            return Ok(Meaning::Of(lock_of(key)?.0));
         }
         PREPARED => {
             prepared_of(key)?;
@@ -541,9 +549,7 @@ pub(crate) fn meaning(key: &[u8], value: &[u8]) -> Result<Meaning, Malformed> {
             number()?;
             read_pools(value)?;
         }
-        CONTROL if value.is_empty() => {
-            number()?;
-        }
+        CONTROL if value.is_empty() => return Ok(Meaning::Of(number()?)),
         MINIDISK => {
             read_minidisk(key, value)?;
         }

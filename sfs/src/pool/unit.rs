@@ -333,9 +333,14 @@ impl WorkUnit {
                 return Ok(());
             }
             state.change_file(&self.inner, &found, key.1, Purpose::Erase)?;
-            let change = state.overlay.files.get_mut(&key).ok_or(PoolError::NoFile)?;
-            let Some(gone) = change.now.take() else { return Err(PoolError::NoFile) };
-            state.drop_object(&self.inner.current(), gone.rec.object.0)
+            let number = state.overlay.files.get(&key).and_then(|c| c.now.as_ref()).map(|d| d.rec.object.0);
+            let number = number.ok_or(PoolError::NoFile)?;
+            state.lock_object(number)?;
+            state.drop_object(&self.inner.current(), number)?;
+            if let Some(change) = state.overlay.files.get_mut(&key) {
+                change.now = None;
+            }
+            Ok(())
         })
     }
 

@@ -1,5 +1,5 @@
-//! One work unit, of one user or of several: notes are written, copied and erased as the steps come; records of the index files are gathered, so
-//! that each file is opened once and neighbouring records go in one write.
+//! One work unit, of one user or of several: notes are written, copied and erased as the steps come; records of the index files are
+//! gathered, so that each file is opened once and neighbouring records go in one write.
 
 use std::collections::BTreeMap;
 

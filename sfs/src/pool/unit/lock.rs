@@ -6,7 +6,7 @@ use super::grant::Access;
 use super::{DirPath, WorkUnit};
 use crate::pool::Pool;
 use crate::pool::error::PoolError;
-use crate::pool::lock::{LockHolder, LockKey};
+use crate::pool::lock::{LockHolder, LockKey, LockMode};
 use crate::pool::row;
 use crate::types::{FileId, LockDuration, LockInfo, LockType};
 
@@ -38,36 +38,43 @@ impl Pool {
     ) -> Result<(), PoolError> {
         let LockInfo { user, kind, duration, .. } = lock;
         let own = self.begin_for(user);
-        let (number, key, directory) = own.with(|state, snapshot| {
+        let (number, key, found) = own.with(|state, snapshot| {
             let (number, found, name) = state.object_number(snapshot, dir, id)?;
-            Ok((number, WorkUnit::lock_keys(&found, name), found.id))
+            Ok((number, WorkUnit::lock_keys(&found, name), found))
         })?;
         self.inner.explicit.add(number, lock.clone())?;
         // Changes hold the directory shared and the file exclusively: whatever another unit holds is in the way, but for a
         // shared lock, which lets others go on changing nothing.
         let exclusive_only = kind == LockType::Share && id.is_some();
-        // Who changes very many files has locked their directory exclusively.
-        let within = id.and(Some(LockKey::Directory(directory)));
-        let within = within.and_then(|key| self.inner.locks.other_holder(&key, unit.serial(), true));
         let held = self.inner.locks.other_holder(&key, unit.serial(), exclusive_only);
-        if let Some(holder) = held.or(within) {
-            self.forget_lock(number, user);
-            return Err(PoolError::Locked { holder });
-        }
-        if duration == LockDuration::Lasting {
-            let stored = own.with(|state, _| {
-                let value = Some(row::lock_row(kind, lock.created));
-                state.overlay.rows.insert(row::lock_key(number, user), value);
+        let stored = match held {
+            Some(holder) => Err(PoolError::Locked { holder }),
+            None => own.with(|state, _| {
+                // What is locked does not go before that is stored: not even by the user's own doing. Who changes very many files
+                // has their directory exclusively, and who removes a file space has that.
+                for key in [LockKey::Space(found.space.clone()), LockKey::Directory(found.id), key] {
+                    match state.locks.take(key, LockMode::Shared) {
+                        Err(PoolError::Locked { holder }) if holder == unit.serial() => {}
+                        taken => taken?,
+                    }
+                }
+                if state.object_number(&self.inner.current(), dir, id)?.0 != number {
+                    return Err(PoolError::NoFile);
+                }
+                if duration == LockDuration::Lasting {
+                    let value = Some(row::lock_row(kind, lock.created));
+                    state.overlay.rows.insert(row::lock_key(number, user), value);
+                }
                 Ok(())
-            });
-            let stored = match stored {
-                Ok(()) => own.commit().await.map(|_| ()),
-                failed => failed,
-            };
-            if let Err(error) = stored {
-                self.forget_lock(number, user);
-                return Err(error);
-            }
+            }),
+        };
+        let stored = match stored {
+            Ok(()) => own.commit().await.map(|_| ()),
+            failed => failed,
+        };
+        if let Err(error) = stored {
+            self.forget_lock(number, user);
+            return Err(error);
         }
         Ok(())
     }

@@ -342,22 +342,28 @@ impl WorkUnit {
         self.on_writer(token, |env, rec, content, cursor| file::truncate(env, rec, content, cursor, records))
     }
 
-    /// Closes a file. What was written stays pending until the unit is committed.
+    /// Closes a file. What was written stays pending until the unit is committed. A file that was there and is left without records
+    /// goes, unless it may be empty.
     ///
     /// # Errors
-    /// [`PoolError::NotOpen`].
+    /// [`PoolError::NotOpen`]; [`PoolError::Locked`] while another unit changes the authorities of a file that goes: it stays open.
     pub fn close(&self, token: Token) -> Result<(), PoolError> {
-        self.with(|state, snapshot| {
-            let file = state.files.remove(&token.0).ok_or(PoolError::NotOpen)?;
-            if let Some(change) = state.overlay.files.get_mut(&file.key)
-                && file.drop_empty
-                && change.now.as_ref().is_some_and(|d| d.rec.records == 0)
-            {
-                let gone = change.now.take().map(|d| d.rec.object.0).filter(|_| change.base.is_some());
-                if let Some(number) = gone {
-                    state.drop_object(snapshot, number)?;
+        self.with(|state, _| {
+            let file = state.files.get(&token.0).ok_or(PoolError::NotOpen)?;
+            let (key, drop_empty) = (file.key, file.drop_empty);
+            let change = state.overlay.files.get(&key).filter(|_| drop_empty);
+            let empty = change.and_then(|c| Some((c.now.as_ref()?, c.base.is_some())));
+            if let Some((draft, was_there)) = empty.filter(|(draft, _)| draft.rec.records == 0) {
+                let number = draft.rec.object.0;
+                if was_there {
+                    state.lock_object(number)?;
+                    state.drop_object(&self.inner.current(), number)?;
+                }
+                if let Some(change) = state.overlay.files.get_mut(&key) {
+                    change.now = None;
                 }
             }
+            state.files.remove(&token.0);
             Ok(())
         })
     }

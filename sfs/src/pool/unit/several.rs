@@ -11,7 +11,6 @@ use crate::pool::error::PoolError;
 use crate::pool::explicit::Purpose;
 use crate::pool::lock::{LockKey, LockMode};
 use crate::pool::references;
-use crate::pool::row;
 use crate::types::FileId;
 
 impl WorkUnit {
@@ -30,7 +29,7 @@ impl WorkUnit {
                 // A name given twice is gone the second time.
                 return Err(PoolError::NoFile);
             }
-            state.lock_files(found.id, &names, LockMode::Exclusive)?;
+            let whole = state.lock_files(found.id, &names, LockMode::Exclusive)?;
             if !state.files.is_empty() {
                 let open: std::collections::HashSet<_> = state.files.values().map(|f| f.key).collect();
                 if names.iter().any(|name| open.contains(&(found.id, *name))) {
@@ -50,13 +49,14 @@ impl WorkUnit {
                 };
                 let object = object.ok_or(PoolError::NoFile)?;
                 self.inner.explicit.check(object.0, state.user, Purpose::Erase)?;
-                for prefix in [row::grant_prefix(object.0), row::lock_prefix(object.0)] {
-                    if !current.rows(&prefix)?.is_empty() {
-                        state.locks.take(LockKey::Authority(object.0), LockMode::Exclusive)?;
-                    }
+                // Who grants something holds the directory shared.
+                if !whole {
+                    state.lock_object(object.0)?;
                 }
                 gone.push((*name, object, rec));
             }
+            // With what was granted before it was locked.
+            let current = &self.inner.current();
             for (name, object, rec) in gone {
                 state.erase_locked(&found, name, rec)?;
                 state.drop_object(current, object.0)?;
@@ -120,14 +120,14 @@ const MANY_LOCKS: usize = 256;
 
 impl State {
     /// Locks files of a directory which is locked shared already. An exclusive lock on it keeps out everybody who would change one of
-    /// its files, since that takes it shared.
-    fn lock_files(&mut self, dir: DirId, names: &[Name16], mode: LockMode) -> Result<(), PoolError> {
+    /// its files, since that takes it shared. Gives back whether that was done.
+    fn lock_files(&mut self, dir: DirId, names: &[Name16], mode: LockMode) -> Result<bool, PoolError> {
         let whole = names.len() >= MANY_LOCKS
             && self.locks.take(LockKey::Directory(dir), LockMode::Exclusive).is_ok();
-        if whole {
-            return Ok(());
+        if !whole {
+            names.iter().try_for_each(|name| self.locks.take(LockKey::File(dir, *name), mode))?;
         }
-        names.iter().try_for_each(|name| self.locks.take(LockKey::File(dir, *name), mode))
+        Ok(whole)
     }
 
     fn room_for_changes(&self, more: usize) -> Result<(), PoolError> {

@@ -170,14 +170,20 @@ impl State {
         inner.explicit.check(dir.id.0, self.user, Purpose::Write)
     }
 
-    /// What goes with an object that goes: its authorities, locks, and the place that its aliases know.
+    /// Locks what goes with an object that goes. It comes before anything is changed, so that a request which has to wait for
+    /// somebody's grant has changed nothing; and before one looks at what there is, so that no grant comes behind.
+    pub(crate) fn lock_object(&mut self, number: u64) -> Result<(), PoolError> {
+        self.locks.take(LockKey::Authority(number), LockMode::Exclusive)
+    }
+
+    /// What goes with an object that goes: its authorities, locks, and the place that its aliases know. They are locked
+    /// ([`Self::lock_object`]), or the whole directory is.
     pub(crate) fn drop_object(&mut self, snapshot: &Snapshot, number: u64) -> Result<(), PoolError> {
         if self.row(snapshot, &row::object_key(ObjectNo(number)))?.is_some() {
             self.overlay.rows.insert(row::object_key(ObjectNo(number)), None);
         }
         for prefix in [row::grant_prefix(number), row::lock_prefix(number)] {
             if !snapshot.rows(&prefix)?.is_empty() {
-                self.locks.take(LockKey::Authority(number), LockMode::Exclusive)?;
                 self.overlay.drops.push(prefix.clone());
             }
             if !self.overlay.rows.is_empty() {
