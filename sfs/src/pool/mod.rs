@@ -177,6 +177,11 @@ impl Inner {
         self.next.fetch_add(1, Ordering::Relaxed)
     }
 
+    /// The number that is given out next.
+    pub(crate) fn next_number(&self) -> u64 {
+        self.next.load(Ordering::Relaxed)
+    }
+
     /// Locks for what a work unit does next.
     pub(crate) fn new_locks(&self) -> LockSet {
         LockSet::new(self.locks.clone(), self.next_unit.fetch_add(1, Ordering::Relaxed))

@@ -111,7 +111,8 @@ pub(crate) fn rebuild(
     Ok(BackupSource::new(Arc::new(job.draft), job.store, Some(catalog)))
 }
 
-fn empty_catalog() -> Result<Database, PoolError> {
+/// A catalog in memory with nothing in it.
+pub(super) fn empty_catalog() -> Result<Database, PoolError> {
     let catalog = Database::builder().create_with_backend(InMemoryBackend::new())?;
     let txn = catalog.begin_write()?;
     txn.open_table(SPACE)?;

@@ -321,6 +321,17 @@ impl Snapshot {
         })
     }
 
+    /// Calls `each` with the directory of every name there is, of files and of directories.
+    pub(crate) fn names(&self, mut each: impl FnMut(DirId)) -> Result<(), PoolError> {
+        for table in [TableId::Entry, TableId::Dir] {
+            self.scan_all(table, &mut |key, _| {
+                each(DirId(number_of(key.get(..8).unwrap_or_default())?));
+                Ok(ControlFlow::Continue(()))
+            })?;
+        }
+        Ok(())
+    }
+
     /// True when `dir` holds neither files nor directories.
     pub(crate) fn is_empty(&self, dir: DirId) -> Result<bool, PoolError> {
         let mut empty = true;
