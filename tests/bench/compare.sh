@@ -95,13 +95,15 @@ service imap {
   process_min_avail = 4
 }
 service anvil {
-  client_limit = 30000
+  client_limit = 15000
 }
 service auth {
-  client_limit = 30000
+  client_limit = 15000
 }
 CONF
     dovecot -c "$work/dovecot.conf"
+    # It goes into the background before it is there.
+    until [ -s "$home/run/master.pid" ]; do sleep 0.1; done
     "$target/imap-load" "127.0.0.1:$port" "$messages" "$seconds" "$(cat "$home/run/master.pid")" \
         basic,large,folders=300,idle=400 "${logins[@]}" | tee "$work/$format.txt"
     doveadm -c "$work/dovecot.conf" stop
