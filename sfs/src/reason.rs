@@ -104,6 +104,8 @@ reasons! {
     BufferTooShort = 90_440, Ours, "record is longer than the buffer";
     RecordLength = 90_450, Ours, "record length is not valid for the file";
     RecordNumber = 90_460, Ours, "record number is not valid for the file";
+    BlockLength = 90_470, Ours, "block leaves a gap, or has a length that only the last block may have";
+    BlockData = 90_480, Ours, "data blocks are not whole records, or not as many as announced";
     LimitExceeded = 90_500, Ours, "request is over a limit of the file pool server";
     SpaceLimit = 90_510, Ours, "file space limit exceeded; the work unit was rolled back";
     SpaceThreshold = 90_520, Ours, "file space is above its warning threshold";
@@ -123,6 +125,9 @@ reasons! {
     WorkUnitActive = 90_820, Ours, "a work unit is active";
     WorkUnitStackEmpty = 90_830, Ours, "work unit stack holds only the first default";
     TooManyWorkUnits = 90_840, Ours, "no further work unit id is available";
+    UserStackEmpty = 90_850, Ours, "no user id was pushed";
+    NoFurtherError = 90_930, Ours, "no further error of the work unit is known";
+    NoSuchEntry = 90_940, Ours, "buffer holds no entry of that number";
     NamedefExists = 90_290, Ours, "namedef exists already";
     NamedefUnknown = 90_291, Ours, "namedef does not exist";
     WuerrorLength = 90_920, Ours, "wuerror area has a length below 12 or no such group";
@@ -163,6 +168,8 @@ impl From<&PoolError> for ReasonCode {
             PoolError::BufferTooShort => Self::BufferTooShort,
             PoolError::RecordLength => Self::RecordLength,
             PoolError::RecordNumber => Self::RecordNumber,
+            PoolError::BlockLength => Self::BlockLength,
+            PoolError::BlockData => Self::BlockData,
             PoolError::Limit(_) => Self::LimitExceeded,
             PoolError::SpaceLimit => Self::SpaceLimit,
             PoolError::StorageFull | PoolError::GroupFull(_) => Self::PoolFull,

@@ -423,7 +423,7 @@ async fn records_rewritten_in_place_are_seen_at_once() {
             "{name} is not there yet"
         );
         joe.dmsclose(open.token, COMMIT).await.unwrap();
-        let reading = imap.dmsopdbk(&imap.fileid(&theirs).unwrap(), WU).await.unwrap();
+        let reading = imap.dmsopdbk(&imap.fileid(&theirs).unwrap(), &BlockOpen::read(), WU).await.unwrap();
 
         put(&joe, "OTHER FILE .", &["pending"], WU).await.unwrap();
         let open = joe.dmsopen(&id, Intent::Write, &options, WU).await.unwrap();

@@ -11,9 +11,10 @@ impl Csl {
     /// are closed; files open for reading stay open.
     ///
     /// # Errors
-    /// `SpaceLimit`, `PoolFull`, `PoolOffline`, `ConnectionLost`: the work unit was rolled back (return code 12).
+    /// `SpaceLimit`, `PoolFull`, `PoolOffline`, `ConnectionLost`, `BlockData` of an open file: the work unit was rolled back (return code 12).
     pub async fn dmscomm(&self, workunitid: WorkUnitId) -> Result<CommitInfo, CslError> {
         let unit = self.inner.units.lock().resolve(workunitid)?;
+        self.inner.units.lock().forget_errors(unit);
         let pending = self.inner.units.lock().pending(unit);
         let mut info = CommitInfo::default();
         if let [coordinator, others @ ..] = pending.as_slice()

@@ -12,6 +12,7 @@ impl Csl {
     /// `WorkUnitUnknown`; those of DMSCOMM, after which the id is given back all the same.
     pub async fn dmsretwu(&self, workunitid: WorkUnitId) -> Result<CommitInfo, CslError> {
         let unit = self.inner.units.lock().resolve(workunitid)?;
+        self.inner.units.lock().forget_errors(unit);
         let several = self.inner.units.lock().pending(unit).len() > 1;
         let (mut info, mut failed) = match several {
             true => match self.dmscomm(unit).await {

@@ -144,24 +144,29 @@ routines! {
     DMSGETDS Ours (token c8 In, fileid c16 Out, dirname dirname Out) [rd_auth c1 Out, wr_auth c1 Out, wuerror buffer Out];
     DMSGETDT Ours (token c8 In, userid c8 Out, authority int Out) [wuerror buffer Out];
     DMSGETDX Ours (token c8 In, fileid c16 Out, create_date c10 Out, create_time c8 Out, date_ref c10 Out) [recover c1 Out, overwrite c1 Out, wuerror buffer Out, requestid int InOut];
+    DMSGETER Ours () [workunitid int In, wuerror buffer Out];
     DMSGETWU Exact (workunitid int Out) [];
     DMSGRANT Ours (object fileid In, userids buffer In, options options In) [workunitid int In, wuerror buffer Out, requestid int InOut];
     DMSOPDBK Exact (fileid fileid In, options options In, token c8 Out)
-        [blksize int Out, lrecl int InOut, numrecs int Out, recform c1 Out, fm_no c1 Out, workunitid int In, wuerror buffer Out, userdata buffer In, create_date c10 Out, create_time c8 Out, requestid int InOut];
+        [blksize int Out, lrecl int InOut, numrecs int InOut, recform c1 Out, fm_no c1 Out, workunitid int In, wuerror buffer Out, userdata buffer In, create_date c10 Out, create_time c8 Out, requestid int InOut];
     DMSOPDIR Exact (dirspec fileid In, intent options In, token c8 Out)
         [workunitid int In, wuerror buffer Out, userdata buffer In, requestid int InOut, buffersize int In, number int In];
     DMSOPEN Exact (fileid fileid In, options options In, token c8 Out)
         [lrecl int InOut, numrecs int Out, recform c1 Out, fm_no c1 Out, workunitid int In, wuerror buffer Out, userdata buffer In, create_date c10 Out, create_time c8 Out, requestid int InOut];
     DMSPOINT Ours (token c8 In, read_ptr int In, write_ptr int In) [wuerror buffer Out];
+    DMSPOPA Ours () [userid c8 Out];
     DMSPOPWU Ours () [workunitid int Out];
     DMSPURWU Exact () [force options In, wuerror buffer Out];
+    DMSPUSHA Ours (userid c8 In) [];
     DMSPUSWU Ours (workunitid int In) [];
     DMSQCONN Ours (filepoolids buffer Out) [wuerror buffer Out];
     DMSQLIMA Ours (filepoolid c8 In, buffer buffer Out) [wuerror buffer Out];
+    DMSQLIMD Ours (buffer buffer In, entry_num int In, userid c8 Out, limit int Out, used int Out, threshold int Out) [storage_group int Out];
     DMSQLIMU Ours (userid c8 In, filepoolid c8 In, limit int Out, used int Out, threshold int Out) [wuerror buffer Out];
     DMSQOBJ Ours (fileid fileid In, data buffer Out) [workunitid int In, wuerror buffer Out];
     DMSQSFSL Exact (filepoolid buffer In, server_level int Out) [wuerror buffer Out];
     DMSQUSG Ours (filepoolid c8 In, storage_group int In, buffer buffer Out) [wuerror buffer Out];
+    DMSQWUID Ours (workunitid int Out) [];
     DMSRDDBK Ours (token c8 In, block int In, buffer buffer Out) [wuerror buffer Out, requestid int InOut];
     DMSREAD Exact (token c8 In, num_recs int InOut, rec_len int In, buffer buffer Out, bytes_read int Out) [wuerror buffer Out, requestid int InOut];
     DMSRELOC Ours (object fileid In, dirname dirname In, options options In) [workunitid int In, wuerror buffer Out];
@@ -172,6 +177,7 @@ routines! {
     DMSTRUNC Ours (token c8 In, record_number int In) [wuerror buffer Out];
     DMSUDATA Ours (userdata userdata In) [workunitid int In, wuerror buffer Out];
     DMSVALDT Ours (name fileid In) [wuerror buffer Out];
+    DMSWRDBK Ours (token c8 In, block int In, buffer buffer In) [wuerror buffer Out, requestid int InOut];
     DMSWRITE Ours (token c8 In, num_recs int In, rec_len int In, buffer buffer In) [options options In, wuerror buffer Out, requestid int InOut];
     DMSWUERR Exact (wuerror buffer In, fperror_num int In, number_returned int Out, total_errors int Out, filepoolid c8 Out, workunitid int Out)
         [error_reascode int Out, prev_retcode int Out, userid_index int Out, level_sub1 c4 Out, level_sub2 int Out, error_reascode_info int Out, failing_filepoolid c8 Out];

@@ -85,6 +85,12 @@ pub enum PoolError {
     /// A record length that the file cannot have, or data that is not whole records.
     #[error("record length not valid")]
     RecordLength,
+    /// A block number that leaves a gap, or a length that such a block cannot have.
+    #[error("block number or length not valid")]
+    BlockLength,
+    /// The blocks of a file are not whole records, or not as many as were announced.
+    #[error("data blocks are not whole records")]
+    BlockData,
     /// A record number that the file cannot have.
     #[error("record number not valid")]
     RecordNumber,

@@ -17,6 +17,7 @@
 
 mod apply;
 mod backend;
+mod blocks;
 mod bulk;
 pub(crate) mod catalog;
 mod check;
@@ -63,6 +64,7 @@ use cp::name::UserId;
 use dasd::{Dasd, Log, LogAddr, LogConfig, OpenError, Volume, VolumeConfig};
 use redb::{Database, ReadableDatabase};
 
+pub(crate) use blocks::Way;
 pub use apply::{Committed, MOST_WAITING, StorageFigures};
 pub use check::Findings;
 pub use commit::MAX_INLINE_BODY;

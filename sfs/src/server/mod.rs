@@ -54,7 +54,10 @@ pub const DEFAULT_GROUPTHRESH: u8 = 90;
 
 /// A connection as the server's own commands see it.
 pub(crate) struct Connected {
+    /// The user whose work it is.
     user: UserId,
+    /// Whose connection it is.
+    machine: UserId,
     back: PathBack,
     session: Weak<Session>,
 }
@@ -137,9 +140,11 @@ impl FilePoolServer {
         self.shared.admins.write().insert(user);
     }
 
-    /// REVOKE ADMIN. False when the user is none.
+    /// REVOKE ADMIN. Connections on which he worked for others are severed. False when the user is none.
     pub fn revoke_admin(&self, user: UserId) -> bool {
-        self.shared.admins.write().remove(&user)
+        let was = self.shared.admins.write().remove(&user);
+        self.sever(|s| s.machine == user && s.user != user);
+        was
     }
 
     /// DISABLE and ENABLE: whether new connections are refused.
@@ -160,9 +165,13 @@ impl FilePoolServer {
     /// FORCE: severs the connections of `user`, or with `None` of everybody; their work is rolled back. Returns how many there
     /// were.
     pub fn force(&self, user: Option<UserId>) -> usize {
+        self.sever(|s| user.is_none_or(|u| u == s.user || u == s.machine))
+    }
+
+    fn sever(&self, which: impl Fn(&Connected) -> bool) -> usize {
         let meant: Vec<_> = {
             let sessions = self.shared.sessions.lock();
-            let meant = sessions.values().filter(|s| user.is_none_or(|u| u == s.user));
+            let meant = sessions.values().filter(|s| which(s));
             meant.map(|s| (s.back.clone(), s.session.clone())).collect()
         };
         for (back, session) in &meant {
@@ -207,7 +216,7 @@ impl IucvService for Service {
         let number = self.0.next_session.fetch_add(1, Ordering::Relaxed);
         let session = Arc::new(Session::new(self.0.clone(), request.from, number));
         let connected =
-            Connected { user: request.from, back: request.back, session: Arc::downgrade(&session) };
+            Connected { user: request.from, machine: request.from, back: request.back, session: Arc::downgrade(&session) };
         self.0.sessions.lock().insert(number, connected);
         Ok(session)
     }
