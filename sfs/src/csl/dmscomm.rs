@@ -47,12 +47,15 @@ impl Csl {
             Ok(_) => Err(ReasonCode::ProtocolError.into()),
             Err(error) => Err(error),
         };
-        let mut prepared = Vec::new();
+        let (mut prepared, mut warnings) = (Vec::new(), Vec::new());
         let mut failed = global.as_ref().err().cloned();
         if let Ok(global) = global {
             for pool in others {
                 match self.do_call(*pool, unit, no, Call::Prepare { global }).await {
-                    Ok(_) => prepared.push(*pool),
+                    Ok(info) => {
+                        prepared.push(*pool);
+                        warnings.extend(info.warnings);
+                    }
                     Err(error) => {
                         failed = Some(error);
                         break;
@@ -64,7 +67,8 @@ impl Csl {
                 match self.do_call(coordinator, unit, no, call).await {
                     Ok(info) => {
                         self.tell(unit, global, others).await;
-                        return Ok(info);
+                        warnings.extend(info.warnings);
+                        return Ok(CommitInfo { warnings });
                     }
                     Err(error) => failed = Some(error),
                 }

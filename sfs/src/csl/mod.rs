@@ -8,6 +8,7 @@
 //! A work unit may change several pools; its commit is all-or-nothing over them (see `dmscomm`).
 
 mod access;
+mod dates;
 mod dmscattr;
 mod dmscheck;
 mod dmscldbk;
@@ -78,6 +79,7 @@ mod namedef;
 mod report;
 pub mod table;
 mod units;
+pub mod words;
 mod wuerror;
 
 use std::collections::HashMap;
@@ -101,6 +103,7 @@ pub use crate::types::{
     GroupStatus, Intent, LockDuration, LockInfo, LockType, Minidisk, ModeNumber, PoolPart, RecordFormat,
     Rights, SpaceStatus, Stamp, StorageGroup,
 };
+pub use dates::DateFormat;
 pub use dmscheck::{CheckWait, Checked, PendingRequest, RequestId};
 pub use dmsclose::Closed;
 pub use dmsenusr::Enrolled;

@@ -15,6 +15,9 @@ pub enum Kind {
     Char(u16),
     /// Characters of varying length, at most that many; an INT 4 with the length follows.
     Varying(u32),
+    /// Option words with blanks between, at most [`OPTIONS_LENGTH`] characters; an INT 4 with the length follows. The words of each
+    /// routine are in [`super::words`].
+    Options,
     /// INT 4.
     Int,
 }
@@ -58,7 +61,8 @@ pub struct Routine {
 /// Greatest length of a file identifier: name, type, directory, mode number, blanks between.
 const FILEID: u32 = 8 + 1 + 8 + 1 + 153 + 2;
 const DIRNAME: u32 = 153;
-const OPTIONS: u32 = 80;
+/// Greatest length of a string of option words.
+pub const OPTIONS_LENGTH: u32 = 80;
 const BUFFER: u32 = i32::MAX as u32;
 
 macro_rules! kind {
@@ -69,7 +73,7 @@ macro_rules! kind {
         Kind::Varying(DIRNAME)
     };
     (options) => {
-        Kind::Varying(OPTIONS)
+        Kind::Options
     };
     (userdata) => {
         Kind::Varying(MAX_USER_DATA as u32)
