@@ -99,17 +99,19 @@ pub struct Fileserv {
 
 impl Program for Fileserv {
     fn summary(&self) -> &str {
-        "Serves a file pool: FILESERV START, GENERATE, BACKUP, LIST, MINIDISK"
+        "Serves a file pool: FILESERV START, GENERATE, BACKUP, LIST, MINIDISK, MOVEUSER"
     }
 
     fn run(&self, cms: Arc<Cms>, args: String) -> BoxFuture<'static, i32> {
         let folder = self.folder.clone();
         Box::pin(async move {
             let words: Vec<&str> = args.split_ascii_whitespace().collect();
-            if let [word, layout @ ..] = &words[..]
-                && word.eq_ignore_ascii_case("MINIDISK")
-            {
-                return minidisk(&cms, &folder, layout).await;
+            if let [word, operands @ ..] = &words[..] {
+                match word.to_ascii_uppercase().as_str() {
+                    "MINIDISK" => return dedicated::minidisk(&cms, &folder, operands).await,
+                    "MOVEUSER" => return dedicated::move_user(&cms, &folder, operands).await,
+                    _ => {}
+                }
             }
             let upper = args.to_ascii_uppercase();
             match upper.split_ascii_whitespace().collect::<Vec<_>>()[..] {
@@ -189,37 +191,6 @@ async fn start(cms: &Arc<Cms>, folder: &Folder) -> Result<(FilePoolServer, FileP
         .map_err(|rc| format!("*IDENT refused the resource {id}: {rc} (IPRCODE {})", rc.code()))?;
     server.set_group_threshold(group_threshold);
     Ok((server, id))
-}
-
-/// `FILESERV MINIDISK vdev GROUP n [BLOCKS n]`: adds a minidisk to the pool while its server is stopped.
-async fn minidisk(cms: &Arc<Cms>, folder: &Folder, layout: &[&str]) -> i32 {
-    let added = async {
-        let layout = layout_of(layout).map_err(|m| m.to_string())?;
-        let lines = cms.read_text(MODULE, cms.userid().as_str(), "DMSPARMS", None).await;
-        let id = read_parameters(&lines.map_err(|m| m.to_string())?)?.pool;
-        if cms.guest.cp().exchange().resources().iter().any(|(pool, _)| *pool == id) {
-            return Err(format!("file pool {id} is being served; use MINIDISK at the server's console"));
-        }
-        let open = OpenPools::of(cms.guest.cp());
-        let kept = open.take(id).filter(|pool| pool.offline().is_none());
-        let pool = match kept {
-            Some(pool) => pool,
-            None => open_pool(cms, folder, id).await?,
-        };
-        let done = pool.add_minidisk(layout.group, layout.device, layout.blocks).await;
-        pool.close().await;
-        done.map_err(|e| e.to_string())
-    };
-    match added.await {
-        Ok(minidisk) => {
-            cms.say(&added_line(&minidisk)).await;
-            0
-        }
-        Err(reason) => {
-            cms.say(&format!("DMSFSV3102E The minidisk was not added: {reason}")).await;
-            RC_CANNOT_START
-        }
-    }
 }
 
 async fn open_pool(cms: &Arc<Cms>, folder: &Folder, id: FilePoolId) -> Result<Pool, String> {

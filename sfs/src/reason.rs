@@ -173,7 +173,7 @@ impl From<&PoolError> for ReasonCode {
             PoolError::Limit(_) => Self::LimitExceeded,
             PoolError::SpaceLimit => Self::SpaceLimit,
             PoolError::StorageFull | PoolError::GroupFull(_) => Self::PoolFull,
-            PoolError::NoGroup => Self::GroupUnknown,
+            PoolError::NoGroup | PoolError::SameGroup(_) => Self::GroupUnknown,
             PoolError::MinidiskExists => Self::MinidiskExists,
             PoolError::Disabled => Self::Disabled,
             PoolError::NotDisabled => Self::NotDisabled,

@@ -191,7 +191,7 @@ impl Applier {
             }
         }
         let charge =
-            GroupCharge::of(&commit.charges, &commit.ops, |name| self.figures(name).map(|f| f.group));
+            GroupCharge::of(&commit.charges, &commit.ops, |name| self.figures(name).map(|f| (f.group, f.used)));
         self.groups()?.take(&charge)?;
         commit.groups = charge;
         self.add_charges(commit, 1);

@@ -11,6 +11,7 @@ use super::page::{self, Page};
 use super::row;
 use super::snapshot::Snapshot;
 use super::{Pool, store::Store};
+use crate::types::StorageGroup;
 
 /// Most problems listed; beyond it only their number is kept.
 const MAX_LISTED: usize = 1000;
@@ -85,6 +86,9 @@ impl Pool {
             walk.found.spaces += 1;
             if !groups.contains(&rec.group) {
                 walk.found.problem(|| format!("{name}: storage group {} has no minidisk", rec.group));
+            }
+            if rec.group == StorageGroup::CATALOG {
+                walk.found.problem(|| format!("{name}: storage group 1 holds no file spaces"));
             }
             let blocks = walk.directory(&name, rec.top)?;
             if blocks != rec.used {

@@ -109,6 +109,9 @@ pub enum PoolError {
     /// There is no such storage group, or it is not one for this purpose.
     #[error("storage group not found")]
     NoGroup,
+    /// The file space is in that storage group.
+    #[error("the file space is in storage group {0} already")]
+    SameGroup(StorageGroup),
     /// The file pool has a minidisk with that device number.
     #[error("the file pool has a minidisk of that device number")]
     MinidiskExists,
