@@ -15,6 +15,7 @@ use cms::Cms;
 use cms::command::filepool::{Layout, added_line, layout_of, pool_part};
 use cms::command::query_filepool;
 use cms::cp::name::{FilePoolId, UserId};
+use cms::message::{DmsMessage, dms};
 use cms::program::Program;
 use cp::Cp;
 use dasd::{Dasd, HostDasd};
@@ -122,8 +123,7 @@ impl Program for Fileserv {
                 _ => {}
             }
             if !args.trim().eq_ignore_ascii_case("START") {
-                cms.say(&cms::message::dms(MODULE, 14, 24, &[args.trim()]).to_string()).await;
-                return RC_CANNOT_START;
+                return tell(&cms, &dms(MODULE, 14, RC_CANNOT_START, &[args.trim()])).await;
             }
             match start(&cms, &folder).await {
                 Ok((server, id)) => serve(&cms, server, id).await,
@@ -213,7 +213,7 @@ async fn serve(cms: &Arc<Cms>, server: FilePoolServer, id: FilePoolId) -> i32 {
         };
         let upper = line.trim().to_ascii_uppercase();
         let words: Vec<&str> = upper.split_ascii_whitespace().collect();
-        if words.first() == Some(&"STOP") {
+        if words[..] == ["STOP"] {
             cms.guest.complete(0);
             break;
         }
@@ -264,40 +264,8 @@ async fn operator_command(cms: &Arc<Cms>, server: &FilePoolServer, words: &[&str
         [] => 0,
         ["QUERY" | "Q", "FILEPOOL"] => report(cms, server, "REPORT").await,
         ["QUERY" | "Q", "FILEPOOL", what] => report(cms, server, what).await,
-        ["FORCE", user] => match UserId::new(user) {
-            Ok(id) => match server.force(Some(id)) {
-                0 => {
-                    cms.say(&format!("DMSFSV1240E User {id} is not connected")).await;
-                    28
-                }
-                ended => {
-                    cms.say(&format!(
-                        "DMSFSV3104I {ended} connections of {id} ended, their work rolled back"
-                    ))
-                    .await;
-                    0
-                }
-            },
-            Err(error) => {
-                cms.say(&format!("DMSFSV1020E {error}")).await;
-                24
-            }
-        },
-        ["GRANT", "ADMIN", user] | ["REVOKE", "ADMIN", user] => match UserId::new(user) {
-            Ok(id) => {
-                if words[0] == "GRANT" {
-                    server.grant_admin(id);
-                } else if !server.revoke_admin(id) {
-                    cms.say(&format!("DMSFSV1206E User {id} is not an administrator")).await;
-                    return 28;
-                }
-                0
-            }
-            Err(error) => {
-                cms.say(&format!("DMSFSV1020E {error}")).await;
-                24
-            }
-        },
+        ["FORCE", user] => force(cms, server, user).await,
+        ["GRANT" | "REVOKE", "ADMIN", user] => administrator(cms, server, words[0] == "GRANT", user).await,
         ["MINIDISK", layout @ ..] => add_minidisk(cms, server, layout).await,
         ["DISABLE" | "ENABLE", kind, name, mode @ ..] => {
             switch(cms, server, words[0], kind, name, mode).await
@@ -306,6 +274,8 @@ async fn operator_command(cms: &Arc<Cms>, server: &FilePoolServer, words: &[&str
             server.set_disabled(words[0] == "DISABLE");
             0
         }
+        // Whoever is connected is cut off at once, so there is nothing that an operand could say.
+        ["STOP", operand, ..] => tell(cms, &dms(MODULE, 29, 24, &[operand])).await,
         ["HELP"] => {
             let commands = [
                 "QUERY FILEPOOL [AGENT|CATALOG|CONFLICT|CONNECT|COUNTER|DISABLE|LOG|MINIDISK|OVERVIEW|REPORT|STATUS|STORGRP]",
@@ -314,19 +284,49 @@ async fn operator_command(cms: &Arc<Cms>, server: &FilePoolServer, words: &[&str
             ];
             say_all(cms, commands.map(str::to_owned).to_vec()).await
         }
-        other => {
-            cms.say(&format!("DMSFSV0014E Invalid function: {}; HELP lists the commands", other.join(" ")))
-                .await;
-            24
-        }
+        other => tell(cms, &dms(MODULE, 14, 24, &[&format!("{}; HELP lists the commands", other.join(" "))])).await,
     }
+}
+
+/// Says a message; its return code.
+async fn tell(cms: &Arc<Cms>, message: &DmsMessage) -> i32 {
+    cms.say(&message.to_string()).await;
+    message.rc
+}
+
+/// `FORCE userid`: ends the connections of a user.
+async fn force(cms: &Arc<Cms>, server: &FilePoolServer, user: &str) -> i32 {
+    let id = match UserId::new(user) {
+        Ok(id) => id,
+        Err(error) => return tell(cms, &dms(MODULE, 1020, 24, &[&error.to_string()])).await,
+    };
+    let (line, rc) = match server.force(Some(id)) {
+        0 => (format!("DMSFSV3108E User {id} is not connected"), 28),
+        ended => (format!("DMSFSV3109I {ended} connections of {id} ended, their work rolled back"), 0),
+    };
+    cms.say(&line).await;
+    rc
+}
+
+/// `GRANT ADMIN userid` and `REVOKE ADMIN userid`.
+async fn administrator(cms: &Arc<Cms>, server: &FilePoolServer, grant: bool, user: &str) -> i32 {
+    let id = match UserId::new(user) {
+        Ok(id) => id,
+        Err(error) => return tell(cms, &dms(MODULE, 1020, 24, &[&error.to_string()])).await,
+    };
+    if grant {
+        server.grant_admin(id);
+    } else if !server.revoke_admin(id) {
+        cms.say(&format!("DMSFSV3110E User {id} is not an administrator")).await;
+        return 28;
+    }
+    0
 }
 
 /// `QUERY FILEPOOL report`.
 async fn report(cms: &Arc<Cms>, server: &FilePoolServer, what: &str) -> i32 {
     let Some(report) = query_filepool::find(what) else {
-        cms.say(&cms::message::dms(MODULE, 29, 24, &[what]).to_string()).await;
-        return 24;
+        return tell(cms, &dms(MODULE, 29, 24, &[what])).await;
     };
     match server.report().await {
         Ok(figures) => say_all(cms, (report.lines)(&figures, &cms.guest.cp().clock.zone())).await,

@@ -17,6 +17,7 @@ mod delete;
 mod dirattr;
 mod enroll;
 mod erase;
+mod fileattr;
 pub mod filepool;
 mod global;
 mod grant;
@@ -84,6 +85,7 @@ pub const COMMANDS: &[CmsCommand] = &[
     dirattr::ROW,
     enroll::ROW,
     erase::ROW,
+    fileattr::ROW,
     filepool::ROW,
     global::ROW,
     grant::GRANT,

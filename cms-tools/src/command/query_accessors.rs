@@ -4,13 +4,14 @@
 
 use super::create::csl_message;
 use super::object::directory;
+use super::options::Output;
 use super::{CmsCall, CmsResult};
 use crate::message::dms;
 
 const MODULE: &str = "QRY";
 
 /// `QUERY ACCESSORS [dirid] [filepoolid:]`.
-pub(super) async fn run(call: &CmsCall<'_>, operands: &[&str]) -> CmsResult {
+pub(super) async fn run(call: &CmsCall<'_>, operands: &[&str], output: Output) -> CmsResult {
     let (place, pool) = match operands {
         [] => (None, None),
         [pool] if pool.ends_with(':') => (None, Some(*pool)),
@@ -28,10 +29,11 @@ pub(super) async fn run(call: &CmsCall<'_>, operands: &[&str]) -> CmsResult {
     };
     let found = call.cms.csl.accessors(pool, dir.as_ref()).await;
     let found = found.map_err(|e| csl_message(MODULE, &e, pool.as_str()))?;
-    call.cms.say("Accessors  Mode  Directory Name").await;
+    output.heading(call.cms, "Accessors  Mode  Directory Name").await;
     for accessor in found {
         let mode = if accessor.writes { "R/W" } else { "R/O" };
-        call.cms.say(&format!("{:<10} {mode:<5} {}", accessor.user, accessor.dir)).await;
+        let line = format!("{:<10} {mode:<5} {}", accessor.user, accessor.dir);
+        output.line(call.cms, MODULE, &line).await?;
     }
     Ok(0)
 }

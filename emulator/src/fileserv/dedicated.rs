@@ -81,7 +81,7 @@ pub(super) async fn generate(cms: &Arc<Cms>, folder: &Folder) -> i32 {
         lines.push(format!("DMSFSV3103I File pool {id} has been generated"));
         Ok(lines)
     };
-    answer(cms, made.await, "DMSFSV3104E The file pool was not generated").await
+    answer(cms, made.await, "DMSFSV3111E The file pool was not generated").await
 }
 
 async fn add(pool: &Pool, layouts: &[Layout], lines: &mut Vec<String>) -> Result<(), String> {

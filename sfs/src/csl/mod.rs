@@ -8,6 +8,7 @@
 //! A work unit may change several pools; its commit is all-or-nothing over them (see `dmscomm`).
 
 mod access;
+mod administrators;
 mod dates;
 mod dmscattr;
 mod dmscheck;
@@ -283,6 +284,11 @@ impl Csl {
     /// SET FILEWAIT: whether calls wait for conflicting locks. Off at the beginning.
     pub fn set_filewait(&self, on: bool) {
         self.inner.settings.lock().filewait = on;
+    }
+
+    /// SET FILEWAIT, as it is.
+    pub fn filewait(&self) -> bool {
+        self.inner.settings.lock().filewait
     }
 
     /// How long a call waits at most, with FILEWAIT ON; then it fails as if that were off, and the work unit is as before. Ours.

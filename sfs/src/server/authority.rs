@@ -66,6 +66,7 @@ pub(super) fn check_user(shared: &Shared, user: UserId, call: &Call) -> Result<(
         | Call::ListUsers
         | Call::Groups { .. }
         | Call::AddMinidisk { .. }
+        | Call::Administrator { .. }
         | Call::Disable { .. }
         | Call::Enable { .. }
         | Call::Report => (false, ReasonCode::NotAdministrator),

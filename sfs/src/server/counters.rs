@@ -120,6 +120,7 @@ impl Counter {
             | Call::Level
             | Call::Groups { .. }
             | Call::AddMinidisk { .. }
+            | Call::Administrator { .. }
             | Call::Disable { .. }
             | Call::Enable { .. }
             | Call::Report

@@ -207,6 +207,14 @@ impl Session {
                 Err(failed) => Err(failed),
             },
             Call::Unlock { object, user } => self.unlock(object, *user).await,
+            Call::Administrator { user, enroll: true } => {
+                self.shared.grant_admin(*user);
+                Ok(plain(Answer::Done))
+            }
+            Call::Administrator { user, enroll: false } => match self.shared.revoke_admin(*user) {
+                true => Ok(plain(Answer::Done)),
+                false => Err(Failure::error(ReasonCode::NoAdministrator)),
+            },
             Call::Groups { .. }
             | Call::AddMinidisk { .. }
             | Call::Disable { .. }

@@ -240,6 +240,11 @@ pub(crate) enum Call {
         device: u16,
         blocks: Option<u64>,
     },
+    /// ENROLL ADMINISTRATOR and DELETE ADMINISTRATOR.
+    Administrator {
+        user: UserId,
+        enroll: bool,
+    },
     Disable {
         part: PoolPart,
         mode: DisableMode,
