@@ -284,7 +284,9 @@ async fn operator_command(cms: &Arc<Cms>, server: &FilePoolServer, words: &[&str
             ];
             say_all(cms, commands.map(str::to_owned).to_vec()).await
         }
-        other => tell(cms, &dms(MODULE, 14, 24, &[&format!("{}; HELP lists the commands", other.join(" "))])).await,
+        other => {
+            tell(cms, &dms(MODULE, 14, 24, &[&format!("{}; HELP lists the commands", other.join(" "))])).await
+        }
     }
 }
 

@@ -63,11 +63,13 @@ async fn records(csl: &Csl, name: &str) -> (FileStatus, Vec<Bytes>) {
 /// Reads blocks of one file and writes them to another: so many at once, some again, a part of the calls as asynchronous requests.
 async fn copy(csl: &Csl, from: &str, to: &str, steps: &[(usize, bool, bool)]) -> Result<(), CslError> {
     let source = csl.dmsopdbk(&csl.fileid(from)?, &BlockOpen::read(), WU).await?;
-    let attributes = Attributes { recfm: source.status.recfm, lrecl: source.status.lrecl, ..Attributes::variable() };
+    let attributes =
+        Attributes { recfm: source.status.recfm, lrecl: source.status.lrecl, ..Attributes::variable() };
     let options = OpenOptions { attributes, ..OpenOptions::default() };
     let open = BlockOpen::replace(options).numrecs(source.status.records);
     let file = csl.fileid(to)?;
-    let target = perform(csl, steps[0].1, |csl| async move { csl.dmsopdbk(&file, &open, WU).await }).await?.token;
+    let target =
+        perform(csl, steps[0].1, |csl| async move { csl.dmsopdbk(&file, &open, WU).await }).await?.token;
     let blocks = source.status.bytes.div_ceil(u64::from(source.blksize));
     let mut at = 0;
     for (count, later, again) in steps.iter().cycle() {
@@ -335,7 +337,10 @@ async fn space_is_charged_when_the_blocks_are_committed() {
         joe.dmswrdbk(token, 0, vec![1; blocks * BLOCK].into()).await.unwrap();
         match joe.dmscldbk(token, CommitOption::Commit).await {
             Ok(closed) => assert_eq!((fits, closed.warnings), (true, vec![ReasonCode::SpaceThreshold])),
-            Err(error) => assert_eq!((fits, error.rc, error.reason), (false, ReturnCode::Severe, ReasonCode::SpaceLimit)),
+            Err(error) => assert_eq!(
+                (fits, error.rc, error.reason),
+                (false, ReturnCode::Severe, ReasonCode::SpaceLimit)
+            ),
         }
     }
     assert_eq!(joe.dmsqlimu(user("JOE"), pool_id("MAIL")).await.unwrap().used, 8);

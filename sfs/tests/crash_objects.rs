@@ -720,8 +720,9 @@ fn no_crash_loses_or_mixes_anything_beside_files() {
     let [done, refused] = [&DONE[0], &DONE[1]].map(|n| n.load(Ordering::Relaxed));
     assert!(done > 5000 && done > refused / 6, "{done} done, {refused} refused");
     let compared = COMPARED.lock().clone();
-    for what in ["alias", "dir", "disabled", "erased", "file", "grant", "lock", "minidisk", "moved", "object", "space"]
-    {
+    for what in [
+        "alias", "dir", "disabled", "erased", "file", "grant", "lock", "minidisk", "moved", "object", "space",
+    ] {
         assert!(compared.get(what).is_some_and(|n| *n > 3), "{compared:?}");
     }
 }

@@ -155,7 +155,11 @@ async fn output_side(cms: &Arc<Cms>, token: &str) -> Result<Side, DmsMessage> {
     if let Some(dir) = directory(cms, token)? {
         let store = DirectoryStore::new(cms.csl.clone(), dir.clone());
         let there = store.exists().await.map_err(|e| store_message(MODULE, &e, token))?;
-        return if there { Ok(directory_side(cms, dir)) } else { Err(dms(MODULE, 1184, 28, &[&dir.to_string()])) };
+        return if there {
+            Ok(directory_side(cms, dir))
+        } else {
+            Err(dms(MODULE, 1184, 28, &[&dir.to_string()]))
+        };
     }
     let (letter, _) = parse_mode(token).ok_or_else(|| dms(MODULE, 48, 24, &[token]))?;
     let shown = letter.to_string();

@@ -119,6 +119,16 @@ mod tests {
     use super::*;
 
     #[test]
+    fn every_command_is_in_the_docs() {
+        let docs = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/accuracy.md");
+        let text = std::fs::read_to_string(docs).unwrap();
+        let words: Vec<&str> = text.split(|c: char| !c.is_ascii_alphanumeric()).collect();
+        for row in COMMANDS {
+            assert!(words.contains(&row.name), "{} is not in docs/accuracy.md", row.name);
+        }
+    }
+
+    #[test]
     fn rows_are_in_order_and_reach_themselves() {
         assert!(COMMANDS.windows(2).all(|w| w[0].name < w[1].name));
         for row in COMMANDS {

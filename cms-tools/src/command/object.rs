@@ -27,9 +27,7 @@ pub(super) fn directory(cms: &Cms, module: &'static str, token: &str) -> Result<
     let accessed = cms.modes.get(letter).ok_or_else(|| dms(module, 69, 36, &[&letter.to_string()]))?;
     match &accessed.place {
         Place::Directory(dir) => Ok(dir.clone()),
-        Place::Minidisk { .. } => {
-            Err(dms(module, 2617, 88, &[&letter.to_string()]))
-        }
+        Place::Minidisk { .. } => Err(dms(module, 2617, 88, &[&letter.to_string()])),
     }
 }
 

@@ -10,7 +10,8 @@ use super::create::csl_message;
 use super::enroll::pool_or_default;
 use super::options::{Output, abbreviates, none, split};
 use super::{
-    CmsCall, CmsCommand, CmsResult, fileattr, namedef, namefind, query_accessors, query_blocks, query_filepool, query_sfs,
+    CmsCall, CmsCommand, CmsResult, fileattr, namedef, namefind, query_accessors, query_blocks,
+    query_filepool, query_sfs,
 };
 use crate::cms::store_message;
 use crate::files::{Accessed, Place};

@@ -229,12 +229,7 @@ fn minidisks(groups: &[GroupStatus]) -> Vec<String> {
 }
 
 /// `QUERY FILEPOOL report [filepoolid:]`.
-pub(super) async fn run(
-    call: &CmsCall<'_>,
-    report: &Report,
-    operands: &[&str],
-    output: Output,
-) -> CmsResult {
+pub(super) async fn run(call: &CmsCall<'_>, report: &Report, operands: &[&str], output: Output) -> CmsResult {
     let lines = match report.name {
         "CONNECT" => connect(call, operands).await?,
         "CONFLICT" => {

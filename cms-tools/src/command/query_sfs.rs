@@ -33,8 +33,7 @@ pub(super) async fn authority(call: &CmsCall<'_>, operands: &[&str], output: Out
                 Rights::DIRREAD,
                 Rights::DIRWRITE,
             ];
-            let marks: Vec<&str> =
-                columns.iter().map(|r| if rights.has(*r) { "X" } else { "-" }).collect();
+            let marks: Vec<&str> = columns.iter().map(|r| if rights.has(*r) { "X" } else { "-" }).collect();
             let line = format!("{:<9} {}", grantee.to_string(), marks.join("  "));
             output.line(call.cms, MODULE, &line).await?;
         }

@@ -199,7 +199,16 @@ mod tests {
         let read = |text: &str| destination(&text.split_ascii_whitespace().collect::<Vec<_>>());
         let (user, group) = read("JOE group 3").unwrap();
         assert_eq!((user.as_str(), group.get()), ("JOE", 3));
-        for wrong in ["", "JOE", "JOE 3", "JOE GROUP", "JOE GROUP 0", "JOE GROUP 32768", "JOE GROUP 3 4", "NINECHARS GROUP 3"] {
+        for wrong in [
+            "",
+            "JOE",
+            "JOE 3",
+            "JOE GROUP",
+            "JOE GROUP 0",
+            "JOE GROUP 32768",
+            "JOE GROUP 3 4",
+            "NINECHARS GROUP 3",
+        ] {
             assert!(read(wrong).is_err(), "{wrong}");
         }
     }

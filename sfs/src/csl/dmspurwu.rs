@@ -11,7 +11,8 @@ impl Csl {
     /// `WorkUnitActive` without `force`.
     pub async fn dmspurwu(&self, force: bool) -> Result<(), CslError> {
         if !force {
-            let links: Vec<_> = self.inner.links.lock().await.values().map(|(link, _)| link.clone()).collect();
+            let links: Vec<_> =
+                self.inner.links.lock().await.values().map(|(link, _)| link.clone()).collect();
             for link in links {
                 // A pool that is gone has nothing active.
                 if on_connection(&*link, Call::Active).await == Ok(Answer::Active(true)) {

@@ -197,7 +197,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_table_is_sorted_and_every_routine_has_its_file() {
+    fn the_table_is_sorted_and_every_routine_has_its_file_and_its_row_in_the_docs() {
         assert!(ROUTINES.is_sorted_by(|a, b| a.name < b.name));
         assert_eq!(routine("DMSCOMM").map(|r| r.required.len()), Some(0));
         assert!(routine("DMSNONE").is_none());
@@ -208,6 +208,13 @@ mod tests {
         }
         let files =
             std::fs::read_dir(&folder).unwrap().map(|f| f.unwrap().file_name().into_string().unwrap());
+        let docs = std::fs::read_to_string(folder.join("../../../docs/accuracy.md")).unwrap();
+        let listed =
+            docs.split("### CSL routines").nth(1).and_then(|t| t.split("\n\nNot there").next()).unwrap();
+        let words: Vec<&str> = listed.split(|c: char| !c.is_ascii_alphanumeric()).collect();
+        for routine in ROUTINES {
+            assert!(words.contains(&routine.name), "{} is not in docs/accuracy.md", routine.name);
+        }
         for file in files.filter(|f| f.starts_with("dms")) {
             let name = file.trim_end_matches(".rs").to_uppercase();
             assert!(routine(&name).is_some(), "{name} is not in the table");

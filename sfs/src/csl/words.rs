@@ -25,8 +25,7 @@ const CONTROL: Group = &["FILECONTROL", "DIRCONTROL"];
 const CACHING: Group = &["CACHE", "NOCACHE"];
 const FORMAT: Group = &["F", "V"];
 const EMPTY: Group = &["ALLOWEMPTY"];
-const AUTHORITY: Group =
-    &["READ", "WRITE", "NEWREAD", "NEWWRITE", "DIRREAD", "DIRWRITE", "READDIRREAD"];
+const AUTHORITY: Group = &["READ", "WRITE", "NEWREAD", "NEWWRITE", "DIRREAD", "DIRWRITE", "READDIRREAD"];
 
 macro_rules! words {
     ($($name:ident $groups:expr;)*) => {

@@ -57,7 +57,12 @@ impl From<&CslError> for FpError {
 impl FpError {
     /// The group of a commit that was done with warnings.
     pub(super) fn warned(pool: FilePoolId, unit: WorkUnitId, warnings: &[ReasonCode]) -> Self {
-        let done = CslError { rc: ReturnCode::Warning, pool: Some(pool), unit: Some(unit), ..ReasonCode::None.into() };
+        let done = CslError {
+            rc: ReturnCode::Warning,
+            pool: Some(pool),
+            unit: Some(unit),
+            ..ReasonCode::None.into()
+        };
         let warnings = warnings.iter().take(MAX_WARNINGS).map(|w| w.number()).collect();
         Self { warnings, ..Self::from(&done) }
     }

@@ -19,7 +19,10 @@ use super::store::{ChunkCache, Store};
 use super::unit::{MAX_PENDING, OpenRequest, Opened, State, Token, Waiting, WorkUnit};
 use crate::types::{BLOCK, DateReference, Intent, MAX_RECORDS, RecordFormat};
 
-const _: () = assert!(MAX_PENDING < MAX_RECORDS as u64, "what a work unit can write has no more records than a file may have");
+const _: () = assert!(
+    MAX_PENDING < MAX_RECORDS as u64,
+    "what a work unit can write has no more records than a file may have"
+);
 
 /// What the calls on an open file are about.
 #[derive(Debug)]
@@ -58,7 +61,9 @@ impl Scan {
     fn advance(&mut self, store: &Store, cache: &mut ChunkCache, image: &Image) -> Result<(), PoolError> {
         while self.at + HALFWORD <= image.len() {
             let head = image.read(store, cache, self.at, HALFWORD as usize)?;
-            let &[high, low] = head.as_ref() else { return Err(PoolError::Damaged("image cut short".into())) };
+            let &[high, low] = head.as_ref() else {
+                return Err(PoolError::Damaged("image cut short".into()));
+            };
             let length = u16::from_be_bytes([high, low]);
             let end = self.at + HALFWORD + u64::from(length);
             if end > image.len() {

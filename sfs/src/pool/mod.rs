@@ -64,8 +64,8 @@ use cp::name::UserId;
 use dasd::{Dasd, Log, LogAddr, LogConfig, OpenError, Volume, VolumeConfig};
 use redb::{Database, ReadableDatabase};
 
-pub(crate) use blocks::Way;
 pub use apply::{Committed, MOST_WAITING, StorageFigures};
+pub(crate) use blocks::Way;
 pub use check::Findings;
 pub use commit::MAX_INLINE_BODY;
 pub use decoders::decode_anything;

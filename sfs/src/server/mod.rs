@@ -226,8 +226,12 @@ impl IucvService for Service {
         }
         let number = self.0.next_session.fetch_add(1, Ordering::Relaxed);
         let session = Arc::new(Session::new(self.0.clone(), request.from, number));
-        let connected =
-            Connected { user: request.from, machine: request.from, back: request.back, session: Arc::downgrade(&session) };
+        let connected = Connected {
+            user: request.from,
+            machine: request.from,
+            back: request.back,
+            session: Arc::downgrade(&session),
+        };
         self.0.sessions.lock().insert(number, connected);
         Ok(session)
     }

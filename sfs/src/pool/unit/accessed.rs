@@ -108,7 +108,16 @@ impl WorkUnit {
     ///
     /// # Errors
     /// [`PoolError::NoFile`], [`PoolError::Limit`] for too many opens.
-    pub(crate) fn open_accessed(
+    pub fn open_accessed(
+        &self,
+        dir: &AccessedDir,
+        id: FileId,
+        dates: DateReference,
+    ) -> Result<Opened, PoolError> {
+        self.open_accessed_way(dir, id, dates, Way::Records)
+    }
+
+    pub(crate) fn open_accessed_way(
         &self,
         dir: &AccessedDir,
         id: FileId,

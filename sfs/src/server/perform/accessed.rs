@@ -121,7 +121,7 @@ impl Session {
                     OpenWay::Records => Way::Records,
                     OpenWay::Blocks { .. } => Way::ReadBlocks,
                 };
-                let opened = at.unit.open_accessed(&state, file.id, *dates, way);
+                let opened = at.unit.open_accessed_way(&state, file.id, *dates, way);
                 Some(opened.map(|opened| self.keep_open(at, opened)))
             }
             Call::FileStatus { file } => {
