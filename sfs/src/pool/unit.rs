@@ -333,9 +333,13 @@ impl WorkUnit {
                 return Ok(());
             }
             state.change_file(&self.inner, &found, key.1, Purpose::Erase)?;
-            let change = state.overlay.files.get_mut(&key).ok_or(PoolError::NoFile)?;
-            let Some(gone) = change.now.take() else { return Err(PoolError::NoFile) };
-            state.drop_object(&self.inner.current(), gone.rec.object.0)
+            let now = state.overlay.files.get(&key).and_then(|change| change.now.as_ref());
+            let object = now.ok_or(PoolError::NoFile)?.rec.object;
+            state.drop_object(&self.inner.current(), object.0)?;
+            if let Some(change) = state.overlay.files.get_mut(&key) {
+                change.now = None;
+            }
+            Ok(())
         })
     }
 

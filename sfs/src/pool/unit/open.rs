@@ -370,7 +370,8 @@ impl WorkUnit {
     /// Closes a file. What was written stays pending until the unit is committed.
     ///
     /// # Errors
-    /// [`PoolError::NotOpen`]; [`PoolError::BlockData`] for blocks that are not whole records: the file stays open.
+    /// [`PoolError::NotOpen`]; the file stays open with [`PoolError::BlockData`] for blocks that are not whole records, and with
+    /// [`PoolError::Locked`] when it would go and another unit changes its authorities.
     pub fn close(&self, token: Token) -> Result<(), PoolError> {
         self.close_as(token).map(|_| ())
     }
@@ -386,17 +387,21 @@ impl WorkUnit {
     fn close_as(&self, token: Token) -> Result<Option<FileStatus>, PoolError> {
         self.with(|state, snapshot| {
             state.finish_blocks(&self.inner.store, token)?;
-            let file = state.files.remove(&token.0).ok_or(PoolError::NotOpen)?;
-            let status = view(&state.overlay, &file).ok().map(|(rec, _)| rec.status(file.id));
-            if let Some(change) = state.overlay.files.get_mut(&file.key)
-                && file.drop_empty
-                && change.now.as_ref().is_some_and(|d| d.rec.records == 0)
-            {
-                let gone = change.now.take().map(|d| d.rec.object.0).filter(|_| change.base.is_some());
-                if let Some(number) = gone {
+            let file = state.files.get(&token.0).ok_or(PoolError::NotOpen)?;
+            let (key, drop_empty) = (file.key, file.drop_empty);
+            let status = view(&state.overlay, file).ok().map(|(rec, _)| rec.status(file.id));
+            let change = state.overlay.files.get(&key);
+            let empty = |d: &Draft| d.rec.records == 0;
+            if let Some(change) = change.filter(|c| drop_empty && c.now.as_ref().is_some_and(empty)) {
+                let known = change.now.as_ref().filter(|_| change.base.is_some()).map(|d| d.rec.object.0);
+                if let Some(number) = known {
                     state.drop_object(snapshot, number)?;
                 }
+                if let Some(change) = state.overlay.files.get_mut(&key) {
+                    change.now = None;
+                }
             }
+            state.files.remove(&token.0);
             Ok(status)
         })
     }

@@ -170,20 +170,25 @@ impl State {
         inner.explicit.check(dir.id.0, self.user, Purpose::Write)
     }
 
-    /// What goes with an object that goes: its authorities, locks, and the place that its aliases know.
+    /// What goes with an object that goes: its authorities, locks, and the place that its aliases know. Refused, it changes nothing:
+    /// so it comes before the object itself goes.
     pub(crate) fn drop_object(&mut self, snapshot: &Snapshot, number: u64) -> Result<(), PoolError> {
+        let mut stored = Vec::new();
+        for prefix in [row::grant_prefix(number), row::lock_prefix(number)] {
+            if !snapshot.rows(&prefix)?.is_empty() {
+                self.locks.take(LockKey::Authority(number), LockMode::Exclusive)?;
+                stored.push(prefix);
+            }
+        }
         if self.row(snapshot, &row::object_key(ObjectNo(number)))?.is_some() {
             self.overlay.rows.insert(row::object_key(ObjectNo(number)), None);
         }
         for prefix in [row::grant_prefix(number), row::lock_prefix(number)] {
-            if !snapshot.rows(&prefix)?.is_empty() {
-                self.locks.take(LockKey::Authority(number), LockMode::Exclusive)?;
-                self.overlay.drops.push(prefix.clone());
-            }
             if !self.overlay.rows.is_empty() {
                 self.overlay.rows.retain(|key, _| !key.starts_with(&prefix));
             }
         }
+        self.overlay.drops.append(&mut stored);
         self.overlay.gone.push(number);
         Ok(())
     }
