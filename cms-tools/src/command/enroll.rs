@@ -16,6 +16,9 @@ use crate::message::{DmsMessage, dms};
 
 const MODULE: &str = "ENR";
 
+/// Greatest limit of a file space. Source: ENROLL USER.
+pub(super) const MAX_BLOCKS: u64 = 2_147_483_647;
+
 pub(super) const ROW: CmsCommand = CmsCommand {
     name: "ENROLL",
     min: 3,
@@ -58,7 +61,8 @@ fn space_options(options: &[String]) -> Result<(u64, StorageGroup), DmsMessage> 
     while let Some(option) = options.next() {
         if abbreviates(option, "BLOCKS", 3) {
             let value = options.next().map_or("", String::as_str);
-            blocks = value.parse().map_err(|_| dms(MODULE, 26, 24, &[value, "BLOCKS"]))?;
+            let number = value.parse().ok().filter(|n| *n <= MAX_BLOCKS);
+            blocks = number.ok_or_else(|| dms(MODULE, 26, 24, &[value, "BLOCKS"]))?;
         } else if abbreviates(option, "STORGROUP", 3) {
             let value = options.next().map_or("", String::as_str);
             let number = value.parse().ok().and_then(StorageGroup::new);

@@ -3,6 +3,7 @@
 use cp::name::UserId;
 
 use super::create::csl_message;
+use super::enroll::MAX_BLOCKS;
 use super::options::{Output, abbreviates, none, split};
 use super::{CmsCall, CmsCommand, CmsResult};
 use crate::message::{DmsMessage, dms};
@@ -64,6 +65,9 @@ async fn run(call: CmsCall<'_>) -> CmsResult {
             Limit::Set(limit) => limit,
             change => change.applied_to(csl.dmsqlimu(user, pool).await.map_err(failed)?.limit),
         };
+        if limit > MAX_BLOCKS {
+            return Err(dms(MODULE, 29, 24, &[&limit.to_string()]));
+        }
         csl.modify_user(user, pool, limit).await.map_err(failed)?;
         output.line(call.cms, MODULE, user.as_str()).await?;
     }

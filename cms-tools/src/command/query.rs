@@ -25,7 +25,7 @@ const BLOCK: u64 = sfs::types::BLOCK;
 pub(super) const ROW: CmsCommand = CmsCommand {
     name: "QUERY",
     min: 1,
-    syntax: "Query DISK [fm|*|R/W] | ACCESSED [fm] | LIMITS [FOR userid|nickname|ALL] [filepoolid:] | ENROLL [USER|ADMinistrator] [FOR userid|nickname|ALL] [filepoolid:] | AUTHority [fn ft] dirid|fm | ALIas [fn ft] [dirid|fm] | LOCK [fn ft] dirid|fm | NAMEDef [namedef] | ACCESSORs [dirid] [filepoolid:] | BLOCKS [fn ft [dirid|fm]] | FILEAttr fn ft dirid|fm | FILESPace | FILEWait | RORESPect | FILEPOOL [LIst|filepoolid:|CONNect [FOR ALL|userid] [filepoolid:]|CONFlict [userid] filepoolid:|{AGent|CATalog|COUnter|DISAble|LOG|MINIdisk|OVERview|REPort|STATus|STORgrp} [filepoolid:]] | CMSLEVEL | RDYMSG | IMPCP | IMPEX | SEARCH | ... ; of file pools with [( STACK [FIFO|LIFO]]",
+    syntax: "Query DISK [fm|*|R/W] | ACCESSED [fm] | LIMITS [FOR userid|nickname|ALL] [filepoolid:] | ENROLL [USER|ADMinistrator] [FOR userid|nickname|ALL] [filepoolid:] | AUTHority [fn ft] dirid|fm | ALIas [fn ft] [dirid|fm] | LOCK [fn ft] dirid|fm | NAMEDef [namedef] | ACCESSORs [dirid|fm|filepoolid:] | BLOCKS [fn ft [dirid|fm]] | FILEAttr fn ft dirid|fm | FILESPace | FILEWait | RORESPect | FILEPOOL [LIst|filepoolid:|CONNect [FOR ALL|userid] [filepoolid:]|CONFlict [userid] filepoolid:|{AGent|CATalog|COUnter|DISAble|LOG|MINIdisk|OVERview|REPort|STATus|STORgrp} [filepoolid:]] | CMSLEVEL | RDYMSG | IMPCP | IMPEX | SEARCH | ... ; of file pools with [( STACK [FIFO|LIFO]]",
     summary: "Shows the state of CMS; other operands are CP's",
     run: |call| Box::pin(run(call)),
 };

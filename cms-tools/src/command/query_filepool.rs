@@ -244,8 +244,12 @@ pub(super) async fn run(call: &CmsCall<'_>, report: &Report, operands: &[&str], 
             let who = user_of(call, who).await?;
             let found = call.cms.csl.filepool_conflicts(pool).await;
             let mut found = found.map_err(|e| csl_message(MODULE, &e, pool.as_str()))?;
-            // What has to do with the user: he waits, or he is waited for.
-            found.retain(|c| who.is_none_or(|who| who == c.waiter || who == c.holder));
+            if let Some(who) = who {
+                // Those who wait for whom he waits are before or behind him, and he may be the one they wait for.
+                let holders: Vec<UserId> =
+                    found.iter().filter(|c| c.waiter == who).map(|c| c.holder).chain([who]).collect();
+                found.retain(|c| holders.contains(&c.holder));
+            }
             conflict_lines(&found)
         }
         _ => {

@@ -223,7 +223,7 @@ impl Session {
             Call::Conflicts => Ok(plain(Answer::Conflicts(self.shared.conflicts()))),
             Call::Connections => Ok(plain(Answer::Connections(self.shared.connections()))),
             Call::Accessors { dir } => match self.unit(number) {
-                Ok(unit) => Ok(plain(self.accessors(&unit, dir.as_ref()))),
+                Ok(unit) => self.accessors(&unit, dir.as_ref()).map(plain),
                 Err(failed) => Err(failed),
             },
             Call::Level => Ok(plain(Answer::Level(super::SERVER_LEVEL))),

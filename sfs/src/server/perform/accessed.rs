@@ -12,7 +12,7 @@ use super::{At, Outcome};
 use crate::pool::{AccessedDir, PoolError, Way, WorkUnit};
 use crate::server::authority;
 use crate::server::handler::{Session, path};
-use crate::server::protocol::{Answer, Call, DirList, OpenWay};
+use crate::server::protocol::{Answer, Call, DirList, Failure, OpenWay};
 use crate::types::{DirControl, Intent};
 
 /// Directories that one connection may have accessed: as many as there are file modes.
@@ -73,13 +73,20 @@ impl Session {
         all
     }
 
-    /// Who has accessed a directory, or all of those that this user may see.
-    pub(in crate::server) fn accessors(&self, unit: &WorkUnit, dir: Option<&DirName>) -> Answer {
-        let may_see = |found: &DirName| {
-            dir.is_none_or(|dir| dir == found)
-                && authority::may_see_directory(&self.shared, self.user(), unit, found)
+    /// Who has accessed a directory, or those of this user.
+    pub(in crate::server) fn accessors(
+        &self,
+        unit: &WorkUnit,
+        dir: Option<&DirName>,
+    ) -> Result<Answer, Failure> {
+        if let Some(dir) = dir {
+            authority::check_accessors(&self.shared, self.user(), unit, dir)?;
+        }
+        let meant = |found: &DirName| match dir {
+            Some(dir) => dir == found,
+            None => found.owner == self.user(),
         };
-        Answer::Accessors(self.shared.accessors(may_see))
+        Ok(Answer::Accessors(self.shared.accessors(meant)))
     }
 
     /// Undoes one access.
