@@ -41,6 +41,10 @@ async fn an_administrator_works_with_the_authority_of_another_and_no_more() {
     assert_eq!(reason(put(&imap, "NEW FILE JOE.", &["by imap"], WU).await), ReasonCode::Locked);
     imap.dmsretwu(as_joe).await.unwrap();
     assert_eq!(get(&joe, "NEW FILE .", WU).await.unwrap(), &b"\0\x06by joe"[..]);
+    // The connection goes with the last work unit that needed it.
+    let connected = imap.filepool_connections(pool_id("MAIL")).await.unwrap();
+    assert_eq!(connected.len(), users.len() - 1);
+    get(&imap, "NEW FILE JOE.", WU).await.unwrap();
     // Purging ends this connection as the others.
     let unit = unit_for(&imap, "JOE");
     put(&imap, "GONE FILE JOE.", &["x"], unit).await.unwrap();

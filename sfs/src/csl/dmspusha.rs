@@ -3,7 +3,7 @@
 //! Work unit ids that are got while a user id is on top of the stack work for that user: what is done on them is done with his
 //! authority and no other, and what they lock and create is his. They do so until they are returned, whatever becomes of the stack;
 //! other work unit ids, the default one among them, stay the machine's own. Names without a file space mean the machine's default
-//! file space as before.
+//! file space as before. With the last of these work unit ids the connections go on which they were.
 //!
 //! A file pool server lets its administrators do so, who may do everything for everybody anyway; to others it answers
 //! `NotAdministrator` at the first call. When somebody ceases to be an administrator, these connections are severed.
@@ -21,6 +21,21 @@ impl Csl {
     /// `LimitExceeded` for more user ids than a program could mean.
     pub fn dmspusha(&self, userid: UserId) -> Result<(), CslError> {
         Ok(self.inner.units.lock().push_user(userid)?)
+    }
+}
+
+impl Csl {
+    /// Ends the connections that work for a user once no work unit does.
+    pub(super) async fn work_for_no_more(&self, user: UserId) {
+        let mut links = self.inner.links.lock().await;
+        // First, so that who gets a work unit for the user after the question below makes a connection of his own.
+        *self.inner.last_link.lock() = None;
+        if self.inner.units.lock().works_for(user) {
+            return;
+        }
+        for (_, (link, _)) in links.extract_if(|(_, alternate), _| *alternate == Some(user)) {
+            link.sever();
+        }
     }
 }
 

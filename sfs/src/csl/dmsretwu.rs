@@ -29,7 +29,11 @@ impl Csl {
                 Err(error) => failed = failed.or(Some(error)),
             }
         }
+        let alternate = self.inner.units.lock().user_of(unit);
         self.inner.units.lock().forget(unit);
+        if let Some(user) = alternate {
+            self.work_for_no_more(user).await;
+        }
         failed.map_or(Ok(info), Err)
     }
 }

@@ -148,6 +148,11 @@ impl Units {
         self.users.get(&id).copied()
     }
 
+    /// Whether a work unit works for that user in place of the machine's own.
+    pub(super) fn works_for(&self, user: UserId) -> bool {
+        self.users.values().any(|u| *u == user)
+    }
+
     pub(super) fn push_user(&mut self, user: UserId) -> Result<(), ReasonCode> {
         if self.alternates.len() >= MAX_ALTERNATES {
             return Err(ReasonCode::LimitExceeded);
