@@ -185,6 +185,8 @@ async fn a_disabled_group_keeps_out_its_users_and_no_others() {
     let (joe, mail) = (system.csl("JOE"), pool_id("MAIL"));
     put(&admin, "A FILE BOB.", &["bob"], WU).await.unwrap();
     admin.dmscomm(WU).await.unwrap();
+    let object: SfsObject = admin.fileid("A FILE BOB.").unwrap().into();
+    admin.dmsgrant(&object, &[Grantee::Public], Rights::READ, CommitOption::Commit, WU).await.unwrap();
     // An alias does not lead around it.
     admin
         .dmscrali(
@@ -195,8 +197,6 @@ async fn a_disabled_group_keeps_out_its_users_and_no_others() {
         )
         .await
         .unwrap();
-    let object: SfsObject = admin.fileid("A FILE BOB.").unwrap().into();
-    admin.dmsgrant(&object, &[Grantee::Public], Rights::READ, CommitOption::Commit, WU).await.unwrap();
     assert_eq!(get(&joe, "BOBS FILE .", WU).await.unwrap(), &b"\0\x03bob"[..]);
     admin.dmsdissg(group(3), mail, DisableMode::Exclusive).await.unwrap();
     assert!(figures(&admin, 3).await.disabled.is_some());
