@@ -36,6 +36,8 @@ pub struct CmsSettings {
     pub imp_cp: bool,
     /// SET IMPEX: EXECs are found by name.
     pub imp_ex: bool,
+    /// SET RORESPECT: nothing is written in a directory that is accessed read-only.
+    pub ro_respect: bool,
     /// SET FILEPOOL: the default file pool.
     pub filepool: Option<FilePoolId>,
     /// SET FILESPACE: the default file space.
@@ -70,6 +72,7 @@ impl Cms {
                 short_ready: false,
                 imp_cp: true,
                 imp_ex: true,
+                ro_respect: false,
                 filepool: None,
                 filespace,
             }),

@@ -51,9 +51,11 @@ pub const REPOSITORY: &[MessageRow] = &[
     row(44, 'E', "Record exceeds allowable maximum"),
     row(47, 'E', "No function specified"),
     row(48, 'E', "Invalid filemode &1"),
+    row(51, 'E', "Invalid filemode change"),
     row(54, 'E', "Incomplete fileid specified"),
     row(62, 'E', "Invalid character &1 in fileid &2"),
     row(64, 'E', "No translation character specified"),
+    row(66, 'E', "&1 and &2 are conflicting options"),
     row(69, 'E', "Filemode &1 not accessed"),
     row(70, 'E', "Invalid parameter &1"),
     row(81, 'E', "Unable to send file to &1: &2"),
@@ -72,6 +74,7 @@ pub const REPOSITORY: &[MessageRow] = &[
     row(671, 'E', "Error sending &1; rc=&2 from CP: &3"),
     row(672, 'E', "Virtual reader is empty"),
     row(674, 'E', "Punch is not ready"),
+    row(721, 'I', "Copy &1 to &2 (&3)"),
     row(723, 'I', "&1 (&2) R/O"),
     row(724, 'I', "&1 replaces &2"),
     row(725, 'I', "&1 also = &2"),
@@ -92,6 +95,7 @@ pub const REPOSITORY: &[MessageRow] = &[
     row(1258, 'E', "You are not authorized to issue this command"),
     row(1285, 'S', "File pool request failed: return code &1, reason &2"),
     row(2616, 'E', "The request was refused: &1"),
+    row(2617, 'E', "Filemode &1 is a minidisk, not a directory of a file pool"),
 ];
 
 /// Builds the message of `number` for `module`, with the return code that the command ends with.

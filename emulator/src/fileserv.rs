@@ -15,6 +15,7 @@ use cms::Cms;
 use cms::command::filepool::{Layout, added_line, layout_of, pool_part};
 use cms::command::query_filepool;
 use cms::cp::name::{FilePoolId, UserId};
+use cms::message::{DmsMessage, dms};
 use cms::program::Program;
 use cp::Cp;
 use dasd::{Dasd, HostDasd};
@@ -99,17 +100,19 @@ pub struct Fileserv {
 
 impl Program for Fileserv {
     fn summary(&self) -> &str {
-        "Serves a file pool: FILESERV START, GENERATE, BACKUP, LIST, MINIDISK"
+        "Serves a file pool: FILESERV START, GENERATE, BACKUP, LIST, MINIDISK, MOVEUSER"
     }
 
     fn run(&self, cms: Arc<Cms>, args: String) -> BoxFuture<'static, i32> {
         let folder = self.folder.clone();
         Box::pin(async move {
             let words: Vec<&str> = args.split_ascii_whitespace().collect();
-            if let [word, layout @ ..] = &words[..]
-                && word.eq_ignore_ascii_case("MINIDISK")
-            {
-                return minidisk(&cms, &folder, layout).await;
+            if let [word, operands @ ..] = &words[..] {
+                match word.to_ascii_uppercase().as_str() {
+                    "MINIDISK" => return dedicated::minidisk(&cms, &folder, operands).await,
+                    "MOVEUSER" => return dedicated::move_user(&cms, &folder, operands).await,
+                    _ => {}
+                }
             }
             let upper = args.to_ascii_uppercase();
             match upper.split_ascii_whitespace().collect::<Vec<_>>()[..] {
@@ -120,8 +123,7 @@ impl Program for Fileserv {
                 _ => {}
             }
             if !args.trim().eq_ignore_ascii_case("START") {
-                cms.say(&cms::message::dms(MODULE, 14, 24, &[args.trim()]).to_string()).await;
-                return RC_CANNOT_START;
+                return tell(&cms, &dms(MODULE, 14, RC_CANNOT_START, &[args.trim()])).await;
             }
             match start(&cms, &folder).await {
                 Ok((server, id)) => serve(&cms, server, id).await,
@@ -191,37 +193,6 @@ async fn start(cms: &Arc<Cms>, folder: &Folder) -> Result<(FilePoolServer, FileP
     Ok((server, id))
 }
 
-/// `FILESERV MINIDISK vdev GROUP n [BLOCKS n]`: adds a minidisk to the pool while its server is stopped.
-async fn minidisk(cms: &Arc<Cms>, folder: &Folder, layout: &[&str]) -> i32 {
-    let added = async {
-        let layout = layout_of(layout).map_err(|m| m.to_string())?;
-        let lines = cms.read_text(MODULE, cms.userid().as_str(), "DMSPARMS", None).await;
-        let id = read_parameters(&lines.map_err(|m| m.to_string())?)?.pool;
-        if cms.guest.cp().exchange().resources().iter().any(|(pool, _)| *pool == id) {
-            return Err(format!("file pool {id} is being served; use MINIDISK at the server's console"));
-        }
-        let open = OpenPools::of(cms.guest.cp());
-        let kept = open.take(id).filter(|pool| pool.offline().is_none());
-        let pool = match kept {
-            Some(pool) => pool,
-            None => open_pool(cms, folder, id).await?,
-        };
-        let done = pool.add_minidisk(layout.group, layout.device, layout.blocks).await;
-        pool.close().await;
-        done.map_err(|e| e.to_string())
-    };
-    match added.await {
-        Ok(minidisk) => {
-            cms.say(&added_line(&minidisk)).await;
-            0
-        }
-        Err(reason) => {
-            cms.say(&format!("DMSFSV3102E The minidisk was not added: {reason}")).await;
-            RC_CANNOT_START
-        }
-    }
-}
-
 async fn open_pool(cms: &Arc<Cms>, folder: &Folder, id: FilePoolId) -> Result<Pool, String> {
     let path = folder.pool(id.as_str());
     if !path.is_dir() {
@@ -242,7 +213,7 @@ async fn serve(cms: &Arc<Cms>, server: FilePoolServer, id: FilePoolId) -> i32 {
         };
         let upper = line.trim().to_ascii_uppercase();
         let words: Vec<&str> = upper.split_ascii_whitespace().collect();
-        if words.first() == Some(&"STOP") {
+        if words[..] == ["STOP"] {
             cms.guest.complete(0);
             break;
         }
@@ -293,40 +264,8 @@ async fn operator_command(cms: &Arc<Cms>, server: &FilePoolServer, words: &[&str
         [] => 0,
         ["QUERY" | "Q", "FILEPOOL"] => report(cms, server, "REPORT").await,
         ["QUERY" | "Q", "FILEPOOL", what] => report(cms, server, what).await,
-        ["FORCE", user] => match UserId::new(user) {
-            Ok(id) => match server.force(Some(id)) {
-                0 => {
-                    cms.say(&format!("DMSFSV1240E User {id} is not connected")).await;
-                    28
-                }
-                ended => {
-                    cms.say(&format!(
-                        "DMSFSV3104I {ended} connections of {id} ended, their work rolled back"
-                    ))
-                    .await;
-                    0
-                }
-            },
-            Err(error) => {
-                cms.say(&format!("DMSFSV1020E {error}")).await;
-                24
-            }
-        },
-        ["GRANT", "ADMIN", user] | ["REVOKE", "ADMIN", user] => match UserId::new(user) {
-            Ok(id) => {
-                if words[0] == "GRANT" {
-                    server.grant_admin(id);
-                } else if !server.revoke_admin(id) {
-                    cms.say(&format!("DMSFSV1206E User {id} is not an administrator")).await;
-                    return 28;
-                }
-                0
-            }
-            Err(error) => {
-                cms.say(&format!("DMSFSV1020E {error}")).await;
-                24
-            }
-        },
+        ["FORCE", user] => force(cms, server, user).await,
+        ["GRANT" | "REVOKE", "ADMIN", user] => administrator(cms, server, words[0] == "GRANT", user).await,
         ["MINIDISK", layout @ ..] => add_minidisk(cms, server, layout).await,
         ["DISABLE" | "ENABLE", kind, name, mode @ ..] => {
             switch(cms, server, words[0], kind, name, mode).await
@@ -335,6 +274,8 @@ async fn operator_command(cms: &Arc<Cms>, server: &FilePoolServer, words: &[&str
             server.set_disabled(words[0] == "DISABLE");
             0
         }
+        // Whoever is connected is cut off at once, so there is nothing that an operand could say.
+        ["STOP", operand, ..] => tell(cms, &dms(MODULE, 29, 24, &[operand])).await,
         ["HELP"] => {
             let commands = [
                 "QUERY FILEPOOL [AGENT|CATALOG|CONFLICT|CONNECT|COUNTER|DISABLE|LOG|MINIDISK|OVERVIEW|REPORT|STATUS|STORGRP]",
@@ -344,18 +285,50 @@ async fn operator_command(cms: &Arc<Cms>, server: &FilePoolServer, words: &[&str
             say_all(cms, commands.map(str::to_owned).to_vec()).await
         }
         other => {
-            cms.say(&format!("DMSFSV0014E Invalid function: {}; HELP lists the commands", other.join(" ")))
-                .await;
-            24
+            tell(cms, &dms(MODULE, 14, 24, &[&format!("{}; HELP lists the commands", other.join(" "))])).await
         }
     }
+}
+
+/// Says a message; its return code.
+async fn tell(cms: &Arc<Cms>, message: &DmsMessage) -> i32 {
+    cms.say(&message.to_string()).await;
+    message.rc
+}
+
+/// `FORCE userid`: ends the connections of a user.
+async fn force(cms: &Arc<Cms>, server: &FilePoolServer, user: &str) -> i32 {
+    let id = match UserId::new(user) {
+        Ok(id) => id,
+        Err(error) => return tell(cms, &dms(MODULE, 1020, 24, &[&error.to_string()])).await,
+    };
+    let (line, rc) = match server.force(Some(id)) {
+        0 => (format!("DMSFSV3108E User {id} is not connected"), 28),
+        ended => (format!("DMSFSV3109I {ended} connections of {id} ended, their work rolled back"), 0),
+    };
+    cms.say(&line).await;
+    rc
+}
+
+/// `GRANT ADMIN userid` and `REVOKE ADMIN userid`.
+async fn administrator(cms: &Arc<Cms>, server: &FilePoolServer, grant: bool, user: &str) -> i32 {
+    let id = match UserId::new(user) {
+        Ok(id) => id,
+        Err(error) => return tell(cms, &dms(MODULE, 1020, 24, &[&error.to_string()])).await,
+    };
+    if grant {
+        server.grant_admin(id);
+    } else if !server.revoke_admin(id) {
+        cms.say(&format!("DMSFSV3110E User {id} is not an administrator")).await;
+        return 28;
+    }
+    0
 }
 
 /// `QUERY FILEPOOL report`.
 async fn report(cms: &Arc<Cms>, server: &FilePoolServer, what: &str) -> i32 {
     let Some(report) = query_filepool::find(what) else {
-        cms.say(&cms::message::dms(MODULE, 29, 24, &[what]).to_string()).await;
-        return 24;
+        return tell(cms, &dms(MODULE, 29, 24, &[what])).await;
     };
     match server.report().await {
         Ok(figures) => say_all(cms, (report.lines)(&figures, &cms.guest.cp().clock.zone())).await,

@@ -81,6 +81,7 @@ reasons! {
     SpaceNotFound = 90_120, Ours, "file space does not exist or you are not authorized for it";
     NotAuthorized = 90_130, Ours, "not authorized for the operation";
     NotAdministrator = 90_140, Ours, "the operation needs an administrator of the file pool";
+    NoAdministrator = 90_160, Ours, "user is not an administrator of the file pool";
     FileExists = 90_200, Ours, "file exists already";
     DirectoryExists = 90_210, Ours, "directory exists already";
     SpaceExists = 90_220, Ours, "user is enrolled already";
@@ -104,6 +105,8 @@ reasons! {
     BufferTooShort = 90_440, Ours, "record is longer than the buffer";
     RecordLength = 90_450, Ours, "record length is not valid for the file";
     RecordNumber = 90_460, Ours, "record number is not valid for the file";
+    BlockLength = 90_470, Ours, "block leaves a gap, or has a length that only the last block may have";
+    BlockData = 90_480, Ours, "data blocks are not whole records, or not as many as announced";
     LimitExceeded = 90_500, Ours, "request is over a limit of the file pool server";
     SpaceLimit = 90_510, Ours, "file space limit exceeded; the work unit was rolled back";
     SpaceThreshold = 90_520, Ours, "file space is above its warning threshold";
@@ -123,6 +126,9 @@ reasons! {
     WorkUnitActive = 90_820, Ours, "a work unit is active";
     WorkUnitStackEmpty = 90_830, Ours, "work unit stack holds only the first default";
     TooManyWorkUnits = 90_840, Ours, "no further work unit id is available";
+    UserStackEmpty = 90_850, Ours, "no user id was pushed";
+    NoFurtherError = 90_930, Ours, "no further error of the work unit is known";
+    NoSuchEntry = 90_940, Ours, "buffer holds no entry of that number";
     NamedefExists = 90_290, Ours, "namedef exists already";
     NamedefUnknown = 90_291, Ours, "namedef does not exist";
     WuerrorLength = 90_920, Ours, "wuerror area has a length below 12 or no such group";
@@ -163,10 +169,12 @@ impl From<&PoolError> for ReasonCode {
             PoolError::BufferTooShort => Self::BufferTooShort,
             PoolError::RecordLength => Self::RecordLength,
             PoolError::RecordNumber => Self::RecordNumber,
+            PoolError::BlockLength => Self::BlockLength,
+            PoolError::BlockData => Self::BlockData,
             PoolError::Limit(_) => Self::LimitExceeded,
             PoolError::SpaceLimit => Self::SpaceLimit,
             PoolError::StorageFull | PoolError::GroupFull(_) => Self::PoolFull,
-            PoolError::NoGroup => Self::GroupUnknown,
+            PoolError::NoGroup | PoolError::SameGroup(_) => Self::GroupUnknown,
             PoolError::MinidiskExists => Self::MinidiskExists,
             PoolError::Disabled => Self::Disabled,
             PoolError::NotDisabled => Self::NotDisabled,

@@ -137,14 +137,22 @@ async fn accessed_directories_and_their_files_are_bounded() {
     let accessors = joe.accessors(pool, None).await.unwrap();
     assert_eq!(accessors.len(), 2 * MAX_ACCESSED_DIRS);
     let ann = system.csl("ANN");
-    assert_eq!(ann.accessors(pool, None).await.unwrap(), accessors, "ANN may read them all");
-    system.servers[0].force(Some(user("JOE")));
+    // ANN may read them all and owns none; who may write in one sees that one.
+    let first = joe.dirname(".D0").unwrap();
     assert!(ann.accessors(pool, None).await.unwrap().is_empty());
+    assert_eq!(reason(ann.accessors(pool, Some(&first)).await), ReasonCode::NotAuthorized);
+    let ann_too = [Grantee::User(user("ANN"))];
+    joe.release_directory(&first, false).await.unwrap();
+    joe.dmsgrant(&first.clone().into(), &ann_too, Rights::DIRWRITE, CommitOption::Commit, WU).await.unwrap();
+    assert_eq!(ann.accessors(pool, Some(&first)).await.unwrap().len(), 1);
+    assert_eq!(system.csl("IMAP").accessors(pool, Some(&first)).await.unwrap().len(), 1);
+    system.servers[0].force(Some(user("JOE")));
+    assert!(ann.accessors(pool, Some(&first)).await.unwrap().is_empty());
     let own = joe.dirname(".OWN").unwrap();
     joe.dmscrdir_as(&own, DirControl::Directory, CommitOption::Commit, WU).await.unwrap();
     assert!(joe.access_directory_to_write(&own).await.unwrap());
     assert_eq!(joe.accessors(pool, None).await.unwrap().len(), 1, "the others went with the connection");
-    assert!(ann.accessors(pool, None).await.unwrap().is_empty(), "ANN may not read it");
+    assert_eq!(reason(ann.accessors(pool, Some(&own)).await), ReasonCode::DirectoryNotFound);
     let bed = Bed::new().await;
     let unit = bed.pool.begin();
     let levels = ["GROUP".to_owned()];

@@ -26,9 +26,9 @@ type Changes = BTreeMap<String, Option<String>>;
 
 #[derive(Debug, Clone)]
 enum Action {
-    Put { unit: usize, file: usize, sizes: Vec<usize> },
+    Put { unit: usize, file: usize, sizes: Vec<usize>, blocks: bool },
     Append { unit: usize, file: usize, size: usize },
-    Index { unit: usize, file: usize, records: usize },
+    Index { unit: usize, file: usize, records: usize, blocks: bool },
     Update { unit: usize, file: usize, record: usize },
     Erase { unit: usize, file: usize },
     Rename { unit: usize, from: usize, to: usize },
@@ -42,10 +42,11 @@ enum Action {
 fn action() -> impl Strategy<Value = Action> {
     let (u, f) = (0..UNITS, 0..FILES);
     prop_oneof![
-        3 => (u.clone(), f.clone(), prop::collection::vec(prop_oneof![0..50usize, 0..30_000usize], 1..4))
-            .prop_map(|(unit, file, sizes)| Action::Put { unit, file, sizes }),
+        3 => (u.clone(), f.clone(), prop::collection::vec(prop_oneof![0..50usize, 0..30_000usize], 1..4), any::<bool>())
+            .prop_map(|(unit, file, sizes, blocks)| Action::Put { unit, file, sizes, blocks }),
         2 => (u.clone(), f.clone(), 1..5000usize).prop_map(|(unit, file, size)| Action::Append { unit, file, size }),
-        2 => (u.clone(), f.clone(), 1..40usize).prop_map(|(unit, file, records)| Action::Index { unit, file, records }),
+        2 => (u.clone(), f.clone(), 1..40usize, any::<bool>())
+            .prop_map(|(unit, file, records, blocks)| Action::Index { unit, file, records, blocks }),
         3 => (u.clone(), f.clone(), 0..40usize).prop_map(|(unit, file, record)| Action::Update { unit, file, record }),
         1 => (u.clone(), f.clone()).prop_map(|(unit, file)| Action::Erase { unit, file }),
         1 => (u.clone(), f.clone(), f.clone()).prop_map(|(unit, from, to)| Action::Rename { unit, from, to }),
@@ -92,12 +93,17 @@ impl World {
     fn act(&mut self, action: &Action) -> Result<(), PoolError> {
         let joe = top("JOE");
         match action {
-            Action::Put { unit, file, sizes } => {
+            Action::Put { unit, file, sizes, blocks } => {
                 let name = name(file / 2 * 2);
                 let lines: Vec<String> = sizes.iter().map(|s| self.text(*s)).collect();
+                let image: String = lines.iter().map(|l| record(l)).collect();
                 let refs: Vec<&str> = lines.iter().map(String::as_str).collect();
-                common::put(&self.units[*unit].0, joe, &name, &refs)?;
-                self.units[*unit].1.insert(name, Some(lines.iter().map(|l| record(l)).collect()));
+                let engine = &self.units[*unit].0;
+                match blocks {
+                    true => common::put_image(engine, joe, &name, Attributes::variable(), &image)?,
+                    false => common::put(engine, joe, &name, &refs)?,
+                }
+                self.units[*unit].1.insert(name, Some(image));
             }
             Action::Append { unit, file, size } => {
                 let name = name(file / 2 * 2);
@@ -110,11 +116,15 @@ impl World {
                 image.push_str(&record(&text));
                 self.units[*unit].1.insert(name, Some(image));
             }
-            Action::Index { unit, file, records } => {
+            Action::Index { unit, file, records, blocks } => {
                 let name = name(file / 2 * 2 + 1);
                 let recs: Vec<String> = (0..*records).map(|_| self.text(8)).collect();
                 let refs: Vec<&str> = recs.iter().map(String::as_str).collect();
-                common::put_fixed(&self.units[*unit].0, joe, &name, 8, &refs)?;
+                let engine = &self.units[*unit].0;
+                match blocks {
+                    true => common::put_image(engine, joe, &name, Attributes::fixed(8), &recs.concat())?,
+                    false => common::put_fixed(engine, joe, &name, 8, &refs)?,
+                }
                 self.units[*unit].1.insert(name, Some(recs.concat()));
             }
             Action::Update { unit, file, record } => {
@@ -308,8 +318,8 @@ proptest! {
 fn cap(action: Action) -> Action {
     let ascii = |n: usize| (n & 0x7f7f).max(1);
     match action {
-        Action::Put { unit, file, sizes } => {
-            Action::Put { unit, file, sizes: sizes.into_iter().map(ascii).collect() }
+        Action::Put { unit, file, sizes, blocks } => {
+            Action::Put { unit, file, sizes: sizes.into_iter().map(ascii).collect(), blocks }
         }
         Action::Append { unit, file, size } => Action::Append { unit, file, size: ascii(size) },
         other => other,

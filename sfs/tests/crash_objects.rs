@@ -47,7 +47,7 @@ enum Key {
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum Value {
-    Space { top: u64, limit: u64 },
+    Space { top: u64, limit: u64, group: u16 },
     Dir { number: u64, control: DirControl },
     File { object: u64, text: String, recover: bool, in_place: bool },
     Alias(u64),
@@ -78,6 +78,7 @@ enum Action {
     Attributes(Dir, usize, Option<bool>, Option<bool>),
     Enroll(usize),
     Limit(usize, u64),
+    Move(usize, u16),
     RemoveSpace(usize),
     Commit,
     Rollback,
@@ -119,6 +120,7 @@ fn action() -> impl Strategy<Value = Action> {
         3 => (dir(), file(), flag(), flag()).prop_map(|(d, f, r, i)| Action::Attributes(d, f, r, i)),
         2 => (0..SPACES.len()).prop_map(Action::Enroll),
         1 => (0..SPACES.len(), 10u64..1000).prop_map(|(s, l)| Action::Limit(s, l)),
+        4 => (0..SPACES.len(), 2u16..5).prop_map(|(s, g)| Action::Move(s, g)),
         1 => (0..SPACES.len()).prop_map(Action::RemoveSpace),
         16 => Just(Action::Commit),
         1 => Just(Action::Rollback),
@@ -330,13 +332,19 @@ impl World {
             }
             Action::Enroll(s) => {
                 engine.enroll(SPACES[*s], 500, "")?;
-                set(Key::Space(SPACES[*s].into()), Some(Value::Space { top: fresh, limit: 500 }));
+                set(Key::Space(SPACES[*s].into()), Some(Value::Space { top: fresh, limit: 500, group: 2 }));
             }
             Action::Limit(s, limit) => {
                 engine.set_limit(SPACES[*s], *limit)?;
                 let key = Key::Space(SPACES[*s].into());
-                let top = number(&model[&key]).unwrap();
-                set(key, Some(Value::Space { top, limit: *limit }));
+                let Value::Space { top, group, .. } = model[&key] else { panic!("no file space") };
+                set(key, Some(Value::Space { top, limit: *limit, group }));
+            }
+            Action::Move(s, group) => {
+                engine.move_space(SPACES[*s], StorageGroup::new(*group).unwrap())?;
+                let key = Key::Space(SPACES[*s].into());
+                let Value::Space { top, limit, .. } = model[&key] else { panic!("no file space") };
+                set(key, Some(Value::Space { top, limit, group: *group }));
             }
             Action::RemoveSpace(s) => {
                 engine.remove_space(SPACES[*s])?;
@@ -492,7 +500,7 @@ fn told(model: &Model) -> BTreeSet<String> {
     let on = |n: &u64| places.get(n).cloned().unwrap_or_else(|| "nothing".into());
     for (key, value) in model {
         all.insert(match (key, value) {
-            (Key::Space(name), Value::Space { limit, .. }) => format!("space {name} {limit}"),
+            (Key::Space(name), Value::Space { limit, group, .. }) => format!("space {name} {limit} {group}"),
             (Key::Dir(parent, level), Value::Dir { control, .. }) => {
                 format!("dir {}.{level} {control:?}", on(parent))
             }
@@ -547,9 +555,11 @@ fn places(model: &Model) -> BTreeMap<u64, String> {
 /// What the pool holds, a line each.
 async fn shown(pool: &Pool) -> BTreeSet<String> {
     let mut all = BTreeSet::new();
+    let mut used: BTreeMap<StorageGroup, u64> = BTreeMap::new();
     let unit = pool.begin();
     for (space, status) in pool.spaces().unwrap() {
-        all.insert(format!("space {space} {}", status.limit));
+        all.insert(format!("space {space} {} {}", status.limit, status.group.get()));
+        *used.entry(status.group).or_default() += status.used;
         let mut waiting: Vec<Vec<String>> = vec![Vec::new()];
         while let Some(levels) = waiting.pop() {
             let path = DirPath { space: &space, levels: &levels };
@@ -565,10 +575,14 @@ async fn shown(pool: &Pool) -> BTreeSet<String> {
         }
     }
     for group in pool.storage_groups().await.unwrap() {
+        if group.group != StorageGroup::CATALOG {
+            assert_eq!(group.used, used.remove(&group.group).unwrap_or(0), "group {}", group.group);
+        }
         for disk in group.minidisks.iter().filter(|m| m.device >= 0x400) {
             all.insert(format!("minidisk {:x} {} {:?}", disk.device, disk.group.get(), disk.blocks));
         }
     }
+    assert_eq!(used, BTreeMap::new(), "file spaces in groups that are not there");
     for (part, info) in pool.disabled() {
         all.insert(format!("disabled {part:?} {:?}", info.mode));
     }
@@ -684,7 +698,9 @@ proptest! {
             let found = runtime.block_on(shown(&pool));
             for line in &found {
                 let erased = line.starts_with("alias") && line.ends_with("erased");
-                let what = if erased { "erased" } else { line.split(' ').next().unwrap() };
+                let moved = line.starts_with("space") && !line.ends_with(" 2");
+                let first = || line.split(' ').next().unwrap();
+                let what = if erased { "erased" } else if moved { "moved" } else { first() };
                 *COMPARED.lock().entry(what.to_owned()).or_default() += 1;
             }
             if found != told(&committed)
@@ -704,8 +720,9 @@ fn no_crash_loses_or_mixes_anything_beside_files() {
     let [done, refused] = [&DONE[0], &DONE[1]].map(|n| n.load(Ordering::Relaxed));
     assert!(done > 5000 && done > refused / 6, "{done} done, {refused} refused");
     let compared = COMPARED.lock().clone();
-    for what in ["alias", "dir", "disabled", "erased", "file", "grant", "lock", "minidisk", "object", "space"]
-    {
+    for what in [
+        "alias", "dir", "disabled", "erased", "file", "grant", "lock", "minidisk", "moved", "object", "space",
+    ] {
         assert!(compared.get(what).is_some_and(|n| *n > 3), "{compared:?}");
     }
 }

@@ -185,6 +185,8 @@ async fn a_disabled_group_keeps_out_its_users_and_no_others() {
     let (joe, mail) = (system.csl("JOE"), pool_id("MAIL"));
     put(&admin, "A FILE BOB.", &["bob"], WU).await.unwrap();
     admin.dmscomm(WU).await.unwrap();
+    let object: SfsObject = admin.fileid("A FILE BOB.").unwrap().into();
+    admin.dmsgrant(&object, &[Grantee::Public], Rights::READ, CommitOption::Commit, WU).await.unwrap();
     // An alias does not lead around it.
     admin
         .dmscrali(
@@ -195,8 +197,6 @@ async fn a_disabled_group_keeps_out_its_users_and_no_others() {
         )
         .await
         .unwrap();
-    let object: SfsObject = admin.fileid("A FILE BOB.").unwrap().into();
-    admin.dmsgrant(&object, &[Grantee::Public], Rights::READ, CommitOption::Commit, WU).await.unwrap();
     assert_eq!(get(&joe, "BOBS FILE .", WU).await.unwrap(), &b"\0\x03bob"[..]);
     admin.dmsdissg(group(3), mail, DisableMode::Exclusive).await.unwrap();
     assert!(figures(&admin, 3).await.disabled.is_some());
@@ -330,4 +330,48 @@ async fn a_pool_without_a_size_for_its_catalog_can_be_given_one() {
     bed.pool.add_minidisk(group(1), 0x401, None).await.unwrap();
     assert_eq!(bed.pool.storage_groups().await.unwrap()[0].blocks, Some(200));
     bed.sound();
+}
+
+#[tokio::test]
+async fn a_file_space_takes_what_it_holds_to_another_group() {
+    let system = System::new().await;
+    let admin = with_small_group(&system).await;
+    let pool = system.servers[0].pool();
+    put(&admin, "A FILE JOE.", &["a".repeat(BLOCKS_3).as_str()], WU).await.unwrap();
+    admin.dmscomm(WU).await.unwrap();
+    let used = |number| {
+        let admin = &admin;
+        async move { figures(admin, number).await.used }
+    };
+    let unit = pool.begin();
+    assert!(matches!(unit.move_space("JOE", group(2)), Err(PoolError::SameGroup(g)) if g == group(2)));
+    assert!(matches!(unit.move_space("JOE", group(1)), Err(PoolError::NoGroup)));
+    assert!(matches!(unit.move_space("JOE", group(9)), Err(PoolError::NoGroup)));
+    assert!(matches!(unit.move_space("NOBODY", group(3)), Err(PoolError::NoSpace)));
+    // Who works in it is in the way.
+    unit.rollback();
+    put(&admin, "B FILE JOE.", &["b"], WU).await.unwrap();
+    assert!(matches!(unit.move_space("JOE", group(3)), Err(PoolError::Locked { .. })));
+    admin.dmsrollb(WU).await.unwrap();
+    admin.dmsdissg(group(3), pool_id("MAIL"), DisableMode::Share).await.unwrap();
+    assert!(matches!(unit.move_space("JOE", group(3)), Err(PoolError::Disabled)));
+    admin.dmsenasg(group(3), pool_id("MAIL")).await.unwrap();
+    // Three blocks and three more are one too many for five; two more are not.
+    for (more, fits) in [(BLOCKS_3, false), (BLOCKS_2, true)] {
+        unit.move_space("JOE", group(3)).unwrap();
+        common::put(&unit, top("JOE"), "B FILE", &["b".repeat(more).as_str()]).unwrap();
+        match unit.commit().await {
+            Ok(_) => assert!(fits),
+            Err(error) => assert!(!fits && matches!(error, PoolError::GroupFull(g) if g == group(3))),
+        }
+        let expected = if fits { (0, 5) } else { (3, 0) };
+        assert_eq!((used(2).await, used(3).await), expected);
+    }
+    // The same file space enrolled anew elsewhere, in one work unit.
+    unit.remove_space("JOE").unwrap();
+    unit.enroll_in(group(2), "JOE", 100, "").unwrap();
+    common::put(&unit, top("JOE"), "C FILE", &["c"]).unwrap();
+    unit.commit().await.unwrap();
+    assert_eq!((used(2).await, used(3).await), (1, 0));
+    assert_eq!(pool.check(true).unwrap().problems, Vec::<String>::new());
 }

@@ -70,7 +70,7 @@ async fn an_open_with_olddateref_is_no_reference() {
         joe.dmsexifi(&file, WU).await.unwrap().referenced.0
     };
     system.clock.advance(SignedDuration::from_hours(48));
-    let open = joe.dmsopdbk_as(&file, DateReference::Old, WU).await.unwrap();
+    let open = joe.dmsopdbk(&file, &BlockOpen::read().old_dateref(), WU).await.unwrap();
     joe.dmscldbk(open.token, CommitOption::NoCommit).await.unwrap();
     assert_eq!(referenced().await, 0);
     // Writing and replacing without a reference.
@@ -80,7 +80,7 @@ async fn an_open_with_olddateref_is_no_reference() {
         joe.dmswrite(open.token, 1, bytes::Bytes::from_static(b"b"), COMMIT).await.unwrap();
         assert_eq!(referenced().await, 0, "{intent:?}");
     }
-    let open = joe.dmsopdbk(&file, WU).await.unwrap();
+    let open = joe.dmsopdbk(&file, &BlockOpen::read(), WU).await.unwrap();
     joe.dmscldbk(open.token, CommitOption::NoCommit).await.unwrap();
     assert_eq!(referenced().await, 2 * DAY);
     system.clock.advance(SignedDuration::from_hours(24));

@@ -423,7 +423,7 @@ async fn records_rewritten_in_place_are_seen_at_once() {
             "{name} is not there yet"
         );
         joe.dmsclose(open.token, COMMIT).await.unwrap();
-        let reading = imap.dmsopdbk(&imap.fileid(&theirs).unwrap(), WU).await.unwrap();
+        let reading = imap.dmsopdbk(&imap.fileid(&theirs).unwrap(), &BlockOpen::read(), WU).await.unwrap();
 
         put(&joe, "OTHER FILE .", &["pending"], WU).await.unwrap();
         let open = joe.dmsopen(&id, Intent::Write, &options, WU).await.unwrap();
@@ -540,4 +540,41 @@ async fn searchauth_finds_what_one_has_authority_to() {
     assert_eq!(found(&joe, FilePattern::ALL).await.len(), 6);
     let missing = joe.dirname(".NOWHERE").unwrap();
     assert_eq!(reason(joe.dmsgetds(&missing, FilePattern::ALL, WU).await), ReasonCode::DirectoryNotFound);
+}
+
+#[tokio::test]
+async fn a_file_whose_authorities_are_being_changed_is_not_erased() {
+    let system = System::new().await;
+    let joe = system.csl("JOE");
+    put(&joe, "A FILE .", &["a"], WU).await.unwrap();
+    let file = joe.fileid("A FILE .").unwrap();
+    let object: SfsObject = file.clone().into();
+    let ann = [Grantee::User(user("ANN"))];
+    joe.dmsgrant(&object, &ann, Rights::READ, CommitOption::Commit, WU).await.unwrap();
+    let granting = joe.dmsgetwu().unwrap();
+    joe.dmsgrant(&object, &ann, Rights::WRITE, CommitOption::NoCommit, granting).await.unwrap();
+    // Refused, it is as if it had not been asked for, also when it is committed.
+    let (entire, no) = (EraseScope::Entire, CommitOption::NoCommit);
+    assert_eq!(reason(joe.dmserase(&object, entire, no, WU).await), ReasonCode::Locked);
+    joe.dmscomm(WU).await.unwrap();
+    assert_eq!(get(&joe, "A FILE .", WU).await.unwrap(), &b"\0\x01a"[..]);
+    // The same for a file that would go when it is closed without a record.
+    let options = OpenOptions::variable();
+    let open = joe.dmsopen(&file, Intent::Replace, &options, WU).await.unwrap();
+    assert_eq!(reason(joe.dmsclose(open.token, no).await), ReasonCode::Locked);
+    joe.dmswrite(open.token, 1, bytes::Bytes::from_static(b"b"), no).await.unwrap();
+    joe.dmsclose(open.token, CommitOption::Commit).await.unwrap();
+    // Who waits erases it when the authorities are settled.
+    joe.set_filewait(true);
+    let mut erasing = {
+        let object = object.clone();
+        joe.request(move |joe| async move { joe.dmserase(&object, entire, CommitOption::Commit, WU).await })
+    };
+    tokio::task::yield_now().await;
+    joe.dmscomm(granting).await.unwrap();
+    let Checked::Done(done) = joe.dmscheck(&mut erasing, CheckWait::Wait).await.unwrap() else {
+        panic!("WAIT returned early");
+    };
+    done.unwrap();
+    assert_eq!(reason(get(&joe, "A FILE .", WU).await), ReasonCode::FileNotFound);
 }

@@ -6,7 +6,7 @@ use cp::name::DirName;
 use sfs::csl::{CommitOption, CslError, EraseScope, ReasonCode, SfsObject, WorkUnitId};
 use sfs::types::{DirControl, LockDuration, LockType};
 
-use super::object::{file, object};
+use super::object::{file, objects, shown};
 use super::options::{abbreviates, flags, split};
 use super::{CmsCall, CmsCommand, CmsResult, namedef};
 use crate::cms::Cms;
@@ -17,7 +17,7 @@ const MODULE: &str = "CRD";
 pub(super) const ROW: CmsCommand = CmsCommand {
     name: "CREATE",
     min: 3,
-    syntax: "CREate DIRectory dirid [( FILEControl|DIRControl] | ALIas fn ft dirid fn ft dirid | LOCk [fn ft] dirid SHAre|UPDate|EXClusive SESsion|LASting | NAMEDef {dirid|fn ft} namedef [( REPlace]",
+    syntax: "CREate DIRectory dirid [( FILEControl|DIRControl] | ALIas fn ft dirid fn ft dirid | LOCk [fn ft] dirid|fm SHAre|UPDate|EXClusive SESsion|LASting | NAMEDef {dirid|fn ft} namedef [( REPlace]",
     summary: "Creates a directory, an alias or a lock in a file pool, or a namedef",
     run: |call| Box::pin(run(call)),
 };
@@ -54,6 +54,8 @@ async fn run(call: CmsCall<'_>) -> CmsResult {
             Err(dms(MODULE, 54, 24, &[]))
         }
         [what] if abbreviates(what, "DIRECTORY", 3) => Err(dms(MODULE, 5, 24, &["directory name"])),
+        [what, _, extra, ..] if abbreviates(what, "DIRECTORY", 3) => Err(dms(MODULE, 70, 24, &[extra])),
+        [what, ..] if abbreviates(what, "NAMEDEF", 5) => Err(dms(MODULE, 5, 24, &["namedef"])),
         [what, ..] => Err(dms(MODULE, 14, 24, &[what])),
     }
 }
@@ -68,7 +70,6 @@ async fn create_alias(cms: &Arc<Cms>, base: [&str; 3], alias: [&str; 3]) -> CmsR
 }
 
 async fn create_lock(cms: &Arc<Cms>, named: &[&str], lock: &str, duration: &str) -> CmsResult {
-    let target = object(cms, MODULE, named)?;
     let kind = match lock {
         w if abbreviates(w, "SHARE", 3) => LockType::Share,
         w if abbreviates(w, "UPDATE", 3) => LockType::Update,
@@ -80,8 +81,11 @@ async fn create_lock(cms: &Arc<Cms>, named: &[&str], lock: &str, duration: &str)
         w if abbreviates(w, "LASTING", 3) => LockDuration::Lasting,
         other => return Err(dms(MODULE, 29, 24, &[other])),
     };
-    let done = cms.csl.dmscrloc(&target, kind, duration, WorkUnitId::DEFAULT).await;
-    done.map(|()| 0).map_err(|e| csl_message(MODULE, &e, &named.join(" ").to_ascii_uppercase()))
+    for target in objects(cms, MODULE, named).await? {
+        let done = cms.csl.dmscrloc(&target, kind, duration, WorkUnitId::DEFAULT).await;
+        done.map_err(|e| csl_message(MODULE, &e, &shown(&target)))?;
+    }
+    Ok(0)
 }
 
 /// ERASE of a directory.
@@ -107,10 +111,14 @@ pub(super) fn csl_message(module: &'static str, error: &CslError, object: &str) 
         R::GroupUnknown | R::MinidiskExists | R::Disabled | R::NotDisabled => {
             dms(module, 2616, 40, &[&error.reason.to_string()])
         }
-        R::WrongControl => dms(module, 2616, 40, &[&error.reason.to_string()]),
+        R::DirectoryInvalid => dms(module, 1187, 24, &[object]),
+        R::WrongControl | R::DifferentSpace => dms(module, 2616, 40, &[&error.reason.to_string()]),
         R::NamedefExists | R::NamedefUnknown => dms(module, 2616, 28, &[&error.reason.to_string()]),
         R::SpaceLimit => dms(module, 1151, 13, &[object]),
-        R::Locked | R::FileOpen => dms(module, 1138, 70, &[object]),
+        R::Locked | R::FileOpen | R::ExplicitLock => dms(module, 1138, 70, &[object]),
+        R::NoAdministrator | R::NoLock | R::LockExists | R::NoAuthority => {
+            dms(module, 2616, 40, &[&error.reason.to_string()])
+        }
         R::PoolUnknown | R::PoolOffline | R::PoolDisabled | R::ConnectionRefused | R::ConnectionLost => {
             dms(module, 1153, 99, &[&pool])
         }

@@ -4,7 +4,8 @@ use cp::name::{FilePoolId, UserId};
 use sfs::types::{DisableMode, PoolPart, StorageGroup};
 
 use super::create::csl_message;
-use super::options::{abbreviates, split};
+use super::enroll::pool_or_default;
+use super::options::{abbreviates, none, split};
 use super::{CmsCall, CmsCommand, CmsResult};
 use crate::Cms;
 use crate::message::{DmsMessage, dms};
@@ -23,6 +24,7 @@ async fn run(call: CmsCall<'_>) -> CmsResult {
     let words = split(call.args);
     let [what, operands @ ..] = &words.operands[..] else { return Err(dms(MODULE, 47, 24, &[])) };
     if abbreviates(what, "MINIDISK", 4) {
+        none(MODULE, &words.options)?;
         let [pool, layout @ ..] = operands else { return Err(dms(MODULE, 5, 24, &["filepoolid"])) };
         return minidisk(call.cms, Some(pool), layout).await;
     }
@@ -33,9 +35,10 @@ async fn run(call: CmsCall<'_>) -> CmsResult {
     let (part, pool) = match operands {
         [kind, name] => (pool_part(kind, name)?, None),
         [kind, name, pool] => (pool_part(kind, name)?, Some(*pool)),
+        [_, _, _, extra, ..] => return Err(dms(MODULE, 70, 24, &[extra])),
         _ => return Err(dms(MODULE, 5, 24, &["storage group or file space"])),
     };
-    let pool = file_pool(call.cms, pool)?;
+    let pool = pool_or_default(call.cms, MODULE, pool)?;
     let mut mode = DisableMode::Share;
     for option in &words.options {
         mode = match option {
@@ -64,7 +67,7 @@ async fn switch(cms: &Cms, part: &PoolPart, pool: FilePoolId, disable: Option<Di
 }
 
 async fn minidisk(cms: &Cms, pool: Option<&str>, layout: &[&str]) -> CmsResult {
-    let pool = file_pool(cms, pool)?;
+    let pool = pool_or_default(cms, MODULE, pool)?;
     let Layout { device, group, blocks } = layout_of(layout)?;
     let done = cms.csl.filepool_minidisk(pool, group, device, blocks).await;
     let added = done.map_err(|e| csl_message(MODULE, &e, &format!("minidisk {device:04X}")))?;
@@ -76,15 +79,6 @@ async fn minidisk(cms: &Cms, pool: Option<&str>, layout: &[&str]) -> CmsResult {
 pub fn added_line(minidisk: &sfs::types::Minidisk) -> String {
     let blocks = minidisk.blocks.map_or(String::new(), |b| format!(" BLOCKS={b}"));
     format!("DDNAME=MDK{:05} VDEV={:04X} GROUP={}{blocks}", minidisk.number, minidisk.device, minidisk.group)
-}
-
-fn file_pool(cms: &Cms, token: Option<&str>) -> Result<FilePoolId, DmsMessage> {
-    match token {
-        Some(token) => {
-            FilePoolId::new(token.trim_end_matches(':')).map_err(|_| dms(MODULE, 29, 24, &[token]))
-        }
-        None => cms.settings.lock().filepool.ok_or_else(|| dms(MODULE, 1223, 40, &[])),
-    }
 }
 
 /// A minidisk as it is given: `vdev GROUP n [BLOCKS n]`.

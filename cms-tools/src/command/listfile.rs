@@ -2,11 +2,13 @@
 
 use std::sync::Arc;
 
-use cp::name::ModeLetter;
+use cp::name::{DirName, ModeLetter};
 use jiff::{Timestamp, tz::TimeZone};
-use sfs::types::{FileStatus, Stamp};
+use sfs::types::{EntryType, FileStatus, Stamp};
 
-use super::options::{flags, split};
+use super::create::csl_message;
+use super::object::entries;
+use super::options::{Output, flags, split};
 use super::{CmsCall, CmsCommand, CmsResult};
 use crate::cms::store_message;
 use crate::files::{Accessed, DirectoryStore, FilePattern, FileStore, Place};
@@ -17,7 +19,7 @@ const MODULE: &str = "LST";
 pub(super) const ROW: CmsCommand = CmsCommand {
     name: "LISTFILE",
     min: 1,
-    syntax: "Listfile [fn [ft [fm|dirid]]] [( Header NOHeader FName FType FMode FOrmat ALloc Date Label ]",
+    syntax: "Listfile [fn [ft [fm|dirid]]] [( Header|NOHeader FName|FType|FMode|FOrmat|ALloc|Date|Label ALLFILE STACK [FIFO|LIFO]]",
     summary: "Lists the files of a file mode or directory",
     run: |call| Box::pin(run(call)),
 };
@@ -35,7 +37,8 @@ enum Detail {
 }
 
 async fn run(call: CmsCall<'_>) -> CmsResult {
-    let words = split(call.args);
+    let mut words = split(call.args);
+    let output = Output::take(MODULE, &mut words.options, Output::Terminal)?;
     let known = [
         ("HEADER", 1),
         ("NOHEADER", 3),
@@ -46,21 +49,27 @@ async fn run(call: CmsCall<'_>) -> CmsResult {
         ("ALLOC", 2),
         ("DATE", 1),
         ("LABEL", 1),
+        ("ALLFILE", 7),
     ];
     let options = flags(MODULE, &words.options, &known)?;
     let detail = options.iter().filter_map(|o| detail_of(o)).max().unwrap_or(Detail::Mode);
     let header = detail >= Detail::Format && !options.contains(&"NOHEADER") || options.contains(&"HEADER");
+    let all = options.contains(&"ALLFILE");
     let (pattern, sources) = sources(&call, &words.operands).await?;
     let zone = call.cms.guest.cp().clock.zone();
     let mut shown = 0;
     for source in sources {
-        let listed = source.store.list().await;
-        let files = listed.map_err(|e| store_message(MODULE, &e, &source.named))?;
-        for file in files.iter().filter(|f| pattern.matches(f.id)) {
-            if shown == 0 && header {
-                call.cms.say(&heading(detail)).await;
+        let files = match &source.dir {
+            Some(dir) if all => {
+                entries(call.cms, dir).await.map_err(|e| csl_message(MODULE, &e, &source.named))?
             }
-            call.cms.say(&row(file, &source, detail, &zone)).await;
+            _ => source.store.list().await.map_err(|e| store_message(MODULE, &e, &source.named))?,
+        };
+        for file in files.iter().filter(|f| pattern.fits(f)) {
+            if shown == 0 && header {
+                output.heading(call.cms, &heading(detail)).await;
+            }
+            output.line(call.cms, MODULE, &row(file, &source, detail, &zone)).await?;
             shown += 1;
         }
     }
@@ -74,6 +83,8 @@ async fn run(call: CmsCall<'_>) -> CmsResult {
 /// Where files are looked for, and how that is shown.
 struct Source {
     store: Arc<dyn FileStore>,
+    /// The directory, if it is one.
+    dir: Option<DirName>,
     /// The letter, or `-` for a directory that is not accessed.
     mode: String,
     /// The label of a minidisk, or `-`.
@@ -89,14 +100,18 @@ impl From<Arc<Accessed>> for Source {
             Place::Directory(_) => "-".to_owned(),
         };
         let mode = accessed.mode.to_string();
-        Self { store: accessed.store.clone(), named: mode.clone(), mode, label }
+        let dir = match &accessed.place {
+            Place::Directory(dir) => Some(dir.clone()),
+            Place::Minidisk { .. } => None,
+        };
+        Self { store: accessed.store.clone(), dir, named: mode.clone(), mode, label }
     }
 }
 
 /// The pattern and the places that `[fn [ft [fm|dirid]]]` names.
 async fn sources(call: &CmsCall<'_>, operands: &[&str]) -> Result<(FilePattern, Vec<Source>), DmsMessage> {
     if let [name, kind, dirid] = *operands
-        && dirid.contains(['.', ':'])
+        && (dirid.contains(['.', ':']) || call.cms.csl.namedef_directory(dirid).is_some())
     {
         let pattern = FilePattern::parse(MODULE, &[name, kind], None)?;
         return Ok((pattern, vec![directory_source(call, dirid).await?]));
@@ -118,11 +133,12 @@ async fn directory_source(call: &CmsCall<'_>, dirid: &str) -> Result<Source, Dms
         return Ok(accessed.into());
     }
     let named = dir.to_string();
-    let store = DirectoryStore::new(call.cms.csl.clone(), dir);
+    let store = DirectoryStore::new(call.cms.csl.clone(), dir.clone());
     if !store.exists().await.map_err(|e| store_message(MODULE, &e, &named))? {
         return Err(dms(MODULE, 1184, 28, &[&named]));
     }
-    Ok(Source { store: Arc::new(store), mode: "-".to_owned(), label: "-".to_owned(), named })
+    let (mode, label) = ("-".to_owned(), "-".to_owned());
+    Ok(Source { store: Arc::new(store), dir: Some(dir), mode, label, named })
 }
 
 fn detail_of(option: &str) -> Option<Detail> {
@@ -167,14 +183,22 @@ fn row(file: &FileStatus, source: &Source, detail: Detail, zone: &TimeZone) -> S
             mode => line += &format!(" {mode}{}", file.mode.get()),
         }
     }
+    // What has no data of its own has no figures either.
+    let bare = matches!(file.entry, EntryType::Erased | EntryType::Revoked | EntryType::External);
     if detail >= Detail::Format {
-        line += &format!(" {}      {:>10}", file.recfm, file.lrecl);
+        line += &match bare {
+            true => format!(" -      {:>10}", "-"),
+            false => format!(" {}      {:>10}", file.recfm, file.lrecl),
+        };
     }
     if detail >= Detail::Alloc {
-        line += &format!(" {:>10} {:>10}", file.records, file.blocks);
+        line += &match bare {
+            true => format!(" {:>10} {:>10}", "-", "-"),
+            false => format!(" {:>10} {:>10}", file.records, file.blocks),
+        };
     }
     if detail >= Detail::Date {
-        line += &format!(" {}", date_time(file.updated, zone));
+        line += &if bare { format!(" {:<17}", "-") } else { format!(" {}", date_time(file.updated, zone)) };
     }
     if detail >= Detail::Label {
         line += &format!(" {}", source.label);

@@ -17,6 +17,7 @@ mod delete;
 mod dirattr;
 mod enroll;
 mod erase;
+mod fileattr;
 pub mod filepool;
 mod global;
 mod grant;
@@ -84,6 +85,7 @@ pub const COMMANDS: &[CmsCommand] = &[
     dirattr::ROW,
     enroll::ROW,
     erase::ROW,
+    fileattr::ROW,
     filepool::ROW,
     global::ROW,
     grant::GRANT,
@@ -115,6 +117,16 @@ pub fn find(word: &str) -> Option<&'static CmsCommand> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn every_command_is_in_the_docs() {
+        let docs = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/accuracy.md");
+        let text = std::fs::read_to_string(docs).unwrap();
+        let words: Vec<&str> = text.split(|c: char| !c.is_ascii_alphanumeric()).collect();
+        for row in COMMANDS {
+            assert!(words.contains(&row.name), "{} is not in docs/accuracy.md", row.name);
+        }
+    }
 
     #[test]
     fn rows_are_in_order_and_reach_themselves() {

@@ -3,7 +3,8 @@
 use cp::name::UserId;
 
 use super::create::csl_message;
-use super::options::{abbreviates, flags, split};
+use super::enroll::MAX_BLOCKS;
+use super::options::{Output, abbreviates, none, split};
 use super::{CmsCall, CmsCommand, CmsResult};
 use crate::message::{DmsMessage, dms};
 
@@ -12,7 +13,7 @@ const MODULE: &str = "MOD";
 pub(super) const ROW: CmsCommand = CmsCommand {
     name: "MODIFY",
     min: 4,
-    syntax: "MODIfy USEr [+|-]blocks FOR userid [filepoolid:] [( NOType TYPe]",
+    syntax: "MODIfy USEr [+|-]blocks FOR userid|nickname [filepoolid:] [( NOType|TYPe|STACK [FIFO|LIFO]]",
     summary: "Changes how many blocks a user may have in a file pool",
     run: |call| Box::pin(run(call)),
 };
@@ -44,39 +45,47 @@ impl Limit {
 }
 
 async fn run(call: CmsCall<'_>) -> CmsResult {
-    let words = split(call.args);
-    let options = flags(MODULE, &words.options, &[("TYPE", 3), ("NOTYPE", 3)])?;
-    let (blocks, user, pool) = match &words.operands[..] {
+    let mut words = split(call.args);
+    let output = Output::take(MODULE, &mut words.options, Output::Nowhere)?;
+    none(MODULE, &words.options)?;
+    let (blocks, users, pool) = match &words.operands[..] {
         [] => return Err(dms(MODULE, 47, 24, &[])),
         [what, ..] if !abbreviates(what, "USER", 3) => return Err(dms(MODULE, 14, 24, &[what])),
         [_] => return Err(dms(MODULE, 5, 24, &["number of blocks"])),
         [_, blocks, rest @ ..] => {
             let limit = Limit::parse(blocks).ok_or_else(|| dms(MODULE, 29, 24, &[blocks]))?;
-            let (user, pool) = for_user(&call, rest)?;
-            (limit, user, pool)
+            let (users, pool) = for_users(&call, rest).await?;
+            (limit, users, pool)
         }
     };
-    let failed = |e| csl_message(MODULE, &e, user.as_str());
     let csl = &call.cms.csl;
-    let limit = match blocks {
-        Limit::Set(limit) => limit,
-        change => change.applied_to(csl.dmsqlimu(user, pool).await.map_err(failed)?.limit),
-    };
-    csl.modify_user(user, pool, limit).await.map_err(failed)?;
-    if options.contains(&"TYPE") {
-        call.cms.say(user.as_str()).await;
+    for user in users {
+        let failed = |e| csl_message(MODULE, &e, user.as_str());
+        let limit = match blocks {
+            Limit::Set(limit) => limit,
+            change => change.applied_to(csl.dmsqlimu(user, pool).await.map_err(failed)?.limit),
+        };
+        if limit > MAX_BLOCKS {
+            return Err(dms(MODULE, 29, 24, &[&limit.to_string()]));
+        }
+        csl.modify_user(user, pool, limit).await.map_err(failed)?;
+        output.line(call.cms, MODULE, user.as_str()).await?;
     }
     Ok(0)
 }
 
-/// `FOR userid [filepoolid:]`, with the default pool.
-fn for_user(call: &CmsCall<'_>, words: &[&str]) -> Result<(UserId, cp::name::FilePoolId), DmsMessage> {
+/// `FOR userid|nickname [filepoolid:]`, with the default pool.
+async fn for_users(
+    call: &CmsCall<'_>,
+    words: &[&str],
+) -> Result<(Vec<UserId>, cp::name::FilePoolId), DmsMessage> {
     match words {
         [] => Err(dms(MODULE, 5, 24, &["userid"])),
         [word, ..] if !word.eq_ignore_ascii_case("FOR") => Err(dms(MODULE, 70, 24, &[word])),
         [_, rest @ ..] => {
             let operands: Vec<&str> = std::iter::once("USER").chain(rest.iter().copied()).collect();
-            super::enroll::user_and_pool(call.cms, MODULE, &operands)
+            let (_, users, pool) = super::enroll::users_and_pool(call.cms, MODULE, &operands).await?;
+            Ok((users, pool))
         }
     }
 }

@@ -9,6 +9,7 @@ use sfs::types::FileId;
 use super::CmsResult;
 use super::create::csl_message;
 use super::object::directory;
+use super::options::Output;
 use crate::cms::Cms;
 use crate::message::dms;
 
@@ -46,7 +47,10 @@ pub(super) fn delete(cms: &Arc<Cms>, name: &str) -> CmsResult {
 }
 
 /// `QUERY NAMEDEF [namedef|*]`.
-pub(super) async fn query(cms: &Arc<Cms>, operands: &[&str]) -> CmsResult {
+pub(super) async fn query(cms: &Arc<Cms>, operands: &[&str], output: Output) -> CmsResult {
+    if let [_, extra, ..] = operands {
+        return Err(dms(MODULE, 70, 24, &[extra]));
+    }
     let wanted = operands.first().filter(|w| **w != "*").map(|w| w.to_ascii_uppercase());
     let mut found = cms.csl.namedefs();
     found.retain(|(name, _)| wanted.as_ref().is_none_or(|w| w == name));
@@ -54,15 +58,15 @@ pub(super) async fn query(cms: &Arc<Cms>, operands: &[&str]) -> CmsResult {
         return match wanted {
             Some(name) => Err(dms(MODULE, 2616, 28, &[&format!("namedef {name} does not exist")])),
             None => {
-                cms.say("No namedefs are defined").await;
+                output.heading(cms, "No namedefs are defined").await;
                 Ok(0)
             }
         };
     }
-    cms.say("Namedef           Type  Meaning").await;
+    output.heading(cms, "Namedef           Type  Meaning").await;
     for (name, meaning) in found {
         let kind = if matches!(meaning, Namedef::Directory(_)) { "DIR" } else { "FILE" };
-        cms.say(&format!("{name:<16}  {kind:<4}  {meaning}")).await;
+        output.line(cms, MODULE, &format!("{name:<16}  {kind:<4}  {meaning}")).await?;
     }
     Ok(0)
 }

@@ -56,6 +56,30 @@ pub(super) async fn read(cms: &crate::Cms, name: &str) -> Result<Vec<NamesEntry>
     Ok(names::parse(lines.iter().map(String::as_str)))
 }
 
+/// Lists of nicknames that are followed: a list may name lists.
+const MAX_LIST_DEPTH: u32 = 8;
+
+/// The user ids behind a user id, a nickname, or a nickname with a list (`:list.`), each once.
+pub(super) async fn resolve_all(cms: &crate::Cms, word: &str) -> Vec<String> {
+    let entries = read(cms, cms.userid().as_str()).await.unwrap_or_default();
+    let mut found = Vec::new();
+    add_names(&entries, word, 0, &mut found);
+    found
+}
+
+fn add_names(entries: &[NamesEntry], word: &str, depth: u32, found: &mut Vec<String>) {
+    let entry = names::find(entries, word);
+    if let Some(list) = entry.filter(|e| e.tag("list").is_some() && depth < MAX_LIST_DEPTH) {
+        list.words("list").for_each(|member| add_names(entries, member, depth + 1, found));
+        return;
+    }
+    let user = entry.and_then(|e| e.tag("userid")).filter(|u| !u.is_empty()).unwrap_or(word);
+    let user = user.to_ascii_uppercase();
+    if !found.contains(&user) {
+        found.push(user);
+    }
+}
+
 /// The user id behind a nickname or user id: the user's NAMES file first, then the word itself.
 pub(super) async fn resolve(cms: &crate::Cms, word: &str) -> String {
     let entries = read(cms, cms.userid().as_str()).await.unwrap_or_default();

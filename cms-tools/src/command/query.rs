@@ -3,13 +3,15 @@
 use std::sync::Arc;
 
 use cp::command::split_word;
-use cp::name::UserId;
+use cp::name::{FilePoolId, UserId};
 use sfs::csl::SpaceStatus;
 
 use super::create::csl_message;
-use super::options::abbreviates;
+use super::enroll::pool_or_default;
+use super::options::{Output, abbreviates, none, split};
 use super::{
-    CmsCall, CmsCommand, CmsResult, namedef, query_accessors, query_blocks, query_filepool, query_sfs,
+    CmsCall, CmsCommand, CmsResult, fileattr, namedef, namefind, query_accessors, query_blocks,
+    query_filepool, query_sfs,
 };
 use crate::cms::store_message;
 use crate::files::{Accessed, Place};
@@ -23,7 +25,7 @@ const BLOCK: u64 = sfs::types::BLOCK;
 pub(super) const ROW: CmsCommand = CmsCommand {
     name: "QUERY",
     min: 1,
-    syntax: "Query DISK [fm|*|R/W] | ACCESSED [fm] | LIMITS [FOR userid|ALL] [filepoolid:] | ENROLL USER [FOR ..] | AUTHority [fn ft] dirid | ALIas [dirid] | LOCK [fn ft] dirid | NAMEDef [namedef] | ACCESSORs [dirid] [filepoolid:] | BLOCKS [fn ft [dirid]] | FILEPOOL [LIst|filepoolid:|CONNect [FOR ALL|userid] [filepoolid:]|CONFlict [userid] filepoolid:|{AGent|CATalog|COUnter|DISAble|LOG|MINIdisk|OVERview|REPort|STATus|STORgrp} [filepoolid:]] | CMSLEVEL | RDYMSG | IMPCP | IMPEX | SEARCH | ...",
+    syntax: "Query DISK [fm|*|R/W] | ACCESSED [fm] | LIMITS [FOR userid|nickname|ALL] [filepoolid:] | ENROLL [USER|ADMinistrator] [FOR userid|nickname|ALL] [filepoolid:] | AUTHority [fn ft] dirid|fm | ALIas [fn ft] [dirid|fm] | LOCK [fn ft] dirid|fm | NAMEDef [namedef] | ACCESSORs [dirid|fm|filepoolid:] | BLOCKS [fn ft [dirid|fm]] | FILEAttr fn ft dirid|fm | FILESPace | FILEWait | RORESPect | FILEPOOL [LIst|filepoolid:|CONNect [FOR ALL|userid] [filepoolid:]|CONFlict [userid] filepoolid:|{AGent|CATalog|COUnter|DISAble|LOG|MINIdisk|OVERview|REPort|STATus|STORgrp} [filepoolid:]] | CMSLEVEL | RDYMSG | IMPCP | IMPEX | SEARCH | ... ; of file pools with [( STACK [FIFO|LIFO]]",
     summary: "Shows the state of CMS; other operands are CP's",
     run: |call| Box::pin(run(call)),
 };
@@ -40,28 +42,6 @@ async fn run(call: CmsCall<'_>) -> CmsResult {
         accessed(&call, operands).await
     } else if is("SEARCH", 6) {
         search(&call).await
-    } else if is("LIMITS", 6) {
-        limits(&call, operands, false).await
-    } else if is("ENROLL", 6) {
-        limits(&call, operands.trim_start_matches(|c: char| c.is_ascii_alphabetic()), true).await
-    } else if is("AUTHORITY", 4) {
-        query_sfs::authority(&call, &words(operands)).await
-    } else if is("ALIAS", 3) {
-        query_sfs::alias(&call, &words(operands)).await
-    } else if is("NAMEDEF", 5) {
-        namedef::query(call.cms, &words(operands)).await
-    } else if is("LOCK", 4) {
-        query_sfs::lock(&call, &words(operands)).await
-    } else if is("ACCESSORS", 8) {
-        query_accessors::run(&call, &words(operands)).await
-    } else if is("BLOCKS", 6) {
-        query_blocks::run(&call, operands).await
-    } else if let (true, [what, rest @ ..]) = (is("FILEPOOL", 8), &words(operands)[..])
-        && let Some(report) = query_filepool::find(what)
-    {
-        query_filepool::run(&call, report, rest).await
-    } else if is("FILEPOOL", 8) {
-        identified(&call, operands).await
     } else if is("CMSLEVEL", 8) {
         call.cms.say("VM/CMS Level 15, Service Level 000").await;
         Ok(0)
@@ -75,12 +55,71 @@ async fn run(call: CmsCall<'_>) -> CmsResult {
         call.cms.say(&format!("{name}     = {}", if on { "ON" } else { "OFF" })).await;
         Ok(0)
     } else {
-        Ok(call.cms.cp_command(&format!("QUERY {}", call.args)).await)
+        match of_file_pools(&call, function, operands).await {
+            Some(done) => done,
+            None => Ok(call.cms.cp_command(&format!("QUERY {}", call.args)).await),
+        }
     }
 }
 
-fn words(operands: &str) -> Vec<&str> {
-    operands.split_ascii_whitespace().collect()
+/// What concerns file pools: all of it may go to the program stack. `None` when it is something else.
+async fn of_file_pools(call: &CmsCall<'_>, function: &str, operands: &str) -> Option<CmsResult> {
+    const FUNCTIONS: [(&str, usize); 12] = [
+        ("LIMITS", 6),
+        ("ENROLL", 6),
+        ("AUTHORITY", 4),
+        ("ALIAS", 3),
+        ("NAMEDEF", 5),
+        ("LOCK", 4),
+        ("ACCESSORS", 8),
+        ("BLOCKS", 6),
+        ("FILEATTR", 5),
+        ("FILESPACE", 6),
+        ("FILEWAIT", 5),
+        ("RORESPECT", 6),
+    ];
+    let found = FUNCTIONS.iter().find(|(name, min)| abbreviates(function, name, *min)).map(|(name, _)| *name);
+    let function = found.or_else(|| abbreviates(function, "FILEPOOL", 8).then_some("FILEPOOL"))?;
+    Some(file_pool_query(call, function, operands).await)
+}
+
+async fn file_pool_query(call: &CmsCall<'_>, function: &str, operands: &str) -> CmsResult {
+    let mut words = split(operands);
+    let output = Output::take(MODULE, &mut words.options, Output::Terminal)?;
+    none(MODULE, &words.options)?;
+    if output == Output::Nowhere {
+        return Err(dms(MODULE, 3, 24, &["NOTYPE"]));
+    }
+    let on_off = |name: &str, on: bool| format!("{name:<9} = {}", if on { "ON" } else { "OFF" });
+    let operands = &words.operands[..];
+    let setting = match function {
+        "LIMITS" => return limits(call, operands, output).await,
+        "ENROLL" => return enrolled(call, operands, output).await,
+        "AUTHORITY" => return query_sfs::authority(call, operands, output).await,
+        "ALIAS" => return query_sfs::alias(call, operands, output).await,
+        "NAMEDEF" => return namedef::query(call.cms, operands, output).await,
+        "LOCK" => return query_sfs::lock(call, operands, output).await,
+        "ACCESSORS" => return query_accessors::run(call, operands, output).await,
+        "BLOCKS" => return query_blocks::run(call, operands, output).await,
+        "FILEATTR" => return fileattr::query(call, operands, output).await,
+        "FILEPOOL" => {
+            return match operands {
+                [what, rest @ ..] => match query_filepool::find(what) {
+                    Some(report) => query_filepool::run(call, report, rest, output).await,
+                    None => identified(call, operands, output).await,
+                },
+                [] => identified(call, operands, output).await,
+            };
+        }
+        "FILESPACE" => format!("FILESPACE = {}", call.cms.settings.lock().filespace),
+        "FILEWAIT" => on_off("FILEWAIT", call.cms.csl.filewait()),
+        _ => on_off("RORESPECT", call.cms.settings.lock().ro_respect),
+    };
+    if let [extra, ..] = operands {
+        return Err(dms(MODULE, 70, 24, &[extra]));
+    }
+    output.line(call.cms, MODULE, &setting).await?;
+    Ok(0)
 }
 
 async fn disk(call: &CmsCall<'_>, operands: &str) -> CmsResult {
@@ -148,41 +187,81 @@ async fn search(call: &CmsCall<'_>) -> CmsResult {
     Ok(0)
 }
 
-/// QUERY LIMITS and QUERY ENROLL USER: `[FOR userid|ALL] [filepoolid:]`.
-async fn limits(call: &CmsCall<'_>, operands: &str, names_only: bool) -> CmsResult {
-    let (mut who, mut pool) = (None, call.cms.settings.lock().filepool);
-    let mut words = operands.split_ascii_whitespace();
-    while let Some(word) = words.next() {
-        if word.eq_ignore_ascii_case("FOR") {
-            who = words.next();
-        } else if let Some(id) = word.strip_suffix(':') {
-            pool = Some(id.parse().map_err(|_| dms(MODULE, 29, 24, &[word]))?);
-        } else {
-            who = Some(word);
-        }
-    }
-    let pool = pool.ok_or_else(|| dms(MODULE, 1223, 40, &[]))?;
-    let who = who
-        .map(str::to_ascii_uppercase)
-        .unwrap_or_else(|| if names_only { "ALL".into() } else { call.cms.userid().to_string() });
-    let rows: Vec<(UserId, SpaceStatus)> = if who == "ALL" || who == "*" {
-        call.cms.csl.enrolled_users(pool).await.map_err(|e| csl_message(MODULE, &e, &who))?
-    } else {
-        let user = UserId::new(&who).map_err(|e| dms(MODULE, 1020, 24, &[&e.to_string()]))?;
-        let space = call.cms.csl.dmsqlimu(user, pool).await.map_err(|e| csl_message(MODULE, &e, &who))?;
-        vec![(user, space)]
+/// `[FOR userid|nickname|ALL] [filepoolid:]`: who is meant, nothing for all, and where.
+async fn who_and_where(
+    call: &CmsCall<'_>,
+    operands: &[&str],
+) -> Result<(Option<Vec<UserId>>, bool, FilePoolId), DmsMessage> {
+    let (who, rest) = match operands {
+        [word, who, rest @ ..] if word.eq_ignore_ascii_case("FOR") => (Some(*who), rest),
+        [word] if word.eq_ignore_ascii_case("FOR") => return Err(dms(MODULE, 5, 24, &["userid"])),
+        // A user id alone is understood as well.
+        [who, rest @ ..] if !who.ends_with(':') => (Some(*who), rest),
+        rest => (None, rest),
     };
-    if names_only {
-        call.cms.say("Userid").await;
-    } else {
-        call.cms.say("Userid   Storage Group  4K Block Limit  4K Blocks Committed  Threshold").await;
+    let pool = match rest {
+        [] => None,
+        [pool] if pool.ends_with(':') => Some(*pool),
+        [extra] | [_, extra, ..] => return Err(dms(MODULE, 70, 24, &[extra])),
+    };
+    let pool = pool_or_default(call.cms, MODULE, pool)?;
+    let Some(who) = who else { return Ok((None, false, pool)) };
+    if who == "*" || who.eq_ignore_ascii_case("ALL") {
+        return Ok((None, true, pool));
     }
-    for (user, space) in rows {
-        if names_only {
-            call.cms.say(user.as_str()).await;
-        } else {
-            call.cms.say(&limits_row(user, &space)).await;
+    let mut users = Vec::new();
+    for name in namefind::resolve_all(call.cms, who).await {
+        users.push(UserId::new(&name).map_err(|e| dms(MODULE, 1020, 24, &[&e.to_string()]))?);
+    }
+    Ok((Some(users), true, pool))
+}
+
+/// `QUERY LIMITS [FOR userid|nickname|ALL] [filepoolid:]`.
+async fn limits(call: &CmsCall<'_>, operands: &[&str], output: Output) -> CmsResult {
+    let csl = &call.cms.csl;
+    let (users, said, pool) = who_and_where(call, operands).await?;
+    let rows: Vec<(UserId, SpaceStatus)> = match users {
+        None if said => csl.enrolled_users(pool).await.map_err(|e| csl_message(MODULE, &e, "ALL"))?,
+        users => {
+            let mut rows = Vec::new();
+            for user in users.unwrap_or_else(|| vec![call.cms.userid()]) {
+                let space = csl.dmsqlimu(user, pool).await;
+                rows.push((user, space.map_err(|e| csl_message(MODULE, &e, user.as_str()))?));
+            }
+            rows
         }
+    };
+    let heading = "Userid   Storage Group  4K Block Limit  4K Blocks Committed  Threshold";
+    output.heading(call.cms, heading).await;
+    for (user, space) in rows {
+        output.line(call.cms, MODULE, &limits_row(user, &space)).await?;
+    }
+    Ok(0)
+}
+
+/// `QUERY ENROLL [USER|ADMINISTRATOR] [FOR userid|nickname|ALL] [filepoolid:]`.
+async fn enrolled(call: &CmsCall<'_>, operands: &[&str], output: Output) -> CmsResult {
+    let csl = &call.cms.csl;
+    let (administrators, rest) = match operands {
+        [what, rest @ ..] if abbreviates(what, "USER", 3) => (false, rest),
+        [what, rest @ ..] if abbreviates(what, "ADMINISTRATOR", 3) => (true, rest),
+        rest => (false, rest),
+    };
+    let (users, _, pool) = who_and_where(call, rest).await?;
+    let failed = |e| csl_message(MODULE, &e, pool.as_str());
+    let mut found: Vec<UserId> = match administrators {
+        true => csl.filepool_report(pool).await.map_err(failed)?.administrators,
+        false => csl.enrolled_users(pool).await.map_err(failed)?.into_iter().map(|(user, _)| user).collect(),
+    };
+    if let Some(users) = users {
+        found.retain(|user| users.contains(user));
+        if found.is_empty() {
+            return Err(dms(MODULE, 1206, 28, &[users.first().map_or("", |u| u.as_str()), pool.as_str()]));
+        }
+    }
+    output.heading(call.cms, "Userid").await;
+    for user in found {
+        output.line(call.cms, MODULE, user.as_str()).await?;
     }
     Ok(0)
 }
@@ -193,15 +272,19 @@ fn limits_row(user: UserId, space: &SpaceStatus) -> String {
     format!("{user:<8} {:<13} {:>15} {committed:>20} {:>9}%", space.group.get(), space.limit, space.threshold)
 }
 
-/// QUERY FILEPOOL: the pools this machine is connected to, or who has identified a pool.
-async fn identified(call: &CmsCall<'_>, operands: &str) -> CmsResult {
-    let word = operands.split_ascii_whitespace().next().unwrap_or("");
-    if word.is_empty() {
-        let settings = call.cms.settings.lock().clone();
-        let shown = settings.filepool.map_or("NONE".to_owned(), |p| format!("{p}:"));
-        call.cms.say(&format!("File pool = {shown}    File space = {}", settings.filespace)).await;
-        return Ok(0);
-    }
+/// `QUERY FILEPOOL [LIST|*|filepoolid:]`: the default pool and file space, or who has identified pools.
+async fn identified(call: &CmsCall<'_>, operands: &[&str], output: Output) -> CmsResult {
+    let word = match operands {
+        [] => {
+            let settings = call.cms.settings.lock().clone();
+            let shown = settings.filepool.map_or("NONE".to_owned(), |p| format!("{p}:"));
+            let line = format!("File pool = {shown}    File space = {}", settings.filespace);
+            output.line(call.cms, MODULE, &line).await?;
+            return Ok(0);
+        }
+        [word] => *word,
+        [_, extra, ..] => return Err(dms(MODULE, 70, 24, &[extra])),
+    };
     let all = word == "*" || abbreviates(word, "LIST", 2);
     if !all && !word.ends_with(':') {
         return Err(dms(MODULE, 29, 24, &[word]));
@@ -210,11 +293,11 @@ async fn identified(call: &CmsCall<'_>, operands: &str) -> CmsResult {
     let mut found = call.cms.guest.cp().exchange().resources();
     found.retain(|(pool, _)| all || wanted.eq_ignore_ascii_case(pool.as_str()));
     if !all && found.is_empty() {
-        return Err(dms(MODULE, 1240, 40, &[&word.to_ascii_uppercase()]));
+        return Err(dms(MODULE, 1153, 99, &[&word.to_ascii_uppercase()]));
     }
-    call.cms.say("Filepool  Server").await;
+    output.heading(call.cms, "Filepool  Server").await;
     for (pool, owner) in found {
-        call.cms.say(&format!("{pool:<8}: {owner}")).await;
+        output.line(call.cms, MODULE, &format!("{pool:<8}: {owner}")).await?;
     }
     Ok(0)
 }

@@ -9,36 +9,33 @@ use sfs::types::{DirControl, EntryType};
 
 use super::create::csl_message;
 use super::object::directory;
-use super::options::split;
+use super::options::Output;
 use super::{CmsCall, CmsResult};
-use crate::files::Place;
+use crate::files::{NamePattern, Place};
 use crate::message::{DmsMessage, dms};
 
 const MODULE: &str = "QRY";
 
 /// `QUERY BLOCKS [fn ft [dirid]]`.
-pub(super) async fn run(call: &CmsCall<'_>, operands: &str) -> CmsResult {
-    let words = split(operands);
-    if let Some(option) = words.options.first() {
-        return Err(dms(MODULE, 3, 24, &[option]));
-    }
-    let (name, kind, place) = match words.operands[..] {
+pub(super) async fn run(call: &CmsCall<'_>, operands: &[&str], output: Output) -> CmsResult {
+    let (name, kind, place) = match *operands {
         [] => ("*", "*", "A"),
         [name, kind] => (name, kind, "A"),
         [name, kind, place] => (name, kind, place),
         [_] => return Err(dms(MODULE, 54, 24, &[])),
         [.., extra] => return Err(dms(MODULE, 70, 24, &[extra])),
     };
-    let (name, kind) = (name.to_ascii_uppercase(), kind.to_ascii_uppercase());
+    let (name, kind) = (NamePattern::new(name), NamePattern::new(kind));
     let dir = directory(call.cms, MODULE, place)?;
     let mut rows = Vec::new();
     for record in entries(call, &dir).await? {
-        let fits = |n: &str, k: &str| (name == "*" || name == n) && (kind == "*" || kind == k);
+        let fits = |n: &str, k: &str| name.matches(n) && kind.matches(k);
         match record {
             DirRecord::File(status) if fits(status.id.name.as_str(), status.id.kind.as_str()) => {
                 rows.push(file_row(call, &dir, &status));
             }
-            DirRecord::Directory(status) if name == "*" && kind == "*" => {
+            // Those that fit, as one would name them: with no type.
+            DirRecord::Directory(status) if fits(&status.level, "") => {
                 let word = if status.control == DirControl::Directory { "DIRC" } else { "DIR" };
                 let mode = dir.child(&status.level).map_or("-".to_owned(), |below| mode_of(call, &below));
                 rows.push(row(&status.level, "", &mode, word, "-", "-"));
@@ -47,12 +44,12 @@ pub(super) async fn run(call: &CmsCall<'_>, operands: &str) -> CmsResult {
         }
     }
     if rows.is_empty() {
-        return Err(dms(MODULE, 2, 28, &[&format!("{name} {kind} {dir}")]));
+        return Err(dms(MODULE, 2, 28, &[&format!("{} {} {dir}", name.as_str(), kind.as_str())]));
     }
-    call.cms.say(&format!("Directory = {dir}")).await;
-    call.cms.say("Filename Filetype Fm Type    Datablocks  Systemblocks").await;
+    output.line(call.cms, MODULE, &format!("Directory = {dir}")).await?;
+    output.heading(call.cms, "Filename Filetype Fm Type    Datablocks  Systemblocks").await;
     for line in rows {
-        call.cms.say(&line).await;
+        output.line(call.cms, MODULE, &line).await?;
     }
     Ok(0)
 }

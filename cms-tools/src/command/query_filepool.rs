@@ -4,16 +4,17 @@
 //! ours where no layout is known.
 
 use cp::codepage;
-use cp::name::{FilePoolId, UserId};
+use cp::name::UserId;
 use jiff::tz::TimeZone;
 use sfs::csl::{ConnectedUser, ConnectionState, FilePoolReport};
 use sfs::types::{GroupStatus, LockType, StorageGroup};
 
 use super::create::csl_message;
+use super::enroll::pool_or_default;
 use super::listfile::date_time;
-use super::options::abbreviates;
+use super::options::{Output, abbreviates};
 use super::{CmsCall, CmsResult, namefind};
-use crate::message::dms;
+use crate::message::{DmsMessage, dms};
 
 const MODULE: &str = "QRY";
 
@@ -227,43 +228,60 @@ fn minidisks(groups: &[GroupStatus]) -> Vec<String> {
     std::iter::once("Minidisk  Vdev  Group  4K Blocks".to_owned()).chain(rows).collect()
 }
 
-fn file_pool(call: &CmsCall<'_>, token: Option<&str>) -> Result<FilePoolId, crate::message::DmsMessage> {
-    match token {
-        Some(token) => {
-            FilePoolId::new(token.trim_end_matches(':')).map_err(|_| dms(MODULE, 29, 24, &[token]))
-        }
-        None => call.cms.settings.lock().filepool.ok_or_else(|| dms(MODULE, 1223, 40, &[])),
-    }
-}
-
 /// `QUERY FILEPOOL report [filepoolid:]`.
-pub(super) async fn run(call: &CmsCall<'_>, report: &Report, operands: &[&str]) -> CmsResult {
+pub(super) async fn run(call: &CmsCall<'_>, report: &Report, operands: &[&str], output: Output) -> CmsResult {
     let lines = match report.name {
         "CONNECT" => connect(call, operands).await?,
         "CONFLICT" => {
-            // A user id before the pool is of no use here: whoever asks sees all waits.
-            let pool = file_pool(call, operands.last().copied().filter(|t| t.ends_with(':')))?;
+            let (who, pool) = match operands {
+                [] => (None, None),
+                [pool] if pool.ends_with(':') => (None, Some(*pool)),
+                [who] => (Some(*who), None),
+                [who, pool] => (Some(*who), Some(*pool)),
+                [_, _, extra, ..] => return Err(dms(MODULE, 70, 24, &[extra])),
+            };
+            let pool = pool_or_default(call.cms, MODULE, pool)?;
+            let who = user_of(call, who).await?;
             let found = call.cms.csl.filepool_conflicts(pool).await;
-            conflict_lines(&found.map_err(|e| csl_message(MODULE, &e, pool.as_str()))?)
+            let mut found = found.map_err(|e| csl_message(MODULE, &e, pool.as_str()))?;
+            if let Some(who) = who {
+                // Those who wait for whom he waits are before or behind him, and he may be the one they wait for.
+                let holders: Vec<UserId> =
+                    found.iter().filter(|c| c.waiter == who).map(|c| c.holder).chain([who]).collect();
+                found.retain(|c| holders.contains(&c.holder));
+            }
+            conflict_lines(&found)
         }
         _ => {
             if let [_, extra, ..] = operands {
                 return Err(dms(MODULE, 70, 24, &[extra]));
             }
-            let pool = file_pool(call, operands.first().copied())?;
+            let pool = pool_or_default(call.cms, MODULE, operands.first().copied())?;
             let found = call.cms.csl.filepool_report(pool).await;
             let found = found.map_err(|e| csl_message(MODULE, &e, pool.as_str()))?;
             (report.lines)(&found, &call.cms.guest.cp().clock.zone())
         }
     };
-    for line in lines {
-        call.cms.say(&line).await;
+    // Of the reports with figures all lines are data; the others begin with a header.
+    let headed = matches!(report.name, "CONNECT" | "CONFLICT");
+    for (n, line) in lines.iter().enumerate() {
+        match headed && n == 0 {
+            true => output.heading(call.cms, line).await,
+            false => output.line(call.cms, MODULE, line).await?,
+        }
     }
     Ok(0)
 }
 
+/// The user that a user id or nickname means; `None` for ALL, or when none is named.
+async fn user_of(call: &CmsCall<'_>, word: Option<&str>) -> Result<Option<UserId>, DmsMessage> {
+    let Some(word) = word.filter(|w| !w.eq_ignore_ascii_case("ALL")) else { return Ok(None) };
+    let user = namefind::resolve(call.cms, word).await;
+    UserId::new(&user).map(Some).map_err(|_| dms(MODULE, 657, 32, &[&user]))
+}
+
 /// `QUERY FILEPOOL CONNECT [FOR ALL|userid|nickname] [filepoolid:]`.
-async fn connect(call: &CmsCall<'_>, operands: &[&str]) -> Result<Vec<String>, crate::message::DmsMessage> {
+async fn connect(call: &CmsCall<'_>, operands: &[&str]) -> Result<Vec<String>, DmsMessage> {
     let (who, pool) = match operands {
         [word, who, rest @ ..] if word.eq_ignore_ascii_case("FOR") => (Some(*who), rest),
         [word] if word.eq_ignore_ascii_case("FOR") => return Err(dms(MODULE, 5, 24, &["FOR"])),
@@ -272,14 +290,8 @@ async fn connect(call: &CmsCall<'_>, operands: &[&str]) -> Result<Vec<String>, c
     if let [_, extra, ..] = pool {
         return Err(dms(MODULE, 70, 24, &[extra]));
     }
-    let pool = file_pool(call, pool.first().copied())?;
-    let who = match who.filter(|w| !w.eq_ignore_ascii_case("ALL")) {
-        Some(word) => {
-            let user = namefind::resolve(call.cms, word).await;
-            Some(UserId::new(&user).map_err(|_| dms(MODULE, 657, 32, &[&user]))?)
-        }
-        None => None,
-    };
+    let pool = pool_or_default(call.cms, MODULE, pool.first().copied())?;
+    let who = user_of(call, who).await?;
     let found = call.cms.csl.filepool_connections(pool).await;
     let mut found = found.map_err(|e| csl_message(MODULE, &e, pool.as_str()))?;
     found.retain(|c| who.is_none_or(|who| who == c.user));

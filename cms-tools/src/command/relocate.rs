@@ -3,8 +3,8 @@
 use sfs::csl::{CommitOption, WorkUnitId};
 
 use super::create::csl_message;
-use super::object::{directory, object};
-use super::options::split;
+use super::object::{directory, objects, shown};
+use super::options::{none, split};
 use super::{CmsCall, CmsCommand, CmsResult};
 use crate::message::dms;
 
@@ -20,11 +20,15 @@ pub(super) const ROW: CmsCommand = CmsCommand {
 
 async fn run(call: CmsCall<'_>) -> CmsResult {
     let words = split(call.args);
-    let mut operands = words.operands.clone();
-    operands.retain(|w| !w.eq_ignore_ascii_case("TO"));
-    let Some((target, from)) = operands.split_last() else { return Err(dms(MODULE, 54, 24, &[])) };
-    let moved = object(call.cms, MODULE, from)?;
+    none(MODULE, &words.options)?;
+    let [from @ .., to, target] = &words.operands[..] else { return Err(dms(MODULE, 54, 24, &[])) };
+    if !to.eq_ignore_ascii_case("TO") {
+        return Err(dms(MODULE, 5, 24, &["TO"]));
+    }
     let target = directory(call.cms, MODULE, target)?;
-    let done = call.cms.csl.dmsreloc(&moved, &target, CommitOption::Commit, WorkUnitId::DEFAULT).await;
-    done.map(|_| 0).map_err(|e| csl_message(MODULE, &e, &from.join(" ").to_ascii_uppercase()))
+    for moved in objects(call.cms, MODULE, from).await? {
+        let done = call.cms.csl.dmsreloc(&moved, &target, CommitOption::Commit, WorkUnitId::DEFAULT).await;
+        done.map_err(|e| csl_message(MODULE, &e, &shown(&moved)))?;
+    }
+    Ok(0)
 }

@@ -28,6 +28,9 @@ async fn run(call: CmsCall<'_>) -> CmsResult {
     if words.operands.len() < 2 {
         return Err(dms(MODULE, 54, 24, &[]));
     }
+    if let Some(extra) = words.operands.get(5) {
+        return Err(dms(MODULE, 70, 24, &[extra]));
+    }
     let ids = words.operands.len().min(3);
     let pattern = FilePattern::parse(MODULE, &words.operands[..ids], None)?;
     let id = pattern.file_id().ok_or_else(|| dms(MODULE, 62, 20, &["*", &words.operands.join(" ")]))?;

@@ -64,6 +64,11 @@ impl FileModes {
         self.slots.write()[index(mode)].take()
     }
 
+    /// What a letter stands for, be its disk detached or not.
+    pub fn held(&self, mode: ModeLetter) -> Option<Arc<Accessed>> {
+        self.slots.read()[index(mode)].clone()
+    }
+
     /// What is behind a letter; a disk that has been detached is not there any more.
     pub fn get(&self, mode: ModeLetter) -> Option<Arc<Accessed>> {
         self.slots.read()[index(mode)].clone().filter(|a| !a.store.is_gone())

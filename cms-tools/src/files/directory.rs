@@ -84,7 +84,7 @@ pub(crate) fn from_csl(error: &CslError) -> StoreError {
         R::FileNotFound | R::DirectoryNotFound | R::SpaceNotFound | R::NotAuthorized => StoreError::NotFound,
         R::FileExists | R::DirectoryExists => StoreError::Exists,
         R::SpaceLimit | R::PoolFull => StoreError::Full,
-        R::Locked | R::FileOpen => StoreError::Conflict,
+        R::Locked | R::FileOpen | R::ExplicitLock => StoreError::Conflict,
         R::PoolUnknown | R::PoolOffline | R::PoolDisabled | R::ConnectionRefused | R::ConnectionLost => {
             StoreError::Unavailable(error.pool.map_or_else(|| error.reason.to_string(), |p| p.to_string()))
         }

@@ -19,8 +19,9 @@ use thiserror::Error;
 
 pub use access::{Accessed, FileModes, Place};
 pub use directory::DirectoryStore;
+pub(crate) use directory::from_csl;
 pub use minidisk::MinidiskFiles;
-pub use pattern::{FilePattern, NamePattern};
+pub use pattern::{FilePattern, NamePattern, parse_mode};
 pub use records::{RecordError, append_record, pad_record, records, to_lines};
 
 /// Octets asked for at a time when a file is read through.

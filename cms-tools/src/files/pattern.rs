@@ -1,7 +1,7 @@
 //! File ids with patterns, as LISTFILE, ERASE and RENAME take them: `*` is any number of characters, `%` exactly one.
 
 use cp::name::{FileName, FileType, ModeLetter};
-use sfs::types::{FileId, ModeNumber};
+use sfs::types::{FileId, FileStatus, ModeNumber};
 
 use crate::message::{DmsMessage, dms};
 
@@ -94,6 +94,11 @@ impl FilePattern {
         let name = FileName::new(self.name.as_str()).ok()?;
         let kind = FileType::new(self.kind.as_str()).ok()?;
         Some(FileId::new(name, kind))
+    }
+
+    /// True when the file fits, its mode number too if one was given.
+    pub fn fits(&self, status: &FileStatus) -> bool {
+        self.matches(status.id) && self.number.is_none_or(|n| n == status.mode)
     }
 
     /// True when a file of this id fits.

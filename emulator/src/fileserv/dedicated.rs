@@ -1,4 +1,4 @@
-//! FILESERV GENERATE, BACKUP and LIST: what a server machine does to its pool while it does not serve it.
+//! FILESERV GENERATE, BACKUP, LIST, MINIDISK and MOVEUSER: what a server machine does to its pool while it does not serve it.
 //!
 //! The records of `poolid POOLDEF` are `MAXUSERS=n`, `MAXDISKS=n`, which bound nothing here, and `MINIDISK vdev GROUP n [BLOCKS n]`
 //! (ours) for storage groups beside group 2; `*` begins a comment. GENERATE never touches a pool that is there.
@@ -8,8 +8,10 @@ use std::sync::Arc;
 
 use cms::Cms;
 use cms::command::filepool::{Layout, added_line, layout_of};
-use cms::cp::name::FilePoolId;
-use sfs::pool::Pool;
+use cms::cp::name::{FilePoolId, UserId};
+use cms::message::dms;
+use sfs::pool::{Pool, PoolError};
+use sfs::types::{SpaceStatus, StorageGroup};
 
 use super::{MODULE, OpenPools, RC_CANNOT_START, open_pool, read_parameters};
 use crate::folder::Folder;
@@ -18,6 +20,19 @@ use crate::folder::Folder;
 async fn pool_of(cms: &Arc<Cms>) -> Result<FilePoolId, String> {
     let lines = cms.read_text(MODULE, cms.userid().as_str(), "DMSPARMS", None).await;
     Ok(read_parameters(&lines.map_err(|m| m.to_string())?)?.pool)
+}
+
+/// The pool, opened; to be closed when all is done. `instead`: what to do while it is served.
+async fn idle_pool(cms: &Arc<Cms>, folder: &Folder, instead: &str) -> Result<Pool, String> {
+    let id = pool_of(cms).await?;
+    if cms.guest.cp().exchange().resources().iter().any(|(pool, _)| *pool == id) {
+        return Err(format!("file pool {id} is being served; {instead}"));
+    }
+    let kept = OpenPools::of(cms.guest.cp()).take(id).filter(|pool| pool.offline().is_none());
+    match kept {
+        Some(pool) => Ok(pool),
+        None => open_pool(cms, folder, id).await,
+    }
 }
 
 async fn definition(cms: &Arc<Cms>, id: FilePoolId) -> Result<Vec<String>, String> {
@@ -66,7 +81,7 @@ pub(super) async fn generate(cms: &Arc<Cms>, folder: &Folder) -> i32 {
         lines.push(format!("DMSFSV3103I File pool {id} has been generated"));
         Ok(lines)
     };
-    answer(cms, made.await, "DMSFSV3104E The file pool was not generated").await
+    answer(cms, made.await, "DMSFSV3111E The file pool was not generated").await
 }
 
 async fn add(pool: &Pool, layouts: &[Layout], lines: &mut Vec<String>) -> Result<(), String> {
@@ -80,15 +95,7 @@ async fn add(pool: &Pool, layouts: &[Layout], lines: &mut Vec<String>) -> Result
 /// `FILESERV BACKUP hostfile`: writes a backup of the pool, which nobody uses meanwhile.
 pub(super) async fn backup(cms: &Arc<Cms>, folder: &Folder, to: &str) -> i32 {
     let written = async {
-        let id = pool_of(cms).await?;
-        if cms.guest.cp().exchange().resources().iter().any(|(pool, _)| *pool == id) {
-            return Err(format!("file pool {id} is being served; use BACKUP at the server's console"));
-        }
-        let kept = OpenPools::of(cms.guest.cp()).take(id).filter(|pool| pool.offline().is_none());
-        let pool = match kept {
-            Some(pool) => pool,
-            None => open_pool(cms, folder, id).await?,
-        };
+        let pool = idle_pool(cms, folder, "use BACKUP at the server's console").await?;
         let (of, to) = (pool.clone(), PathBuf::from(to));
         let done = tokio::task::spawn_blocking(move || {
             let mut lines = Vec::new();
@@ -105,6 +112,59 @@ pub(super) async fn backup(cms: &Arc<Cms>, folder: &Folder, to: &str) -> i32 {
         Ok(lines)
     };
     answer(cms, written.await, "DMSFSV3101E The backup was not written").await
+}
+
+/// `FILESERV MINIDISK vdev GROUP n [BLOCKS n]`: adds a minidisk to the pool.
+pub(super) async fn minidisk(cms: &Arc<Cms>, folder: &Folder, layout: &[&str]) -> i32 {
+    let added = async {
+        let layout = layout_of(layout).map_err(|m| m.to_string())?;
+        let pool = idle_pool(cms, folder, "use MINIDISK at the server's console").await?;
+        let done = pool.add_minidisk(layout.group, layout.device, layout.blocks).await;
+        pool.close().await;
+        done.map(|minidisk| vec![added_line(&minidisk)]).map_err(|e| e.to_string())
+    };
+    answer(cms, added.await, "DMSFSV3102E The minidisk was not added").await
+}
+
+/// `userid GROUP n`.
+fn destination(words: &[&str]) -> Result<(UserId, StorageGroup), String> {
+    let wrong = |at: &str| dms(MODULE, 29, RC_CANNOT_START, &[at]).to_string();
+    let missing = |what: &str| dms(MODULE, 5, RC_CANNOT_START, &[what]).to_string();
+    let [user, rest @ ..] = words else { return Err(missing("user ID")) };
+    let user = UserId::new(user).map_err(|_| wrong(user))?;
+    let group = match rest {
+        [] => return Err(missing("GROUP")),
+        [word, ..] if !word.eq_ignore_ascii_case("GROUP") => return Err(wrong(word)),
+        [_] => return Err(missing("GROUP")),
+        [_, number] => number.parse().ok().and_then(StorageGroup::new).ok_or_else(|| wrong(number))?,
+        [_, _, more, ..] => return Err(wrong(more)),
+    };
+    Ok((user, group))
+}
+
+/// `FILESERV MOVEUSER userid GROUP n`: moves a user's file space to another storage group.
+pub(super) async fn move_user(cms: &Arc<Cms>, folder: &Folder, words: &[&str]) -> i32 {
+    let moved = async {
+        let (user, group) = destination(words)?;
+        let pool = idle_pool(cms, folder, "STOP it first").await?;
+        let done = move_in(&pool, user, group).await;
+        pool.close().await;
+        let before = done.map_err(|e| e.to_string())?;
+        Ok(vec![format!(
+            "DMSFSV3106I File space {user} moved from storage group {} to {group}: {} blocks",
+            before.group, before.used
+        )])
+    };
+    answer(cms, moved.await, "DMSFSV3107E The file space was not moved").await
+}
+
+/// The file space as it was before.
+async fn move_in(pool: &Pool, user: UserId, group: StorageGroup) -> Result<SpaceStatus, PoolError> {
+    let before = pool.space_status(user.as_str())?;
+    let unit = pool.begin();
+    unit.move_space(user.as_str(), group)?;
+    unit.commit().await?;
+    Ok(before)
 }
 
 /// `FILESERV LIST`: the pool's definition, and whether there is a pool.
@@ -133,6 +193,25 @@ async fn answer(cms: &Arc<Cms>, done: Result<Vec<String>, String>, failure: &str
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn operands_of_moveuser() {
+        let read = |text: &str| destination(&text.split_ascii_whitespace().collect::<Vec<_>>());
+        let (user, group) = read("JOE group 3").unwrap();
+        assert_eq!((user.as_str(), group.get()), ("JOE", 3));
+        for wrong in [
+            "",
+            "JOE",
+            "JOE 3",
+            "JOE GROUP",
+            "JOE GROUP 0",
+            "JOE GROUP 32768",
+            "JOE GROUP 3 4",
+            "NINECHARS GROUP 3",
+        ] {
+            assert!(read(wrong).is_err(), "{wrong}");
+        }
+    }
 
     #[test]
     fn records_of_a_definition() {

@@ -18,7 +18,7 @@ impl Csl {
     /// ALLOWEMPTY.
     ///
     /// # Errors
-    /// `NotOpen`; with COMMIT those of DMSCOMM.
+    /// `NotOpen`; `BlockData`, with which the file stays open; with COMMIT those of DMSCOMM.
     pub async fn dmsclose(&self, token: Token, commit: CommitOption) -> Result<Closed, CslError> {
         let unit = self.inner.units.lock().unit_of(token);
         // Committing several pools is the machine's work, not one server's.
@@ -28,7 +28,11 @@ impl Csl {
         };
         let call = Call::Close { token: token.number };
         let closed = self.token_call(token, here, call, bytes::Bytes::new()).await;
-        self.inner.units.lock().closed(token);
+        // Refused, it is still open, unless it never was.
+        let open = |e: &CslError| !e.rolled_back() && e.reason != ReasonCode::NotOpen;
+        if !closed.as_ref().is_err_and(open) {
+            self.inner.units.lock().closed(token);
+        }
         let (reply, _) = closed?;
         let Answer::File(status) = reply.answer else { return Err(ReasonCode::ProtocolError.into()) };
         let mut warnings = reply.warnings;

@@ -11,9 +11,10 @@ impl Csl {
     /// are closed; files open for reading stay open.
     ///
     /// # Errors
-    /// `SpaceLimit`, `PoolFull`, `PoolOffline`, `ConnectionLost`: the work unit was rolled back (return code 12).
+    /// `SpaceLimit`, `PoolFull`, `PoolOffline`, `ConnectionLost`, `BlockData` of an open file: the work unit was rolled back (return code 12).
     pub async fn dmscomm(&self, workunitid: WorkUnitId) -> Result<CommitInfo, CslError> {
         let unit = self.inner.units.lock().resolve(workunitid)?;
+        self.inner.units.lock().forget_errors(unit);
         let pending = self.inner.units.lock().pending(unit);
         let mut info = CommitInfo::default();
         if let [coordinator, others @ ..] = pending.as_slice()
@@ -46,12 +47,15 @@ impl Csl {
             Ok(_) => Err(ReasonCode::ProtocolError.into()),
             Err(error) => Err(error),
         };
-        let mut prepared = Vec::new();
+        let (mut prepared, mut warnings) = (Vec::new(), Vec::new());
         let mut failed = global.as_ref().err().cloned();
         if let Ok(global) = global {
             for pool in others {
                 match self.do_call(*pool, unit, no, Call::Prepare { global }).await {
-                    Ok(_) => prepared.push(*pool),
+                    Ok(info) => {
+                        prepared.push(*pool);
+                        warnings.extend(info.warnings);
+                    }
                     Err(error) => {
                         failed = Some(error);
                         break;
@@ -63,7 +67,8 @@ impl Csl {
                 match self.do_call(coordinator, unit, no, call).await {
                     Ok(info) => {
                         self.tell(unit, global, others).await;
-                        return Ok(info);
+                        warnings.extend(info.warnings);
+                        return Ok(CommitInfo { warnings });
                     }
                     Err(error) => failed = Some(error),
                 }

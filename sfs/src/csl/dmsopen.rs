@@ -3,7 +3,7 @@
 use super::{Attributes, Csl, CslError, FileRef, FileStatus, Intent, Token, WorkUnitId};
 use crate::csl::CommitOption;
 use crate::reason::ReasonCode;
-use crate::server::protocol::{Answer, Call};
+use crate::server::protocol::{Answer, Call, OpenWay};
 pub use crate::types::DateReference;
 
 /// Options of DMSOPEN and DMSOPDBK.
@@ -71,8 +71,19 @@ impl Csl {
         options: &OpenOptions,
         workunitid: WorkUnitId,
     ) -> Result<OpenedFile, CslError> {
+        self.open(fileid, intent, options, OpenWay::Records, workunitid).await
+    }
+
+    pub(super) async fn open(
+        &self,
+        fileid: &FileRef,
+        intent: Intent,
+        options: &OpenOptions,
+        way: OpenWay,
+        workunitid: WorkUnitId,
+    ) -> Result<OpenedFile, CslError> {
         let OpenOptions { attributes, allow_empty, dates } = *options;
-        let call = Call::Open { file: fileid.clone(), intent, attributes, allow_empty, dates };
+        let call = Call::Open { file: fileid.clone(), intent, attributes, allow_empty, dates, way };
         let pool = fileid.dir.pool;
         // Fixed here, since the default may change before the answer comes.
         let unit = self.inner.units.lock().resolve(workunitid)?;

@@ -1,6 +1,7 @@
 //! DMSPURWU - Purge Work Unit IDs: gives all ids back and ends all connections.
 
-use super::{CommitOption, Csl, CslError, ReasonCode, WorkUnitId};
+use super::dmspusha::on_connection;
+use super::{Csl, CslError, ReasonCode};
 use crate::server::protocol::{Answer, Call};
 
 impl Csl {
@@ -9,35 +10,24 @@ impl Csl {
     /// # Errors
     /// `WorkUnitActive` without `force`.
     pub async fn dmspurwu(&self, force: bool) -> Result<(), CslError> {
-        let pools = self.connections().await;
         if !force {
-            for pool in &pools {
-                let sent = self.call(
-                    *pool,
-                    WorkUnitId(1),
-                    CommitOption::NoCommit,
-                    Call::Active,
-                    bytes::Bytes::new(),
-                );
-                match sent.await {
-                    Ok((reply, _)) if reply.answer == Answer::Active(true) => {
-                        return Err(ReasonCode::WorkUnitActive.into());
-                    }
-                    // A pool that is gone has nothing active.
-                    _ => {}
+            let links: Vec<_> =
+                self.inner.links.lock().await.values().map(|(link, _)| link.clone()).collect();
+            for link in links {
+                // A pool that is gone has nothing active.
+                if on_connection(&*link, Call::Active).await == Ok(Answer::Active(true)) {
+                    return Err(ReasonCode::WorkUnitActive.into());
                 }
             }
         }
-        for pool in pools {
+        *self.inner.last_link.lock() = None;
+        let links = std::mem::take(&mut *self.inner.links.lock().await);
+        for ((pool, _), (link, _)) in links {
             // Severing rolls back as well; the call only does it in good order.
-            let purge = self.do_call(pool, WorkUnitId(1), CommitOption::NoCommit, Call::Purge).await;
-            if let Err(error) = purge {
+            if let Err(error) = on_connection(&*link, Call::Purge).await {
                 tracing::debug!(%pool, %error, "purge of work units");
             }
-            *self.inner.last_link.lock() = None;
-            if let Some((link, _)) = self.inner.links.lock().await.remove(&pool) {
-                link.sever();
-            }
+            link.sever();
         }
         self.inner.units.lock().purge();
         self.inner.directories.lock().clear();

@@ -10,7 +10,7 @@ impl Csl {
     /// end or beyond 16 MB. The image of a RECFM V file has a big-endian halfword with the length in front of each record.
     ///
     /// # Errors
-    /// `NotOpen`, `Damaged`.
+    /// `WrongIntent` for an open of DMSOPEN, `NotOpen`, `Damaged`.
     pub async fn dmsrddbk(&self, token: Token, offset: u64, length: usize) -> Result<Bytes, CslError> {
         let len = u32::try_from(length).unwrap_or(u32::MAX);
         let call = Call::ReadImage { token: token.number, offset, len };

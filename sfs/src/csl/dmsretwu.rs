@@ -12,6 +12,7 @@ impl Csl {
     /// `WorkUnitUnknown`; those of DMSCOMM, after which the id is given back all the same.
     pub async fn dmsretwu(&self, workunitid: WorkUnitId) -> Result<CommitInfo, CslError> {
         let unit = self.inner.units.lock().resolve(workunitid)?;
+        self.inner.units.lock().forget_errors(unit);
         let several = self.inner.units.lock().pending(unit).len() > 1;
         let (mut info, mut failed) = match several {
             true => match self.dmscomm(unit).await {
@@ -28,7 +29,11 @@ impl Csl {
                 Err(error) => failed = failed.or(Some(error)),
             }
         }
+        let alternate = self.inner.units.lock().user_of(unit);
         self.inner.units.lock().forget(unit);
+        if let Some(user) = alternate {
+            self.work_for_no_more(user).await;
+        }
         failed.map_or(Ok(info), Err)
     }
 }

@@ -10,6 +10,7 @@ impl Csl {
     /// `WorkUnitUnknown`; `ConnectionLost`, after which the work unit is rolled back all the same.
     pub async fn dmsrollb(&self, workunitid: WorkUnitId) -> Result<(), CslError> {
         let unit = self.inner.units.lock().resolve(workunitid)?;
+        self.inner.units.lock().forget_errors(unit);
         let pools = self.inner.units.lock().pools(unit);
         let mut failed = None;
         for pool in pools {

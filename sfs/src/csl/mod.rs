@@ -8,6 +8,8 @@
 //! A work unit may change several pools; its commit is all-or-nothing over them (see `dmscomm`).
 
 mod access;
+mod administrators;
+mod dates;
 mod dmscattr;
 mod dmscheck;
 mod dmscldbk;
@@ -41,21 +43,26 @@ mod dmsgetdl;
 mod dmsgetds;
 mod dmsgetdt;
 mod dmsgetdx;
+mod dmsgeter;
 mod dmsgetwu;
 mod dmsgrant;
 mod dmsopdbk;
 mod dmsopdir;
 mod dmsopen;
 mod dmspoint;
+mod dmspopa;
 mod dmspopwu;
 mod dmspurwu;
+mod dmspusha;
 mod dmspuswu;
 mod dmsqconn;
 mod dmsqlima;
+mod dmsqlimd;
 mod dmsqlimu;
 mod dmsqobj;
 mod dmsqsfsl;
 mod dmsqusg;
+mod dmsqwuid;
 mod dmsrddbk;
 mod dmsread;
 mod dmsreloc;
@@ -66,12 +73,14 @@ mod dmsrollb;
 mod dmstrunc;
 mod dmsudata;
 mod dmsvaldt;
+mod dmswrdbk;
 mod dmswrite;
 mod link;
 mod namedef;
 mod report;
 pub mod table;
 mod units;
+pub mod words;
 mod wuerror;
 
 use std::collections::HashMap;
@@ -95,6 +104,7 @@ pub use crate::types::{
     GroupStatus, Intent, LockDuration, LockInfo, LockType, Minidisk, ModeNumber, PoolPart, RecordFormat,
     Rights, SpaceStatus, Stamp, StorageGroup,
 };
+pub use dates::DateFormat;
 pub use dmscheck::{CheckWait, Checked, PendingRequest, RequestId};
 pub use dmsclose::Closed;
 pub use dmsenusr::Enrolled;
@@ -102,8 +112,10 @@ pub use dmserase::EraseScope;
 pub use dmsexist::Existing;
 pub use dmsgetdf::FileRecord;
 pub use dmsgetdl::AliasRecord;
+pub use dmsopdbk::{BLKSIZE, BlockOpen, OpenedBlocks};
 pub use dmsopdir::DirIntent;
 pub use dmsopen::{DateReference, OpenOptions, OpenedFile};
+pub use dmsqlimd::{LIMITS_LENGTH, LimitsEntry, dmsqlimd, encode_limits};
 pub use dmsqusg::StorageGroups;
 pub use link::{GuestConnector, PoolConnector, PoolLink};
 pub use namedef::{MAX_NAMEDEF_LENGTH, MAX_NAMEDEFS, Namedef};
@@ -202,15 +214,17 @@ struct Settings {
     namedefs: std::collections::BTreeMap<String, Namedef>,
 }
 
+/// A pool, and the user that the connection works for when that is not the machine's own (DMSPUSHA).
+type LinkKey = (FilePoolId, Option<UserId>);
 /// A connection with its number.
 type Connection = (Arc<dyn PoolLink>, u64);
 
 struct Inner {
     user: UserId,
     connector: Arc<dyn PoolConnector>,
-    links: tokio::sync::Mutex<HashMap<FilePoolId, Connection>>,
+    links: tokio::sync::Mutex<HashMap<LinkKey, Connection>>,
     /// The connection used last: nearly every call goes to the same pool.
-    last_link: Mutex<Option<(FilePoolId, Connection)>>,
+    last_link: Mutex<Option<(LinkKey, Connection)>>,
     next_connection: std::sync::atomic::AtomicU64,
     units: Mutex<Units>,
     settings: Mutex<Settings>,
@@ -272,6 +286,11 @@ impl Csl {
         self.inner.settings.lock().filewait = on;
     }
 
+    /// SET FILEWAIT, as it is.
+    pub fn filewait(&self) -> bool {
+        self.inner.settings.lock().filewait
+    }
+
     /// How long a call waits at most, with FILEWAIT ON; then it fails as if that were off, and the work unit is as before. Ours.
     pub fn set_longest_wait(&self, longest: Option<Duration>) {
         self.inner.settings.lock().longest_wait = longest;
@@ -331,28 +350,33 @@ impl Csl {
 
     /// The file pools this machine is connected to. Source: QUERY FILEPOOL CONNECT.
     pub async fn connections(&self) -> Vec<FilePoolId> {
-        let mut pools: Vec<_> = self.inner.links.lock().await.keys().copied().collect();
+        let mut pools: Vec<_> = self.inner.links.lock().await.keys().map(|(pool, _)| *pool).collect();
         pools.sort();
+        pools.dedup();
         pools
     }
 
-    async fn link(&self, pool: FilePoolId) -> Result<Connection, ReasonCode> {
+    async fn link(&self, pool: FilePoolId, alternate: Option<UserId>) -> Result<Connection, CslError> {
+        let key = (pool, alternate);
         let last = self.inner.last_link.lock().clone();
-        if let Some((_, connection)) = last.filter(|(p, (link, _))| *p == pool && !link.is_severed()) {
+        if let Some((_, connection)) = last.filter(|(k, (link, _))| *k == key && !link.is_severed()) {
             return Ok(connection);
         }
         let mut links = self.inner.links.lock().await;
-        let known = links.get(&pool).filter(|(link, _)| !link.is_severed()).cloned();
+        let known = links.get(&key).filter(|(link, _)| !link.is_severed()).cloned();
         let connection = match known {
             Some(connection) => connection,
             None => {
                 let link = self.inner.connector.connect(pool).await?;
+                if let Some(user) = alternate {
+                    dmspusha::work_for(&*link, user).await?;
+                }
                 let number = self.inner.next_connection.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
-                links.insert(pool, (link.clone(), number));
+                links.insert(key, (link.clone(), number));
                 (link, number)
             }
         };
-        *self.inner.last_link.lock() = Some((pool, connection.clone()));
+        *self.inner.last_link.lock() = Some((key, connection.clone()));
         Ok(connection)
     }
 
@@ -376,11 +400,17 @@ impl Csl {
         };
         let (changes, ends) = (call.changes(), commit == CommitOption::Commit || call.ends_unit());
         let (ending, commit) = (call.ends_unit(), commit == CommitOption::Commit);
-        let user_data = self.inner.units.lock().data_for(unit, pool);
+        let (user_data, alternate) = {
+            let mut units = self.inner.units.lock();
+            if !call.ends_or_settles() {
+                units.forget_errors(unit);
+            }
+            (units.data_for(unit, pool), units.user_of(unit))
+        };
         let request = Request { unit: unit.0, wait, commit, user_data, call };
         let control = crate::server::protocol::encode(&request)?;
         let severe = |reason| located(CslError { rc: ReturnCode::Severe, ..CslError::new(reason) });
-        let (link, number) = self.link(pool).await.map_err(|r| located(r.into()))?;
+        let (link, number) = self.link(pool, alternate).await.map_err(|e| self.noted(located(e)))?;
         self.inner.units.lock().touch(unit, pool, number, changes).map_err(severe)?;
         let sent = match longest.filter(|_| wait && !ends) {
             // What ends a work unit has its locks and waits for the log; it is never given up.
@@ -390,31 +420,44 @@ impl Csl {
                 Err(_) => return Err(located(CslError::new(ReasonCode::Locked))),
             },
         };
-        // Lost, committed or rolled back: nothing is pending. What a severed connection held is told by this very error.
-        if ends || sent.is_err() {
-            self.inner.units.lock().settled(unit, pool);
-        }
-        if sent.is_err() {
-            self.inner.units.lock().ended(unit);
-        }
-        let (control, data) = sent.map_err(severe)?;
-        let reply: Result<Reply, Failure> =
-            crate::server::protocol::decode(&control).map_err(CslError::from)?;
+        let reply = match &sent {
+            Ok((control, _)) => Some(crate::server::protocol::decode::<Result<Reply, Failure>>(control)),
+            Err(_) => None,
+        };
         let ended = match &reply {
-            Ok(_) => ends,
-            Err(failure) => ending || failure.rc == ReturnCode::Severe,
+            Some(Ok(Ok(_))) => ends,
+            Some(Ok(Err(failure))) => ending || failure.rc == ReturnCode::Severe,
+            Some(Err(_)) => ends,
+            // Lost, and with it what was pending: this very error says so.
+            None => true,
         };
         if ended {
-            self.inner.units.lock().ended(unit);
+            let mut units = self.inner.units.lock();
+            units.settled(unit, pool);
+            units.ended(unit);
         }
-        match reply {
-            Ok(reply) => Ok((reply, data)),
+        let (_, data) = sent.map_err(|reason| self.noted(severe(reason)))?;
+        match reply.unwrap_or(Err(ReasonCode::ProtocolError)).map_err(CslError::from)? {
+            Ok(reply) => {
+                if !reply.warnings.is_empty() {
+                    self.inner.units.lock().note_error(unit, FpError::warned(pool, unit, &reply.warnings));
+                }
+                Ok((reply, data))
+            }
             Err(failure) => {
                 let error =
                     CslError { rc: failure.rc, index: failure.index, ..CslError::new(failure.reason) };
-                Err(located(error))
+                Err(self.noted(located(error)))
             }
         }
+    }
+
+    /// The error, which DMSGETER tells from now on.
+    fn noted(&self, error: CslError) -> CslError {
+        if let Some(unit) = error.unit {
+            self.inner.units.lock().note_error(unit, FpError::from(&error));
+        }
+        error
     }
 
     /// A call whose answer is only that it was done.

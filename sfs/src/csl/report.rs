@@ -27,10 +27,11 @@ impl Csl {
         }
     }
 
-    /// Who has accessed a DIRCONTROL directory, or all of the pool that the caller may read. Source: QUERY ACCESSORS.
+    /// Who has accessed a DIRCONTROL directory (for its owner, administrators, and who may write in it), or the caller's own ones.
+    /// Source: QUERY ACCESSORS.
     ///
     /// # Errors
-    /// `PoolUnknown` and others of the connection.
+    /// `NotAuthorized`, `DirectoryNotFound`, `PoolUnknown` and others of the connection.
     pub async fn accessors(
         &self,
         filepoolid: FilePoolId,

@@ -1,15 +1,20 @@
 //! Work unit ids of a virtual machine and the stack of default ones.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
 
-use cp::name::FilePoolId;
+use cp::name::{FilePoolId, UserId};
 
-use super::{Token, WorkUnitData};
+use super::{FpError, Token, WorkUnitData};
 use crate::reason::ReasonCode;
 
 /// Work unit ids that one machine may hold: a bound on what it can make servers keep. One for each client thread of a server
 /// with as many clients as a process may have sockets.
 pub(super) const MAX_WORK_UNITS: usize = 65_536;
+
+/// User ids that may be stacked: a program that needs more has lost count of its pops.
+pub(super) const MAX_ALTERNATES: usize = 64;
+/// Errors of one call on a work unit that are kept: a few for each of more file pools than a machine is connected to.
+const MAX_ERRORS: usize = 256;
 
 /// A work unit id.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -39,6 +44,12 @@ pub(super) struct Units {
     stack: Vec<WorkUnitId>,
     next: u32,
     tokens: HashMap<Token, WorkUnitId>,
+    // The user that a unit works for, when that is not the machine's own.
+    users: HashMap<WorkUnitId, UserId>,
+    // DMSPUSHA.
+    alternates: Vec<UserId>,
+    // What DMSGETER has still to tell.
+    errors: HashMap<WorkUnitId, VecDeque<FpError>>,
     // DMSUDATA, with the pools that know it.
     data: HashMap<WorkUnitId, (WorkUnitData, Vec<FilePoolId>)>,
 }
@@ -50,6 +61,9 @@ impl Units {
             stack: vec![FIRST],
             next: 2,
             tokens: HashMap::new(),
+            users: HashMap::new(),
+            alternates: Vec::new(),
+            errors: HashMap::new(),
             data: HashMap::new(),
         }
     }
@@ -64,14 +78,19 @@ impl Units {
             self.next = self.next.checked_add(1).unwrap_or(2);
             if let std::collections::hash_map::Entry::Vacant(slot) = self.held.entry(id) {
                 slot.insert(Vec::new());
+                self.users.extend(self.alternates.last().map(|user| (id, *user)));
                 return Ok(id);
             }
         }
     }
 
+    pub(super) fn default_unit(&self) -> WorkUnitId {
+        self.stack.last().copied().unwrap_or(FIRST)
+    }
+
     /// The id itself, or the current default for 0.
     pub(super) fn resolve(&self, id: WorkUnitId) -> Result<WorkUnitId, ReasonCode> {
-        let id = if id == WorkUnitId::DEFAULT { self.stack.last().copied().unwrap_or(FIRST) } else { id };
+        let id = if id == WorkUnitId::DEFAULT { self.default_unit() } else { id };
         if self.held.contains_key(&id) { Ok(id) } else { Err(ReasonCode::WorkUnitUnknown) }
     }
 
@@ -118,8 +137,49 @@ impl Units {
         if id != FIRST {
             self.held.remove(&id);
         }
+        self.users.remove(&id);
+        self.errors.remove(&id);
         self.tokens.retain(|_, unit| *unit != id);
         self.data.remove(&id);
+    }
+
+    /// The user that a work unit works for, when that is not the machine's own.
+    pub(super) fn user_of(&self, id: WorkUnitId) -> Option<UserId> {
+        self.users.get(&id).copied()
+    }
+
+    /// Whether a work unit works for that user in place of the machine's own.
+    pub(super) fn works_for(&self, user: UserId) -> bool {
+        self.users.values().any(|u| *u == user)
+    }
+
+    pub(super) fn push_user(&mut self, user: UserId) -> Result<(), ReasonCode> {
+        if self.alternates.len() >= MAX_ALTERNATES {
+            return Err(ReasonCode::LimitExceeded);
+        }
+        self.alternates.push(user);
+        Ok(())
+    }
+
+    pub(super) fn pop_user(&mut self) -> Result<UserId, ReasonCode> {
+        self.alternates.pop().ok_or(ReasonCode::UserStackEmpty)
+    }
+
+    /// What went wrong earlier on a work unit is told no more.
+    pub(super) fn forget_errors(&mut self, id: WorkUnitId) {
+        self.errors.remove(&id);
+    }
+
+    pub(super) fn note_error(&mut self, id: WorkUnitId, error: FpError) {
+        let errors = self.errors.entry(id).or_default();
+        if errors.len() < MAX_ERRORS {
+            errors.push_back(error);
+        }
+    }
+
+    pub(super) fn next_error(&mut self, id: WorkUnitId) -> Result<FpError, ReasonCode> {
+        let error = self.errors.get_mut(&id).and_then(VecDeque::pop_front);
+        error.ok_or(ReasonCode::NoFurtherError)
     }
 
     /// Sets the user data of a work unit, which no pool knows yet.

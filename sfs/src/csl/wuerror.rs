@@ -6,7 +6,7 @@
 use cp::codepage::{to_ebcdic, to_text};
 use cp::name::FilePoolId;
 
-use super::{CslError, ReasonCode, WorkUnitId};
+use super::{CslError, ReasonCode, ReturnCode, WorkUnitId};
 
 /// Octets of the WUERROR prefix.
 pub const WUERROR_PREFIX: usize = 12;
@@ -51,6 +51,20 @@ impl From<&CslError> for FpError {
             error_reascode_info: 0,
             failing_filepoolid: error.pool,
         }
+    }
+}
+
+impl FpError {
+    /// The group of a commit that was done with warnings.
+    pub(super) fn warned(pool: FilePoolId, unit: WorkUnitId, warnings: &[ReasonCode]) -> Self {
+        let done = CslError {
+            rc: ReturnCode::Warning,
+            pool: Some(pool),
+            unit: Some(unit),
+            ..ReasonCode::None.into()
+        };
+        let warnings = warnings.iter().take(MAX_WARNINGS).map(|w| w.number()).collect();
+        Self { warnings, ..Self::from(&done) }
     }
 }
 

@@ -190,8 +190,9 @@ impl Applier {
                 return Err(PoolError::SpaceLimit);
             }
         }
-        let charge =
-            GroupCharge::of(&commit.charges, &commit.ops, |name| self.figures(name).map(|f| f.group));
+        let charge = GroupCharge::of(&commit.charges, &commit.ops, |name| {
+            self.figures(name).map(|f| (f.group, f.used))
+        });
         self.groups()?.take(&charge)?;
         commit.groups = charge;
         self.add_charges(commit, 1);

@@ -12,6 +12,7 @@ use super::row;
 use super::snapshot::Snapshot;
 use super::unit::MAX_LEVELS;
 use super::{Pool, store::Store};
+use crate::types::StorageGroup;
 
 /// Most problems listed; beyond it only their number is kept.
 const MAX_LISTED: usize = 1000;
@@ -116,6 +117,9 @@ impl<'a> Walk<'a> {
             self.found.spaces += 1;
             if !groups.contains(&rec.group) {
                 self.found.problem(|| format!("{name}: storage group {} has no minidisk", rec.group));
+            }
+            if rec.group == StorageGroup::CATALOG {
+                self.found.problem(|| format!("{name}: storage group 1 holds no file spaces"));
             }
             let blocks = self.directory(&name, rec.top, 0)?;
             if blocks != rec.used {

@@ -80,7 +80,11 @@ impl WorkUnit {
             let tokens: Vec<_> = state.files.iter().filter(|(_, f)| f.writes).map(|(t, _)| *t).collect();
             drop(state);
             for token in tokens {
-                self.close(super::unit::Token(token))?;
+                if let Err(error) = self.close(super::unit::Token(token)) {
+                    // A file that cannot be closed cannot be committed, and nothing can without it.
+                    self.rollback();
+                    return Err(error);
+                }
             }
             let mut state = self.state.lock();
             let fresh = self.inner.new_locks();
@@ -104,8 +108,10 @@ impl WorkUnit {
             if state.busy {
                 return;
             }
+            let half: Vec<_> = state.half_written().collect();
             let overlay = &mut state.overlay;
-            overlay.files.retain(|_, change| change.outlives_rollback());
+            // What is being written by blocks is no file yet.
+            overlay.files.retain(|key, change| change.outlives_rollback() && !half.contains(key));
             let keep = !overlay.files.is_empty();
             if keep {
                 overlay.spaces.clear();
@@ -125,7 +131,9 @@ impl WorkUnit {
     /// Whether something is pending that [`Self::rollback_recoverable`] would keep.
     pub fn outlives_rollback(&self) -> bool {
         let state = self.state.lock();
-        !state.busy && state.overlay.files.values().any(FileChange::outlives_rollback)
+        let half: Vec<_> = state.half_written().collect();
+        let mut kept = state.overlay.files.iter().filter(|(_, change)| change.outlives_rollback());
+        !state.busy && kept.any(|(key, _)| !half.contains(key))
     }
 
     /// Forgets all changes, closes all files, and ends the unit's locks. Never fails.

@@ -85,6 +85,12 @@ pub enum PoolError {
     /// A record length that the file cannot have, or data that is not whole records.
     #[error("record length not valid")]
     RecordLength,
+    /// A block number that leaves a gap, or a length that such a block cannot have.
+    #[error("block number or length not valid")]
+    BlockLength,
+    /// The blocks of a file are not whole records, or not as many as were announced.
+    #[error("data blocks are not whole records")]
+    BlockData,
     /// A record number that the file cannot have.
     #[error("record number not valid")]
     RecordNumber,
@@ -103,6 +109,9 @@ pub enum PoolError {
     /// There is no such storage group, or it is not one for this purpose.
     #[error("storage group not found")]
     NoGroup,
+    /// The file space is in that storage group.
+    #[error("the file space is in storage group {0} already")]
+    SameGroup(StorageGroup),
     /// The file pool has a minidisk with that device number.
     #[error("the file pool has a minidisk of that device number")]
     MinidiskExists,

@@ -72,27 +72,39 @@ fn needs(deltas: Vec<(StorageGroup, i64)>) -> Vec<(StorageGroup, u64)> {
 }
 
 impl GroupCharge {
-    /// What a commit with these charges and changes needs and adds; `group_of` knows enrolled file spaces.
+    /// What a commit with these charges and changes needs and adds; `known` has the groups of enrolled file spaces and what they hold.
     pub(crate) fn of(
         charges: &[(String, i64)],
         ops: &[Op],
-        mut group_of: impl FnMut(&str) -> Option<StorageGroup>,
+        mut known: impl FnMut(&str) -> Option<(StorageGroup, u64)>,
     ) -> Self {
-        if charges.is_empty() && !ops.iter().any(|op| matches!(op, Op::Charge { .. })) {
+        if charges.is_empty() && !ops.iter().any(|op| matches!(op, Op::Charge { .. } | Op::PutSpace { .. })) {
             return Self::default();
+        }
+        // What a file space holds goes with it to another group.
+        let mut moved = Vec::new();
+        for op in ops {
+            if let Op::PutSpace { name, rec } = op
+                && let Some((old, used)) = known(name).filter(|(old, _)| *old != rec.group)
+            {
+                let used = i64::try_from(used).unwrap_or(i64::MAX);
+                moved.extend([(Some(rec.group), used), (Some(old), -used)]);
+            }
         }
         let mut group_of = |name: &str| {
             let enrolled = ops.iter().find_map(|op| match op {
                 Op::PutSpace { name: put, rec } if put == name => Some(rec.group),
                 _ => None,
             });
-            enrolled.or_else(|| group_of(name))
+            enrolled.or_else(|| known(name).map(|(group, _)| group))
         };
-        let need = needs(sum(charges.iter().map(|(name, delta)| (group_of(name), *delta))));
-        let delta = sum(ops.iter().filter_map(|op| match op {
+        let need = charges.iter().map(|(name, delta)| (group_of(name), *delta));
+        let need = needs(sum(need.chain(moved.iter().copied())));
+        let delta = ops.iter().filter_map(|op| match op {
             Op::Charge { name, delta } => Some((group_of(name), *delta)),
             _ => None,
-        }));
+        });
+        let delta = sum(delta.chain(moved.iter().copied()));
         Self { need, delta }
     }
 }

@@ -17,6 +17,7 @@
 
 mod apply;
 mod backend;
+mod blocks;
 mod bulk;
 pub(crate) mod catalog;
 mod check;
@@ -64,6 +65,7 @@ use dasd::{Dasd, Log, LogAddr, LogConfig, OpenError, Volume, VolumeConfig};
 use redb::{Database, ReadableDatabase};
 
 pub use apply::{Committed, MOST_WAITING, StorageFigures};
+pub(crate) use blocks::Way;
 pub use check::Findings;
 pub use commit::MAX_INLINE_BODY;
 pub use decoders::decode_anything;

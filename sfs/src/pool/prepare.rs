@@ -47,12 +47,12 @@ pub(crate) struct PreparedUnits {
 
 impl WorkUnit {
     /// Makes all changes durable without making them visible. The unit is as new; its locks stay with `global` until
-    /// [`Pool::resolve`].
+    /// [`Pool::resolve`]. What a commit would warn of is known now, since space is charged now.
     ///
     /// # Errors
     /// As a commit: everything was rolled back.
-    pub async fn prepare(&self, global: GlobalUnit) -> Result<(), PoolError> {
-        let Some((overlay, locks, _free)) = self.take_changes()? else { return Ok(()) };
+    pub async fn prepare(&self, global: GlobalUnit) -> Result<Committed, PoolError> {
+        let Some((overlay, locks, _free)) = self.take_changes()? else { return Ok(Committed::default()) };
         let inner = &self.inner;
         let mut plan = commit::plan(inner, overlay)?;
         let writing = plan.writing.take().unwrap_or_else(|| inner.writers.enter());
@@ -69,7 +69,7 @@ impl WorkUnit {
         if done.is_err() {
             inner.prepared.held.lock().remove(&global);
         }
-        done.map(|_| ())
+        done
     }
 
     /// Commits, and decides with the same log entry that commit `number` is done in `pools` too.

@@ -66,6 +66,7 @@ pub(super) fn check_user(shared: &Shared, user: UserId, call: &Call) -> Result<(
         | Call::ListUsers
         | Call::Groups { .. }
         | Call::AddMinidisk { .. }
+        | Call::Administrator { .. }
         | Call::Disable { .. }
         | Call::Enable { .. }
         | Call::Report => (false, ReasonCode::NotAdministrator),
@@ -153,7 +154,10 @@ fn write_or_create(access: Access) -> bool {
 /// The failure to be returned to him.
 pub(super) fn check(shared: &Shared, user: UserId, unit: &WorkUnit, call: &Call) -> Result<(), Failure> {
     if is_admin(shared, user) {
-        return Ok(());
+        return match call {
+            Call::CreateAlias { base, alias } => alias_of_owner(unit, base, alias),
+            _ => Ok(()),
+        };
     }
     let asker = &Asker { user, unit };
     match call {
@@ -185,7 +189,8 @@ pub(super) fn check(shared: &Shared, user: UserId, unit: &WorkUnit, call: &Call)
         }
         Call::CreateAlias { base, alias } => {
             on_file(asker, base, |a| a.read)?;
-            on_dir(asker, &alias.dir, |a| a.dir_write)
+            on_dir(asker, &alias.dir, |a| a.dir_write)?;
+            alias_of_owner(unit, base, alias)
         }
         Call::CreateExternal { file, .. } => on_dir(asker, &file.dir, |a| a.dir_write),
         Call::External { file } => on_file(asker, file, |a| a.read),
@@ -222,9 +227,31 @@ pub(super) fn check(shared: &Shared, user: UserId, unit: &WorkUnit, call: &Call)
     }
 }
 
-/// Whether `user` may see who has accessed a directory: whoever may read what it is.
-pub(super) fn may_see_directory(shared: &Shared, user: UserId, unit: &WorkUnit, dir: &DirName) -> bool {
-    is_admin(shared, user) || dir.owner == user || Asker { user, unit }.dir(dir).dir_read
+/// Whether `user` may see who has accessed a directory: its owner, administrators, and who may write in it. Source: "QUERY
+/// ACCESSORS".
+///
+/// # Errors
+/// The failure to be returned to him.
+pub(super) fn check_accessors(
+    shared: &Shared,
+    user: UserId,
+    unit: &WorkUnit,
+    dir: &DirName,
+) -> Result<(), Failure> {
+    if is_admin(shared, user) || dir.owner == user {
+        return Ok(());
+    }
+    on_dir(&Asker { user, unit }, dir, |a| a.dir_write)
+}
+
+/// An alias is made for the owner of the file space it is in, who must be authorized for the base, whoever makes it. Source:
+/// "Administrator Authority".
+fn alias_of_owner(unit: &WorkUnit, base: &FileRef, alias: &FileRef) -> Result<(), Failure> {
+    let owner = alias.dir.owner;
+    let access = Asker { user: owner, unit }.file(base);
+    // What is not there says so itself.
+    let may = base.dir.owner == owner || access.read || !access.exists;
+    if may { Ok(()) } else { Err(Failure::error(ReasonCode::NotAuthorized)) }
 }
 
 /// Directories come, go and change by their owner alone.

@@ -88,7 +88,9 @@ impl Counter {
             Call::Open { intent: Intent::Replace, .. } => Self::OpenReplace,
             Call::Open { intent: Intent::Write, .. } => Self::OpenWrite,
             Call::Read { .. } | Call::ReadImage { .. } => Self::Read,
-            Call::Write { .. } | Call::Point { .. } | Call::Truncate { .. } => Self::Write,
+            Call::Write { .. } | Call::WriteBlocks { .. } | Call::Point { .. } | Call::Truncate { .. } => {
+                Self::Write
+            }
             Call::Close { .. } => Self::Close,
             Call::CreateFile { .. } | Call::CreateExternal { .. } => Self::CreateFile,
             Call::CreateAlias { .. } => Self::CreateAlias,
@@ -118,12 +120,14 @@ impl Counter {
             | Call::Level
             | Call::Groups { .. }
             | Call::AddMinidisk { .. }
+            | Call::Administrator { .. }
             | Call::Disable { .. }
             | Call::Enable { .. }
             | Call::Report
             | Call::Connections
             | Call::Accessors { .. }
             | Call::Active => Self::Administration,
+            Call::WorkFor { .. } => Self::Connect,
             Call::NewGlobal
             | Call::Prepare { .. }
             | Call::Decide { .. }

@@ -103,7 +103,8 @@ impl Session {
                 if done.is_err() {
                     shared.resync.disown(global);
                 }
-                done.map(|()| plain(Answer::Done)).map_err(severe)
+                let warnings = warnings(&done.map_err(severe)?);
+                Ok((Reply { answer: Answer::Done, warnings }, Bytes::new()))
             }
             Call::Decide { number, pools } => {
                 let number = *number;

@@ -3,8 +3,8 @@
 //! What a call does on a work unit is in [`super::perform`], what ends a work unit in [`super::ending`].
 
 use std::collections::HashMap;
-use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
+use std::sync::{Arc, OnceLock};
 
 use bytes::Bytes;
 use cp::iucv::{IpRcode, IucvMessage, IucvReply, PathHandler, UserData};
@@ -24,7 +24,10 @@ const MAX_UNITS: usize = 65_536 + 16;
 
 pub(super) struct Session {
     pub(super) shared: Arc<Shared>,
-    pub(super) user: UserId,
+    /// Whose connection it is.
+    machine: UserId,
+    /// For whom it works instead. Source: DMSPUSHA.
+    alternate: OnceLock<UserId>,
     pub(super) number: u64,
     pub(super) units: Mutex<HashMap<u32, Arc<WorkUnit>>>,
     pub(super) tokens: Mutex<HashMap<u64, (u32, Arc<WorkUnit>)>>,
@@ -51,10 +54,11 @@ pub(super) fn plain(answer: Answer) -> (Reply, Bytes) {
 }
 
 impl Session {
-    pub(super) fn new(shared: Arc<Shared>, user: UserId, number: u64) -> Self {
+    pub(super) fn new(shared: Arc<Shared>, machine: UserId, number: u64) -> Self {
         Self {
             shared,
-            user,
+            machine,
+            alternate: OnceLock::new(),
             number,
             units: Mutex::default(),
             tokens: Mutex::default(),
@@ -66,6 +70,29 @@ impl Session {
         }
     }
 
+    /// The user whose work this is.
+    pub(super) fn user(&self) -> UserId {
+        *self.alternate.get().unwrap_or(&self.machine)
+    }
+
+    /// From now on the connection works for `user`, with his authority and no other: an administrator may say so before anything
+    /// else. Should he cease to be one, the connection is severed.
+    fn work_for(&self, user: UserId) -> Result<(Reply, Bytes), Failure> {
+        // Held, so that who ceases to be an administrator meanwhile finds this connection as one to be severed.
+        let admins = self.shared.admins.read();
+        if !admins.contains(&self.machine) {
+            return Err(Failure::error(ReasonCode::NotAdministrator));
+        }
+        let fresh = self.units.lock().is_empty() && self.accessed.lock().is_empty();
+        if !fresh || self.alternate.set(user).is_err() {
+            return Err(Failure::error(ReasonCode::ProtocolError));
+        }
+        if let Some(connected) = self.shared.sessions.lock().get_mut(&self.number) {
+            connected.user = user;
+        }
+        Ok(plain(Answer::Done))
+    }
+
     pub(super) fn unit(&self, number: u32) -> Result<Arc<WorkUnit>, Failure> {
         let mut units = self.units.lock();
         if let Some(unit) = units.get(&number) {
@@ -74,7 +101,7 @@ impl Session {
         if units.len() >= MAX_UNITS {
             return Err(Failure::error(ReasonCode::TooManyWorkUnits));
         }
-        let unit = Arc::new(self.shared.pool.begin_for(self.user));
+        let unit = Arc::new(self.shared.pool.begin_for(self.user()));
         units.insert(number, unit.clone());
         Ok(unit)
     }
@@ -83,6 +110,9 @@ impl Session {
         let _agent = self.shared.counters.agent();
         let mut request: Request = decode(&message.control).map_err(Failure::error)?;
         self.shared.counters.count(Counter::of(&request.call));
+        if let Call::WorkFor { user } = request.call {
+            return self.work_for(user);
+        }
         if let Some(data) = request.user_data.take() {
             self.note_user_data(request.unit, data)?;
         }
@@ -91,9 +121,9 @@ impl Session {
         }
         if authority::needs_unit(&request.call) {
             let unit = self.unit(request.unit)?;
-            authority::check(&self.shared, self.user, &unit, &request.call)?;
+            authority::check(&self.shared, self.user(), &unit, &request.call)?;
         } else {
-            authority::check_user(&self.shared, self.user, &request.call)?;
+            authority::check_user(&self.shared, self.user(), &request.call)?;
         }
         if let Some(done) = self.without_unit(&request).await {
             return done;
@@ -112,7 +142,7 @@ impl Session {
         }
         let at = perform::At { number, unit: &unit, data: &message.data };
         let answer = self.perform_waiting(at, &call, wait).await?;
-        if let Call::Write { token, .. } = call {
+        if let Call::Write { token, .. } | Call::WriteBlocks { token, .. } = call {
             self.written(number, &unit, Token(token)).await?;
         }
         if !commit {
@@ -177,6 +207,14 @@ impl Session {
                 Err(failed) => Err(failed),
             },
             Call::Unlock { object, user } => self.unlock(object, *user).await,
+            Call::Administrator { user, enroll: true } => {
+                self.shared.grant_admin(*user);
+                Ok(plain(Answer::Done))
+            }
+            Call::Administrator { user, enroll: false } => match self.shared.revoke_admin(*user) {
+                true => Ok(plain(Answer::Done)),
+                false => Err(Failure::error(ReasonCode::NoAdministrator)),
+            },
             Call::Groups { .. }
             | Call::AddMinidisk { .. }
             | Call::Disable { .. }
@@ -185,7 +223,7 @@ impl Session {
             Call::Conflicts => Ok(plain(Answer::Conflicts(self.shared.conflicts()))),
             Call::Connections => Ok(plain(Answer::Connections(self.shared.connections()))),
             Call::Accessors { dir } => match self.unit(number) {
-                Ok(unit) => Ok(plain(self.accessors(&unit, dir.as_ref()))),
+                Ok(unit) => self.accessors(&unit, dir.as_ref()).map(plain),
                 Err(failed) => Err(failed),
             },
             Call::Level => Ok(plain(Answer::Level(super::SERVER_LEVEL))),
@@ -229,11 +267,11 @@ impl Session {
     pub(super) fn leave(&self) {
         let last = {
             let mut sessions = self.shared.sessions.lock();
-            sessions.remove(&self.number).is_some() && sessions.values().all(|s| s.user != self.user)
+            sessions.remove(&self.number).is_some() && sessions.values().all(|s| s.user != self.user())
         };
         self.shared.resync.leave(self.number);
         if last {
-            self.shared.pool.end_session_locks(self.user);
+            self.shared.pool.end_session_locks(self.user());
         }
     }
 }
@@ -244,6 +282,7 @@ fn token_of(call: &Call) -> Option<u64> {
         Call::Read { token, .. }
         | Call::ReadImage { token, .. }
         | Call::Write { token, .. }
+        | Call::WriteBlocks { token, .. }
         | Call::Point { token, .. }
         | Call::Truncate { token, .. }
         | Call::Close { token } => Some(*token),

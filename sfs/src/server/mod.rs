@@ -54,12 +54,44 @@ pub const DEFAULT_GROUPTHRESH: u8 = 90;
 
 /// A connection as the server's own commands see it.
 pub(crate) struct Connected {
+    /// The user whose work it is.
     user: UserId,
+    /// Whose connection it is.
+    machine: UserId,
     back: PathBack,
     session: Weak<Session>,
 }
 
 impl Shared {
+    /// GRANT ADMIN and ENROLL ADMINISTRATOR.
+    fn grant_admin(&self, user: UserId) {
+        self.admins.write().insert(user);
+    }
+
+    /// REVOKE ADMIN and DELETE ADMINISTRATOR. False when the user is none.
+    fn revoke_admin(&self, user: UserId) -> bool {
+        let was = self.admins.write().remove(&user);
+        self.sever(|s| s.machine == user && s.user != user);
+        was
+    }
+
+    /// Severs connections, whose work is rolled back; how many there were.
+    fn sever(&self, which: impl Fn(&Connected) -> bool) -> usize {
+        let meant: Vec<_> = {
+            let sessions = self.sessions.lock();
+            let meant = sessions.values().filter(|s| which(s));
+            meant.map(|s| (s.back.clone(), s.session.clone())).collect()
+        };
+        for (back, session) in &meant {
+            back.sever(UserData::default());
+            if let Some(session) = session.upgrade() {
+                session.end_all();
+                session.leave();
+            }
+        }
+        meant.len()
+    }
+
     fn group_threshold(&self) -> u8 {
         self.group_threshold.load(Ordering::Relaxed)
     }
@@ -134,12 +166,12 @@ impl FilePoolServer {
 
     /// GRANT ADMIN: until the server stops.
     pub fn grant_admin(&self, user: UserId) {
-        self.shared.admins.write().insert(user);
+        self.shared.grant_admin(user);
     }
 
-    /// REVOKE ADMIN. False when the user is none.
+    /// REVOKE ADMIN. Connections on which he worked for others are severed. False when the user is none.
     pub fn revoke_admin(&self, user: UserId) -> bool {
-        self.shared.admins.write().remove(&user)
+        self.shared.revoke_admin(user)
     }
 
     /// DISABLE and ENABLE: whether new connections are refused.
@@ -160,19 +192,7 @@ impl FilePoolServer {
     /// FORCE: severs the connections of `user`, or with `None` of everybody; their work is rolled back. Returns how many there
     /// were.
     pub fn force(&self, user: Option<UserId>) -> usize {
-        let meant: Vec<_> = {
-            let sessions = self.shared.sessions.lock();
-            let meant = sessions.values().filter(|s| user.is_none_or(|u| u == s.user));
-            meant.map(|s| (s.back.clone(), s.session.clone())).collect()
-        };
-        for (back, session) in &meant {
-            back.sever(UserData::default());
-            if let Some(session) = session.upgrade() {
-                session.end_all();
-                session.leave();
-            }
-        }
-        meant.len()
+        self.shared.sever(|s| user.is_none_or(|u| u == s.user || u == s.machine))
     }
 
     /// Settles work units that were prepared for a commit over several pools and left so, as far as the pools that decide are
@@ -206,8 +226,12 @@ impl IucvService for Service {
         }
         let number = self.0.next_session.fetch_add(1, Ordering::Relaxed);
         let session = Arc::new(Session::new(self.0.clone(), request.from, number));
-        let connected =
-            Connected { user: request.from, back: request.back, session: Arc::downgrade(&session) };
+        let connected = Connected {
+            user: request.from,
+            machine: request.from,
+            back: request.back,
+            session: Arc::downgrade(&session),
+        };
         self.0.sessions.lock().insert(number, connected);
         Ok(session)
     }

@@ -62,6 +62,7 @@ pub(crate) enum Call {
         attributes: Attributes,
         allow_empty: bool,
         dates: DateReference,
+        way: OpenWay,
     },
     Read {
         token: u64,
@@ -77,6 +78,11 @@ pub(crate) enum Call {
     Write {
         token: u64,
         count: u32,
+    },
+    /// The blocks are in the data buffer.
+    WriteBlocks {
+        token: u64,
+        block: u64,
     },
     Point {
         token: u64,
@@ -234,6 +240,11 @@ pub(crate) enum Call {
         device: u16,
         blocks: Option<u64>,
     },
+    /// ENROLL ADMINISTRATOR and DELETE ADMINISTRATOR.
+    Administrator {
+        user: UserId,
+        enroll: bool,
+    },
     Disable {
         part: PoolPart,
         mode: DisableMode,
@@ -251,6 +262,10 @@ pub(crate) enum Call {
     },
     /// A number for a commit over several pools that this one is to decide.
     NewGlobal,
+    /// The connection works for another user, if its own is an administrator. Before all other calls.
+    WorkFor {
+        user: UserId,
+    },
     Prepare {
         global: GlobalUnit,
     },
@@ -285,6 +300,7 @@ impl Call {
         match self {
             Self::Open { intent, .. } => *intent != Intent::Read,
             Self::Write { .. }
+            | Self::WriteBlocks { .. }
             | Self::Truncate { .. }
             | Self::CreateDir { .. }
             | Self::CreateFile { .. }
@@ -309,6 +325,11 @@ impl Call {
         }
     }
 
+    /// Whether the call is a part of ending a work unit, so that what went wrong before it belongs to the same end.
+    pub(crate) fn ends_or_settles(&self) -> bool {
+        self.ends_unit() || matches!(self, Self::NewGlobal | Self::Resolve { .. } | Self::Told { .. })
+    }
+
     /// Whether the call ends the work unit.
     pub(crate) fn ends_unit(&self) -> bool {
         matches!(
@@ -321,6 +342,15 @@ impl Call {
                 | Self::Decide { .. }
         )
     }
+}
+
+/// What the calls on an open file will be about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) enum OpenWay {
+    /// Records: DMSOPEN.
+    Records,
+    /// Blocks: DMSOPDBK. `records`: how many are going to be written, if that is known.
+    Blocks { records: Option<u32> },
 }
 
 /// What DMSOPDIR is to return.

@@ -127,8 +127,8 @@ impl Shared {
         all
     }
 
-    /// Who has accessed DIRCONTROL directories that `may_see` says yes to, by directory and user.
-    pub(super) fn accessors(&self, may_see: impl Fn(&DirName) -> bool) -> Vec<Accessor> {
+    /// Who has accessed DIRCONTROL directories that are `meant`, by directory and user.
+    pub(super) fn accessors(&self, meant: impl Fn(&DirName) -> bool) -> Vec<Accessor> {
         let sessions: Vec<_> = {
             let sessions = self.sessions.lock();
             sessions.values().filter_map(|s| Some((s.user, s.session.upgrade()?))).collect()
@@ -138,7 +138,7 @@ impl Shared {
             let held = session.accessed_directories();
             found.extend(held.into_iter().map(|(dir, writes)| Accessor { dir, user, writes }));
         }
-        found.retain(|accessor| may_see(&accessor.dir));
+        found.retain(|accessor| meant(&accessor.dir));
         found.sort();
         found.dedup();
         found

@@ -12,7 +12,7 @@ use cp::clock::ManualClock;
 use dasd::{BLOCK, Dasd, FaultyDasd, LogConfig, VolumeConfig};
 use jiff::Timestamp;
 use sfs::pool::{DirPath, OpenRequest, Pool, PoolConfig, PoolError, Token, WorkUnit};
-use sfs::types::{Attributes, FileId, Intent};
+use sfs::types::{Attributes, DateReference, FileId, Intent};
 
 pub fn config() -> PoolConfig {
     PoolConfig {
@@ -128,6 +128,22 @@ pub fn put_fixed(
     let token = open(unit, dir, name, Intent::Replace, Attributes::fixed(lrecl))?;
     let all: String = records.concat();
     unit.write(token, &Bytes::from(all), u32::try_from(records.len()).unwrap())?;
+    unit.close(token)
+}
+
+/// Replaces a file with this image, block by block.
+pub fn put_image(
+    unit: &WorkUnit,
+    dir: DirPath<'_>,
+    name: &str,
+    attributes: Attributes,
+    image: &str,
+) -> Result<(), PoolError> {
+    let request = OpenRequest { dir, id: fid(name), intent: Intent::Replace, attributes, allow_empty: false };
+    let token = unit.open_blocks(&request, DateReference::New, None)?.token;
+    for (block, data) in (0..).zip(image.as_bytes().chunks(BLOCK as usize)) {
+        unit.write_blocks(token, block, &Bytes::copy_from_slice(data))?;
+    }
     unit.close(token)
 }
 

@@ -117,7 +117,7 @@ pub async fn put(csl: &Csl, file: &str, lines: &[&str], wu: WorkUnitId) -> Resul
 
 pub async fn get(csl: &Csl, file: &str, wu: WorkUnitId) -> Result<Bytes, CslError> {
     let file = csl.fileid(file)?;
-    let open = csl.dmsopdbk(&file, wu).await?;
+    let open = csl.dmsopdbk(&file, &BlockOpen::read(), wu).await?;
     let data = csl.dmsrddbk(open.token, 0, 1 << 20).await?;
     csl.dmscldbk(open.token, CommitOption::NoCommit).await?;
     Ok(data)

@@ -3,7 +3,7 @@
 use std::ops::Range;
 
 use bytes::Bytes;
-use cms::csl::{CslError, FileRef, Intent, OpenOptions, ReasonCode, Token, WorkUnitId};
+use cms::csl::{BlockOpen, CslError, FileRef, Intent, OpenOptions, ReasonCode, Token, WorkUnitId};
 
 use super::{SfsBackend, mailbox_index, note, note_file, note_index, store_error};
 use crate::mailstore::access::Access;
@@ -207,7 +207,7 @@ impl SfsBackend {
         range: Range<u64>,
         unit: WorkUnitId,
     ) -> Result<Bytes, CslError> {
-        let opened = self.csl.dmsopdbk(file, unit).await?;
+        let opened = self.csl.dmsopdbk(file, &BlockOpen::read(), unit).await?;
         let end = range.end.min(opened.status.bytes);
         let first = self.blocks(opened.token, range.start, end).await?;
         if range.start + first.len() as u64 >= end {

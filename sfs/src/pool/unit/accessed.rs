@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 
 use super::open::OpenFile;
 use super::{DirPath, OPEN_TRIES, WorkUnit};
+use crate::pool::blocks::Way;
 use crate::pool::catalog::{FileRec, Name16, file_id, file_key};
 use crate::pool::draft::Content;
 use crate::pool::error::PoolError;
@@ -113,12 +114,23 @@ impl WorkUnit {
         id: FileId,
         dates: DateReference,
     ) -> Result<Opened, PoolError> {
+        self.open_accessed_way(dir, id, dates, Way::Records)
+    }
+
+    pub(crate) fn open_accessed_way(
+        &self,
+        dir: &AccessedDir,
+        id: FileId,
+        dates: DateReference,
+        way: Way,
+    ) -> Result<Opened, PoolError> {
         let name = file_key(id);
         let seen = dir.files.get(&name).ok_or(PoolError::NoFile)?;
         if dates == DateReference::New {
             references::note(&self.inner, (dir.dir, name), &seen.0);
         }
-        let file = OpenFile::reader((dir.dir, name), id, seen.clone());
+        let mut file = OpenFile::reader((dir.dir, name), id, seen.clone());
+        file.way = way;
         self.with(|state, _| state.add_open(file))
     }
 }

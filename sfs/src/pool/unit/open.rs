@@ -6,6 +6,7 @@ use bytes::Bytes;
 
 use super::state::load_committed;
 use super::{DirPath, MAX_OPEN, MAX_PENDING, State, WorkUnit};
+use crate::pool::blocks::Way;
 use crate::pool::catalog::{DirId, FileNo, FileRec, Name16, ObjectNo, file_id, file_key};
 use crate::pool::draft::{Content, Draft, MAX_KEYED_LRECL};
 use crate::pool::error::PoolError;
@@ -68,6 +69,7 @@ pub(crate) struct OpenFile {
     /// Erase it at close if it has no record.
     drop_empty: bool,
     changed: bool,
+    pub(crate) way: Way,
     cursor: Cursor,
     /// What a reader sees; a writer sees the draft in the overlay.
     seen: Option<(FileRec, Content)>,
@@ -76,7 +78,8 @@ pub(crate) struct OpenFile {
 impl OpenFile {
     pub(super) fn reader(key: (DirId, Name16), id: FileId, seen: (FileRec, Content)) -> Self {
         let cursor = Cursor::new(seen.0.records);
-        Self { key, id, writes: false, drop_empty: false, changed: false, cursor, seen: Some(seen) }
+        let way = Way::Records;
+        Self { key, id, writes: false, drop_empty: false, changed: false, way, cursor, seen: Some(seen) }
     }
 }
 
@@ -114,6 +117,15 @@ impl WorkUnit {
     /// # Errors
     /// As [`Self::open`].
     pub fn open_as(&self, request: &OpenRequest<'_>, dates: DateReference) -> Result<Opened, PoolError> {
+        self.open_way(request, dates, Way::Records)
+    }
+
+    pub(crate) fn open_way(
+        &self,
+        request: &OpenRequest<'_>,
+        dates: DateReference,
+        way: Way,
+    ) -> Result<Opened, PoolError> {
         self.with(|state, snapshot| {
             state.room_for_open()?;
             let found = state.resolve(snapshot, request.dir)?;
@@ -126,6 +138,7 @@ impl WorkUnit {
             let target = state.follow_special(snapshot, found, name, special)?;
             let key = target.key();
             let (mut file, created) = match request.intent {
+                Intent::Read if state.in_blocks(key) => return Err(PoolError::FileOpen),
                 Intent::Read => (self.open_reader(state, target.dir.id, key, dates)?, false),
                 _ => {
                     if state.files.values().any(|f| f.key == key && f.writes) {
@@ -149,6 +162,13 @@ impl WorkUnit {
                 }
             };
             file.id = request.id;
+            if let Way::WriteBlocks(_) = way
+                && let Some(draft) = state.overlay.files.get_mut(&key).and_then(|c| c.now.as_mut())
+            {
+                // Blocks are blocks of an image, also of a file whose records would be kept in the catalog.
+                (draft.rec.keyed, draft.content) = (false, Content::empty(false));
+            }
+            file.way = way;
             Ok(Opened { created, ..state.add_open(file)? })
         })
     }
@@ -231,6 +251,7 @@ impl WorkUnit {
             writes: true,
             drop_empty: fresh && !request.allow_empty,
             changed: fresh,
+            way: Way::Records,
             cursor: Cursor::new(records),
             seen: None,
         };
@@ -251,7 +272,7 @@ impl WorkUnit {
     /// # Errors
     /// As [`Self::read`].
     pub fn read_in(&self, token: Token, count: u32, max: usize, wait: Waiting) -> Result<ReadOut, PoolError> {
-        self.on_open(token, wait, |env, rec, content, cursor| {
+        self.on_records(token, wait, |env, rec, content, cursor| {
             file::read(env, rec, content, cursor, count, max)
         })
     }
@@ -285,7 +306,7 @@ impl WorkUnit {
     /// # Errors
     /// [`PoolError::RecordNumber`], [`PoolError::NotOpen`].
     pub fn point(&self, token: Token, read: Option<u32>, write: Option<u32>) -> Result<(), PoolError> {
-        self.on_open(token, Waiting::Allowed, |env, rec, content, cursor| {
+        self.on_records(token, Waiting::Allowed, |env, rec, content, cursor| {
             file::point(env, rec, content, cursor, read, write)
         })
     }
@@ -321,17 +342,21 @@ impl WorkUnit {
     /// # Errors
     /// [`PoolError::WrongIntent`], [`PoolError::RecordLength`], [`PoolError::RecordNumber`], [`PoolError::NotOpen`].
     pub fn write(&self, token: Token, data: &Bytes, count: u32) -> Result<(), PoolError> {
-        {
-            let mut state = self.state.lock();
-            let pending = state.pending + data.len() as u64;
-            if pending > MAX_PENDING {
-                return Err(PoolError::Limit("octets written in one work unit"));
-            }
-            state.pending = pending;
-            // What replaces other octets is counted as if it did not, and everything as if it were a run; a spill counts afresh.
-            state.memory += data.len() as u64 + RUN_OCTETS;
-        }
+        self.account(data.len())?;
         self.on_writer(token, |env, rec, content, cursor| file::write(env, rec, content, cursor, data, count))
+    }
+
+    /// Counts octets that are about to be written.
+    pub(crate) fn account(&self, octets: usize) -> Result<(), PoolError> {
+        let mut state = self.state.lock();
+        let pending = state.pending + octets as u64;
+        if pending > MAX_PENDING {
+            return Err(PoolError::Limit("octets written in one work unit"));
+        }
+        state.pending = pending;
+        // What replaces other octets is counted as if it did not, and everything as if it were a run; a spill counts afresh.
+        state.memory += octets as u64 + RUN_OCTETS;
+        Ok(())
     }
 
     /// Keeps the first `records` records of the file.
@@ -346,16 +371,31 @@ impl WorkUnit {
     /// goes, unless it may be empty.
     ///
     /// # Errors
-    /// [`PoolError::NotOpen`]; [`PoolError::Locked`] while another unit changes the authorities of a file that goes: it stays open.
+    /// [`PoolError::NotOpen`]; the file stays open with [`PoolError::BlockData`] for blocks that are not whole records, and with
+    /// [`PoolError::Locked`] when it would go and another unit changes its authorities.
     pub fn close(&self, token: Token) -> Result<(), PoolError> {
+        self.close_as(token).map(|_| ())
+    }
+
+    /// [`Self::close`], and what the file is then.
+    ///
+    /// # Errors
+    /// As [`Self::close`]; [`PoolError::NotOpen`] also for a file whose directory is gone.
+    pub fn close_with_status(&self, token: Token) -> Result<FileStatus, PoolError> {
+        self.close_as(token)?.ok_or(PoolError::NotOpen)
+    }
+
+    fn close_as(&self, token: Token) -> Result<Option<FileStatus>, PoolError> {
         self.with(|state, _| {
+            state.finish_blocks(&self.inner.store, token)?;
             let file = state.files.get(&token.0).ok_or(PoolError::NotOpen)?;
             let (key, drop_empty) = (file.key, file.drop_empty);
-            let change = state.overlay.files.get(&key).filter(|_| drop_empty);
-            let empty = change.and_then(|c| Some((c.now.as_ref()?, c.base.is_some())));
-            if let Some((draft, was_there)) = empty.filter(|(draft, _)| draft.rec.records == 0) {
-                let number = draft.rec.object.0;
-                if was_there {
+            let status = view(&state.overlay, file).ok().map(|(rec, _)| rec.status(file.id));
+            let change = state.overlay.files.get(&key);
+            let empty = |d: &Draft| d.rec.records == 0;
+            if let Some(change) = change.filter(|c| drop_empty && c.now.as_ref().is_some_and(empty)) {
+                let known = change.now.as_ref().filter(|_| change.base.is_some()).map(|d| d.rec.object.0);
+                if let Some(number) = known {
                     state.lock_object(number)?;
                     state.drop_object(&self.inner.current(), number)?;
                 }
@@ -364,8 +404,21 @@ impl WorkUnit {
                 }
             }
             state.files.remove(&token.0);
-            Ok(())
+            Ok(status)
         })
+    }
+
+    fn on_records<R>(
+        &self,
+        token: Token,
+        wait: Waiting,
+        f: impl FnOnce(Env<'_>, &FileRec, &Content, &mut Cursor) -> Result<R, PoolError>,
+    ) -> Result<R, PoolError> {
+        self.with(|state, _| match state.files.get(&token.0).ok_or(PoolError::NotOpen)?.way {
+            Way::Records => Ok(()),
+            _ => Err(PoolError::WrongIntent),
+        })?;
+        self.on_open(token, wait, f)
     }
 
     fn on_open<R>(
@@ -400,7 +453,7 @@ impl WorkUnit {
     ) -> Result<R, PoolError> {
         self.with(|state, snapshot: &std::sync::Arc<Snapshot>| {
             let file = state.files.get_mut(&token.0).ok_or(PoolError::NotOpen)?;
-            if !file.writes {
+            if !file.writes || !matches!(file.way, Way::Records) {
                 return Err(PoolError::WrongIntent);
             }
             let draft = state.overlay.files.get_mut(&file.key).and_then(|c| c.now.as_mut());

@@ -74,6 +74,35 @@ impl WorkUnit {
         })
     }
 
+    /// Moves a file space to another storage group: what it holds counts there, and not in its former group, from the commit on. No
+    /// octet is moved, since all groups share the pool's volume. Source: FILESERV MOVEUSER.
+    ///
+    /// # Errors
+    /// [`PoolError::NoSpace`]; [`PoolError::NoGroup`] when the group has no minidisk or holds the catalog; [`PoolError::SameGroup`];
+    /// [`PoolError::Disabled`] as long as the file space or one of the groups is; [`PoolError::Locked`] while another unit changes
+    /// anything in it. The commit refuses what the group has no room for.
+    pub fn move_space(&self, name: &str, group: StorageGroup) -> Result<(), PoolError> {
+        self.with(|state, _| {
+            state.locks.take(LockKey::Space(name.into()), LockMode::Exclusive)?;
+            let snapshot = &self.inner.current();
+            let rec = state.space(snapshot, name)?.ok_or(PoolError::NoSpace)?;
+            let there = minidisks(snapshot)?.iter().any(|m| m.group == group);
+            if !there || group == StorageGroup::CATALOG {
+                return Err(PoolError::NoGroup);
+            }
+            if rec.group == group {
+                return Err(PoolError::SameGroup(group));
+            }
+            let disables = &self.inner.disables;
+            let disabled = [disables.of_space(name), disables.of_group(rec.group), disables.of_group(group)];
+            if disabled.iter().any(Option::is_some) {
+                return Err(PoolError::Disabled);
+            }
+            state.overlay.spaces.insert(name.to_owned(), Some(SpaceRec { group, ..rec }));
+            Ok(())
+        })
+    }
+
     /// Changes the warning threshold of a file space, in percent of its limit; 0: no warning. Source: SET THRESHOLD.
     ///
     /// # Errors

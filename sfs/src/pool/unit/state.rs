@@ -337,6 +337,9 @@ impl State {
     }
 
     pub(super) fn copy_source(&mut self, inner: &Inner, key: (DirId, Name16)) -> Result<Draft, PoolError> {
+        if self.in_blocks(key) {
+            return Err(PoolError::FileOpen);
+        }
         let own = self.overlay.files.get(&key).map(|c| c.now.clone());
         let draft = match own {
             Some(own) => own.ok_or(PoolError::NoFile)?,

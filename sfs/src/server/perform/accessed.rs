@@ -9,10 +9,10 @@ use cp::name::DirName;
 
 use super::directories::shown;
 use super::{At, Outcome};
-use crate::pool::{AccessedDir, PoolError, WorkUnit};
+use crate::pool::{AccessedDir, PoolError, Way, WorkUnit};
 use crate::server::authority;
 use crate::server::handler::{Session, path};
-use crate::server::protocol::{Answer, Call, DirList};
+use crate::server::protocol::{Answer, Call, DirList, Failure, OpenWay};
 use crate::types::{DirControl, Intent};
 
 /// Directories that one connection may have accessed: as many as there are file modes.
@@ -73,13 +73,20 @@ impl Session {
         all
     }
 
-    /// Who has accessed a directory, or all of those that this user may see.
-    pub(in crate::server) fn accessors(&self, unit: &WorkUnit, dir: Option<&DirName>) -> Answer {
-        let may_see = |found: &DirName| {
-            dir.is_none_or(|dir| dir == found)
-                && authority::may_see_directory(&self.shared, self.user, unit, found)
+    /// Who has accessed a directory, or those of this user.
+    pub(in crate::server) fn accessors(
+        &self,
+        unit: &WorkUnit,
+        dir: Option<&DirName>,
+    ) -> Result<Answer, Failure> {
+        if let Some(dir) = dir {
+            authority::check_accessors(&self.shared, self.user(), unit, dir)?;
+        }
+        let meant = |found: &DirName| match dir {
+            Some(dir) => dir == found,
+            None => found.owner == self.user(),
         };
-        Answer::Accessors(self.shared.accessors(may_see))
+        Ok(Answer::Accessors(self.shared.accessors(meant)))
     }
 
     /// Undoes one access.
@@ -115,9 +122,13 @@ impl Session {
             return Some(Err(PoolError::WrongControl));
         }
         match call {
-            Call::Open { file, intent: Intent::Read, dates, .. } => {
+            Call::Open { file, intent: Intent::Read, dates, way, .. } => {
                 let state = self.state_of(&file.dir)?;
-                let opened = at.unit.open_accessed(&state, file.id, *dates);
+                let way = match way {
+                    OpenWay::Records => Way::Records,
+                    OpenWay::Blocks { .. } => Way::ReadBlocks,
+                };
+                let opened = at.unit.open_accessed_way(&state, file.id, *dates, way);
                 Some(opened.map(|opened| self.keep_open(at, opened)))
             }
             Call::FileStatus { file } => {

@@ -65,7 +65,7 @@ impl Session {
                 unit.list_dirs(path(dir))?.into_iter().map(DirRecord::Directory).collect()
             }
         };
-        authority::mask(&self.shared, self.user, unit, dir, &mut rest);
+        authority::mask(&self.shared, self.user(), unit, dir, &mut rest);
         let control = unit.dir_status(path(dir))?.control;
         self.keep_listing(at, rest, control)
     }

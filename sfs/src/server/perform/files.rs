@@ -7,7 +7,7 @@ use crate::names::FileRef;
 use crate::pool::{OpenRequest, PoolError, WorkUnit};
 use crate::server::authority;
 use crate::server::handler::{Session, path};
-use crate::server::protocol::{Answer, Call};
+use crate::server::protocol::{Answer, Call, OpenWay};
 use crate::types::{Attributes, DateReference, EntryType, FileId, Intent};
 
 impl Session {
@@ -40,7 +40,8 @@ impl Session {
     }
 
     fn create_file(&self, at: At<'_>, file: &FileRef, attributes: Attributes) -> Outcome {
-        let opened = self.open(at, file, (Intent::New, attributes, true), DateReference::New)?;
+        let new = (Intent::New, attributes, true);
+        let opened = self.open(at, file, new, DateReference::New, OpenWay::Records)?;
         if let Answer::Opened { token, .. } = opened {
             self.close(at, token)?;
         }
@@ -52,14 +53,14 @@ impl Session {
         if matches!(status.entry, EntryType::Erased | EntryType::Revoked) {
             return Err(PoolError::NoFile);
         }
-        Ok(Answer::File(authority::masked(&self.shared, self.user, unit, &file.dir, status)))
+        Ok(Answer::File(authority::masked(&self.shared, self.user(), unit, &file.dir, status)))
     }
 
     fn base_of(&self, unit: &WorkUnit, alias: &FileRef) -> Result<Option<FileRef>, PoolError> {
         let Some((space, levels, id)) = unit.base_of(path(&alias.dir), alias.id)? else { return Ok(None) };
         let levels: String = levels.iter().map(|l| format!(".{l}")).collect();
         let levels = if levels.is_empty() { "." } else { &levels };
-        let dir = DirName::parse(&format!("{}:{space}{levels}", self.shared.id), None, self.user);
+        let dir = DirName::parse(&format!("{}:{space}{levels}", self.shared.id), None, self.user());
         dir.map(|dir| Some(FileRef::new(id, dir))).map_err(|_| PoolError::BadDirectory)
     }
 }

@@ -50,7 +50,7 @@ impl Session {
         let unit = self.unit(number)?;
         let pool = &self.shared.pool;
         loop {
-            match pool.disable(&unit, part, mode, self.user).await {
+            match pool.disable(&unit, part, mode, self.user()).await {
                 Ok(()) => return Ok(plain(Answer::Done)),
                 Err(PoolError::Locked { holder }) if wait => {
                     let holder = LockHolder::Unit(holder);

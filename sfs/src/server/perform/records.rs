@@ -8,17 +8,18 @@ use super::{At, Outcome, done};
 use crate::names::FileRef;
 use crate::pool::{OpenRequest, Opened, PoolError, Token, Waiting, WorkUnit};
 use crate::server::handler::{Session, path};
-use crate::server::protocol::{Answer, Call};
+use crate::server::protocol::{Answer, Call, OpenWay};
 use crate::types::{Attributes, DateReference, Grantee, Intent, Rights};
 
 impl Session {
     pub(super) fn on_records(&self, at: At<'_>, call: &Call) -> Option<Outcome> {
         let unit = at.unit;
         Some(match call {
-            Call::Open { file, intent, attributes, allow_empty, dates } => {
-                self.open(at, file, (*intent, *attributes, *allow_empty), *dates)
+            Call::Open { file, intent, attributes, allow_empty, dates, way } => {
+                self.open(at, file, (*intent, *attributes, *allow_empty), *dates, *way)
             }
             Call::Write { token, count } => done(unit.write(Token(*token), at.data, *count)),
+            Call::WriteBlocks { token, block } => done(unit.write_blocks(Token(*token), *block, at.data)),
             Call::Point { token, read, write } => done(unit.point(Token(*token), *read, *write)),
             Call::Truncate { token, records } => done(unit.truncate(Token(*token), *records)),
             Call::Close { token } => self.close(at, *token),
@@ -32,9 +33,13 @@ impl Session {
         file: &FileRef,
         (intent, attributes, allow_empty): (Intent, Attributes, bool),
         dates: DateReference,
+        way: OpenWay,
     ) -> Outcome {
         let request = OpenRequest { dir: path(&file.dir), id: file.id, intent, attributes, allow_empty };
-        let opened = at.unit.open_as(&request, dates)?;
+        let opened = match way {
+            OpenWay::Records => at.unit.open_as(&request, dates)?,
+            OpenWay::Blocks { records } => at.unit.open_blocks(&request, dates, records)?,
+        };
         if opened.created {
             self.own_new_file(at.unit, file)?;
         }
@@ -49,10 +54,10 @@ impl Session {
 
     /// Who creates a file in another's FILECONTROL directory may write it.
     fn own_new_file(&self, unit: &WorkUnit, file: &FileRef) -> Result<(), PoolError> {
-        if file.dir.owner == self.user || self.shared.admins.read().contains(&self.user) {
+        if file.dir.owner == self.user() || self.shared.admins.read().contains(&self.user()) {
             return Ok(());
         }
-        match unit.grant(path(&file.dir), Some(file.id), Grantee::User(self.user), Rights::WRITE) {
+        match unit.grant(path(&file.dir), Some(file.id), Grantee::User(self.user()), Rights::WRITE) {
             // In a DIRCONTROL directory the authority is on the directory.
             Err(PoolError::WrongControl) => Ok(()),
             done => done,
@@ -60,10 +65,11 @@ impl Session {
     }
 
     pub(super) fn close(&self, at: At<'_>, token: u64) -> Outcome {
-        let status = at.unit.open_status(Token(token))?;
-        at.unit.close(Token(token))?;
-        self.tokens.lock().remove(&token);
-        Ok(Answer::File(status))
+        let closed = at.unit.close_with_status(Token(token));
+        if !at.unit.is_open(Token(token)) {
+            self.tokens.lock().remove(&token);
+        }
+        closed.map(Answer::File)
     }
 }
 
@@ -86,7 +92,7 @@ fn read_with(unit: &WorkUnit, call: &Call, wait: Waiting) -> Result<(Answer, Byt
             Ok((Answer::Read { records: out.records }, out.data))
         }
         Call::ReadImage { token, offset, len } => {
-            Ok((Answer::Done, unit.read_image_in(Token(*token), *offset, *len as usize, wait)?))
+            Ok((Answer::Done, unit.read_blocks(Token(*token), *offset, *len as usize, wait)?))
         }
         _ => Err(PoolError::NotOpen),
     }

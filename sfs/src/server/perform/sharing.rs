@@ -66,7 +66,7 @@ impl Session {
     ) -> Result<(Reply, Bytes), Failure> {
         loop {
             let place = (path(object.dir()), object.id());
-            let done = self.shared.pool.create_lock(unit, place, self.user, kind, duration).await;
+            let done = self.shared.pool.create_lock(unit, place, self.user(), kind, duration).await;
             let holder = match done {
                 Ok(()) => return Ok(plain(Answer::Done)),
                 Err(error) => match error.holder().filter(|_| wait) {
@@ -83,7 +83,7 @@ impl Session {
         object: &SfsObject,
         user: Option<UserId>,
     ) -> Result<(Reply, Bytes), Failure> {
-        let (place, user) = ((path(object.dir()), object.id()), user.unwrap_or(self.user));
+        let (place, user) = ((path(object.dir()), object.id()), user.unwrap_or(self.user()));
         let done = self.shared.pool.delete_lock(place, user).await;
         done.map(|()| plain(Answer::Done)).map_err(|e| failure(&e))
     }
