@@ -80,9 +80,15 @@ async fn a_file_left_empty_goes_when_its_authorities_are_free() {
     grant(&granting, "A FILE").unwrap();
     let refused = writing.close(file);
     assert!(matches!(refused, Err(PoolError::Locked { .. })), "{refused:?}");
-    assert!(matches!(writing.commit().await, Err(PoolError::Locked { .. })));
     assert!(writing.is_open(file), "it may be closed later");
+    // A commit has to close it, and is rolled back as a whole.
+    put(&writing, top("JOE"), "B FILE", &["text"]).unwrap();
+    assert!(matches!(writing.commit().await, Err(PoolError::Locked { .. })));
+    for (name, there) in [("A FILE", true), ("B FILE", false)] {
+        assert_eq!(writing.status(top("JOE"), fid(name)).is_ok(), there, "{name}");
+    }
     granting.commit().await.unwrap();
+    let file = open(&writing, top("JOE"), "A FILE", Intent::Replace, Attributes::variable()).unwrap();
     writing.close(file).unwrap();
     writing.commit().await.unwrap();
     assert!(matches!(writing.status(top("JOE"), fid("A FILE")), Err(PoolError::NoFile)));
