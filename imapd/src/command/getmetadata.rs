@@ -76,7 +76,8 @@ pub(super) fn kept_as(place: &Place, entry: &str) -> String {
     }
 }
 
-/// Appends the METADATA response with what there is; the size of the longest value left out for its length.
+/// Appends the METADATA response; the size of the longest value left out for its length. RFC 5464 section 4.2 has the response
+/// required, and `nstring` as value: an entry that has none is NIL. Where depths are asked for, section 4.2.2 has only what exists.
 pub(super) fn show(
     out: &mut Vec<u8>,
     of: &Of<'_>,
@@ -107,7 +108,11 @@ pub(super) fn show(
     let said = said.into_iter().filter_map(|(name, value)| Some((name, value?.as_bytes())));
     let mut longest = None;
     let mut found = Vec::new();
+    let mut answered = vec![false; asked.len()];
     for (name, value) in own.chain(said).filter(|(name, _)| wanted(name)) {
+        for (answered, entry) in answered.iter_mut().zip(asked) {
+            *answered |= is_wanted(name, entry, options.depth);
+        }
         if options.max_size.is_some_and(|most| value.len() > most as usize) {
             longest = longest.max(Some(value.len()));
             continue;
@@ -124,6 +129,14 @@ pub(super) fn show(
         } else {
             quote::string(&mut found, value);
         }
+    }
+    let missing = asked.iter().zip(answered).filter(|(_, answered)| !answered && options.depth == Depth::Zero);
+    for (entry, _) in missing {
+        if !found.is_empty() {
+            found.push(b' ');
+        }
+        quote::astring(&mut found, entry.as_bytes());
+        found.extend_from_slice(b" NIL");
     }
     if !found.is_empty() {
         out.extend_from_slice(b"* METADATA ");
