@@ -25,16 +25,17 @@ const MAX_WILDCARDS: usize = 64;
 pub(super) struct Pattern(String);
 
 impl Pattern {
-    /// Checks and decodes a pattern; `None` for one that is no valid name and so matches none.
-    pub(super) fn new(reference: &[u8], pattern: &[u8], form: NameForm) -> Result<Option<Self>, Reply> {
+    /// Checks and decodes a pattern; `None` for one that is no valid name, or that is not accepted, which must be ignored in silence
+    /// (RFC 5258 section 3).
+    pub(super) fn new(reference: &[u8], pattern: &[u8], form: NameForm) -> Option<Self> {
         if reference.len() + pattern.len() > MAX_PATTERN {
-            return Err(Reply::no("LIMIT", "Pattern is too long"));
+            return None;
         }
         let full = [reference, pattern].concat();
         if full.iter().filter(|b| matches!(b, b'*' | b'%')).count() > MAX_WILDCARDS {
-            return Err(Reply::no("LIMIT", "Pattern has too many wildcards"));
+            return None;
         }
-        Ok(form.decode(&full).ok().map(|text| Self(nfc(&text).into_owned())))
+        form.decode(&full).ok().map(|text| Self(nfc(&text).into_owned()))
     }
 
     /// Whether it may match a name in the namespaces of others.
@@ -97,16 +98,14 @@ pub async fn run(session: &mut Session, args: &ListArgs, out: &mut Out<'_>) -> D
         return Ok(Reply::ok(DONE));
     }
     let form = session.enabled.name_form();
-    let mut patterns = Vec::new();
     // In the extended form an empty pattern matches nothing (RFC 5258 section 3).
-    for pattern in args.patterns.iter().filter(|p| !p.is_empty()) {
-        match Pattern::new(&args.reference, pattern, form) {
-            Ok(pattern) => patterns.extend(pattern),
-            Err(reply) => return Ok(reply),
-        }
-    }
+    let patterns = args.patterns.iter().filter(|p| !p.is_empty());
+    let patterns: Vec<Pattern> =
+        patterns.filter_map(|pattern| Pattern::new(&args.reference, pattern, form)).collect();
     let status = args.returns.status.as_ref();
-    session.enabled.condstore |= status.is_some_and(|items| items.contains(&StatusItem::HighestModSeq));
+    if status.is_some_and(|items| items.contains(&StatusItem::HighestModSeq)) {
+        session.keeps_modseqs(out.buf);
+    }
     if let Some(reply) = args.returns.metadata.iter().find_map(|entry| getmetadata::check(entry).err()) {
         return Ok(reply);
     }
@@ -378,6 +377,7 @@ pub(super) async fn told(
     Ok(())
 }
 
+/// The attributes of a name, and the extended data behind it.
 fn attributes(found: &Found, args: &ListArgs) -> (String, &'static str) {
     let mut words: Vec<&str> = Vec::new();
     let attributes = found.attributes;
@@ -397,10 +397,11 @@ fn attributes(found: &Found, args: &ListArgs) -> (String, &'static str) {
         (false, true) => words.push("\\HasChildren"),
         (false, false) => words.push("\\HasNoChildren"),
     }
-    let extra = match (found.child, args.select.subscribed) {
-        (false, _) => "",
-        (true, true) => " (CHILDINFO (\"SUBSCRIBED\"))",
-        (true, false) => " (CHILDINFO (\"SPECIAL-USE\"))",
+    let extra = match (found.child, args.select.subscribed, args.select.special_use) {
+        (false, ..) => "",
+        (true, true, true) => " (CHILDINFO (\"SUBSCRIBED\" \"SPECIAL-USE\"))",
+        (true, true, false) => " (CHILDINFO (\"SUBSCRIBED\"))",
+        (true, false, _) => " (CHILDINFO (\"SPECIAL-USE\"))",
     };
     (words.join(" "), extra)
 }
