@@ -244,7 +244,7 @@ async fn piece(
     let Some(record) = mailbox.state().columns.get(Uid(part.uid)) else {
         return Ok(Err("there is no such message".into()));
     };
-    let cut = part.partial.map(|(from, count)| (from, count.unwrap_or(u32::MAX)));
+    let cut = part.partial.map(|(from, count)| (from.into(), count.unwrap_or(u32::MAX).into()));
     let located = Source::new(&session.server, &mailbox, record).locate(&section, cut).await;
     let located = match located {
         Ok(located) => located,

@@ -136,7 +136,7 @@ impl<'a> Source<'a> {
     pub(super) async fn section(
         &mut self,
         section: &Section,
-        cut: Option<(u32, u32)>,
+        cut: Option<(u64, u64)>,
     ) -> Result<Option<Bytes>, StoreError> {
         match self.locate(section, cut).await? {
             Some(located) => self.read(located).await.map(Some),
@@ -148,7 +148,7 @@ impl<'a> Source<'a> {
     pub(super) async fn locate(
         &mut self,
         section: &Section,
-        cut: Option<(u32, u32)>,
+        cut: Option<(u64, u64)>,
     ) -> Result<Option<Located>, StoreError> {
         // Every section begins with a line; what is cut out of it need not.
         let at = |range: Range<usize>| Located::At { line: range.start, range: partial(range, cut) };
