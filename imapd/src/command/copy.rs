@@ -1,7 +1,7 @@
 //! COPY and MOVE (RFC 3501 section 6.4.7, RFC 4315 section 3, RFC 6851)
 
 use super::append::try_create;
-use super::{Done, across, no_such_number, place, read_only, some_expunged, view};
+use super::{Done, across, expunge, no_such_number, place, read_only, some_expunged, view};
 use crate::mailstore::Uid;
 use crate::session::{Out, Reply, Session};
 use crate::syntax::ast::MailboxArg;
@@ -73,10 +73,9 @@ pub async fn run(
         NumberSet::from_sorted(pairs.iter().map(|(_, b)| b.0)),
     );
     if remove {
-        session.meter.expunged.add(pairs.len());
         // Before the EXPUNGE responses, so that the client knows where the messages went (RFC 6851 section 4.3).
         out.buf.extend_from_slice(format!("* OK [{code}] Moved\r\n").as_bytes());
-        let reply = Reply::ok(done);
+        let reply = expunge::done(session, &from, pairs.len(), done);
         return Ok(match limited {
             Some(limited) => limited.tell(reply, out.buf),
             None => reply,

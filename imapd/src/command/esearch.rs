@@ -28,6 +28,9 @@ pub async fn run(
     {
         return Ok(refusal);
     }
+    if returns.update && session.view.is_none() {
+        return Ok(Reply::client_bug("UPDATE needs a selected mailbox"));
+    }
     if returns.update {
         // Nothing is kept up for several mailboxes (RFC 5267 section 4.3.1 lets a server refuse).
         context::write_refused(out.buf, asked.tag);
@@ -43,7 +46,9 @@ pub async fn run(
         return Ok(Reply::client_bug("Message numbers have a meaning in the selected mailbox alone"));
     }
     let places = wanted(session, sources).await?;
-    session.enabled.condstore |= asked.key.uses_modseq();
+    if asked.key.uses_modseq() {
+        session.keeps_modseqs(out.buf);
+    }
     let selected = session.view.as_ref().map(|view| view.mailbox.clone());
     let mut looked_at = 0;
     for (name, place) in places {

@@ -88,7 +88,7 @@ pub async fn run(
         Ok(found) => found,
         Err(reply) => return Ok(reply),
     };
-    let modseq = modseq_of(session, asked, &found.hits, returns);
+    let modseq = modseq_of(session, asked, &found.hits, returns, out.buf);
     let Some(returns) = returns else {
         out.buf.extend_from_slice(b"* SEARCH");
         for (number, uid) in found.hits {
@@ -168,8 +168,11 @@ pub(super) fn modseq_of(
     asked: &SearchKeys<'_>,
     hits: &[(u32, Uid)],
     returns: Option<SearchReturn>,
+    out: &mut Vec<u8>,
 ) -> Option<ModSeq> {
-    session.enabled.condstore |= asked.key.uses_modseq();
+    if asked.key.uses_modseq() {
+        session.keeps_modseqs(out);
+    }
     modseq_in(session.view.as_ref()?, asked, hits, returns)
 }
 

@@ -205,19 +205,26 @@ impl UserStore {
         values: &[(String, Option<Bytes>)],
     ) -> Result<Plan, StoreError> {
         let catalog = self.catalog();
-        let of = match name {
-            None => entries::OF_USER,
+        let row = match name {
+            None => None,
             Some(name) => {
                 let row = catalog.get(name).filter(|r| r.attributes.has(Attributes::EXISTS));
-                row.ok_or(StoreError::NoSuchMailbox)?.id
+                Some(row.ok_or(StoreError::NoSuchMailbox)?.clone())
             }
         };
+        let of = row.as_ref().map_or(entries::OF_USER, |row| row.id);
         let mut entries = catalog.entries.clone();
         for (name, value) in values {
             entries.set(of, name, value.clone())?;
         }
-        let changed = entries != catalog.entries;
-        Ok((changed.then_some(Op::PutEntries(entries)).into_iter().collect(), Vec::new()))
+        if entries == catalog.entries {
+            return Ok((Vec::new(), Vec::new()));
+        }
+        let mut ops = vec![Op::PutEntries(entries)];
+        // A change of an annotation is one of the mailbox (RFC 7162 section 3.2).
+        let rows: Vec<MailboxRow> = row.filter(MailboxRow::selectable).map(MailboxRow::changed).into_iter().collect();
+        ops.extend(rows.iter().cloned().map(Op::PutRow));
+        Ok((ops, rows))
     }
 
     /// Gives readers of a mailbox, and of those below, a `\Seen` of their own, or ends that. `mailboxes` are those that hold

@@ -399,6 +399,13 @@ impl OpenMailbox {
         self.changed.send_modify(|_| {});
     }
 
+    /// Takes the modification sequence over that the mailbox has got without a change of its messages.
+    pub(super) fn take_modseq(&self) {
+        let row = self.user.catalog().row(self.id).map(|row| row.highest_modseq);
+        let mut state = self.state.write();
+        state.highest_modseq = row.map_or(state.highest_modseq, |modseq| state.highest_modseq.max(modseq));
+    }
+
     pub(super) fn wake(&self) {
         let end = self.state().log.end();
         self.changed.send_replace(end);

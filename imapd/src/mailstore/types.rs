@@ -225,6 +225,13 @@ impl MailboxRow {
         }
     }
 
+    /// The row after a change that is none of its messages.
+    #[must_use]
+    pub fn changed(mut self) -> Self {
+        self.highest_modseq.0 += 1;
+        self
+    }
+
     /// Whether it can be selected.
     pub fn selectable(&self) -> bool {
         self.attributes.has(Attributes::EXISTS) && !self.attributes.has(Attributes::NOSELECT)

@@ -206,6 +206,16 @@ impl Session {
         self.user_slot = Some(slot);
     }
 
+    /// Takes the client as one that keeps modification sequences, from a command on that shows so; with a mailbox selected it is told
+    /// the highest one (RFC 7162 section 3.1).
+    pub(crate) fn keeps_modseqs(&mut self, out: &mut Vec<u8>) {
+        if !std::mem::replace(&mut self.enabled.condstore, true)
+            && let Some(view) = &self.view
+        {
+            view.write_modseq(out);
+        }
+    }
+
     /// Whether the client waits in IDLE.
     pub fn is_idling(&self) -> bool {
         matches!(self.waiting, Waiting::Idle { .. })
@@ -290,7 +300,7 @@ impl Session {
             return Ok(self.count_bad(out.buf));
         }
         if !self.off.is_empty()
-            && let Some(token) = gate::needs(&command).first_common(self.off)
+            && let Some(token) = gate::needs(&command, self.off).first_common(self.off)
         {
             let name = token.row().name;
             Reply::bad(format!("{}: unknown here, {name} is not offered", row.name))
@@ -310,6 +320,7 @@ impl Session {
         self.meter.commands.add(1);
         self.server.statistics.command(row);
         self.logged_out = row.name == "LOGOUT";
+        let expunge = gate::lets_expunge(row, &command);
         let result = command::run(self, command, &tag, out).await;
         let reply = match result {
             Ok(reply) => reply,
@@ -320,7 +331,7 @@ impl Session {
         if reply.status == Status::Wait {
             return Ok(Step::Go);
         }
-        self.finish(&tag, &reply, row.flags & table::NO_EXPUNGE == 0, out).await
+        self.finish(&tag, &reply, expunge, out).await
     }
 
     /// Sends the updates and the tagged answer.
@@ -332,6 +343,12 @@ impl Session {
         out: &mut Out<'_>,
     ) -> io::Result<Step> {
         command::updates::tell(self, expunge, out).await?;
+        if self.enabled.qresync
+            && !expunge
+            && let Some(view) = &mut self.view
+        {
+            view.write_held(out.buf);
+        }
         reply.write(out.buf, Some(tag));
         if reply.then == Step::Close && reply.status == Status::No {
             let many = self.failed_logins >= crate::auth::MAX_FAILURES_PER_CONNECTION;
