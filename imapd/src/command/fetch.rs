@@ -482,7 +482,7 @@ async fn write_ready(ready: Option<Ready>, out: &mut Out<'_>) -> std::io::Result
     match ready {
         Some(Ready::Octets(Some(octets))) => {
             out.buf.extend_from_slice(format!("{{{}}}\r\n", octets.len()).as_bytes());
-            out.octets(octets).await?;
+            out.octets(quote::without_nul(octets)).await?;
         }
         Some(Ready::Binary(Some(octets))) => {
             // literal8 only where it is needed: NUL is all that a literal cannot hold (RFC 3516 section 3).
