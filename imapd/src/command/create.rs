@@ -14,8 +14,8 @@ pub async fn run(session: &Session, mailbox: MailboxArg, uses: &[Vec<u8>], out: 
     let place = place(session, &mailbox).await?;
     let mut bits = 0;
     for wanted in uses {
-        match Attributes::USES.iter().find(|(_, n)| n.as_bytes().eq_ignore_ascii_case(wanted)) {
-            Some((bit, _)) => bits |= bit,
+        match Attributes::use_named(wanted) {
+            Some(bit) => bits |= bit,
             None => return Ok(Reply::no("USEATTR", "Special use is not known here")),
         }
     }

@@ -5,7 +5,7 @@
 
 use super::place::{Place, place};
 use super::{Done, user};
-use crate::mailstore::entries::OF_USER;
+use crate::mailstore::entries::{OF_USER, SPECIAL_USE};
 use crate::mailstore::{StoreError, UserStore};
 use crate::session::{About, Out, Reply, Session};
 use crate::syntax::ast::{Depth, MailboxArg, MetadataOptions};
@@ -100,7 +100,11 @@ pub(super) fn show(
         };
         Some((name, &value[..]))
     });
-    let own = own.filter(|(name, _)| name.starts_with('/'));
+    let own = own.filter(|(name, _)| name.starts_with('/') && *name != SPECIAL_USE);
+    // What a mailbox is used for is its owner's affair.
+    let uses = place.filter(|p| p.is_own()).and_then(|p| catalog.get(&p.inner)).map(|row| row.attributes.uses());
+    let uses = uses.map(|uses| uses.collect::<Vec<_>>().join(" ")).filter(|uses| !uses.is_empty());
+    let uses = uses.iter().map(|uses| (SPECIAL_USE, uses.as_bytes()));
     let said = [
         ("/shared/admin", about.and_then(|a| a.admin.as_deref())),
         ("/shared/comment", about.and_then(|a| a.comment.as_deref())),
@@ -109,7 +113,7 @@ pub(super) fn show(
     let mut longest = None;
     let mut found = Vec::new();
     let mut answered = vec![false; asked.len()];
-    for (name, value) in own.chain(said).filter(|(name, _)| wanted(name)) {
+    for (name, value) in own.chain(uses).chain(said).filter(|(name, _)| wanted(name)) {
         for (answered, entry) in answered.iter_mut().zip(asked) {
             *answered |= is_wanted(name, entry, options.depth);
         }

@@ -204,7 +204,7 @@ fn add_others(
         let mut attributes = foreign.row.attributes;
         attributes.set(Attributes::SUBSCRIBED, subscribed);
         // What a mailbox is used for is its owner's affair.
-        Attributes::USES.iter().for_each(|(bit, _)| attributes.set(*bit, false));
+        attributes.set(Attributes::ALL_USES, false);
         let entry = found.entry(name.clone()).or_default();
         entry.own = true;
         entry.attributes = attributes;
@@ -334,7 +334,7 @@ pub(super) async fn told(
             Ok(place) => match place.look().filter(|(_, rights)| rights.has(Rights::LOOKUP)) {
                 Some((row, rights)) => {
                     let mut attributes = row.attributes;
-                    Attributes::USES.iter().for_each(|(bit, _)| attributes.set(*bit, false));
+                    attributes.set(Attributes::ALL_USES, false);
                     let children = place.owner.catalog().has_children(&place.inner);
                     (Found { attributes, children, ..Found::default() }, rights)
                 }

@@ -124,7 +124,7 @@ impl UserStore {
         row.unseen = 0;
         row.octets = 0;
         if children || row.attributes.has(Attributes::SUBSCRIBED) {
-            Attributes::USES.iter().for_each(|(bit, _)| row.attributes.set(*bit, false));
+            row.attributes.set(Attributes::ALL_USES, false);
             row.attributes.set(Attributes::NOSELECT, children);
             row.attributes.set(Attributes::EXISTS, children);
             ops.push(Op::PutRow(row.clone()));
@@ -214,15 +214,30 @@ impl UserStore {
         };
         let of = row.as_ref().map_or(entries::OF_USER, |row| row.id);
         let mut entries = catalog.entries.clone();
+        let before = row.as_ref().map(|row| row.attributes);
+        let mut row = row;
         for (name, value) in values {
-            entries.set(of, name, value.clone())?;
+            match &mut row {
+                Some(row) if name == entries::SPECIAL_USE => {
+                    let uses = Attributes::uses_in(value.as_deref().unwrap_or_default())
+                        .filter(|uses| *uses == 0 || row.selectable());
+                    let uses = uses.ok_or(StoreError::Cannot("mailbox cannot have that special use"))?;
+                    row.attributes.set(Attributes::ALL_USES, false);
+                    row.attributes.set(uses, true);
+                }
+                _ => entries.set(of, name, value.clone())?,
+            }
         }
-        if entries == catalog.entries {
+        let mut ops = Vec::new();
+        if entries != catalog.entries {
+            ops.push(Op::PutEntries(entries));
+        }
+        if ops.is_empty() && before == row.as_ref().map(|row| row.attributes) {
             return Ok((Vec::new(), Vec::new()));
         }
-        let mut ops = vec![Op::PutEntries(entries)];
         // A change of an annotation is one of the mailbox (RFC 7162 section 3.2).
-        let rows: Vec<MailboxRow> = row.filter(MailboxRow::selectable).map(MailboxRow::changed).into_iter().collect();
+        let rows: Vec<MailboxRow> =
+            row.filter(MailboxRow::selectable).map(MailboxRow::changed).into_iter().collect();
         ops.extend(rows.iter().cloned().map(Op::PutRow));
         Ok((ops, rows))
     }
