@@ -126,9 +126,7 @@ async fn each(
             match message(session, view, number, source, items, show_flags, out).await {
                 Ok(shown) => unknown |= shown == Shown::UnknownEncoding,
                 // Expunged by another session while it was read.
-                Err(Failure::Store(_)) if view.mailbox.state().columns.position(uid).is_none() => {
-                    missing = true;
-                }
+                Err(Failure::Store(_)) if view.mailbox.is_gone(uid).await => missing = true,
                 Err(e) => return Err(e),
             }
             out.room().await?;

@@ -469,7 +469,7 @@ async fn by_content(
                 batch.push((candidate, message));
             }
             // Gone since the index was looked at: no match.
-            Err(_) if mailbox.state().columns.position(candidate.record.uid).is_none() => {}
+            Err(_) if mailbox.is_gone(candidate.record.uid).await => {}
             Err(e) => return Err(e.into()),
         }
         if batch.len() >= BATCH_MESSAGES || octets >= BATCH_OCTETS || rest.as_slice().is_empty() {

@@ -309,7 +309,7 @@ async fn gather(
                 Some(head) => head,
                 None => match mailbox.head(&record).await {
                     Ok(head) => head,
-                    Err(_) if mailbox.state().columns.position(record.uid).is_none() => {
+                    Err(_) if mailbox.is_gone(record.uid).await => {
                         gone.push(record.uid);
                         continue;
                     }

@@ -32,7 +32,7 @@ use bytes::Bytes;
 
 use crate::auth::exchange::Exchange;
 use crate::command;
-use crate::mailstore::{MailboxId, SessionId, UserStore};
+use crate::mailstore::{MailboxId, SessionId, StoreError, UserStore};
 use crate::parse::{self, TaggedCommand};
 use crate::transport::Slot;
 use crate::vm::UserId;
@@ -327,12 +327,22 @@ impl Session {
             Ok(reply) => reply,
             Err(Failure::Answer(reply)) => reply,
             Err(Failure::Io(e)) => return Err(e),
-            Err(Failure::Store(e)) => Reply::from_store(&e),
+            Err(Failure::Store(e)) => self.failed(e).await,
         };
         if reply.status == Status::Wait {
             return Ok(Step::Go);
         }
         self.finish(&tag, &reply, expunge, out).await
+    }
+
+    /// The answer to a failure of the mail store: what could not be read may have been that of a mailbox that was just deleted.
+    async fn failed(&self, error: StoreError) -> Reply {
+        match &self.view {
+            Some(view) if matches!(error, StoreError::Damaged(_)) && view.mailbox.is_deleted().await => {
+                Reply::from_store(&StoreError::MailboxDeleted)
+            }
+            _ => Reply::from_store(&error),
+        }
     }
 
     /// Sends the updates and the tagged answer.
