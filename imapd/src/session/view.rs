@@ -130,6 +130,11 @@ impl View {
         self.reader.is_some() && self.mailbox.has_own_seen()
     }
 
+    /// Whether the mailbox has as many keywords as it can, as far as the client was told.
+    pub fn is_full(&self) -> bool {
+        self.known_keywords == OpenMailbox::MAX_KEYWORDS
+    }
+
     /// Messages in the view.
     pub fn len(&self) -> u32 {
         u32::try_from(self.uids.len()).unwrap_or(u32::MAX)
