@@ -1,7 +1,7 @@
 //! COPY and MOVE (RFC 3501 section 6.4.7, RFC 4315 section 3, RFC 6851)
 
 use super::append::try_create;
-use super::{Done, across, expunge, no_such_number, place, read_only, some_expunged, view};
+use super::{Done, across, expunge, list, no_such_number, place, read_only, some_expunged, view};
 use crate::mailstore::Uid;
 use crate::session::{Out, Reply, Session};
 use crate::syntax::ast::MailboxArg;
@@ -57,6 +57,8 @@ pub async fn run(
     } else {
         across::copy(&session.server, view, &uids, (&to, place.reader()), how, session.id).await
     };
+    // To one who may not select the target, UIDs would tell of it (RFC 9051 section 6.4.7).
+    let tells = rights.has(Rights::READ);
     let pairs = match copied {
         Ok(pairs) => pairs,
         // It is the source that went: making the target would not help.
@@ -66,6 +68,7 @@ pub async fn run(
     if pairs.is_empty() {
         return Ok(Reply::ok(done));
     }
+    list::normalized(session, &mailbox, &place, out.buf);
     let code = format!(
         "COPYUID {} {} {}",
         to.uid_validity,
@@ -73,13 +76,15 @@ pub async fn run(
         NumberSet::from_sorted(pairs.iter().map(|(_, b)| b.0)),
     );
     if remove {
-        // Before the EXPUNGE responses, so that the client knows where the messages went (RFC 6851 section 4.3).
-        out.buf.extend_from_slice(format!("* OK [{code}] Moved\r\n").as_bytes());
+        if tells {
+            // Before the EXPUNGE responses, so that the client knows where the messages went (RFC 6851 section 4.3).
+            out.buf.extend_from_slice(format!("* OK [{code}] Moved\r\n").as_bytes());
+        }
         let reply = expunge::done(session, &from, pairs.len(), done);
         return Ok(match limited {
             Some(limited) => limited.tell(reply, out.buf),
             None => reply,
         });
     }
-    Ok(Reply::ok_code(code, done))
+    Ok(if tells { Reply::ok_code(code, done) } else { Reply::ok(done) })
 }

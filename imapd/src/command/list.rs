@@ -6,11 +6,11 @@
 use std::collections::BTreeMap;
 
 use super::place::{self, Foreign, Place};
-use super::{Done, acl, getmetadata, status, user};
+use super::{Done, acl, getmetadata, old_name, status, user};
 use crate::mailstore::catalog::Catalog;
 use crate::mailstore::{Attributes, MailboxRow, StoreError};
 use crate::session::{Failure, Out, Reply, Session};
-use crate::syntax::ast::{ListArgs, ListReturn, MetadataOptions, StatusItem};
+use crate::syntax::ast::{ListArgs, ListReturn, MailboxArg, MetadataOptions, StatusItem};
 use crate::syntax::mailbox_name::{MailboxName, NameForm, SEPARATOR, matches_pattern, nfc};
 use crate::syntax::quote;
 use crate::syntax::rights::Rights;
@@ -137,7 +137,8 @@ async fn returns(
     out: &mut Out<'_>,
 ) -> Result<(), Failure> {
     let asked = &args.returns;
-    if found.remote || (asked.status.is_none() && asked.metadata.is_empty() && !asked.my_rights) {
+    // What is shown for the sake of what is below it has no figures (RFC 5819 section 2, RFC 8440 section 3).
+    if !found.own || found.remote || (asked.status.is_none() && asked.metadata.is_empty() && !asked.my_rights) {
         return Ok(());
     }
     let form = session.enabled.name_form();
@@ -295,14 +296,37 @@ pub(super) fn named(out: &mut Vec<u8>, place: &Place, old: &[u8]) {
         catalog.get(&place.inner).map(attributes_of)
     };
     if let Some(found) = found {
-        let mut extra = String::new();
-        let old = String::from_utf8_lossy(old);
-        if !old.is_empty() && old != name.as_str() {
-            let mut shown = Vec::new();
-            quote::utf8(&mut shown, &old);
-            extra = format!(" (\"OLDNAME\" ({}))", String::from_utf8_lossy(&shown));
-        }
+        let extra = old_name_item(old, name);
         line(out, "LIST", &attributes(&found, &ListArgs::default()).0, name, &extra, NameForm::Utf8);
+    }
+}
+
+/// The extended data with a former name, or one in another form; none where it is the same.
+fn old_name_item(old: &[u8], name: &MailboxName) -> String {
+    let old = String::from_utf8_lossy(old);
+    if old.is_empty() || old == name.as_str() {
+        return String::new();
+    }
+    let mut shown = Vec::new();
+    quote::utf8(&mut shown, &old);
+    format!(" (\"OLDNAME\" ({}))", String::from_utf8_lossy(&shown))
+}
+
+/// Appends the LIST response of a mailbox that was deleted under a name that is not in Normalization Form C (RFC 9051 section 6.3.5).
+pub(super) fn gone(session: &Session, arg: &MailboxArg, place: &Place, out: &mut Vec<u8>) {
+    let old = old_name(arg, &place.name);
+    if session.enabled.rev2 && !old.is_empty() {
+        let extra = old_name_item(old, &place.name);
+        line(out, "LIST", "\\NonExistent", &place.name, &extra, NameForm::Utf8);
+    }
+}
+
+/// Appends the LIST response of a mailbox that the client has named in another form than Normalization Form C, and has IMAP4rev2
+/// enabled (RFC 9051 section 6.3.9.7).
+pub(super) fn normalized(session: &Session, arg: &MailboxArg, place: &Place, out: &mut Vec<u8>) {
+    let old = old_name(arg, &place.name);
+    if session.enabled.rev2 && !old.is_empty() {
+        named(out, place, old);
     }
 }
 
@@ -357,7 +381,7 @@ pub(super) async fn told(
         found.attributes.set(Attributes::EXISTS, existed);
     }
     let exists = found.attributes.has(Attributes::EXISTS);
-    // A subscription goes with a mailbox that is renamed, and without the attribute there is none.
+    // To a mailbox that is renamed the user is subscribed under its new name as well, and without the attribute he is not.
     let returns = ListReturn { subscribed: true, ..ListReturn::default() };
     let mut words = attributes(&found, &ListArgs { returns, ..ListArgs::default() }).0;
     match why.lost {

@@ -176,7 +176,13 @@ impl UserStore {
             (ops, rows) = self.plan_create(&parent, 0)?;
         }
         let mut catalog = self.catalog_mut();
+        let made = ops.iter().rev().find_map(|op| match op {
+            Op::PutHeader(header) => Some(header.clone()),
+            _ => None,
+        });
+        let mut header = made.unwrap_or_else(|| catalog.header.clone());
         for mut row in moving {
+            let former = row.clone();
             let name = match row.name.moved(from, to) {
                 Some(Ok(name)) => name,
                 _ => return Err(StoreError::Limit("a new mailbox name would be too long")),
@@ -195,8 +201,30 @@ impl UserStore {
             }
             ops.push(Op::PutRow(row.clone()));
             rows.push(row);
+            // No name goes from the list of subscriptions unless the client says so (RFC 3501 section 6.3.6). The new one is there, too.
+            if former.attributes.has(Attributes::SUBSCRIBED) && catalog.len() + rows.len() < Self::MAX_MAILBOXES {
+                let stub = self.stub(&mut catalog, &mut header, &former.name)?;
+                ops.push(Op::PutRow(stub.clone()));
+                rows.push(stub);
+            }
+        }
+        if header != catalog.header {
+            ops.push(Op::PutHeader(header));
         }
         Ok((ops, rows))
+    }
+
+    /// The row of a subscription to a name of which there is no mailbox.
+    fn stub(
+        &self,
+        catalog: &mut Catalog,
+        header: &mut UserHeader,
+        name: &MailboxName,
+    ) -> Result<MailboxRow, StoreError> {
+        let mut row = self.new_row(catalog, header, name)?;
+        row.attributes.set(Attributes::EXISTS, false);
+        row.attributes.set(Attributes::SUBSCRIBED, true);
+        Ok(row)
     }
 
     pub(super) fn plan_annotate(
@@ -328,9 +356,7 @@ impl UserStore {
             None if !on => return Ok((Vec::new(), Vec::new())),
             None => {
                 let mut header = catalog.header.clone();
-                let mut row = self.new_row(&mut catalog, &mut header, name)?;
-                row.attributes.set(Attributes::EXISTS, false);
-                row.attributes.set(Attributes::SUBSCRIBED, true);
+                let row = self.stub(&mut catalog, &mut header, name)?;
                 return Ok((vec![Op::PutRow(row.clone()), Op::PutHeader(header)], vec![row]));
             }
         };
