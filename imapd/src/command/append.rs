@@ -33,7 +33,9 @@ pub async fn run(
             let set = NumberSet::from_sorted(uids.iter().map(|u| u.0));
             // To one who may not select it, UIDs would tell of the mailbox (RFC 9051 section 6.3.12).
             Ok(match rights.has(Rights::READ) {
-                true => Reply::ok_code(format!("APPENDUID {} {set}", mailbox.uid_validity), "APPEND completed"),
+                true => {
+                    Reply::ok_code(format!("APPENDUID {} {set}", mailbox.uid_validity), "APPEND completed")
+                }
                 false => Reply::ok("APPEND completed"),
             })
         }

@@ -1,7 +1,7 @@
 //! DELETE
 
-use super::{Done, list};
 use super::place::place;
+use super::{Done, list};
 use crate::mailstore::StoreError;
 use crate::session::{Out, Reply, Session};
 use crate::syntax::ast::MailboxArg;

@@ -102,7 +102,8 @@ pub(super) fn show(
     });
     let own = own.filter(|(name, _)| name.starts_with('/') && *name != SPECIAL_USE);
     // What a mailbox is used for is its owner's affair.
-    let uses = place.filter(|p| p.is_own()).and_then(|p| catalog.get(&p.inner)).map(|row| row.attributes.uses());
+    let uses =
+        place.filter(|p| p.is_own()).and_then(|p| catalog.get(&p.inner)).map(|row| row.attributes.uses());
     let uses = uses.map(|uses| uses.collect::<Vec<_>>().join(" ")).filter(|uses| !uses.is_empty());
     let uses = uses.iter().map(|uses| (SPECIAL_USE, uses.as_bytes()));
     let said = [
@@ -134,7 +135,8 @@ pub(super) fn show(
             quote::string(&mut found, value);
         }
     }
-    let missing = asked.iter().zip(answered).filter(|(_, answered)| !answered && options.depth == Depth::Zero);
+    let missing =
+        asked.iter().zip(answered).filter(|(_, answered)| !answered && options.depth == Depth::Zero);
     for (entry, _) in missing {
         if !found.is_empty() {
             found.push(b' ');

@@ -138,7 +138,8 @@ async fn returns(
 ) -> Result<(), Failure> {
     let asked = &args.returns;
     // What is shown for the sake of what is below it has no figures (RFC 5819 section 2, RFC 8440 section 3).
-    if !found.own || found.remote || (asked.status.is_none() && asked.metadata.is_empty() && !asked.my_rights) {
+    if !found.own || found.remote || (asked.status.is_none() && asked.metadata.is_empty() && !asked.my_rights)
+    {
         return Ok(());
     }
     let form = session.enabled.name_form();

@@ -6,9 +6,9 @@ use std::sync::Arc;
 use bytes::Bytes;
 
 use crate::mail::NoteView;
+use crate::mail::decode;
 use crate::mail::section::{Resolved, invented_part, part, partial, pick_fields, resolve};
 use crate::mail::summary::{Summary, keeps};
-use crate::mail::decode;
 use crate::mailstore::summaries::LARGE_MESSAGE;
 use crate::mailstore::{MessageRecord, OpenMailbox, StoreError};
 use crate::session::Server;

@@ -51,11 +51,15 @@ pub async fn run(
     let reply = match (refused.is_empty(), gone) {
         (true, false) => Reply::ok("STORE completed"),
         // Who asked for silence is told that it was done where there was anything to do (RFC 2180 section 4.2.1).
-        (true, true) if silent => Reply::ok_code("EXPUNGEISSUED", "STORE completed but for messages that are gone"),
+        (true, true) if silent => {
+            Reply::ok_code("EXPUNGEISSUED", "STORE completed but for messages that are gone")
+        }
         (true, true) => some_expunged(),
         (false, false) => Reply::ok_code(modified(), "STORE completed but for messages that were changed"),
         // Which messages are gone the client is told anyway, which were changed it is not (RFC 7162 section 3.1.3).
-        (false, true) => Reply::no(modified(), "Some messages were changed, others expunged by another session"),
+        (false, true) => {
+            Reply::no(modified(), "Some messages were changed, others expunged by another session")
+        }
     };
     Ok(match limited {
         Some(limited) => limited.tell(reply, out.buf),

@@ -42,7 +42,8 @@ fn piece((at, (name, value)): (usize, &Param)) -> Option<Piece<'_>> {
     let star = memchr::memchr(b'*', name)?;
     let tail = &name[star + 1..];
     let (digits, extended) = tail.strip_suffix(b"*").map_or((tail, false), |digits| (digits, true));
-    let plain = !digits.is_empty() && digits.iter().all(u8::is_ascii_digit) && (digits == b"0" || digits[0] != b'0');
+    let plain =
+        !digits.is_empty() && digits.iter().all(u8::is_ascii_digit) && (digits == b"0" || digits[0] != b'0');
     let number = std::str::from_utf8(digits).ok().filter(|_| plain)?.parse().ok()?;
     Some(Piece { name: name[..star].to_ascii_lowercase(), number, extended, value, at })
 }
@@ -97,7 +98,16 @@ mod tests {
 
     #[test]
     fn what_is_not_whole_stays() {
-        for text in ["n*0=a;n*2=b", "n*1=a", "n*0=a;n*0=b", "n*00=a", "n*0x=a", "n*0**=a", "n*99999999999999999999=a", "n=b"] {
+        for text in [
+            "n*0=a;n*2=b",
+            "n*1=a",
+            "n*0=a;n*0=b",
+            "n*00=a",
+            "n*0x=a",
+            "n*0**=a",
+            "n*99999999999999999999=a",
+            "n=b",
+        ] {
             assert_eq!(shown(&format!("a;{text}")), text);
         }
     }

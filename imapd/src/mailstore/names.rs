@@ -202,7 +202,9 @@ impl UserStore {
             ops.push(Op::PutRow(row.clone()));
             rows.push(row);
             // No name goes from the list of subscriptions unless the client says so (RFC 3501 section 6.3.6). The new one is there, too.
-            if former.attributes.has(Attributes::SUBSCRIBED) && catalog.len() + rows.len() < Self::MAX_MAILBOXES {
+            if former.attributes.has(Attributes::SUBSCRIBED)
+                && catalog.len() + rows.len() < Self::MAX_MAILBOXES
+            {
                 let stub = self.stub(&mut catalog, &mut header, &former.name)?;
                 ops.push(Op::PutRow(stub.clone()));
                 rows.push(stub);

@@ -295,7 +295,11 @@ impl Session {
         let TaggedCommand { tag, row, command } = parsed;
         drop(frame);
         if row.states & self.state() == 0 {
-            let state = if row.states == table::NOT_AUTHENTICATED { "after login" } else { table::state_name(self.state()) };
+            let state = if row.states == table::NOT_AUTHENTICATED {
+                "after login"
+            } else {
+                table::state_name(self.state())
+            };
             let text = format!("{} is not allowed {state}", row.name);
             Reply::client_bug(text).write(out.buf, Some(&tag));
             return Ok(self.count_bad(out.buf));
