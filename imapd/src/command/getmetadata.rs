@@ -122,25 +122,13 @@ pub(super) fn show(
             longest = longest.max(Some(value.len()));
             continue;
         }
-        if !found.is_empty() {
-            found.push(b' ');
-        }
-        quote::astring(&mut found, name.as_bytes());
-        found.push(b' ');
-        if value.contains(&0) {
-            // Only a binary literal can carry it.
-            found.extend_from_slice(format!("~{{{}}}\r\n", value.len()).as_bytes());
-            found.extend_from_slice(value);
-        } else {
-            quote::string(&mut found, value);
-        }
+        separate(&mut found);
+        write_entry(&mut found, name, value);
     }
     let missing =
         asked.iter().zip(answered).filter(|(_, answered)| !answered && options.depth == Depth::Zero);
     for (entry, _) in missing {
-        if !found.is_empty() {
-            found.push(b' ');
-        }
+        separate(&mut found);
         quote::astring(&mut found, entry.as_bytes());
         found.extend_from_slice(b" NIL");
     }
@@ -155,6 +143,24 @@ pub(super) fn show(
         out.extend_from_slice(b")\r\n");
     }
     longest
+}
+
+fn separate(entries: &mut Vec<u8>) {
+    if !entries.is_empty() {
+        entries.push(b' ');
+    }
+}
+
+fn write_entry(out: &mut Vec<u8>, name: &str, value: &[u8]) {
+    quote::astring(out, name.as_bytes());
+    out.push(b' ');
+    if value.contains(&0) {
+        // Only a binary literal can carry it.
+        out.extend_from_slice(format!("~{{{}}}\r\n", value.len()).as_bytes());
+        out.extend_from_slice(value);
+    } else {
+        quote::string(out, value);
+    }
 }
 
 fn is_wanted(name: &str, entry: &str, depth: Depth) -> bool {
