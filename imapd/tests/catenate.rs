@@ -50,8 +50,9 @@ impl Client {
     }
 
     /// All octets of a message.
+    /// The octets of a message; BINARY has them as they are, also NUL.
     async fn body(&mut self, uid: usize) -> Vec<u8> {
-        self.0.get_mut().write_all(format!("a UID FETCH {uid} BODY.PEEK[]\r\n").as_bytes()).await.unwrap();
+        self.0.get_mut().write_all(format!("a UID FETCH {uid} BINARY.PEEK[]\r\n").as_bytes()).await.unwrap();
         let head = self.line().await;
         let size = head.trim_end().strip_suffix('}').and_then(|h| h.rsplit_once('{')).unwrap().1;
         let mut octets = vec![0; size.parse().unwrap()];

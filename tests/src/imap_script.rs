@@ -17,7 +17,7 @@
 //!
 //! In a pattern `...` matches anything (also nothing), `<name>` a word that is then the value of the variable, or must
 //! equal it when it has one, and `\r\n` a line end within a literal. A literal belongs to the line that announces it: `{3}\r\nabc`.
-//! In what is sent `<name>` is replaced by the value. Names of variables are lower case letters.
+//! In what is sent `<name>` is replaced by the value. Names of variables are lower case letters; `<nul>` is the octet 0.
 //!
 //! A line `login name user password` logs in as one step.
 
@@ -101,7 +101,7 @@ pub fn run(script: &str, text: &str, address: SocketAddr) -> Result<(), ScriptEr
     let mut runner = Runner {
         address,
         clients: HashMap::new(),
-        variables: HashMap::new(),
+        variables: HashMap::from([("nul".to_owned(), "\0".to_owned())]),
         current: String::new(),
         wanted: Vec::new(),
         unwanted: Vec::new(),

@@ -96,7 +96,7 @@ async fn change(
 /// # Errors
 /// When the mailbox does not exist or the user may not administer it.
 async fn list_rights(session: &Session, mailbox: &MailboxArg, who: &[u8], out: &mut Out<'_>) -> Done {
-    let who = identifier(who)?;
+    let (said, who) = (who, identifier(who)?);
     let place = place(session, mailbox).await?;
     place.need(Rights::ADMINISTER)?;
     let always = if who == Identifier::of(place.owner.id()) { OWNER_KEEPS } else { Rights::NONE };
@@ -107,7 +107,8 @@ async fn list_rights(session: &Session, mailbox: &MailboxArg, who: &[u8], out: &
     out.buf.extend_from_slice(b"* LISTRIGHTS ");
     place.name.write(out.buf, session.enabled.name_form());
     out.buf.push(b' ');
-    quote::astring(out.buf, who.to_string().as_bytes());
+    // As the client wrote it, who looks for it by that (RFC 4314 section 3.4).
+    quote::astring(out.buf, said);
     out.buf.push(b' ');
     quote::astring(out.buf, required.as_bytes());
     out.buf.extend_from_slice(format!("{} c d\r\n", optional.collect::<String>()).as_bytes());
@@ -138,6 +139,11 @@ pub(super) fn show(out: &mut Vec<u8>, place: &Place, rights: Rights, form: NameF
     out.extend_from_slice(format!(" {rights}\r\n").as_bytes());
 }
 
+/// What an identifier means. One that nothing is left of, or that holds what SASLprep prohibits, is BAD (RFC 4314 section 3).
 fn identifier(text: &[u8]) -> Result<Identifier, Reply> {
+    let prohibited = |text: &str| text.is_empty() || text.chars().any(char::is_control);
+    if std::str::from_utf8(text).is_ok_and(prohibited) {
+        return Err(Reply::client_bug("Identifier is empty or holds control characters"));
+    }
     Identifier::parse(text).map_err(|_| Reply::no("CANNOT", "Identifier is neither a user id nor anyone"))
 }

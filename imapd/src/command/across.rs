@@ -52,7 +52,7 @@ pub(super) async fn copy(
                 None => match from.read(record).await {
                     Ok(octets) => octets,
                     // Expunged meanwhile.
-                    Err(_) if from.state().columns.position(record.uid).is_none() => continue,
+                    Err(_) if from.is_gone(record.uid).await => continue,
                     Err(e) => return Err(e),
                 },
             };

@@ -1,8 +1,8 @@
 //! APPEND, also of several messages (RFC 3502); what they are made of is in `catenate`
 
-use super::{Done, catenate, place};
+use super::{Done, catenate, list, place};
 use crate::mailstore::NewMessage;
-use crate::session::{Failure, Reply, Session};
+use crate::session::{Failure, Out, Reply, Session};
 use crate::syntax::ast::{AppendMessage, MailboxArg};
 use crate::syntax::rights::Rights;
 use crate::syntax::seqset::NumberSet;
@@ -11,11 +11,17 @@ use crate::syntax::seqset::NumberSet;
 ///
 /// # Errors
 /// When the client is gone.
-pub async fn run(session: &Session, mailbox: MailboxArg, messages: Vec<AppendMessage>) -> Done {
+pub async fn run(
+    session: &Session,
+    mailbox: MailboxArg,
+    messages: Vec<AppendMessage>,
+    out: &mut Out<'_>,
+) -> Done {
     if let Some(limit) = session.save_limit().filter(|limit| messages.len() > limit.messages as usize) {
         return Ok(limit.refusal());
     }
     let place = place::place(session, &mailbox).await.map_err(try_create)?;
+    let arg = mailbox;
     let (mailbox, rights) = place.open(Rights::INSERT).await.map_err(|e| Reply::try_create(&e))?;
     let mut made = catenate::make(session, messages).await?;
     made.messages.iter_mut().for_each(|message| allow(message, rights));
@@ -23,8 +29,15 @@ pub async fn run(session: &Session, mailbox: MailboxArg, messages: Vec<AppendMes
     match place.owner.append_for(&mailbox, messages, place.reader(), session.id).await {
         Ok(uids) => {
             session.meter.appended.add(uids.len());
+            list::normalized(session, &arg, &place, out.buf);
             let set = NumberSet::from_sorted(uids.iter().map(|u| u.0));
-            Ok(Reply::ok_code(format!("APPENDUID {} {set}", mailbox.uid_validity), "APPEND completed"))
+            // To one who may not select it, UIDs would tell of the mailbox (RFC 9051 section 6.3.12).
+            Ok(match rights.has(Rights::READ) {
+                true => {
+                    Reply::ok_code(format!("APPENDUID {} {set}", mailbox.uid_validity), "APPEND completed")
+                }
+                false => Reply::ok("APPEND completed"),
+            })
         }
         Err(e) => Ok(Reply::try_create(&e)),
     }

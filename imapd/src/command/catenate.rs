@@ -244,11 +244,11 @@ async fn piece(
     let Some(record) = mailbox.state().columns.get(Uid(part.uid)) else {
         return Ok(Err("there is no such message".into()));
     };
-    let cut = part.partial.map(|(from, count)| (from, count.unwrap_or(u32::MAX)));
+    let cut = part.partial.map(|(from, count)| (from.into(), count.unwrap_or(u32::MAX).into()));
     let located = Source::new(&session.server, &mailbox, record).locate(&section, cut).await;
     let located = match located {
         Ok(located) => located,
-        Err(_) if mailbox.state().columns.position(record.uid).is_none() => None,
+        Err(_) if mailbox.is_gone(record.uid).await => None,
         Err(e) => return Err(e.into()),
     };
     Ok(match located {
@@ -278,7 +278,10 @@ async fn assemble(mut pieces: Vec<Piece>) -> Result<Bytes, Failure> {
                 while at < range.end {
                     let to = range.end.min(at + PIECE);
                     let read = mailbox.read_range(&record, at..to, line).await;
-                    let octets = read.map_err(|e| gone(&mailbox, record.uid, e))?;
+                    let octets = match read {
+                        Ok(octets) => octets,
+                        Err(e) => return Err(gone(&mailbox, record.uid, e).await),
+                    };
                     if let Some(end) = memchr::memmem::rfind(&octets, b"\r\n") {
                         line = at + end as u64 + 2;
                     }
@@ -292,8 +295,8 @@ async fn assemble(mut pieces: Vec<Piece>) -> Result<Bytes, Failure> {
 }
 
 /// What a source that could not be read comes to.
-fn gone(mailbox: &OpenMailbox, uid: Uid, error: StoreError) -> Failure {
-    if mailbox.state().columns.position(uid).is_some() {
+async fn gone(mailbox: &OpenMailbox, uid: Uid, error: StoreError) -> Failure {
+    if !mailbox.is_gone(uid).await {
         return error.into();
     }
     bad_url(format!(";UID={uid}").as_bytes(), "the message was expunged meanwhile").into()

@@ -1,6 +1,6 @@
 //! CLOSE
 
-use super::{Done, expunge, place, view};
+use super::{Done, place, view};
 use crate::session::{Reply, Session};
 use crate::syntax::rights::Rights;
 
@@ -15,9 +15,9 @@ pub async fn run(session: &mut Session) -> Done {
     if !view.read_only && may_expunge && !view.mailbox.state().deleted {
         let mailbox = view.mailbox.clone();
         let gone = mailbox.user.expunge(&mailbox, None, session.id).await?;
-        session.view = None;
-        return Ok(expunge::done(session, &mailbox, &gone, "CLOSE completed"));
+        session.meter.expunged.add(gone.len());
     }
+    // What others did meanwhile was not told, so that HIGHESTMODSEQ must not be (RFC 7162 section 3.2.8).
     session.view = None;
     Ok(Reply::ok("CLOSE completed"))
 }

@@ -1,8 +1,8 @@
 //! COPY and MOVE (RFC 3501 section 6.4.7, RFC 4315 section 3, RFC 6851)
 
 use super::append::try_create;
-use super::{Done, across, no_such_number, place, read_only, some_expunged, view};
-use crate::mailstore::Uid;
+use super::{Done, across, expunge, list, no_such_number, place, read_only, some_expunged, view};
+use crate::mailstore::{OpenMailbox, Uid};
 use crate::session::{Out, Reply, Session};
 use crate::syntax::ast::MailboxArg;
 use crate::syntax::rights::Rights;
@@ -66,21 +66,29 @@ pub async fn run(
     if pairs.is_empty() {
         return Ok(Reply::ok(done));
     }
-    let code = format!(
+    list::normalized(session, &mailbox, &place, out.buf);
+    // To one who may not select the target, UIDs would tell of it (RFC 9051 section 6.4.7).
+    let code = rights.has(Rights::READ).then(|| copy_uid(&to, &pairs));
+    if !remove {
+        return Ok(code.map_or_else(|| Reply::ok(done), |code| Reply::ok_code(code, done)));
+    }
+    if let Some(code) = code {
+        // Before the EXPUNGE responses, so that the client knows where the messages went (RFC 6851 section 4.3).
+        out.buf.extend_from_slice(format!("* OK [{code}] Moved\r\n").as_bytes());
+    }
+    let reply = expunge::done(session, &from, pairs.len(), done);
+    Ok(match limited {
+        Some(limited) => limited.tell(reply, out.buf),
+        None => reply,
+    })
+}
+
+/// Which messages became which (RFC 4315 section 3).
+fn copy_uid(to: &OpenMailbox, pairs: &[(Uid, Uid)]) -> String {
+    format!(
         "COPYUID {} {} {}",
         to.uid_validity,
         NumberSet::from_sorted(pairs.iter().map(|(a, _)| a.0)),
         NumberSet::from_sorted(pairs.iter().map(|(_, b)| b.0)),
-    );
-    if remove {
-        session.meter.expunged.add(pairs.len());
-        // Before the EXPUNGE responses, so that the client knows where the messages went (RFC 6851 section 4.3).
-        out.buf.extend_from_slice(format!("* OK [{code}] Moved\r\n").as_bytes());
-        let reply = Reply::ok(done);
-        return Ok(match limited {
-            Some(limited) => limited.tell(reply, out.buf),
-            None => reply,
-        });
-    }
-    Ok(Reply::ok_code(code, done))
+    )
 }

@@ -1,7 +1,7 @@
 //! CREATE, with special uses (RFC 6154 section 3)
 
 use super::place::place;
-use super::{Done, list, mailbox_id, old_name};
+use super::{Done, list, mailbox_id};
 use crate::mailstore::Attributes;
 use crate::session::{Out, Reply, Session};
 use crate::syntax::ast::MailboxArg;
@@ -14,8 +14,8 @@ pub async fn run(session: &Session, mailbox: MailboxArg, uses: &[Vec<u8>], out: 
     let place = place(session, &mailbox).await?;
     let mut bits = 0;
     for wanted in uses {
-        match Attributes::USES.iter().find(|(_, n)| n.as_bytes().eq_ignore_ascii_case(wanted)) {
-            Some((bit, _)) => bits |= bit,
+        match Attributes::use_named(wanted) {
+            Some(bit) => bits |= bit,
             None => return Ok(Reply::no("USEATTR", "Special use is not known here")),
         }
     }
@@ -24,11 +24,7 @@ pub async fn run(session: &Session, mailbox: MailboxArg, uses: &[Vec<u8>], out: 
         return Ok(Reply::no("USEATTR", "Special uses are for mailboxes of one's own"));
     }
     place.owner.create_for(place.inner.clone(), bits, session.id).await?;
-    let old = old_name(&mailbox, &place.name);
-    if session.enabled.rev2 && !old.is_empty() {
-        // The mailbox is not called as the client wanted it (RFC 9051 section 6.3.4).
-        list::named(out.buf, &place, old);
-    }
+    list::normalized(session, &mailbox, &place, out.buf);
     let made = place.owner.catalog().get(&place.inner).map(|row| row.uid_validity);
     Ok(match made {
         Some(made) => Reply::ok_code(format!("MAILBOXID ({})", mailbox_id(made)), "CREATE completed"),

@@ -1,9 +1,9 @@
 //! DELETE
 
-use super::Done;
 use super::place::place;
+use super::{Done, list};
 use crate::mailstore::StoreError;
-use crate::session::{Reply, Session};
+use crate::session::{Out, Reply, Session};
 use crate::syntax::ast::MailboxArg;
 use crate::syntax::rights::Rights;
 
@@ -11,13 +11,14 @@ use crate::syntax::rights::Rights;
 ///
 /// # Errors
 /// When it cannot be deleted.
-pub async fn run(session: &mut Session, mailbox: MailboxArg) -> Done {
+pub async fn run(session: &mut Session, mailbox: MailboxArg, out: &mut Out<'_>) -> Done {
     let place = place(session, &mailbox).await?;
     place.need(Rights::DELETE_MAILBOX)?;
     if place.inner.is_inbox() && !place.is_own() {
         return Err(StoreError::Cannot("INBOX cannot be deleted").into());
     }
-    place.owner.delete(place.inner, session.id).await?;
+    place.owner.delete(place.inner.clone(), session.id).await?;
+    list::gone(session, &mailbox, &place, out.buf);
     if session.view.as_ref().is_some_and(|v| v.mailbox.state().deleted) {
         session.view = None;
     }

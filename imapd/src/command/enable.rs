@@ -10,7 +10,10 @@ use crate::session::{Out, Reply, Session};
 /// None.
 pub fn run(session: &mut Session, names: &[Vec<u8>], out: &mut Out<'_>) -> Done {
     out.buf.extend_from_slice(b"* ENABLED");
-    for name in names {
+    for (i, name) in names.iter().enumerate() {
+        if names[..i].contains(name) {
+            continue;
+        }
         if Token::by_name(&String::from_utf8_lossy(name)).is_none_or(|token| !session.offers(token)) {
             continue;
         }

@@ -23,27 +23,18 @@ pub async fn run(
     returns: SearchReturn,
     out: &mut Out<'_>,
 ) -> Done {
-    if let Some(refusal) = search::charset_refused(session, asked)
-        .or_else(|| search::relevancy_refused(asked, Some(returns), false))
-    {
+    let here = sources.iter().all(|s| matches!(s, SearchSource::Selected));
+    if let Some(refusal) = refused(session, asked, sources, returns) {
         return Ok(refusal);
     }
     if returns.update {
         // Nothing is kept up for several mailboxes (RFC 5267 section 4.3.1 lets a server refuse).
         context::write_refused(out.buf, asked.tag);
     }
-    let here = sources.iter().all(|s| matches!(s, SearchSource::Selected));
-    if sources.contains(&SearchSource::Selected) && session.view.is_none() {
-        return Ok(Reply::client_bug("No mailbox is selected"));
-    }
-    if !here && returns.save {
-        return Ok(Reply::client_bug("SAVE is for the selected mailbox alone"));
-    }
-    if !here && (asked.key.uses_sequence_numbers() || asked.key.uses_saved()) {
-        return Ok(Reply::client_bug("Message numbers have a meaning in the selected mailbox alone"));
-    }
     let places = wanted(session, sources).await?;
-    session.enabled.condstore |= asked.key.uses_modseq();
+    if asked.key.uses_modseq() {
+        session.keeps_modseqs(out.buf);
+    }
     let selected = session.view.as_ref().map(|view| view.mailbox.clone());
     let mut looked_at = 0;
     for (name, place) in places {
@@ -88,6 +79,33 @@ pub async fn run(
         }
     }
     Ok(Reply::ok("ESEARCH completed"))
+}
+
+/// Why it cannot be searched, if so.
+fn refused(
+    session: &Session,
+    asked: &SearchKeys<'_>,
+    sources: &[SearchSource],
+    returns: SearchReturn,
+) -> Option<Reply> {
+    let refusal = search::charset_refused(session, asked)
+        .or_else(|| search::relevancy_refused(asked, Some(returns), false));
+    if refusal.is_some() {
+        return refusal;
+    }
+    let here = sources.iter().all(|s| matches!(s, SearchSource::Selected));
+    let why = if returns.update && session.view.is_none() {
+        "UPDATE needs a selected mailbox"
+    } else if sources.contains(&SearchSource::Selected) && session.view.is_none() {
+        "No mailbox is selected"
+    } else if !here && returns.save {
+        "SAVE is for the selected mailbox alone"
+    } else if !here && (asked.key.uses_sequence_numbers() || asked.key.uses_saved()) {
+        "Message numbers have a meaning in the selected mailbox alone"
+    } else {
+        return None;
+    };
+    Some(Reply::client_bug(why))
 }
 
 /// The mailboxes that the sources name, by the names that the user has for them.

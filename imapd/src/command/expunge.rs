@@ -21,7 +21,7 @@ pub async fn run(session: &Session, only: Option<&SequenceSet>, out: &mut Out<'_
     let mut only = only.map(|set| view.resolve_uids(set));
     let limited = only.as_mut().and_then(|set| limit(session, view, set));
     let gone = view.mailbox.user.expunge(&view.mailbox, only, session.id).await?;
-    let reply = done(session, &view.mailbox, &gone, "EXPUNGE completed");
+    let reply = done(session, &view.mailbox, gone.len(), "EXPUNGE completed");
     Ok(match limited {
         Some(limited) => limited.tell(reply, out.buf),
         None => reply,
@@ -42,10 +42,11 @@ fn limit(session: &Session, view: &View, only: &mut NumberSet) -> Option<Limited
     Some(limited)
 }
 
-/// The answer to a command that expunged: with HIGHESTMODSEQ for clients that keep it (RFC 7162 section 3.2.7).
-pub(super) fn done(session: &Session, mailbox: &OpenMailbox, gone: &[Uid], text: &'static str) -> Reply {
-    session.meter.expunged.add(gone.len());
-    if gone.is_empty() || !session.enabled.condstore {
+/// The answer to a command that expunged: with HIGHESTMODSEQ for clients that keep it (RFC 7162 section 3.2.7, RFC 6851
+/// section 4.4, RFC 8508 section 4.5).
+pub(super) fn done(session: &Session, mailbox: &OpenMailbox, gone: usize, text: &'static str) -> Reply {
+    session.meter.expunged.add(gone);
+    if gone == 0 || !session.enabled.condstore {
         return Reply::ok(text);
     }
     Reply::ok_code(format!("HIGHESTMODSEQ {}", mailbox.state().highest_modseq), text)

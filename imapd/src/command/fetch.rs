@@ -46,17 +46,12 @@ pub async fn run(session: &mut Session, set: &SequenceSet, asked: &Asked<'_>, ou
     if asked.since.is_some_and(|s| s.vanished) && !session.enabled.qresync {
         return Ok(Reply::client_bug("VANISHED needs QRESYNC to be enabled"));
     }
-    session.enabled.condstore |= items.contains(&FetchItem::ModSeq);
+    if items.contains(&FetchItem::ModSeq) {
+        session.keeps_modseqs(out.buf);
+    }
     let session = &*session;
     let view = view(session)?;
     let Some(mut selected) = view.select(set, by_uid) else { return Ok(no_such_number()) };
-    if let Some(since) = asked.since {
-        let state = view.mailbox.state();
-        selected.retain(|(_, uid)| state.columns.get(*uid).is_none_or(|r| r.modseq > since.modseq));
-        if since.vanished {
-            vanished(view, &state, set, since, out.buf);
-        }
-    }
     if let (Some(range), Some(limit)) = (asked.partial, session.command_limit())
         && range.from.abs_diff(range.to) >= limit.messages
     {
@@ -64,6 +59,14 @@ pub async fn run(session: &mut Session, set: &SequenceSet, asked: &Asked<'_>, ou
     }
     if let Some(range) = asked.partial {
         selected = range.of(&selected).to_vec();
+    }
+    // Of the page those that changed (RFC 9394 section 3.4).
+    if let Some(since) = asked.since {
+        let state = view.mailbox.state();
+        selected.retain(|(_, uid)| state.columns.get(*uid).is_none_or(|r| r.modseq > since.modseq));
+        if since.vanished {
+            vanished(view, &state, set, since, out.buf);
+        }
     }
     let limited = session.limit(&mut selected);
     session.meter.fetched.add(selected.len());
@@ -123,9 +126,7 @@ async fn each(
             match message(session, view, number, source, items, show_flags, out).await {
                 Ok(shown) => unknown |= shown == Shown::UnknownEncoding,
                 // Expunged by another session while it was read.
-                Err(Failure::Store(_)) if view.mailbox.state().columns.position(uid).is_none() => {
-                    missing = true;
-                }
+                Err(Failure::Store(_)) if view.mailbox.is_gone(uid).await => missing = true,
                 Err(e) => return Err(e),
             }
             out.room().await?;
@@ -178,8 +179,8 @@ async fn mark_seen(
 /// One item as it is carried out: how it is called in the response, and where it comes from.
 enum Planned {
     Figure(FetchItem),
-    Octets { label: Vec<u8>, section: Section, partial: Option<(u32, u32)> },
-    Binary { label: Vec<u8>, path: Vec<u32>, partial: Option<(u32, u32)> },
+    Octets { label: Vec<u8>, section: Section, partial: Option<(u64, u64)> },
+    Binary { label: Vec<u8>, path: Vec<u32>, partial: Option<(u64, u64)> },
     BinarySize { label: Vec<u8>, path: Vec<u32> },
     Preview { lazy: bool },
 }
@@ -257,7 +258,7 @@ fn plan(items: &[FetchItem]) -> Vec<Planned> {
 }
 
 /// How an item with a section is called in the response.
-fn label(word: &[u8], section: &Section, partial: Option<(u32, u32)>) -> Vec<u8> {
+fn label(word: &[u8], section: &Section, partial: Option<(u64, u64)>) -> Vec<u8> {
     let mut label = word.to_vec();
     section.write(&mut label);
     label.push(b']');
@@ -287,41 +288,59 @@ fn figures(
             continue;
         };
         session.enabled.write_fetch(out, *number, *uid);
-        let mut shown = [false; 2];
+        let mut shown = Figures::default();
         for (i, item) in items.iter().enumerate() {
             if i > 0 {
                 out.push(b' ');
             }
             if let Planned::Figure(figure) = item {
-                shown[0] |= *figure == FetchItem::Flags;
-                shown[1] |= *figure == FetchItem::ModSeq;
+                shown.note(figure);
                 write_figure(out, view, &state, &record, figure, None);
             }
         }
         if seen.contains(&uid.0) {
-            write_seen(session, view, &state, &record, shown, out);
+            write_seen(session, view, &state, &record, &shown, out);
         }
         out.extend_from_slice(b")\r\n");
     }
     missing
 }
 
-/// Appends what is to be told of a message whose `\Seen` is new, as far as it was not `shown`: flags, MODSEQ.
+/// Figures that a response has already.
+#[derive(Default)]
+struct Figures {
+    flags: bool,
+    uid: bool,
+    modseq: bool,
+}
+
+impl Figures {
+    fn note(&mut self, figure: &FetchItem) {
+        self.flags |= *figure == FetchItem::Flags;
+        self.uid |= *figure == FetchItem::Uid;
+        self.modseq |= *figure == FetchItem::ModSeq;
+    }
+}
+
+/// Appends what is to be told of a message whose `\Seen` is new, as far as it was not `shown`: flags, and to those who keep
+/// modification sequences UID and MODSEQ (RFC 7162 section 3.2.4).
 fn write_seen(
     session: &Session,
     view: &View,
     state: &State,
     record: &MessageRecord,
-    shown: [bool; 2],
+    shown: &Figures,
     out: &mut Vec<u8>,
 ) {
-    if !shown[0] {
+    let kept = session.enabled.condstore;
+    let wanted = [
+        (!shown.flags, FetchItem::Flags),
+        (kept && !shown.uid, FetchItem::Uid),
+        (kept && !shown.modseq, FetchItem::ModSeq),
+    ];
+    for (_, item) in wanted.iter().filter(|(wanted, _)| *wanted) {
         out.push(b' ');
-        write_figure(out, view, state, record, &FetchItem::Flags, None);
-    }
-    if !shown[1] && session.enabled.condstore {
-        out.push(b' ');
-        write_modseq(out, record);
+        write_figure(out, view, state, record, item, None);
     }
 }
 
@@ -426,15 +445,14 @@ async fn message(
     }
     session.enabled.write_fetch(out.buf, number, record.uid);
     let mut bodies = bodies.into_iter();
-    let (mut flags_shown, mut modseq_shown) = (false, false);
+    let mut shown = Figures::default();
     for (i, item) in items.iter().enumerate() {
         if i > 0 {
             out.buf.push(b' ');
         }
         match item {
             Planned::Figure(figure) => {
-                flags_shown |= *figure == FetchItem::Flags;
-                modseq_shown |= *figure == FetchItem::ModSeq;
+                shown.note(figure);
                 write_figure(out.buf, view, &view.mailbox.state(), record, figure, Some(&source));
             }
             Planned::Octets { label, .. }
@@ -451,7 +469,7 @@ async fn message(
     }
     if show_flags {
         let state = view.mailbox.state();
-        write_seen(session, view, &state, record, [flags_shown, modseq_shown], out.buf);
+        write_seen(session, view, &state, record, &shown, out.buf);
     }
     out.buf.extend_from_slice(b")\r\n");
     Ok(Shown::Whole)
@@ -462,7 +480,7 @@ async fn write_ready(ready: Option<Ready>, out: &mut Out<'_>) -> std::io::Result
     match ready {
         Some(Ready::Octets(Some(octets))) => {
             out.buf.extend_from_slice(format!("{{{}}}\r\n", octets.len()).as_bytes());
-            out.octets(octets).await?;
+            out.octets(quote::without_nul(octets)).await?;
         }
         Some(Ready::Binary(Some(octets))) => {
             // literal8 only where it is needed: NUL is all that a literal cannot hold (RFC 3516 section 3).

@@ -5,7 +5,7 @@
 
 use super::place::{Place, place};
 use super::{Done, user};
-use crate::mailstore::entries::OF_USER;
+use crate::mailstore::entries::{OF_USER, SPECIAL_USE};
 use crate::mailstore::{StoreError, UserStore};
 use crate::session::{About, Out, Reply, Session};
 use crate::syntax::ast::{Depth, MailboxArg, MetadataOptions};
@@ -76,7 +76,8 @@ pub(super) fn kept_as(place: &Place, entry: &str) -> String {
     }
 }
 
-/// Appends the METADATA response with what there is; the size of the longest value left out for its length.
+/// Appends the METADATA response; the size of the longest value left out for its length. RFC 5464 section 4.2 has the response
+/// required, and `nstring` as value: an entry that has none is NIL. Where depths are asked for, section 4.2.2 has only what exists.
 pub(super) fn show(
     out: &mut Vec<u8>,
     of: &Of<'_>,
@@ -99,7 +100,12 @@ pub(super) fn show(
         };
         Some((name, &value[..]))
     });
-    let own = own.filter(|(name, _)| name.starts_with('/'));
+    let own = own.filter(|(name, _)| name.starts_with('/') && *name != SPECIAL_USE);
+    // What a mailbox is used for is its owner's affair.
+    let uses =
+        place.filter(|p| p.is_own()).and_then(|p| catalog.get(&p.inner)).map(|row| row.attributes.uses());
+    let uses = uses.map(|uses| uses.collect::<Vec<_>>().join(" ")).filter(|uses| !uses.is_empty());
+    let uses = uses.iter().map(|uses| (SPECIAL_USE, uses.as_bytes()));
     let said = [
         ("/shared/admin", about.and_then(|a| a.admin.as_deref())),
         ("/shared/comment", about.and_then(|a| a.comment.as_deref())),
@@ -107,23 +113,24 @@ pub(super) fn show(
     let said = said.into_iter().filter_map(|(name, value)| Some((name, value?.as_bytes())));
     let mut longest = None;
     let mut found = Vec::new();
-    for (name, value) in own.chain(said).filter(|(name, _)| wanted(name)) {
+    let mut answered = vec![false; asked.len()];
+    for (name, value) in own.chain(uses).chain(said).filter(|(name, _)| wanted(name)) {
+        for (answered, entry) in answered.iter_mut().zip(asked) {
+            *answered |= is_wanted(name, entry, options.depth);
+        }
         if options.max_size.is_some_and(|most| value.len() > most as usize) {
             longest = longest.max(Some(value.len()));
             continue;
         }
-        if !found.is_empty() {
-            found.push(b' ');
-        }
-        quote::astring(&mut found, name.as_bytes());
-        found.push(b' ');
-        if value.contains(&0) {
-            // Only a binary literal can carry it.
-            found.extend_from_slice(format!("~{{{}}}\r\n", value.len()).as_bytes());
-            found.extend_from_slice(value);
-        } else {
-            quote::string(&mut found, value);
-        }
+        separate(&mut found);
+        write_entry(&mut found, name, value);
+    }
+    let missing =
+        asked.iter().zip(answered).filter(|(_, answered)| !answered && options.depth == Depth::Zero);
+    for (entry, _) in missing {
+        separate(&mut found);
+        quote::astring(&mut found, entry.as_bytes());
+        found.extend_from_slice(b" NIL");
     }
     if !found.is_empty() {
         out.extend_from_slice(b"* METADATA ");
@@ -136,6 +143,24 @@ pub(super) fn show(
         out.extend_from_slice(b")\r\n");
     }
     longest
+}
+
+fn separate(entries: &mut Vec<u8>) {
+    if !entries.is_empty() {
+        entries.push(b' ');
+    }
+}
+
+fn write_entry(out: &mut Vec<u8>, name: &str, value: &[u8]) {
+    quote::astring(out, name.as_bytes());
+    out.push(b' ');
+    if value.contains(&0) {
+        // Only a binary literal can carry it.
+        out.extend_from_slice(format!("~{{{}}}\r\n", value.len()).as_bytes());
+        out.extend_from_slice(value);
+    } else {
+        quote::string(out, value);
+    }
 }
 
 fn is_wanted(name: &str, entry: &str, depth: Depth) -> bool {

@@ -31,13 +31,15 @@ pub async fn run(session: &mut Session, root: &[u8], out: &mut Out<'_>) -> Done 
     }
 }
 
-/// Shows the quota root of a mailbox, which need not exist.
+/// Shows the quota root of a mailbox. One of the user's own need not exist: it would have that quota root (RFC 9208 section 4.1.2).
 ///
 /// # Errors
 /// When the file pool does not answer.
 pub async fn of_mailbox(session: &mut Session, mailbox: MailboxArg, out: &mut Out<'_>) -> Done {
     let place = place(session, &mailbox).await?;
-    place.need(Rights::READ)?;
+    if !place.is_own() || place.look().is_some() {
+        place.need(Rights::READ)?;
+    }
     let user = place.owner;
     out.buf.extend_from_slice(b"* QUOTAROOT ");
     place.name.write(out.buf, session.enabled.name_form());

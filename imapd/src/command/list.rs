@@ -6,11 +6,11 @@
 use std::collections::BTreeMap;
 
 use super::place::{self, Foreign, Place};
-use super::{Done, acl, getmetadata, status, user};
+use super::{Done, acl, getmetadata, old_name, status, user};
 use crate::mailstore::catalog::Catalog;
 use crate::mailstore::{Attributes, MailboxRow, StoreError};
 use crate::session::{Failure, Out, Reply, Session};
-use crate::syntax::ast::{ListArgs, ListReturn, MetadataOptions, StatusItem};
+use crate::syntax::ast::{ListArgs, ListReturn, MailboxArg, MetadataOptions, StatusItem};
 use crate::syntax::mailbox_name::{MailboxName, NameForm, SEPARATOR, matches_pattern, nfc};
 use crate::syntax::quote;
 use crate::syntax::rights::Rights;
@@ -25,16 +25,17 @@ const MAX_WILDCARDS: usize = 64;
 pub(super) struct Pattern(String);
 
 impl Pattern {
-    /// Checks and decodes a pattern; `None` for one that is no valid name and so matches none.
-    pub(super) fn new(reference: &[u8], pattern: &[u8], form: NameForm) -> Result<Option<Self>, Reply> {
+    /// Checks and decodes a pattern; `None` for one that is no valid name, or that is not accepted, which must be ignored in silence
+    /// (RFC 5258 section 3).
+    pub(super) fn new(reference: &[u8], pattern: &[u8], form: NameForm) -> Option<Self> {
         if reference.len() + pattern.len() > MAX_PATTERN {
-            return Err(Reply::no("LIMIT", "Pattern is too long"));
+            return None;
         }
         let full = [reference, pattern].concat();
         if full.iter().filter(|b| matches!(b, b'*' | b'%')).count() > MAX_WILDCARDS {
-            return Err(Reply::no("LIMIT", "Pattern has too many wildcards"));
+            return None;
         }
-        Ok(form.decode(&full).ok().map(|text| Self(nfc(&text).into_owned())))
+        form.decode(&full).ok().map(|text| Self(nfc(&text).into_owned()))
     }
 
     /// Whether it may match a name in the namespaces of others.
@@ -97,16 +98,14 @@ pub async fn run(session: &mut Session, args: &ListArgs, out: &mut Out<'_>) -> D
         return Ok(Reply::ok(DONE));
     }
     let form = session.enabled.name_form();
-    let mut patterns = Vec::new();
     // In the extended form an empty pattern matches nothing (RFC 5258 section 3).
-    for pattern in args.patterns.iter().filter(|p| !p.is_empty()) {
-        match Pattern::new(&args.reference, pattern, form) {
-            Ok(pattern) => patterns.extend(pattern),
-            Err(reply) => return Ok(reply),
-        }
-    }
+    let patterns = args.patterns.iter().filter(|p| !p.is_empty());
+    let patterns: Vec<Pattern> =
+        patterns.filter_map(|pattern| Pattern::new(&args.reference, pattern, form)).collect();
     let status = args.returns.status.as_ref();
-    session.enabled.condstore |= status.is_some_and(|items| items.contains(&StatusItem::HighestModSeq));
+    if status.is_some_and(|items| items.contains(&StatusItem::HighestModSeq)) {
+        session.keeps_modseqs(out.buf);
+    }
     if let Some(reply) = args.returns.metadata.iter().find_map(|entry| getmetadata::check(entry).err()) {
         return Ok(reply);
     }
@@ -138,7 +137,9 @@ async fn returns(
     out: &mut Out<'_>,
 ) -> Result<(), Failure> {
     let asked = &args.returns;
-    if found.remote || (asked.status.is_none() && asked.metadata.is_empty() && !asked.my_rights) {
+    // What is shown for the sake of what is below it has no figures (RFC 5819 section 2, RFC 8440 section 3).
+    if !found.own || found.remote || (asked.status.is_none() && asked.metadata.is_empty() && !asked.my_rights)
+    {
         return Ok(());
     }
     let form = session.enabled.name_form();
@@ -205,7 +206,7 @@ fn add_others(
         let mut attributes = foreign.row.attributes;
         attributes.set(Attributes::SUBSCRIBED, subscribed);
         // What a mailbox is used for is its owner's affair.
-        Attributes::USES.iter().for_each(|(bit, _)| attributes.set(*bit, false));
+        attributes.set(Attributes::ALL_USES, false);
         let entry = found.entry(name.clone()).or_default();
         entry.own = true;
         entry.attributes = attributes;
@@ -296,14 +297,37 @@ pub(super) fn named(out: &mut Vec<u8>, place: &Place, old: &[u8]) {
         catalog.get(&place.inner).map(attributes_of)
     };
     if let Some(found) = found {
-        let mut extra = String::new();
-        let old = String::from_utf8_lossy(old);
-        if !old.is_empty() && old != name.as_str() {
-            let mut shown = Vec::new();
-            quote::utf8(&mut shown, &old);
-            extra = format!(" (\"OLDNAME\" ({}))", String::from_utf8_lossy(&shown));
-        }
+        let extra = old_name_item(old, name);
         line(out, "LIST", &attributes(&found, &ListArgs::default()).0, name, &extra, NameForm::Utf8);
+    }
+}
+
+/// The extended data with a former name, or one in another form; none where it is the same.
+fn old_name_item(old: &[u8], name: &MailboxName) -> String {
+    let old = String::from_utf8_lossy(old);
+    if old.is_empty() || old == name.as_str() {
+        return String::new();
+    }
+    let mut shown = Vec::new();
+    quote::utf8(&mut shown, &old);
+    format!(" (\"OLDNAME\" ({}))", String::from_utf8_lossy(&shown))
+}
+
+/// Appends the LIST response of a mailbox that was deleted under a name that is not in Normalization Form C (RFC 9051 section 6.3.5).
+pub(super) fn gone(session: &Session, arg: &MailboxArg, place: &Place, out: &mut Vec<u8>) {
+    let old = old_name(arg, &place.name);
+    if session.enabled.rev2 && !old.is_empty() {
+        let extra = old_name_item(old, &place.name);
+        line(out, "LIST", "\\NonExistent", &place.name, &extra, NameForm::Utf8);
+    }
+}
+
+/// Appends the LIST response of a mailbox that the client has named in another form than Normalization Form C, and has IMAP4rev2
+/// enabled (RFC 9051 section 6.3.9.7).
+pub(super) fn normalized(session: &Session, arg: &MailboxArg, place: &Place, out: &mut Vec<u8>) {
+    let old = old_name(arg, &place.name);
+    if session.enabled.rev2 && !old.is_empty() {
+        named(out, place, old);
     }
 }
 
@@ -335,7 +359,7 @@ pub(super) async fn told(
             Ok(place) => match place.look().filter(|(_, rights)| rights.has(Rights::LOOKUP)) {
                 Some((row, rights)) => {
                     let mut attributes = row.attributes;
-                    Attributes::USES.iter().for_each(|(bit, _)| attributes.set(*bit, false));
+                    attributes.set(Attributes::ALL_USES, false);
                     let children = place.owner.catalog().has_children(&place.inner);
                     (Found { attributes, children, ..Found::default() }, rights)
                 }
@@ -358,7 +382,7 @@ pub(super) async fn told(
         found.attributes.set(Attributes::EXISTS, existed);
     }
     let exists = found.attributes.has(Attributes::EXISTS);
-    // A subscription goes with a mailbox that is renamed, and without the attribute there is none.
+    // To a mailbox that is renamed the user is subscribed under its new name as well, and without the attribute he is not.
     let returns = ListReturn { subscribed: true, ..ListReturn::default() };
     let mut words = attributes(&found, &ListArgs { returns, ..ListArgs::default() }).0;
     match why.lost {
@@ -378,6 +402,7 @@ pub(super) async fn told(
     Ok(())
 }
 
+/// The attributes of a name, and the extended data behind it.
 fn attributes(found: &Found, args: &ListArgs) -> (String, &'static str) {
     let mut words: Vec<&str> = Vec::new();
     let attributes = found.attributes;
@@ -397,10 +422,11 @@ fn attributes(found: &Found, args: &ListArgs) -> (String, &'static str) {
         (false, true) => words.push("\\HasChildren"),
         (false, false) => words.push("\\HasNoChildren"),
     }
-    let extra = match (found.child, args.select.subscribed) {
-        (false, _) => "",
-        (true, true) => " (CHILDINFO (\"SUBSCRIBED\"))",
-        (true, false) => " (CHILDINFO (\"SPECIAL-USE\"))",
+    let extra = match (found.child, args.select.subscribed, args.select.special_use) {
+        (false, ..) => "",
+        (true, true, true) => " (CHILDINFO (\"SUBSCRIBED\" \"SPECIAL-USE\"))",
+        (true, true, false) => " (CHILDINFO (\"SUBSCRIBED\"))",
+        (true, false, _) => " (CHILDINFO (\"SPECIAL-USE\"))",
     };
     (words.join(" "), extra)
 }

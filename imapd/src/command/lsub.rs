@@ -22,11 +22,7 @@ pub async fn run(
 ) -> Done {
     let done = if remote { "RLSUB completed" } else { "LSUB completed" };
     let form = session.enabled.name_form();
-    let pattern = match Pattern::new(reference, pattern, form) {
-        Ok(Some(pattern)) => pattern,
-        Ok(None) => return Ok(Reply::ok(done)),
-        Err(reply) => return Ok(reply),
-    };
+    let Some(pattern) = Pattern::new(reference, pattern, form) else { return Ok(Reply::ok(done)) };
     let mut found = names(&user(session)?.catalog(), &pattern);
     // Other systems keep what the user has subscribed to there: all that are known are taken as such (RFC 2193 section 4).
     for name in if remote { session.remote_names() } else { Vec::new() } {

@@ -87,7 +87,7 @@ pub async fn run(session: &mut Session, command: Command, tag: &Bytes, out: &mut
         Command::Compress(algorithm) => compress::run(session, &algorithm),
         Command::Select { mailbox, args } => select::run(session, mailbox, &args, out).await,
         Command::Create { mailbox, uses } => create::run(session, mailbox, &uses, out).await,
-        Command::Delete(name) => delete::run(session, name).await,
+        Command::Delete(name) => delete::run(session, name, out).await,
         Command::Rename(from, to) => rename::run(session, from, to, out).await,
         Command::Subscribe(name) => subscribe::run(session, name, true).await,
         Command::Unsubscribe(name) => subscribe::run(session, name, false).await,
@@ -96,7 +96,7 @@ pub async fn run(session: &mut Session, command: Command, tag: &Bytes, out: &mut
             lsub::run(session, &reference, &pattern, remote, out).await
         }
         Command::Status { mailbox, items } => status::run(session, mailbox, &items, out).await,
-        Command::Append { mailbox, messages } => append::run(session, mailbox, messages).await,
+        Command::Append { mailbox, messages } => append::run(session, mailbox, messages, out).await,
         Command::Replace { message, mailbox, by, uid } => {
             replace::run(session, &message, mailbox, by, uid, out).await
         }

@@ -1,7 +1,7 @@
 //! RENAME
 
 use super::place::{Place, of_name};
-use super::{Done, list, name};
+use super::{Done, list, name, old_name};
 use crate::mailstore::StoreError;
 use crate::session::mailbox_referrals::referral;
 use crate::session::{Failure, Out, Reply, Session};
@@ -15,6 +15,7 @@ use crate::syntax::rights::Rights;
 /// When it cannot be renamed.
 pub async fn run(session: &Session, from: MailboxArg, to: MailboxArg, out: &mut Out<'_>) -> Done {
     let names = (name(session, &from)?, name(session, &to)?);
+    let supplied = from;
     let found = (of_name(session, names.0.clone()).await, of_name(session, names.1.clone()).await);
     let (from, to) = match found {
         (Ok(from), Ok(to)) => (from, to),
@@ -39,7 +40,9 @@ pub async fn run(session: &Session, from: MailboxArg, to: MailboxArg, out: &mut 
     }
     from.owner.rename(from.inner.clone(), to.inner.clone(), session.id).await?;
     if session.enabled.rev2 && !from.inner.is_inbox() {
-        list::named(out.buf, &to, from.name.as_str().as_bytes());
+        // As the client called it (RFC 9051 section 6.3.6).
+        let old = old_name(&supplied, &from.name);
+        list::named(out.buf, &to, if old.is_empty() { from.name.as_str().as_bytes() } else { old });
     }
     Ok(Reply::ok("RENAME completed"))
 }

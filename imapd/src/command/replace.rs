@@ -1,7 +1,7 @@
 //! REPLACE and UID REPLACE (RFC 8508)
 
 use super::append::{allow, try_create};
-use super::{Done, across, catenate, no_such_number, place, read_only, some_expunged, view};
+use super::{Done, across, catenate, expunge, list, no_such_number, place, read_only, some_expunged, view};
 use crate::session::{Out, Reply, Session};
 use crate::syntax::ast::{AppendMessage, MailboxArg};
 use crate::syntax::rights::Rights;
@@ -43,11 +43,13 @@ pub async fn run(
     match replaced {
         Ok(Some(new)) => {
             session.meter.appended.add(1);
-            session.meter.expunged.add(1);
-            // Before the EXPUNGE, so that the client knows what took its place (RFC 8508 section 3.3).
-            let line = format!("* OK [APPENDUID {} {new}] Replacement is there\r\n", to.uid_validity);
-            out.buf.extend_from_slice(line.as_bytes());
-            Ok(Reply::ok("REPLACE completed"))
+            list::normalized(session, &mailbox, &place, out.buf);
+            if rights.has(Rights::READ) {
+                // Before the EXPUNGE, so that the client knows what took its place (RFC 8508 section 3.3).
+                let line = format!("* OK [APPENDUID {} {new}] Replacement is there\r\n", to.uid_validity);
+                out.buf.extend_from_slice(line.as_bytes());
+            }
+            Ok(expunge::done(session, &view.mailbox, 1, "REPLACE completed"))
         }
         Ok(None) => Ok(some_expunged()),
         // It is the source that went: making the target would not help.

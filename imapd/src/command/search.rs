@@ -88,7 +88,7 @@ pub async fn run(
         Ok(found) => found,
         Err(reply) => return Ok(reply),
     };
-    let modseq = modseq_of(session, asked, &found.hits, returns);
+    let modseq = modseq_of(session, asked, &found.hits, returns, out.buf);
     let Some(returns) = returns else {
         out.buf.extend_from_slice(b"* SEARCH");
         for (number, uid) in found.hits {
@@ -168,8 +168,11 @@ pub(super) fn modseq_of(
     asked: &SearchKeys<'_>,
     hits: &[(u32, Uid)],
     returns: Option<SearchReturn>,
+    out: &mut Vec<u8>,
 ) -> Option<ModSeq> {
-    session.enabled.condstore |= asked.key.uses_modseq();
+    if asked.key.uses_modseq() {
+        session.keeps_modseqs(out);
+    }
     modseq_in(session.view.as_ref()?, asked, hits, returns)
 }
 
@@ -466,7 +469,7 @@ async fn by_content(
                 batch.push((candidate, message));
             }
             // Gone since the index was looked at: no match.
-            Err(_) if mailbox.state().columns.position(candidate.record.uid).is_none() => {}
+            Err(_) if mailbox.is_gone(candidate.record.uid).await => {}
             Err(e) => return Err(e.into()),
         }
         if batch.len() >= BATCH_MESSAGES || octets >= BATCH_OCTETS || rest.as_slice().is_empty() {

@@ -18,8 +18,8 @@ pub async fn run(session: &mut Session, mailbox: MailboxArg, args: &SelectArgs, 
     if args.resync.is_some() && !session.enabled.qresync {
         return Ok(Reply::client_bug("QRESYNC must be enabled first"));
     }
-    if session.view.take().is_some() && (session.enabled.condstore || session.enabled.rev2) {
-        // What follows belongs to the new mailbox (RFC 7162 section 3.2.11, RFC 9051 section 7.1).
+    if session.view.take().is_some() {
+        // What follows belongs to the new mailbox (RFC 7162 section 3.2.11: whether CONDSTORE is on or not).
         out.buf.extend_from_slice(b"* OK [CLOSED] Former mailbox is closed\r\n");
     }
     let place = place::place(session, &mailbox).await?;
@@ -81,11 +81,12 @@ fn first_unseen(view: &View, state: &State) -> Option<usize> {
     (0..state.columns.len()).find(|i| !seen(i))
 }
 
-/// The flags that the user can keep; the star says that new keywords can be made.
+/// The flags that the user can keep; the star says that new keywords can be made, as long as there is room for one.
 pub(super) fn permanent(rights: Rights, state: &State) -> String {
+    let star = state.keywords.iter().any(Option::is_none).then_some("\\*");
     let kept = place::untouchable(rights);
     let system = SystemFlags::TABLE.iter().filter(|(flag, _)| !kept.system.contains(*flag)).map(|(_, n)| *n);
-    let keywords = state.keywords.iter().flatten().map(|k| k.as_str()).chain(["\\*"]);
+    let keywords = state.keywords.iter().flatten().map(|k| k.as_str()).chain(star);
     let keywords = keywords.filter(|_| !kept.keywords);
     system.chain(keywords).collect::<Vec<_>>().join(" ")
 }

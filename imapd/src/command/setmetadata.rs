@@ -5,8 +5,8 @@ use bytes::Bytes;
 use super::getmetadata::{TOUCH, kept_as};
 use super::place::place;
 use super::{Done, getmetadata, user};
-use crate::mailstore::StoreError;
-use crate::mailstore::entries::{MAX_NAME, MAX_VALUE};
+use crate::mailstore::entries::{MAX_NAME, MAX_VALUE, SPECIAL_USE};
+use crate::mailstore::{Attributes, StoreError};
 use crate::session::{Reply, Session};
 use crate::syntax::ast::MailboxArg;
 use crate::syntax::rights::Rights;
@@ -29,6 +29,10 @@ pub async fn run(session: &mut Session, mailbox: MailboxArg, values: Vec<(String
         if matches!(entry.as_str(), "/private" | "/shared") {
             return Ok(Reply::bad("A scope alone is no entry"));
         }
+        let uses = || Attributes::uses_in(value.as_deref().unwrap_or_default());
+        if entry == SPECIAL_USE && !mailbox.0.is_empty() && uses().is_none() {
+            return Ok(Reply::no("USEATTR", "Special use is not known here"));
+        }
         if mailbox.0.is_empty() && entry.starts_with("/shared/") {
             return Ok(Reply::no("NOPERM", "The configuration says what the server's shared entries are"));
         }
@@ -41,6 +45,9 @@ pub async fn run(session: &mut Session, mailbox: MailboxArg, values: Vec<(String
     let (_, rights) = place.need(Rights::LOOKUP)?;
     if !rights.has_any(TOUCH) {
         return Err(StoreError::NoRight.into());
+    }
+    if !place.is_own() && values.iter().any(|(entry, _)| entry == SPECIAL_USE) {
+        return Ok(Reply::no("USEATTR", "Special uses are for mailboxes of one's own"));
     }
     let values = values.into_iter().map(|(entry, value)| (kept_as(&place, &entry), value)).collect();
     place.owner.annotate(Some(place.inner), values, session.id).await?;

@@ -41,12 +41,12 @@ pub async fn run(
         Ok(Err(reply)) => return Ok(reply),
         Err(e) => return Err(e),
     };
-    let modseq = search::modseq_of(session, asked, &found.hits, None);
     let updated = returns.is_some_and(|r| r.update);
     // Scores are not kept, so that nothing can be put in its place later.
     let kept_keys = (updated && !by_relevancy).then(|| keys.clone());
     let hits = ordered(session, view(session)?, &found, keys).await?;
     let order = Found { hits, ..found };
+    let modseq = search::modseq_of(session, asked, &order.hits, returns, out.buf);
     match returns {
         Some(returns) => {
             if returns.shows() {
@@ -309,7 +309,7 @@ async fn gather(
                 Some(head) => head,
                 None => match mailbox.head(&record).await {
                     Ok(head) => head,
-                    Err(_) if mailbox.state().columns.position(record.uid).is_none() => {
+                    Err(_) if mailbox.is_gone(record.uid).await => {
                         gone.push(record.uid);
                         continue;
                     }

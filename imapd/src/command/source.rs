@@ -6,9 +6,9 @@ use std::sync::Arc;
 use bytes::Bytes;
 
 use crate::mail::NoteView;
+use crate::mail::decode;
 use crate::mail::section::{Resolved, invented_part, part, partial, pick_fields, resolve};
 use crate::mail::summary::{Summary, keeps};
-use crate::mail::{decode, header};
 use crate::mailstore::summaries::LARGE_MESSAGE;
 use crate::mailstore::{MessageRecord, OpenMailbox, StoreError};
 use crate::session::Server;
@@ -108,10 +108,8 @@ impl<'a> Source<'a> {
         };
         let head = self.octets(found.header.clone()).await?;
         let body = self.octets(found.body.clone()).await?;
-        let decode = move || {
-            let encoding = header::find(&head, b"Content-Transfer-Encoding").map(|f| f.value.to_vec());
-            decode::binary(encoding.as_deref(), &body).map(Bytes::from)
-        };
+        let in_digest = found.in_digest;
+        let decode = move || decode::binary(&head, in_digest, &body).map(Bytes::from);
         let decoded =
             if found.body.len() < LARGE_MESSAGE { decode() } else { self.server.compute(decode).await? };
         Ok(decoded.map(Some))
@@ -136,7 +134,7 @@ impl<'a> Source<'a> {
     pub(super) async fn section(
         &mut self,
         section: &Section,
-        cut: Option<(u32, u32)>,
+        cut: Option<(u64, u64)>,
     ) -> Result<Option<Bytes>, StoreError> {
         match self.locate(section, cut).await? {
             Some(located) => self.read(located).await.map(Some),
@@ -148,7 +146,7 @@ impl<'a> Source<'a> {
     pub(super) async fn locate(
         &mut self,
         section: &Section,
-        cut: Option<(u32, u32)>,
+        cut: Option<(u64, u64)>,
     ) -> Result<Option<Located>, StoreError> {
         // Every section begins with a line; what is cut out of it need not.
         let at = |range: Range<usize>| Located::At { line: range.start, range: partial(range, cut) };

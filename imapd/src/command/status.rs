@@ -24,7 +24,9 @@ pub async fn run(
     out: &mut Out<'_>,
 ) -> Done {
     let place = place(session, &mailbox).await?;
-    session.enabled.condstore |= items.contains(&StatusItem::HighestModSeq);
+    if items.contains(&StatusItem::HighestModSeq) {
+        session.keeps_modseqs(out.buf);
+    }
     let (row, _) = place.need(Rights::READ)?;
     if !row.selectable() {
         return Err(StoreError::NotSelectable.into());

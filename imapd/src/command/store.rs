@@ -20,7 +20,9 @@ pub async fn run(
     by_uid: bool,
     out: &mut Out<'_>,
 ) -> Done {
-    session.enabled.condstore |= asked.unchanged_since.is_some();
+    if asked.unchanged_since.is_some() {
+        session.keeps_modseqs(out.buf);
+    }
     let view = view(session)?;
     if view.read_only {
         return Ok(read_only());
@@ -43,15 +45,21 @@ pub async fn run(
     if !silent || session.enabled.condstore {
         show(session, view, &selected, &refused, silent, by_uid, out).await?;
     }
-    let reply = if !by_uid && present.len() + refused.len() < selected.len() {
-        some_expunged()
-    } else if refused.is_empty() {
-        Reply::ok("STORE completed")
-    } else {
-        let numbers =
-            refused.iter().filter_map(|uid| if by_uid { Some(uid.0) } else { view.number_of(*uid) });
-        let code = format!("MODIFIED {}", NumberSet::from_sorted(numbers));
-        Reply::ok_code(code, "STORE completed but for messages that were changed")
+    let gone = !by_uid && present.len() + refused.len() < selected.len();
+    let numbers = refused.iter().filter_map(|uid| if by_uid { Some(uid.0) } else { view.number_of(*uid) });
+    let modified = || format!("MODIFIED {}", NumberSet::from_sorted(numbers));
+    let reply = match (refused.is_empty(), gone) {
+        (true, false) => Reply::ok("STORE completed"),
+        // Who asked for silence is told that it was done where there was anything to do (RFC 2180 section 4.2.1).
+        (true, true) if silent => {
+            Reply::ok_code("EXPUNGEISSUED", "STORE completed but for messages that are gone")
+        }
+        (true, true) => some_expunged(),
+        (false, false) => Reply::ok_code(modified(), "STORE completed but for messages that were changed"),
+        // Which messages are gone the client is told anyway, which were changed it is not (RFC 7162 section 3.1.3).
+        (false, true) => {
+            Reply::no(modified(), "Some messages were changed, others expunged by another session")
+        }
     };
     Ok(match limited {
         Some(limited) => limited.tell(reply, out.buf),
@@ -94,7 +102,8 @@ fn show_piece(
         let Some(record) = state.columns.get(*uid).map(|r| view.as_read(r)) else { continue };
         enabled.write_fetch(out, *number, *uid);
         let mut gap: &[u8] = b"";
-        if by_uid || enabled.vanishes() {
+        // RFC 7162 section 3.2.4: whoever keeps modification sequences gets UIDs with them.
+        if by_uid || enabled.condstore || enabled.uid_only {
             out.extend_from_slice(b"UID ");
             write_number(out, uid.0.into());
             gap = b" ";

@@ -66,7 +66,15 @@ fn in_selected(session: &mut Session, expunge: bool, out: &mut Vec<u8>) -> Optio
         flags: selected.is_none_or(|s| s.events.has(Events::FLAGS)),
         details: !view.contexts.is_empty() || selected.is_some_and(|s| !s.attributes.is_empty()),
     };
+    let full = view.is_full();
     let changes = view.sync(out, session.id, session.enabled, how);
+    if view.is_full() && !full && !view.read_only {
+        // There is no room for another keyword from now on (RFC 9051 section 7.1, PERMANENTFLAGS).
+        let state = view.mailbox.state();
+        let rights = session.user.as_ref().map(|user| view.mailbox.user.rights(view.mailbox.id, user.id()));
+        let flags = select::permanent(rights.unwrap_or_default(), &state);
+        out.extend_from_slice(format!("* OK [PERMANENTFLAGS ({flags})] Flags that are kept\r\n").as_bytes());
+    }
     (changes != Changes::default()).then_some(changes)
 }
 

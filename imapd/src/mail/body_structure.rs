@@ -1,8 +1,10 @@
 //! BODY and BODYSTRUCTURE (RFC 3501 section 7.4.2), with all extension data for the latter.
 //!
 //! The tree is written with a stack of our own, since its depth is the sender's choice. A multipart without parts,
-//! which the grammar does not know, is shown with one empty text part.
+//! which the grammar does not know, is shown with one empty text part. Parameters in pieces are put together
+//! (RFC 9051 section 7.5.2).
 
+use super::continuations;
 use super::header;
 use super::params::{self, Parameterized};
 use super::scan::{self, Kind, Part, Structure};
@@ -116,7 +118,7 @@ fn parameters(out: &mut Vec<u8>, params: &[(Vec<u8>, Vec<u8>)]) {
         out.extend_from_slice(b"NIL");
         return;
     }
-    for (i, (name, value)) in params.iter().enumerate() {
+    for (i, (name, value)) in continuations::joined(params).iter().enumerate() {
         out.push(if i == 0 { b'(' } else { b' ' });
         upper(out, name);
         out.push(b' ');

@@ -210,16 +210,45 @@ pub fn transfer_decoded<'a>(encoding: Option<&[u8]>, body: &'a [u8]) -> Cow<'a, 
     }
 }
 
-/// The body of a part with its transfer encoding undone, as BINARY shows it; `None` when the encoding is not known or the
-/// body is not in it (RFC 3516 section 4.3).
-pub fn binary(encoding: Option<&[u8]>, body: &[u8]) -> Option<Vec<u8>> {
-    let encoding = encoding.map(|e| params::parse(e).value.to_ascii_lowercase());
-    match encoding.as_deref() {
-        None | Some(b"" | b"7bit" | b"8bit" | b"binary") => Some(body.to_vec()),
-        Some(b"base64") => base64_decode(body),
-        Some(b"quoted-printable") => quoted_printable_decode(body),
-        Some(_) => None,
+/// The body of the part with that header, its transfer encoding undone, as BINARY shows it; `None` when the encoding is
+/// not known or the body is not in it. Lines of text end in CRLF, whatever ends them in the message (RFC 3516 section 4.3).
+pub fn binary(head: &[u8], in_digest: bool, body: &[u8]) -> Option<Vec<u8>> {
+    let encoding = header::find(head, b"Content-Transfer-Encoding");
+    let encoding = encoding.map(|f| params::parse(f.value).value.to_ascii_lowercase());
+    let decoded = match encoding.as_deref() {
+        None | Some(b"" | b"7bit" | b"8bit" | b"binary") => body.to_vec(),
+        Some(b"base64") => base64_decode(body)?,
+        Some(b"quoted-printable") => quoted_printable_decode(body)?,
+        Some(_) => return None,
+    };
+    Some(if of_lines(&scan::content_type(head, in_digest)) { with_crlf(decoded) } else { decoded })
+}
+
+/// Whether the content is text in which an octet of 10 is the end of a line: not where characters have two octets or four.
+fn of_lines(content: &params::Parameterized) -> bool {
+    let wide = |charset: &[u8]| {
+        let charset = charset.to_ascii_lowercase();
+        [&b"utf-16"[..], b"utf-32", b"iso-10646-ucs", b"ucs-"].iter().any(|wide| charset.starts_with(wide))
+    };
+    content.media_type().is_some_and(|(main, _)| main.eq_ignore_ascii_case(b"text"))
+        && !content.param(b"charset").is_some_and(wide)
+}
+
+/// CR before every LF that has none.
+fn with_crlf(text: Vec<u8>) -> Vec<u8> {
+    let bare = |at: usize| at == 0 || text[at - 1] != b'\r';
+    if !memchr::memchr_iter(b'\n', &text).any(bare) {
+        return text;
     }
+    let mut out = Vec::with_capacity(text.len() + text.len() / 16);
+    let mut from = 0;
+    for at in memchr::memchr_iter(b'\n', &text).filter(|at| bare(*at)) {
+        out.extend_from_slice(&text[from..at]);
+        out.extend_from_slice(b"\r\n");
+        from = at + 1;
+    }
+    out.extend_from_slice(&text[from..]);
+    out
 }
 
 /// Calls `found` with every decoded text of the bodies until it returns true: text parts, and headers of messages

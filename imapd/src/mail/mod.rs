@@ -9,6 +9,7 @@
 pub mod address;
 pub mod base_subject;
 pub mod body_structure;
+mod continuations;
 pub mod decode;
 pub mod envelope;
 #[cfg(test)]

@@ -108,8 +108,9 @@ pub fn pick_fields(header_octets: &[u8], not: bool, names: &[Vec<u8>]) -> Vec<u8
 }
 
 /// The octets `offset .. offset + length` of a range, cut at its end (RFC 3501 section 6.4.5, `<partial>`).
-pub fn partial(range: Range<usize>, partial: Option<(u32, u32)>) -> Range<usize> {
+pub fn partial(range: Range<usize>, partial: Option<(u64, u64)>) -> Range<usize> {
     let Some((offset, length)) = partial else { return range };
-    let start = range.start.saturating_add(offset as usize).min(range.end);
-    start..start.saturating_add(length as usize).min(range.end)
+    let size = |n: u64| usize::try_from(n).unwrap_or(usize::MAX);
+    let start = range.start.saturating_add(size(offset)).min(range.end);
+    start..start.saturating_add(size(length)).min(range.end)
 }

@@ -35,6 +35,9 @@ pub const MAX_NAME: usize = 512;
 /// Octets of all annotations of one user, since they are written as a whole.
 pub const MAX_TOTAL: usize = 1 << 20;
 
+/// The annotation of a mailbox that tells its special uses (RFC 6154 section 4). It is kept as attributes of the mailbox.
+pub const SPECIAL_USE: &str = "/private/specialuse";
+
 const HEADER: u8 = 0xC8;
 const ANNOTATION: u8 = 0xC1;
 const LIMIT: u8 = 0xD8;

@@ -128,7 +128,10 @@ impl Exchange {
         }
         let added = match target {
             Some(target) => target.append(&self.to, &messages, &made, (None, self.reader), self.by),
-            None => source.append(&self.to, &messages, &made, (None, self.reader), self.by),
+            None => {
+                let how = (None, self.reader);
+                source.append_instead(&self.to, &messages, &made, how, self.by, gone.len())
+            }
         };
         let Outcome::Uids(added) = added? else { return Ok(Vec::new()) };
         source.remove(&self.from, &gone, self.by)?;

@@ -59,7 +59,7 @@ impl UserStore {
                 *by
             }
             Request::Annotate { name, by, .. } => {
-                news = annotations(self, &catalog, name.as_ref(), ops);
+                news = annotations(self, &catalog, name.as_ref(), (ops, rows));
                 *by
             }
             Request::Access { name, .. } => {
@@ -110,7 +110,12 @@ impl UserStore {
 }
 
 /// Which annotations change.
-fn annotations(user: &UserStore, catalog: &Catalog, name: Option<&MailboxName>, ops: &[Op]) -> Option<News> {
+fn annotations(
+    user: &UserStore,
+    catalog: &Catalog,
+    name: Option<&MailboxName>,
+    (ops, rows): (&[Op], &[MailboxRow]),
+) -> Option<News> {
     let row = name.map(|name| catalog.get(name));
     let id = match row {
         None => entries::OF_USER,
@@ -119,12 +124,17 @@ fn annotations(user: &UserStore, catalog: &Catalog, name: Option<&MailboxName>, 
     let new = ops.iter().find_map(|op| match op {
         Op::PutEntries(entries) => Some(entries),
         _ => None,
-    })?;
+    });
+    let new = new.unwrap_or(&catalog.entries);
     let old: Vec<_> = catalog.entries.annotations(id).collect();
     let now: Vec<_> = new.annotations(id).collect();
     let changed =
         old.iter().filter(|pair| !now.contains(pair)).chain(now.iter().filter(|pair| !old.contains(pair)));
     let mut names: Vec<String> = changed.map(|(name, _)| (*name).to_owned()).collect();
+    let uses = |row: &MailboxRow| row.attributes.0 & Attributes::ALL_USES;
+    if rows.iter().any(|new| row.flatten().is_some_and(|old| uses(old) != uses(new))) {
+        names.push(entries::SPECIAL_USE.to_owned());
+    }
     names.sort_unstable();
     names.dedup();
     let of = row.flatten().map(|row| Visible::new(user.id(), catalog, row));

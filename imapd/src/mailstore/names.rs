@@ -124,7 +124,7 @@ impl UserStore {
         row.unseen = 0;
         row.octets = 0;
         if children || row.attributes.has(Attributes::SUBSCRIBED) {
-            Attributes::USES.iter().for_each(|(bit, _)| row.attributes.set(*bit, false));
+            row.attributes.set(Attributes::ALL_USES, false);
             row.attributes.set(Attributes::NOSELECT, children);
             row.attributes.set(Attributes::EXISTS, children);
             ops.push(Op::PutRow(row.clone()));
@@ -176,7 +176,13 @@ impl UserStore {
             (ops, rows) = self.plan_create(&parent, 0)?;
         }
         let mut catalog = self.catalog_mut();
+        let made = ops.iter().rev().find_map(|op| match op {
+            Op::PutHeader(header) => Some(header.clone()),
+            _ => None,
+        });
+        let mut header = made.unwrap_or_else(|| catalog.header.clone());
         for mut row in moving {
+            let former = row.clone();
             let name = match row.name.moved(from, to) {
                 Some(Ok(name)) => name,
                 _ => return Err(StoreError::Limit("a new mailbox name would be too long")),
@@ -195,8 +201,32 @@ impl UserStore {
             }
             ops.push(Op::PutRow(row.clone()));
             rows.push(row);
+            // No name goes from the list of subscriptions unless the client says so (RFC 3501 section 6.3.6). The new one is there, too.
+            if former.attributes.has(Attributes::SUBSCRIBED)
+                && catalog.len() + rows.len() < Self::MAX_MAILBOXES
+            {
+                let stub = self.stub(&mut catalog, &mut header, &former.name)?;
+                ops.push(Op::PutRow(stub.clone()));
+                rows.push(stub);
+            }
+        }
+        if header != catalog.header {
+            ops.push(Op::PutHeader(header));
         }
         Ok((ops, rows))
+    }
+
+    /// The row of a subscription to a name of which there is no mailbox.
+    fn stub(
+        &self,
+        catalog: &mut Catalog,
+        header: &mut UserHeader,
+        name: &MailboxName,
+    ) -> Result<MailboxRow, StoreError> {
+        let mut row = self.new_row(catalog, header, name)?;
+        row.attributes.set(Attributes::EXISTS, false);
+        row.attributes.set(Attributes::SUBSCRIBED, true);
+        Ok(row)
     }
 
     pub(super) fn plan_annotate(
@@ -205,19 +235,41 @@ impl UserStore {
         values: &[(String, Option<Bytes>)],
     ) -> Result<Plan, StoreError> {
         let catalog = self.catalog();
-        let of = match name {
-            None => entries::OF_USER,
+        let row = match name {
+            None => None,
             Some(name) => {
                 let row = catalog.get(name).filter(|r| r.attributes.has(Attributes::EXISTS));
-                row.ok_or(StoreError::NoSuchMailbox)?.id
+                Some(row.ok_or(StoreError::NoSuchMailbox)?.clone())
             }
         };
+        let of = row.as_ref().map_or(entries::OF_USER, |row| row.id);
         let mut entries = catalog.entries.clone();
+        let before = row.as_ref().map(|row| row.attributes);
+        let mut row = row;
         for (name, value) in values {
-            entries.set(of, name, value.clone())?;
+            match &mut row {
+                Some(row) if name == entries::SPECIAL_USE => {
+                    let uses = Attributes::uses_in(value.as_deref().unwrap_or_default())
+                        .filter(|uses| *uses == 0 || row.selectable());
+                    let uses = uses.ok_or(StoreError::Cannot("mailbox cannot have that special use"))?;
+                    row.attributes.set(Attributes::ALL_USES, false);
+                    row.attributes.set(uses, true);
+                }
+                _ => entries.set(of, name, value.clone())?,
+            }
         }
-        let changed = entries != catalog.entries;
-        Ok((changed.then_some(Op::PutEntries(entries)).into_iter().collect(), Vec::new()))
+        let mut ops = Vec::new();
+        if entries != catalog.entries {
+            ops.push(Op::PutEntries(entries));
+        }
+        if ops.is_empty() && before == row.as_ref().map(|row| row.attributes) {
+            return Ok((Vec::new(), Vec::new()));
+        }
+        // A change of an annotation is one of the mailbox (RFC 7162 section 3.2).
+        let rows: Vec<MailboxRow> =
+            row.filter(MailboxRow::selectable).map(MailboxRow::changed).into_iter().collect();
+        ops.extend(rows.iter().cloned().map(Op::PutRow));
+        Ok((ops, rows))
     }
 
     /// Gives readers of a mailbox, and of those below, a `\Seen` of their own, or ends that. `mailboxes` are those that hold
@@ -306,9 +358,7 @@ impl UserStore {
             None if !on => return Ok((Vec::new(), Vec::new())),
             None => {
                 let mut header = catalog.header.clone();
-                let mut row = self.new_row(&mut catalog, &mut header, name)?;
-                row.attributes.set(Attributes::EXISTS, false);
-                row.attributes.set(Attributes::SUBSCRIBED, true);
+                let row = self.stub(&mut catalog, &mut header, name)?;
                 return Ok((vec![Op::PutRow(row.clone()), Op::PutHeader(header)], vec![row]));
             }
         };

@@ -399,6 +399,32 @@ impl OpenMailbox {
         self.changed.send_modify(|_| {});
     }
 
+    /// Whether a message that could not be read is gone. Its note goes a moment before the state says so, and whoever removes it has
+    /// the turn until then.
+    pub async fn is_gone(&self, uid: Uid) -> bool {
+        let gone = || self.state().columns.position(uid).is_none();
+        if gone() {
+            return true;
+        }
+        drop(self.user.turn().await);
+        gone()
+    }
+
+    /// Whether a mailbox that could not be read was deleted, in the same way.
+    pub async fn is_deleted(&self) -> bool {
+        if !self.state().deleted {
+            drop(self.user.turn().await);
+        }
+        self.state().deleted
+    }
+
+    /// Takes the modification sequence over that the mailbox has got without a change of its messages.
+    pub(super) fn take_modseq(&self) {
+        let row = self.user.catalog().row(self.id).map(|row| row.highest_modseq);
+        let mut state = self.state.write();
+        state.highest_modseq = row.map_or(state.highest_modseq, |modseq| state.highest_modseq.max(modseq));
+    }
+
     pub(super) fn wake(&self) {
         let end = self.state().log.end();
         self.changed.send_replace(end);

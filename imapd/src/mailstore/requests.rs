@@ -266,6 +266,17 @@ impl UserStore {
         }
         self.create_for(to.clone(), 0, by).await?;
         let inbox = self.open(&from).await?;
+        let annotations: Vec<(String, Option<Bytes>)> = {
+            let catalog = self.catalog();
+            let all = catalog.entries.annotations(inbox.id);
+            all.map(|(name, value)| (name.to_owned(), Some(value.clone()))).collect()
+        };
+        // INBOX keeps its own (RFC 5464 section 4.1).
+        if !annotations.is_empty()
+            && let Err(e) = self.annotate(Some(to.clone()), annotations, by).await
+        {
+            tracing::debug!(user = %self.id(), error = %e, "annotations of INBOX are not copied");
+        }
         let target = self.open(&to).await?;
         let all = inbox.state().columns.uids().iter().map(|u| Uid(*u)).collect();
         self.copy(&inbox, all, &target, true, by).await.map(drop)

@@ -346,7 +346,7 @@ impl<'a> Stage<'a> {
     /// Fails when `more` messages are over the limit of the user.
     fn room_for(&self, more: usize) -> Result<(), StoreError> {
         let catalog = self.user.catalog();
-        let Some(most) = catalog.entries.limits.messages else { return Ok(()) };
+        let Some(most) = catalog.entries.limits.messages.filter(|_| more > 0) else { return Ok(()) };
         let staged: i64 = self.boxes.values().map(BoxStage::growth).sum();
         let after = catalog.messages().saturating_add_signed(staged).saturating_add(more as u64);
         if after > most { Err(StoreError::OverQuota) } else { Ok(()) }
@@ -358,8 +358,22 @@ impl<'a> Stage<'a> {
         mailbox: &Arc<OpenMailbox>,
         messages: &[NewMessage],
         ready: &[Ready],
+        how: (Option<Origin>, Option<UserId>),
+        by: SessionId,
+    ) -> Result<Outcome, StoreError> {
+        self.append_instead(mailbox, messages, ready, how, by, 0)
+    }
+
+    /// The same, where as many as `gone` messages of this user are removed afterwards: what counts for the limit is what is more than
+    /// before (RFC 8508 section 3.4).
+    pub(super) fn append_instead(
+        &mut self,
+        mailbox: &Arc<OpenMailbox>,
+        messages: &[NewMessage],
+        ready: &[Ready],
         (origin, reader): (Option<Origin>, Option<UserId>),
         by: SessionId,
+        gone: usize,
     ) -> Result<Outcome, StoreError> {
         let mut new_header = None;
         if let Some(origin) = origin {
@@ -374,7 +388,7 @@ impl<'a> Stage<'a> {
             new_header = Some(header);
         }
         let now = self.now;
-        self.room_for(messages.len())?;
+        self.room_for(messages.len().saturating_sub(gone))?;
         let (stage, ops) = self.open(mailbox)?;
         if u64::from(stage.row.uid_next.0) + messages.len() as u64 > u64::from(u32::MAX) {
             return Err(StoreError::Limit("mailbox has no UID left"));
@@ -566,8 +580,8 @@ impl<'a> Stage<'a> {
         by: SessionId,
     ) -> Result<Outcome, StoreError> {
         let Some(old) = self.open(from)?.0.record(uid) else { return Ok(Outcome::Uids(Vec::new())) };
-        let added =
-            self.append(to, std::slice::from_ref(message), std::slice::from_ref(ready), (None, None), by)?;
+        let (message, ready) = (std::slice::from_ref(message), std::slice::from_ref(ready));
+        let added = self.append_instead(to, message, ready, (None, None), by, 1)?;
         let (source, ops) = self.open(from)?;
         source.next_modseq();
         source.remove_all(&[old], by, ops);

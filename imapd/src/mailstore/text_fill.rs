@@ -332,7 +332,7 @@ impl OpenMailbox {
             match read {
                 Ok(octets) => messages.push((record.uid, octets)),
                 // Gone since the index was looked at: no match.
-                Err(_) if self.state().columns.position(record.uid).is_none() => {}
+                Err(_) if self.is_gone(record.uid).await => {}
                 Err(e) => return Err(e),
             }
         }

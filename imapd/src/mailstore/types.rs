@@ -146,6 +146,20 @@ impl Attributes {
     pub const USES: [(u32, &'static str); 5] =
         [(8, "\\Archive"), (16, "\\Drafts"), (32, "\\Junk"), (64, "\\Sent"), (128, "\\Trash")];
 
+    /// All of them.
+    pub const ALL_USES: u32 = 8 | 16 | 32 | 64 | 128;
+
+    /// The bit of a special use, by its name in any case.
+    pub fn use_named(name: &[u8]) -> Option<u32> {
+        Self::USES.iter().find(|(_, n)| n.as_bytes().eq_ignore_ascii_case(name)).map(|(bit, _)| *bit)
+    }
+
+    /// The bits of special uses separated by blanks (RFC 6154 section 4); `None` when one is not known.
+    pub fn uses_in(text: &[u8]) -> Option<u32> {
+        let mut words = text.split(u8::is_ascii_whitespace).filter(|word| !word.is_empty());
+        words.try_fold(0, |bits, word| Some(bits | Self::use_named(word)?))
+    }
+
     /// The special uses that are set.
     pub fn uses(self) -> impl Iterator<Item = &'static str> {
         Self::USES.into_iter().filter(move |(bit, _)| self.has(*bit)).map(|(_, name)| name)
@@ -223,6 +237,13 @@ impl MailboxRow {
             slot: 0,
             name_slot: 0,
         }
+    }
+
+    /// The row after a change that is none of its messages.
+    #[must_use]
+    pub fn changed(mut self) -> Self {
+        self.highest_modseq.0 += 1;
+        self
     }
 
     /// Whether it can be selected.

@@ -609,6 +609,9 @@ impl UserStore {
         }
         rows.into_iter().for_each(|row| catalog.put(row));
         drop(catalog);
+        if let Request::Annotate { .. } = request {
+            self.opened().iter().for_each(|mailbox| mailbox.take_modseq());
+        }
         if let Request::Access { .. } = request {
             // Sessions that have one of them selected may be able to change something now, or no more.
             self.opened().iter().for_each(|mailbox| mailbox.wake());

@@ -99,7 +99,9 @@ pub struct SyntaxError {
 /// [`SyntaxError`] for an unknown command or arguments that break the grammar.
 pub fn command(frame: &Bytes) -> Result<TaggedCommand, SyntaxError> {
     let input: &[u8] = frame;
-    let Ok((rest, tag)) = prim::tag(input) else {
+    // What goes on behind it was no tag, and an answer with a part of it would be nobody's.
+    let whole = |(rest, _): &(&[u8], &[u8])| rest.first().is_none_or(|b| *b == b' ');
+    let Some((rest, tag)) = prim::tag(input).ok().filter(whole) else {
         return Err(SyntaxError { tag: None, text: "A command begins with a tag".into() });
     };
     let tag = frame.slice_ref(tag);
@@ -152,7 +154,8 @@ macro_rules! bare {
     ($($(#[$doc:meta])* $name:ident => $command:ident;)*) => {$(
         $(#[$doc])*
         pub fn $name<'a>(_: &'a Bytes, input: Input<'a>) -> Parsed<'a, Command> {
-            Ok((input, Command::$command))
+            let (rest, _) = prim::trailing_space(input)?;
+            Ok((rest, Command::$command))
         }
     )*};
 }

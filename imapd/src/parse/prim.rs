@@ -116,9 +116,14 @@ pub fn number(input: Input<'_>) -> Parsed<'_, u32> {
 
 /// `mod-sequence-valzer`: a number of 63 bits (RFC 7162 section 7).
 pub fn mod_sequence(input: Input<'_>) -> Parsed<'_, ModSeq> {
+    map_opt(number64, |n| (n <= ModSeq::MAX.0).then_some(ModSeq(n))).parse(input)
+}
+
+/// `number64`: 63 bits (RFC 9051 section 9, RFC 9208 section 7).
+pub fn number64(input: Input<'_>) -> Parsed<'_, u64> {
     map_opt(take_while_m_n(1, 19, |b: u8| b.is_ascii_digit()), |digits: &[u8]| {
         let n: u64 = std::str::from_utf8(digits).ok()?.parse().ok()?;
-        (n <= ModSeq::MAX.0).then_some(ModSeq(n))
+        (n <= i64::MAX as u64).then_some(n)
     })
     .parse(input)
 }

@@ -2,9 +2,7 @@
 
 use bytes::Bytes;
 use nom::Parser;
-use nom::bytes::complete::take_while_m_n;
 use nom::character::complete::char;
-use nom::combinator::map_opt;
 use nom::multi::separated_list0;
 use nom::sequence::{delimited, preceded, separated_pair};
 
@@ -35,7 +33,7 @@ pub fn getquotaroot<'a>(_: &'a Bytes, input: Input<'a>) -> Parsed<'a, Command> {
 /// Where the grammar is broken.
 pub fn setquota<'a>(_: &'a Bytes, input: Input<'a>) -> Parsed<'a, Command> {
     let (rest, root) = delimited(prim::sp, prim::astring, prim::sp).parse(input)?;
-    let limit = separated_pair(resource, prim::sp, number64);
+    let limit = separated_pair(resource, prim::sp, prim::number64);
     let (rest, limits) = delimited(char('('), separated_list0(prim::sp, limit), char(')')).parse(rest)?;
     Ok((rest, Command::SetQuota { root, limits }))
 }
@@ -49,13 +47,4 @@ fn resource(input: Input<'_>) -> Parsed<'_, QuotaResource> {
         _ => QuotaResource::Unknown,
     };
     Ok((rest, resource))
-}
-
-/// `number64`: 63 bits (RFC 9208 section 7).
-fn number64(input: Input<'_>) -> Parsed<'_, u64> {
-    map_opt(take_while_m_n(1, 19, |b: u8| b.is_ascii_digit()), |digits: &[u8]| {
-        let n: u64 = std::str::from_utf8(digits).ok()?.parse().ok()?;
-        (n <= i64::MAX as u64).then_some(n)
-    })
-    .parse(input)
 }

@@ -205,8 +205,8 @@ fn with_argument<'a>(word: &[u8], input: Input<'a>) -> Option<Parsed<'a, SearchK
     let date = |build: fn(DateTest, jiff::civil::Date) -> SearchKey, test| {
         preceded(prim::sp, prim::date).parse(input).map(|(r, d)| (r, build(test, d)))
     };
-    let size = |build: fn(u32) -> SearchKey| {
-        preceded(prim::sp, prim::number).parse(input).map(|(r, n)| (r, build(n)))
+    let size = |build: fn(u64) -> SearchKey| {
+        preceded(prim::sp, prim::number64).parse(input).map(|(r, n)| (r, build(n)))
     };
     let interval = |build: fn(u32) -> SearchKey| {
         preceded(prim::sp, prim::nz_number).parse(input).map(|(r, n)| (r, build(n)))

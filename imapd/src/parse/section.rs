@@ -4,7 +4,7 @@ use nom::Parser;
 use nom::branch::alt;
 use nom::bytes::complete::tag_no_case;
 use nom::character::complete::char;
-use nom::combinator::{map, opt, value};
+use nom::combinator::{map_opt, opt, value};
 use nom::multi::separated_list1;
 use nom::sequence::{delimited, preceded, separated_pair};
 
@@ -77,11 +77,8 @@ fn fields(input: Input<'_>) -> Parsed<'_, SectionText> {
     Ok((rest, SectionText::HeaderFields { not: not.is_some(), names }))
 }
 
-/// `<offset.length>`
-pub(super) fn partial(input: Input<'_>) -> Parsed<'_, Option<(u32, u32)>> {
-    opt(map(
-        delimited(char('<'), separated_pair(prim::number, char('.'), prim::nz_number), char('>')),
-        |range| range,
-    ))
-    .parse(input)
+/// `<offset.length>`, numbers of 63 bits (RFC 9051 section 9, `partial`)
+pub(super) fn partial(input: Input<'_>) -> Parsed<'_, Option<(u64, u64)>> {
+    let length = map_opt(prim::number64, |n| (n > 0).then_some(n));
+    opt(delimited(char('<'), separated_pair(prim::number64, char('.'), length), char('>'))).parse(input)
 }

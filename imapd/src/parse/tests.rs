@@ -257,8 +257,8 @@ fn key() -> impl Strategy<Value = SearchKey> {
         (1u32..).prop_map(SearchKey::Older),
         (1u32..).prop_map(SearchKey::Younger),
         (0..=ModSeq::MAX.0).prop_map(|n| SearchKey::ModSeq(ModSeq(n))),
-        any::<u32>().prop_map(SearchKey::Larger),
-        any::<u32>().prop_map(SearchKey::Smaller),
+        (0..1u64 << 63).prop_map(SearchKey::Larger),
+        (0..1u64 << 63).prop_map(SearchKey::Smaller),
         (text(), text()).prop_map(|(a, b)| SearchKey::Header(a, b)),
         text().prop_map(SearchKey::Body),
         text().prop_map(SearchKey::Text),
@@ -301,7 +301,7 @@ fn item() -> impl Strategy<Value = FetchItem> {
         (
             proptest::collection::vec(1u32..9, 0..4),
             any::<bool>(),
-            proptest::option::of((any::<u32>(), 1u32..))
+            proptest::option::of((0..1u64 << 63, 1..1u64 << 63))
         )
             .prop_map(|(path, peek, partial)| FetchItem::Binary { path, peek, partial }),
         Just(FetchItem::Envelope),
@@ -310,7 +310,7 @@ fn item() -> impl Strategy<Value = FetchItem> {
         Just(FetchItem::Rfc822),
         Just(FetchItem::Rfc822Header),
         Just(FetchItem::Rfc822Text),
-        (section, any::<bool>(), proptest::option::of((any::<u32>(), 1u32..)))
+        (section, any::<bool>(), proptest::option::of((0..1u64 << 63, 1..1u64 << 63)))
             .prop_map(|(section, peek, partial)| FetchItem::BodySection { section, peek, partial }),
     ]
 }

@@ -124,9 +124,9 @@ pub enum Program {
     /// EMAILID.
     EmailId(EmailId),
     /// Greater than.
-    Larger(u32),
+    Larger(u64),
     /// Less than.
-    Smaller(u32),
+    Smaller(u64),
     /// Field and text.
     Header(Vec<u8>, Arc<Needle>),
     /// Body text.
@@ -320,8 +320,8 @@ impl Program {
             Self::ModSeq(n) => row.record.modseq >= *n,
             Self::Saved(test, date) => compare(*test, row.record.save_date().date(), *date),
             Self::EmailId(id) => row.record.email == *id,
-            Self::Larger(n) => row.record.size > u64::from(*n),
-            Self::Smaller(n) => row.record.size < u64::from(*n),
+            Self::Larger(n) => row.record.size > *n,
+            Self::Smaller(n) => row.record.size < *n,
             Self::Text(n) | Self::Body(n) if n.is_empty() => true,
             Self::Scores(scores) => score_in(scores, row.record.uid.0).is_some(),
             Self::Sent(..) | Self::Header(..) | Self::Body(_) | Self::Text(_) | Self::Fuzzy(..) => {

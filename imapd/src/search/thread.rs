@@ -107,13 +107,14 @@ impl Forest<'_> {
                 }
                 above = Some(node);
             }
-            // What the message says of its own parent counts more than what others say.
-            if let Some(above) = above
-                && self.nodes[own].parent != Some(above)
-                && !self.is_above(own, above)
-            {
+            // What the message says of its own parent counts, also that it has none; not what others say.
+            if self.nodes[own].parent != above {
                 self.leave(own);
-                self.adopt(above, own);
+                if let Some(above) = above
+                    && !self.is_above(own, above)
+                {
+                    self.adopt(above, own);
+                }
             }
         }
     }

@@ -2,7 +2,7 @@
 //! is answered as if it were unknown.
 
 use super::capability::{Token, TokenSet};
-use super::table::{CommandRow, USES_SEQUENCE_NUMBERS};
+use super::table::{CommandRow, NO_EXPUNGE, USES_SEQUENCE_NUMBERS};
 use crate::syntax::ast::{
     AppendData, Carrier, CatPart, Command, FetchItem, ListArgs, NotifyEvent, NotifySet, StatusItem,
 };
@@ -10,9 +10,9 @@ use crate::syntax::search_key::{SearchKey, SearchReturn};
 use crate::syntax::seqset::SequenceSet;
 use crate::syntax::sort_key::{SortField, ThreadAlgorithm};
 
-/// The tokens that a command and its arguments belong to.
-pub fn needs(command: &Command) -> TokenSet {
-    let mut needs = Needs(TokenSet::default());
+/// The tokens that a command and its arguments belong to. What belongs to one of two tokens is counted to the one that is not `off`.
+pub fn needs(command: &Command, off: TokenSet) -> TokenSet {
+    let mut needs = Needs(TokenSet::default(), off);
     needs.command(command);
     needs.0
 }
@@ -22,6 +22,19 @@ pub fn uses_numbers(row: &CommandRow, command: &Command) -> bool {
     match command {
         _ if row.flags & USES_SEQUENCE_NUMBERS != 0 => true,
         Command::Select { args, .. } => args.resync.as_ref().is_some_and(|r| r.matched.is_some()),
+        command => searches_numbers(command),
+    }
+}
+
+/// Whether EXPUNGE may be told with the answer to a command: with none to which message numbers matter, also not to a UID SEARCH
+/// that names some (RFC 9051 section 7.5.1, RFC 7162 section 3.2.10.2).
+pub fn lets_expunge(row: &CommandRow, command: &Command) -> bool {
+    row.flags & NO_EXPUNGE == 0 && !searches_numbers(command)
+}
+
+/// Whether a search key names messages by number.
+fn searches_numbers(command: &Command) -> bool {
+    match command {
         Command::Search { key, .. }
         | Command::Esearch { key, .. }
         | Command::Sort { key, .. }
@@ -41,7 +54,7 @@ fn names_numbers(key: &SearchKey) -> bool {
     }
 }
 
-struct Needs(TokenSet);
+struct Needs(TokenSet, TokenSet);
 
 impl Needs {
     fn add(&mut self, token: Token) {
@@ -204,7 +217,8 @@ impl Needs {
             match item {
                 StatusItem::DeletedStorage => self.add(Token::QuotaStorage),
                 StatusItem::Size => self.add(Token::StatusSize),
-                StatusItem::Deleted => self.add(Token::Imap4rev2),
+                // Also of RFC 9208 section 4.1.4.
+                StatusItem::Deleted => self.add_if(self.1.has(Token::QuotaMessage), Token::Imap4rev2),
                 StatusItem::AppendLimit => self.add(Token::AppendLimit),
                 StatusItem::HighestModSeq => self.add(Token::Condstore),
                 StatusItem::MailboxId => self.add(Token::ObjectId),

@@ -32,7 +32,7 @@ use bytes::Bytes;
 
 use crate::auth::exchange::Exchange;
 use crate::command;
-use crate::mailstore::{MailboxId, SessionId, UserStore};
+use crate::mailstore::{MailboxId, SessionId, StoreError, UserStore};
 use crate::parse::{self, TaggedCommand};
 use crate::transport::Slot;
 use crate::vm::UserId;
@@ -206,6 +206,16 @@ impl Session {
         self.user_slot = Some(slot);
     }
 
+    /// Takes the client as one that keeps modification sequences, from a command on that shows so; with a mailbox selected it is told
+    /// the highest one (RFC 7162 section 3.1).
+    pub(crate) fn keeps_modseqs(&mut self, out: &mut Vec<u8>) {
+        if !std::mem::replace(&mut self.enabled.condstore, true)
+            && let Some(view) = &self.view
+        {
+            view.write_modseq(out);
+        }
+    }
+
     /// Whether the client waits in IDLE.
     pub fn is_idling(&self) -> bool {
         matches!(self.waiting, Waiting::Idle { .. })
@@ -285,12 +295,17 @@ impl Session {
         let TaggedCommand { tag, row, command } = parsed;
         drop(frame);
         if row.states & self.state() == 0 {
-            let text = format!("{} is not allowed {}", row.name, table::state_name(self.state()));
+            let state = if row.states == table::NOT_AUTHENTICATED {
+                "after login"
+            } else {
+                table::state_name(self.state())
+            };
+            let text = format!("{} is not allowed {state}", row.name);
             Reply::client_bug(text).write(out.buf, Some(&tag));
             return Ok(self.count_bad(out.buf));
         }
         if !self.off.is_empty()
-            && let Some(token) = gate::needs(&command).first_common(self.off)
+            && let Some(token) = gate::needs(&command, self.off).first_common(self.off)
         {
             let name = token.row().name;
             Reply::bad(format!("{}: unknown here, {name} is not offered", row.name))
@@ -310,17 +325,28 @@ impl Session {
         self.meter.commands.add(1);
         self.server.statistics.command(row);
         self.logged_out = row.name == "LOGOUT";
+        let expunge = gate::lets_expunge(row, &command);
         let result = command::run(self, command, &tag, out).await;
         let reply = match result {
             Ok(reply) => reply,
             Err(Failure::Answer(reply)) => reply,
             Err(Failure::Io(e)) => return Err(e),
-            Err(Failure::Store(e)) => Reply::from_store(&e),
+            Err(Failure::Store(e)) => self.failed(e).await,
         };
         if reply.status == Status::Wait {
             return Ok(Step::Go);
         }
-        self.finish(&tag, &reply, row.flags & table::NO_EXPUNGE == 0, out).await
+        self.finish(&tag, &reply, expunge, out).await
+    }
+
+    /// The answer to a failure of the mail store: what could not be read may have been that of a mailbox that was just deleted.
+    async fn failed(&self, error: StoreError) -> Reply {
+        match &self.view {
+            Some(view) if matches!(error, StoreError::Damaged(_)) && view.mailbox.is_deleted().await => {
+                Reply::from_store(&StoreError::MailboxDeleted)
+            }
+            _ => Reply::from_store(&error),
+        }
     }
 
     /// Sends the updates and the tagged answer.
@@ -332,6 +358,12 @@ impl Session {
         out: &mut Out<'_>,
     ) -> io::Result<Step> {
         command::updates::tell(self, expunge, out).await?;
+        if self.enabled.qresync
+            && !expunge
+            && let Some(view) = &mut self.view
+        {
+            view.write_held(out.buf);
+        }
         reply.write(out.buf, Some(tag));
         if reply.then == Step::Close && reply.status == Status::No {
             let many = self.failed_logins >= crate::auth::MAX_FAILURES_PER_CONNECTION;

@@ -37,6 +37,10 @@ pub struct View {
     position: u64,
     modseq: ModSeq,
     ghosts: BTreeSet<u32>,
+    /// What the client knew of before the first of them, while there are some.
+    held_since: Option<ModSeq>,
+    /// Whether the client was told of that.
+    told_held: bool,
     /// UIDs that are recent in this session, as ranges.
     recent: Vec<(u32, u32)>,
     known_keywords: usize,
@@ -96,6 +100,8 @@ impl View {
             position: state.log.end(),
             modseq: state.highest_modseq,
             ghosts: BTreeSet::new(),
+            held_since: None,
+            told_held: false,
             recent: if from < uid_next { vec![(from.0, uid_next.0 - 1)] } else { Vec::new() },
             known_keywords: state.keywords.iter().flatten().count(),
             saved: NumberSet::default(),
@@ -124,6 +130,11 @@ impl View {
         self.reader.is_some() && self.mailbox.has_own_seen()
     }
 
+    /// Whether the mailbox has as many keywords as it can, as far as the client was told.
+    pub fn is_full(&self) -> bool {
+        self.known_keywords == OpenMailbox::MAX_KEYWORDS
+    }
+
     /// Messages in the view.
     pub fn len(&self) -> u32 {
         u32::try_from(self.uids.len()).unwrap_or(u32::MAX)
@@ -132,6 +143,22 @@ impl View {
     /// The modification sequence up to which the session knows of changes.
     pub fn modseq(&self) -> ModSeq {
         self.modseq
+    }
+
+    /// Tells a client that keeps modification sequences and may be cut off before it is told of expunged messages that it knows less
+    /// than what it was shown (RFC 7162 section 3.2).
+    pub fn write_held(&mut self, out: &mut Vec<u8>) {
+        if let Some(modseq) = self.held_since {
+            self.told_held = true;
+            let line = format!("* OK [HIGHESTMODSEQ {modseq}] Expunged messages are told later\r\n");
+            out.extend_from_slice(line.as_bytes());
+        }
+    }
+
+    /// Tells up to which modification sequence the session knows of changes.
+    pub fn write_modseq(&self, out: &mut Vec<u8>) {
+        let line = format!("* OK [HIGHESTMODSEQ {}] Highest modification sequence\r\n", self.modseq);
+        out.extend_from_slice(line.as_bytes());
     }
 
     /// Whether there are none.
@@ -242,6 +269,9 @@ impl View {
             let number = |uid: u32| uids.binary_search(&uid).ok().map(|i| i as u32 + 1);
             self.contexts.leave(&news.gone, number, out);
         }
+        if self.ghosts.is_empty() && !news.gone.is_empty() {
+            self.held_since = Some(former);
+        }
         self.ghosts.append(&mut news.gone);
         if how.expunge {
             let told = match how.messages {
@@ -253,6 +283,12 @@ impl View {
                 }
             };
             self.tell_expunged(&told, out, enabled);
+        }
+        if self.ghosts.is_empty() {
+            self.held_since = None;
+            if std::mem::take(&mut self.told_held) {
+                self.write_modseq(out);
+            }
         }
         let mut changes = Changes { flagged: news.by_me, own: news.own, ..Changes::default() };
         if how.messages {

@@ -462,13 +462,13 @@ pub enum FetchItem {
     BodySection {
         section: Section,
         peek: bool,
-        partial: Option<(u32, u32)>,
+        partial: Option<(u64, u64)>,
     },
     /// `BINARY[...]`, or `BINARY.PEEK[...]`, with `<offset.length>` (RFC 3516).
     Binary {
         path: Vec<u32>,
         peek: bool,
-        partial: Option<(u32, u32)>,
+        partial: Option<(u64, u64)>,
     },
     /// `BINARY.SIZE[...]`
     BinarySize {

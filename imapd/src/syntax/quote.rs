@@ -1,7 +1,20 @@
 //! Writing strings: quoted where that is allowed, literal where it is needed (RFC 3501 section 4.3).
 
+use bytes::Bytes;
+
 /// Longest text sent in quotes; some clients keep quoted strings in small buffers.
 const MAX_QUOTED: usize = 1000;
+
+/// What stands for NUL, which only a binary literal can hold (RFC 3501 section 9, `CHAR8`): of a whole message BINARY shows it.
+const NOT_NUL: u8 = 0x80;
+
+/// The octets as a literal may hold them.
+pub fn without_nul(octets: Bytes) -> Bytes {
+    if memchr::memchr(0, &octets).is_none() {
+        return octets;
+    }
+    octets.iter().map(|b| if *b == 0 { NOT_NUL } else { *b }).collect()
+}
 
 /// Appends `text` as a `string`.
 pub fn string(out: &mut Vec<u8>, text: &[u8]) {
@@ -9,7 +22,7 @@ pub fn string(out: &mut Vec<u8>, text: &[u8]) {
         text.len() <= MAX_QUOTED && text.iter().all(|b| matches!(b, 1..=0x7f) && *b != b'\r' && *b != b'\n');
     if !plain {
         out.extend_from_slice(format!("{{{}}}\r\n", text.len()).as_bytes());
-        out.extend_from_slice(text);
+        out.extend(text.iter().map(|b| if *b == 0 { NOT_NUL } else { *b }));
         return;
     }
     out.push(b'"');

@@ -63,9 +63,9 @@ pub enum SearchKey {
     /// THREADID as given; no message has one.
     ThreadId(Vec<u8>),
     /// RFC822.SIZE greater than this many octets.
-    Larger(u32),
+    Larger(u64),
     /// RFC822.SIZE less than this many octets.
-    Smaller(u32),
+    Smaller(u64),
     /// Field name and text in it; empty text asks for the field's presence.
     Header(Vec<u8>, Vec<u8>),
     /// Text in the body.

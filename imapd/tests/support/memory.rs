@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, HashMap};
 use std::ops::Range;
+use std::sync::Arc;
 
 use bytes::Bytes;
 use futures::FutureExt;
@@ -15,6 +16,7 @@ use imapd::mailstore::{
 use imapd::syntax::flag::Keyword;
 use imapd::vm::UserId;
 use parking_lot::Mutex;
+use tokio::sync::{Notify, Semaphore};
 
 #[derive(Default, Clone)]
 struct Dir {
@@ -58,6 +60,12 @@ pub struct Memory {
     spaces: Mutex<HashMap<UserId, Space>>,
     /// When set, commits fail with this.
     pub failure: Mutex<Option<StoreError>>,
+    /// When set, commits are done but do not return before this lets them.
+    pub hold: Mutex<Option<Arc<Semaphore>>>,
+    /// Rung when one is held.
+    pub held: Notify,
+    /// Rung when a note could not be read.
+    pub missed: Notify,
 }
 
 impl Memory {
@@ -270,6 +278,9 @@ impl Backend for Memory {
         let spaces = self.spaces.lock();
         let note = spaces.get(&user).and_then(|s| s.dirs.get(dir)).and_then(|d| d.notes.get(&record.uid.0));
         let cut = note.map(|n| n.slice(octets.start as usize..octets.end as usize));
+        if cut.is_none() {
+            self.missed.notify_one();
+        }
         self.now(cut.ok_or_else(|| StoreError::Damaged("no note".into())))
     }
 
@@ -305,7 +316,16 @@ impl Backend for Memory {
     }
 
     fn commit_together(&self, parts: Vec<(UserId, Vec<Op>)>) -> Answer<'_, ()> {
-        self.now(self.try_commit(parts))
+        let done = self.try_commit(parts);
+        let hold = self.hold.lock().clone();
+        async move {
+            if let Some(hold) = hold {
+                self.held.notify_one();
+                let _go = hold.acquire().await;
+            }
+            done
+        }
+        .boxed()
     }
 
     fn enroll(&self, user: UserId, blocks: u32) -> Answer<'_, ()> {
