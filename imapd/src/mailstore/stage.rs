@@ -776,7 +776,7 @@ impl<'a> Stage<'a> {
             }
             if stage.row.messages == 0 {
                 // NOTE TEXT went with the summaries.
-                stage.mailbox.texts.set_file(None);
+                stage.mailbox.texts.file_went();
             } else if !(stage.added.is_empty() && stage.removed.is_empty()) {
                 stage.mailbox.keep_texts_later();
             }

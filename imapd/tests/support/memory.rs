@@ -9,8 +9,8 @@ use imapd::mailstore::backend::{Answer, SpaceFigures};
 use imapd::mailstore::flag_runs;
 use imapd::mailstore::summaries::image;
 use imapd::mailstore::{
-    Access, Backend, Entries, FlagRun, LoadedMailbox, LoadedUser, MailboxRow, MessageRecord, ModSeq,
-    NoteMarks, Op, OwnSeen, Shape, StoreError, SummaryPlace, Tombstone, UserHeader,
+    Access, Backend, Committed, Entries, FlagRun, LoadedMailbox, LoadedUser, MailboxRow, MessageRecord,
+    ModSeq, NoteMarks, Op, OwnSeen, Shape, StoreError, SummaryPlace, Tombstone, UserHeader,
 };
 use imapd::syntax::flag::Keyword;
 use imapd::vm::UserId;
@@ -47,8 +47,10 @@ struct Space {
 }
 
 impl Space {
+    /// Octets of notes and texts.
     fn octets(&self) -> usize {
-        self.dirs.values().flat_map(|d| d.notes.values()).map(Bytes::len).sum()
+        let notes = self.dirs.values().flat_map(|d| d.notes.values()).map(Bytes::len);
+        notes.chain(self.dirs.values().map(|d| d.texts.len())).sum()
     }
 }
 
@@ -77,7 +79,7 @@ impl Memory {
         }
     }
 
-    fn try_commit(&self, parts: Vec<(UserId, Vec<Op>)>) -> Result<(), StoreError> {
+    fn try_commit(&self, parts: Vec<(UserId, Vec<Op>)>) -> Result<Committed, StoreError> {
         if let Some(e) = self.failure.lock().clone() {
             return Err(e);
         }
@@ -85,14 +87,15 @@ impl Memory {
         let mut changed = Vec::new();
         for (user, ops) in parts {
             let mut space = spaces.get(&user).cloned().ok_or(StoreError::NotEnrolled)?;
+            let before = space.octets();
             ops.into_iter().for_each(|op| apply(&mut space, op));
-            if space.octets() > space.blocks as usize * 4096 {
+            if space.octets() > before && space.octets() > space.blocks as usize * 4096 {
                 return Err(StoreError::OverQuota);
             }
             changed.push((user, space));
         }
         spaces.extend(changed);
-        Ok(())
+        Ok(Committed::default())
     }
 }
 
@@ -127,7 +130,7 @@ fn apply(space: &mut Space, op: Op) {
                 space.dirs.get_mut(&to_dir).expect("directory exists").notes.insert(to.0, octets);
             }
         }
-        op @ (Op::PutSummary { .. } | Op::DropSummaries { .. }) => {
+        op @ (Op::PutSummary { .. } | Op::DropSummaries { .. } | Op::DropTexts { .. }) => {
             apply_to_summaries(space, op);
         }
         Op::RemoveNotes { dir, uids } => {
@@ -183,6 +186,9 @@ fn apply_to_summaries(space: &mut Space, op: Op) {
             let dir = space.dirs.get_mut(&dir).expect("directory exists");
             dir.summaries.clear();
             dir.texts.clear();
+        }
+        Op::DropTexts { dirs } => {
+            dirs.iter().for_each(|dir| space.dirs.get_mut(dir).expect("directory exists").texts.clear());
         }
         _ => {}
     }
@@ -304,7 +310,7 @@ impl Backend for Memory {
         self.now(written.ok_or_else(|| StoreError::Damaged("no such texts".into())))
     }
 
-    fn commit_together(&self, parts: Vec<(UserId, Vec<Op>)>) -> Answer<'_, ()> {
+    fn commit_together(&self, parts: Vec<(UserId, Vec<Op>)>) -> Answer<'_, Committed> {
         self.now(self.try_commit(parts))
     }
 
@@ -317,8 +323,13 @@ impl Backend for Memory {
         let figures = self.spaces.lock().get(&user).map(|space| SpaceFigures {
             used: space.octets().div_ceil(4096) as u64,
             limit: space.blocks.into(),
+            threshold: 90,
         });
         self.now(figures.ok_or(StoreError::NotEnrolled))
+    }
+
+    fn group_space(&self, _user: UserId) -> Answer<'_, Option<SpaceFigures>> {
+        self.now(Ok(None))
     }
 
     fn set_space(&self, user: UserId, blocks: u64) -> Answer<'_, ()> {

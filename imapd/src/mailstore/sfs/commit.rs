@@ -12,7 +12,7 @@ use cms::csl::{
 
 use super::summary_file::SummarySteps;
 use super::{SfsBackend, mailbox_index, note, note_file, note_id, note_index, store_error};
-use crate::mailstore::backend::{Op, Shape};
+use crate::mailstore::backend::{Committed, Op, Shape};
 use crate::mailstore::error::StoreError;
 use crate::mailstore::types::{ModSeq, Uid};
 use crate::vm::UserId;
@@ -43,7 +43,7 @@ impl From<StoreError> for StepError {
 pub(super) struct Records(pub(super) BTreeMap<u32, Bytes>);
 
 impl SfsBackend {
-    pub(super) async fn commit_ops(&self, parts: Vec<(UserId, Vec<Op>)>) -> Result<(), StoreError> {
+    pub(super) async fn commit_ops(&self, parts: Vec<(UserId, Vec<Op>)>) -> Result<Committed, StoreError> {
         let unit = self.csl.dmsgetwu().map_err(|e| store_error(&e))?;
         let mut done = Ok(());
         for (user, ops) in parts {
@@ -53,7 +53,10 @@ impl SfsBackend {
             }
         }
         match done {
-            Ok(()) => self.end(unit, Ok(())).await,
+            Ok(()) => {
+                let ((), info) = self.end_informed(unit, Ok(())).await?;
+                Ok(Committed { is_above_threshold: info.warnings.contains(&ReasonCode::SpaceThreshold) })
+            }
             Err(StepError::Csl(e)) => self.end(unit, Err(e)).await,
             Err(StepError::Store(e)) => {
                 let _ = self.csl.dmsrollb(unit).await;
@@ -75,6 +78,11 @@ impl SfsBackend {
             match op {
                 op @ (Op::PutSummary { .. } | Op::DropSummaries { .. }) => {
                     summaries.gather(op);
+                }
+                Op::DropTexts { dirs } => {
+                    for dir in dirs {
+                        self.erase_texts(&self.dir(user, &dir)?, unit).await?;
+                    }
                 }
                 Op::PutEntries(entries) => {
                     self.put_whole(super::entries_file(&top)?, &entries.records(), unit).await?;
