@@ -2,7 +2,7 @@
 
 use super::append::try_create;
 use super::{Done, across, no_such_number, place, read_only, some_expunged, view};
-use crate::mailstore::Uid;
+use crate::mailstore::{Uid, UidValidity};
 use crate::session::{Out, Reply, Session};
 use crate::syntax::ast::MailboxArg;
 use crate::syntax::rights::Rights;
@@ -66,12 +66,7 @@ pub async fn run(
     if pairs.is_empty() {
         return Ok(Reply::ok(done));
     }
-    let code = format!(
-        "COPYUID {} {} {}",
-        to.uid_validity,
-        NumberSet::from_sorted(pairs.iter().map(|(a, _)| a.0)),
-        NumberSet::from_sorted(pairs.iter().map(|(_, b)| b.0)),
-    );
+    let code = copy_uid(to.uid_validity, &pairs);
     if remove {
         session.meter.expunged.add(pairs.len());
         // Before the EXPUNGE responses, so that the client knows where the messages went (RFC 6851 section 4.3).
@@ -83,4 +78,11 @@ pub async fn run(
         });
     }
     Ok(Reply::ok_code(code, done))
+}
+
+/// Where messages went (RFC 4315 section 3).
+fn copy_uid(validity: UidValidity, pairs: &[(Uid, Uid)]) -> String {
+    let from = NumberSet::from_sorted(pairs.iter().map(|(a, _)| a.0));
+    let to = NumberSet::from_sorted(pairs.iter().map(|(_, b)| b.0));
+    format!("COPYUID {validity} {from} {to}")
 }

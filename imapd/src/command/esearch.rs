@@ -36,11 +36,8 @@ pub async fn run(
     if sources.contains(&SearchSource::Selected) && session.view.is_none() {
         return Ok(Reply::client_bug("No mailbox is selected"));
     }
-    if !here && returns.save {
-        return Ok(Reply::client_bug("SAVE is for the selected mailbox alone"));
-    }
-    if !here && (asked.key.uses_sequence_numbers() || asked.key.uses_saved()) {
-        return Ok(Reply::client_bug("Message numbers have a meaning in the selected mailbox alone"));
+    if let Some(wrong) = only_here(asked, returns).filter(|_| !here) {
+        return Ok(Reply::client_bug(wrong));
     }
     let places = wanted(session, sources).await?;
     session.enabled.condstore |= asked.key.uses_modseq();
@@ -88,6 +85,15 @@ pub async fn run(
         }
     }
     Ok(Reply::ok("ESEARCH completed"))
+}
+
+/// What is asked for that only the selected mailbox has.
+fn only_here(asked: &SearchKeys<'_>, returns: SearchReturn) -> Option<&'static str> {
+    if returns.save {
+        return Some("SAVE is for the selected mailbox alone");
+    }
+    let by_number = asked.key.uses_sequence_numbers() || asked.key.uses_saved();
+    by_number.then_some("Message numbers have a meaning in the selected mailbox alone")
 }
 
 /// The mailboxes that the sources name, by the names that the user has for them.

@@ -122,6 +122,7 @@ impl OpenMailbox {
                 self.user.text_room.refused();
                 Ok(())
             }
+            Err(_) if self.is_going().await => Ok(()),
             Err(error) => {
                 self.texts.keeps_none.store(true, Ordering::Relaxed);
                 self.texts.file_went();
@@ -129,6 +130,12 @@ impl OpenMailbox {
             }
             kept => kept,
         }
+    }
+
+    /// Whether the mailbox was deleted. Between its files and what is in memory of it there is the turn of texts.
+    async fn is_going(&self) -> bool {
+        let _turn = self.user.text_room.turn().await;
+        self.state().deleted
     }
 
     async fn keep_texts_now(self: &Arc<Self>, pace: Pace) -> Result<(), StoreError> {

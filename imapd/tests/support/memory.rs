@@ -2,6 +2,8 @@
 
 use std::collections::{BTreeMap, HashMap};
 use std::ops::Range;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use bytes::Bytes;
 use futures::FutureExt;
@@ -15,6 +17,7 @@ use imapd::mailstore::{
 use imapd::syntax::flag::Keyword;
 use imapd::vm::UserId;
 use parking_lot::Mutex;
+use tokio::sync::Semaphore;
 
 #[derive(Default, Clone)]
 struct Dir {
@@ -60,6 +63,27 @@ pub struct Memory {
     spaces: Mutex<HashMap<UserId, Space>>,
     /// When set, commits fail with this.
     pub failure: Mutex<Option<StoreError>>,
+    /// How often anything was asked.
+    pub calls: AtomicUsize,
+    held: Mutex<Option<Arc<Held>>>,
+}
+
+/// Texts that are not written until that is allowed.
+pub struct Held {
+    reached: Semaphore,
+    released: Semaphore,
+}
+
+impl Held {
+    /// Waits until somebody is about to write some.
+    pub async fn reached(&self) {
+        self.reached.acquire().await.expect("never closed").forget();
+    }
+
+    /// Allows it.
+    pub fn release(&self) {
+        self.released.add_permits(1);
+    }
 }
 
 impl Memory {
@@ -67,7 +91,21 @@ impl Memory {
     where
         T: Send + 'static,
     {
+        self.calls.fetch_add(1, Ordering::Relaxed);
         async move { result }.boxed()
+    }
+
+    /// Whether there are texts in a directory.
+    pub fn has_texts(&self, user: UserId, dir: &str) -> bool {
+        let spaces = self.spaces.lock();
+        spaces.get(&user).and_then(|s| s.dirs.get(dir)).is_some_and(|d| !d.texts.is_empty())
+    }
+
+    /// Makes the next texts wait.
+    pub fn hold_texts(&self) -> Arc<Held> {
+        let held = Arc::new(Held { reached: Semaphore::new(0), released: Semaphore::new(0) });
+        *self.held.lock() = Some(held.clone());
+        held
     }
 
     /// Makes all mailboxes as those of the format without tombstones.
@@ -137,6 +175,13 @@ fn apply(space: &mut Space, op: Op) {
             let notes = &mut space.dirs.get_mut(&dir).expect("directory exists").notes;
             uids.iter().for_each(|uid| drop(notes.remove(&uid.0).expect("note exists")));
         }
+        op => apply_to_index(space, op),
+    }
+}
+
+/// Records of NOTE INDEX, and NOTE SEEN.
+fn apply_to_index(space: &mut Space, op: Op) {
+    match op {
         Op::PutRecords { dir, records: new } => {
             let records = &mut space.dirs.get_mut(&dir).expect("directory exists").records;
             for record in new {
@@ -173,6 +218,7 @@ fn apply(space: &mut Space, op: Op) {
             let dir = space.dirs.get_mut(&dir).expect("directory exists");
             (dir.floor, dir.has_runs) = (Some(floor), true);
         }
+        _ => {}
     }
 }
 
@@ -301,13 +347,22 @@ impl Backend for Memory {
     }
 
     fn write_texts<'a>(&'a self, user: UserId, dir: &'a str, keep: u64, then: Bytes) -> Answer<'a, ()> {
-        let mut spaces = self.spaces.lock();
-        let dir = spaces.get_mut(&user).and_then(|s| s.dirs.get_mut(dir));
-        let written = dir.filter(|d| d.texts.len() as u64 >= keep).map(|dir| {
-            dir.texts.truncate(keep as usize);
-            dir.texts.extend_from_slice(&then);
-        });
-        self.now(written.ok_or_else(|| StoreError::Damaged("no such texts".into())))
+        self.calls.fetch_add(1, Ordering::Relaxed);
+        let held = self.held.lock().take();
+        async move {
+            if let Some(held) = held {
+                held.reached.add_permits(1);
+                held.released.acquire().await.expect("never closed").forget();
+            }
+            let mut spaces = self.spaces.lock();
+            let dir = spaces.get_mut(&user).and_then(|s| s.dirs.get_mut(dir));
+            let written = dir.filter(|d| d.texts.len() as u64 >= keep).map(|dir| {
+                dir.texts.truncate(keep as usize);
+                dir.texts.extend_from_slice(&then);
+            });
+            written.ok_or_else(|| StoreError::Damaged("no such texts".into()))
+        }
+        .boxed()
     }
 
     fn commit_together(&self, parts: Vec<(UserId, Vec<Op>)>) -> Answer<'_, Committed> {

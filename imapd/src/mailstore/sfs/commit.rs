@@ -72,9 +72,6 @@ impl SfsBackend {
         let mut notes: BTreeMap<String, Records> = BTreeMap::new();
         let mut summaries = SummarySteps::default();
         for op in ops {
-            let mut put = |dir: String, slot: u32, record: note_index::Record| {
-                notes.entry(dir).or_default().0.insert(slot, Bytes::copy_from_slice(&record));
-            };
             match op {
                 op @ (Op::PutSummary { .. } | Op::DropSummaries { .. }) => {
                     summaries.gather(op);
@@ -96,7 +93,7 @@ impl SfsBackend {
                 }
                 Op::CreateDir { dir } => {
                     self.csl.dmscrdir(&self.dir(user, &dir)?, CommitOption::NoCommit, unit).await?;
-                    put(dir, 1, note_index::header(ModSeq(0)));
+                    gather_notes(Op::PutFloor { dir, floor: ModSeq(0) }, &mut notes);
                 }
                 Op::RemoveDir { dir, notes: uids } => {
                     notes.remove(&dir);
@@ -113,26 +110,7 @@ impl SfsBackend {
                 Op::RemoveNotes { dir, uids } => {
                     self.remove_notes(&self.dir(user, &dir)?, uids, unit).await?;
                 }
-                Op::PutRecords { dir, records } => {
-                    let mut image = Vec::with_capacity(records.len() * note_index::LRECL);
-                    records.iter().for_each(|r| image.extend_from_slice(&note_index::message(r)));
-                    let image = Bytes::from(image);
-                    let pieces = image.chunks(note_index::LRECL).map(|piece| image.slice_ref(piece));
-                    notes.entry(dir).or_default().0.extend(records.iter().map(|r| r.slot).zip(pieces));
-                }
-                Op::DropRecords { dir, slots } => {
-                    let none = Bytes::from_static(&[0; note_index::LRECL]);
-                    let records = slots.into_iter().map(|slot| (slot, none.clone()));
-                    notes.entry(dir).or_default().0.extend(records);
-                }
-                Op::PutKeyword { dir, slot, bit, keyword } => {
-                    put(dir, slot, note_index::keyword(bit, &keyword));
-                }
-                Op::PutTombstone { dir, tombstone } => {
-                    put(dir, tombstone.slot, note_index::tombstone(&tombstone));
-                }
-                Op::PutFlagRun { dir, run } => put(dir, run.slot, note_index::flag_run(&run)),
-                Op::PutFloor { dir, floor } => put(dir, 1, note_index::header(floor)),
+                op => gather_notes(op, &mut notes),
             }
         }
         self.put_summaries(user, summaries, unit).await?;
@@ -261,6 +239,32 @@ impl SfsBackend {
             self.csl.dmswrite(token, count, part, CommitOption::NoCommit).await?;
         }
         Ok(())
+    }
+}
+
+/// Takes a step that is about records of NOTE INDEX.
+fn gather_notes(op: Op, notes: &mut BTreeMap<String, Records>) {
+    let mut put = |dir: String, slot: u32, record: note_index::Record| {
+        notes.entry(dir).or_default().0.insert(slot, Bytes::copy_from_slice(&record));
+    };
+    match op {
+        Op::PutRecords { dir, records } => {
+            let mut image = Vec::with_capacity(records.len() * note_index::LRECL);
+            records.iter().for_each(|r| image.extend_from_slice(&note_index::message(r)));
+            let image = Bytes::from(image);
+            let pieces = image.chunks(note_index::LRECL).map(|piece| image.slice_ref(piece));
+            notes.entry(dir).or_default().0.extend(records.iter().map(|r| r.slot).zip(pieces));
+        }
+        Op::DropRecords { dir, slots } => {
+            let none = Bytes::from_static(&[0; note_index::LRECL]);
+            let records = slots.into_iter().map(|slot| (slot, none.clone()));
+            notes.entry(dir).or_default().0.extend(records);
+        }
+        Op::PutKeyword { dir, slot, bit, keyword } => put(dir, slot, note_index::keyword(bit, &keyword)),
+        Op::PutTombstone { dir, tombstone } => put(dir, tombstone.slot, note_index::tombstone(&tombstone)),
+        Op::PutFlagRun { dir, run } => put(dir, run.slot, note_index::flag_run(&run)),
+        Op::PutFloor { dir, floor } => put(dir, 1, note_index::header(floor)),
+        _ => {}
     }
 }
 

@@ -31,7 +31,15 @@ impl SfsBackend {
         self.done_reading(unit).await;
         match read {
             Ok(image) => Ok(image),
-            Err(e) if matches!(e.reason, ReasonCode::FileNotFound | ReasonCode::Damaged) => Ok(Bytes::new()),
+            // The directory goes with its mailbox.
+            Err(e)
+                if matches!(
+                    e.reason,
+                    ReasonCode::FileNotFound | ReasonCode::DirectoryNotFound | ReasonCode::Damaged
+                ) =>
+            {
+                Ok(Bytes::new())
+            }
             Err(e) => Err(store_error(&e)),
         }
     }
