@@ -18,7 +18,7 @@ pub mod examine;
 pub mod mailbox_index;
 pub mod note_file;
 pub mod note_index;
-mod read;
+pub mod read;
 mod rebuild;
 mod summary_file;
 mod text_file;
