@@ -25,6 +25,7 @@ async fn what_the_store_says() {
         (StoreError::Defect("this should not happen".into()), "SERVERBUG"),
         (StoreError::InUse, "INUSE"),
         (StoreError::OverQuota, "OVERQUOTA"),
+        (StoreError::PoolFull, "UNAVAILABLE"),
         (StoreError::Limit("too many"), "LIMIT"),
     ] {
         *memory.failure.lock() = Some(error);

@@ -16,7 +16,7 @@ use imapd::session::{About, Out, Server, Session};
 use imapd::syntax::mailbox_name::MailboxName;
 use proptest::prelude::*;
 use support::memory::Memory;
-use support::{Secret, Sink, user};
+use support::{Secret, Sink, run, user};
 
 struct Tester {
     session: Session,
@@ -91,12 +91,8 @@ impl Tester {
 
     async fn run(&mut self, command: &str) -> String {
         self.tag += 1;
-        let frame = Bytes::from(format!("t{} {command}", self.tag));
-        let (mut buf, mut sink) = (Vec::new(), Sink(Vec::new()));
-        let mut out = Out::new(&mut buf, &mut sink);
-        self.session.command(frame, &mut out).await.unwrap();
-        out.flush().await.unwrap();
-        self.follow(sink)
+        let sent = run(&mut self.session, self.tag, command).await;
+        self.follow(sent)
     }
 
     async fn listen(&mut self) -> String {
@@ -104,11 +100,11 @@ impl Tester {
         let mut out = Out::new(&mut buf, &mut sink);
         self.session.update(&mut out).await.unwrap();
         out.flush().await.unwrap();
-        self.follow(sink)
+        self.follow(sink.0)
     }
 
-    fn follow(&mut self, sink: Sink) -> String {
-        let text = String::from_utf8(sink.0).unwrap();
+    fn follow(&mut self, sent: Vec<u8>) -> String {
+        let text = String::from_utf8(sent).unwrap();
         for line in text.lines() {
             self.contexts.iter_mut().for_each(|context| context.take(line));
         }

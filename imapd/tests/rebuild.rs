@@ -7,8 +7,10 @@ use std::sync::Arc;
 
 use cms::csl::FileRef;
 use imapd::mailstore::sfs::SfsBackend;
+use imapd::mailstore::sfs::note_index::{self, LRECL};
+use imapd::mailstore::sfs::read::INDEX_PIECE;
 use imapd::mailstore::text_keep::{ENOUGH, Pace};
-use imapd::mailstore::{MailStore, NewMessage, SessionId, StoreError, Uid};
+use imapd::mailstore::{Backend, MailStore, ModSeq, NewMessage, SessionId, StoreError, Uid};
 use imapd::syntax::ast::FlagChange;
 use imapd::syntax::date::InternalDate;
 use imapd::syntax::flag::{FlagList, Keyword, SystemFlags};
@@ -283,6 +285,30 @@ async fn texts_are_damaged() {
     assert_eq!(alice.check().await, ["INBOX: NOTE TEXT is damaged from record 1 on"]);
     alice.rebuild().await;
     assert_eq!(alice.seen().await, before);
+}
+
+/// Indexes that end where a piece of them does, and just before and behind that.
+#[tokio::test]
+async fn an_index_of_several_pieces() {
+    let alice = Alice::new().await;
+    let file = || MailPool::alices(Some("INBOX"), "NOTE", "INDEX");
+    let record = alice.pool.read_fixed(file()).await.chunks(LRECL).find(|r| r[0] == 0xD4).unwrap().to_vec();
+    for records in [INDEX_PIECE - 1, INDEX_PIECE, INDEX_PIECE + 1, 2 * INDEX_PIECE + 1] {
+        let mut image = note_index::header(ModSeq(0)).to_vec();
+        for uid in 1..records {
+            let at = image.len();
+            image.extend_from_slice(&record);
+            image[at + 4..at + 8].copy_from_slice(&uid.to_le_bytes());
+        }
+        alice.pool.put_fixed(file(), LRECL, &image).await;
+        let loaded = alice.backend.load_mailbox(user("ALICE"), "INBOX").await.unwrap();
+        assert!(loaded.records.iter().map(|r| r.uid.0).eq(1..records), "{records}");
+        assert_eq!((loaded.next_slot, loaded.free_slots.len()), (records + 1, 0));
+        // The same octets as records of another length are no index.
+        alice.pool.put_fixed(file(), LRECL / 2, &image).await;
+        let refused = alice.backend.load_mailbox(user("ALICE"), "INBOX").await;
+        assert!(matches!(refused, Err(StoreError::Damaged(_))), "{records}");
+    }
 }
 
 #[tokio::test]

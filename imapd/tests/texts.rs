@@ -3,96 +3,24 @@
 
 mod support;
 
-use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
-use std::sync::atomic::AtomicU32;
 
-use bytes::Bytes;
-use cms::csl::FileRef;
+use imapd::mailstore::Uid;
 use imapd::mailstore::text_keep::{ENOUGH, Pace};
-use imapd::mailstore::{Backend, MailStore, NewMessage, OpenMailbox, SessionId, Uid, UserStore};
-use imapd::search::column::{ColumnKey, TextColumn, texts};
-use imapd::search::fold::Needle;
-use imapd::syntax::date::InternalDate;
-use imapd::syntax::flag::SystemFlags;
+use imapd::search::column::ColumnKey;
 use imapd::syntax::mailbox_name::MailboxName;
 use proptest::prelude::*;
 use support::memory::Memory;
 use support::sfs_pool::MailPool;
 use support::user;
-use tokio::sync::Semaphore;
+use texts::common::*;
 
-const ME: SessionId = SessionId(1);
-const NAMES: [&str; 2] = ["INBOX", "a"];
-
-fn store_over(backend: Arc<dyn Backend>) -> MailStore {
-    MailStore::new(backend, Arc::new(|| 1_000_000_000))
-}
-
-fn message(octets: &[u8]) -> NewMessage {
-    NewMessage {
-        flags: SystemFlags::default(),
-        keywords: Vec::new(),
-        date: InternalDate { seconds: 1, zone_minutes: 0 },
-        octets: Bytes::copy_from_slice(octets),
-    }
-}
-
-fn text_file() -> FileRef {
-    MailPool::alices(Some("INBOX"), "NOTE", "TEXT")
-}
-
-async fn open_all(store: &MailStore) -> (Arc<UserStore>, Vec<Arc<OpenMailbox>>) {
-    let alice = store.user(user("ALICE")).await.unwrap();
-    let mut boxes = Vec::new();
-    for name in NAMES {
-        let name = MailboxName::new(name).unwrap();
-        if alice.catalog().get(&name).is_none() {
-            alice.create(name.clone()).await.unwrap();
-        }
-        boxes.push(alice.open(&name).await.unwrap());
-    }
-    (alice, boxes)
-}
-
-fn keys() -> Vec<ColumnKey> {
-    let fields = ["Subject", "x-other", "Content-Type"].map(|name| ColumnKey::field(name.as_bytes()));
-    [ColumnKey::Body, ColumnKey::Header].into_iter().chain(fields).collect()
-}
-
-/// Looks for a needle in a column.
-fn find(needle: &Arc<Needle>) -> impl Fn(&TextColumn) -> Vec<u32> + Clone + Send + 'static {
-    let needle = needle.clone();
-    move |column: &TextColumn| column.find(&needle)
-}
-
-/// Every search by every key finds what looking into the messages finds.
-async fn compare(mailbox: &Arc<OpenMailbox>) {
-    let records: Vec<_> = {
-        let state = mailbox.state();
-        (0..state.columns.len()).map(|i| state.columns.at(i)).collect()
-    };
-    let there: BTreeSet<u32> = records.iter().map(|r| r.uid.0).collect();
-    let octets = mailbox.read_several(&records).await.unwrap();
-    let upto = records.last().map_or(Uid(0), |r| r.uid);
-    let cpu = Arc::new(Semaphore::new(2));
-    let done = AtomicU32::new(0);
-    mailbox.fill_texts(&cpu, keys().into_iter().collect(), upto, &done).await.unwrap();
-    for key in keys() {
-        let mut expected = TextColumn::default();
-        for (record, octets) in records.iter().zip(&octets) {
-            texts([(&key, &mut expected)], record.uid, octets.as_ref().unwrap(), None);
-        }
-        let column = mailbox.text_column(&key).unwrap().read_owned().await;
-        for needle in ["", "a", "x", "\u{e4}", ": ", "part", "no such"] {
-            let needle = Arc::new(Needle::new(needle));
-            let seen =
-                |found: Vec<u32>| -> Vec<u32> { found.into_iter().filter(|u| there.contains(u)).collect() };
-            assert_eq!(seen(column.find(&needle)), expected.find(&needle), "{key:?}");
-            let scanned = mailbox.scan_texts(&cpu, key.clone(), find(&needle), upto, &done).await.unwrap();
-            assert_eq!(seen(scanned), expected.find(&needle), "{key:?}");
-        }
-    }
+mod texts {
+    pub mod common;
+    pub mod crash;
+    pub mod room;
+    pub mod state;
+    pub mod together;
 }
 
 #[derive(Debug, Clone)]
@@ -187,10 +115,6 @@ async fn play(steps: &[Step]) {
     }
 }
 
-fn block_on<T>(work: impl Future<Output = T>) -> T {
-    tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(work)
-}
-
 proptest! {
     #![proptest_config(ProptestConfig { cases: 24, ..ProptestConfig::default() })]
 
@@ -198,21 +122,6 @@ proptest! {
     fn searches_find_what_messages_say(steps in proptest::collection::vec(step(), 1..16)) {
         block_on(play(&steps));
     }
-}
-
-/// How many octets of texts there are, and how many messages of INBOX a search for a body reads.
-async fn kept(pool: &MailPool, mailbox: &Arc<OpenMailbox>) -> (u64, BTreeMap<u32, String>) {
-    let size = pool.octets(text_file()).await;
-    let upto = Uid(mailbox.state().columns.uids().last().copied().unwrap_or(0));
-    let cpu = Arc::new(Semaphore::new(1));
-    let needle = Arc::new(Needle::new("number"));
-    let found =
-        mailbox.scan_texts(&cpu, ColumnKey::Body, find(&needle), upto, &AtomicU32::new(0)).await.unwrap();
-    (size, found.into_iter().map(|u| (u, String::new())).collect())
-}
-
-fn numbered(n: usize) -> NewMessage {
-    message(format!("Subject: {n}\r\n\r\nnumber {n} {}\r\n", "word ".repeat(2_000)).as_bytes())
 }
 
 /// Few messages are left to the next search; as soon as they are enough their texts are added to those of the others.
@@ -227,44 +136,26 @@ fn messages_at_and_past_what_is_enough() {
         let few = (1..ENOUGH).map(numbered).collect();
         alice.append(inbox, few, ME).await.unwrap();
         inbox.keep_texts(Pace::Fast).await.unwrap();
-        assert_eq!(kept(&pool, inbox).await.0, 0);
+        assert_eq!(pool.octets(text_file()).await, 0);
         alice.append(inbox, vec![numbered(ENOUGH)], ME).await.unwrap();
         inbox.keep_texts(Pace::Fast).await.unwrap();
-        let (first, found) = kept(&pool, inbox).await;
-        assert!(first > 0 && found.len() == ENOUGH);
+        let first = pool.octets(text_file()).await;
+        assert!(first > 0 && found(inbox, "number").await.len() == ENOUGH);
         assert!(first < (ENOUGH * 10_000) as u64 / 4, "texts are deflated: {first}");
         alice.append(inbox, (0..ENOUGH).map(numbered).collect(), ME).await.unwrap();
         inbox.keep_texts(Pace::Fast).await.unwrap();
-        let (second, found) = kept(&pool, inbox).await;
-        assert!(second > first && found.len() == 2 * ENOUGH);
+        let second = pool.octets(text_file()).await;
+        assert!(second > first && found(inbox, "number").await.len() == 2 * ENOUGH);
         // When most of it is of expunged messages, that is cut off, and made again for those that are there.
         let gone = (1..=ENOUGH as u32 + 40).map(Uid).collect();
         alice.remove_messages(inbox, gone, ME).await.unwrap();
         inbox.keep_texts(Pace::Fast).await.unwrap();
-        let (third, found) = kept(&pool, inbox).await;
-        assert!(third <= first && found.len() == ENOUGH - 40, "{first} {third}");
+        let third = pool.octets(text_file()).await;
+        assert!(third <= first && found(inbox, "number").await.len() == ENOUGH - 40, "{first} {third}");
         // Without a message there is no file.
         let all = inbox.state().columns.uids().iter().map(|u| Uid(*u)).collect();
         alice.remove_messages(inbox, all, ME).await.unwrap();
         assert!(!pool.exists(text_file()).await);
-    });
-}
-
-/// Texts leave room for mail: where an eighth of the limit would not stay free, none are written, and mail still comes in.
-#[test]
-fn room_at_and_past_the_limit() {
-    block_on(async {
-        for (blocks, is_kept) in [(1_000, true), (300, false)] {
-            let pool = MailPool::generate();
-            let store = store_over(pool.backend());
-            store.enroll(user("ALICE"), blocks).await.unwrap();
-            let (alice, boxes) = open_all(&store).await;
-            alice.append(&boxes[0], (0..ENOUGH).map(numbered).collect(), ME).await.unwrap();
-            boxes[0].keep_texts(Pace::Fast).await.unwrap();
-            assert_eq!(pool.exists(text_file()).await, is_kept);
-            assert_eq!(kept(&pool, &boxes[0]).await.1.len(), ENOUGH);
-            alice.append(&boxes[0], vec![numbered(1)], ME).await.unwrap();
-        }
     });
 }
 

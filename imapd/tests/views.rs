@@ -10,13 +10,12 @@ mod support;
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use bytes::Bytes;
 use imapd::auth::Authenticator;
 use imapd::mailstore::MailStore;
-use imapd::session::{Out, Server, Session};
+use imapd::session::{Server, Session};
 use proptest::prelude::*;
 use support::memory::Memory;
-use support::{Secret, Sink, user};
+use support::{Secret, run, user};
 
 /// What a client makes of the responses.
 #[derive(Default, Debug)]
@@ -69,13 +68,9 @@ impl Tester {
 
     async fn run(&mut self, command: &str) -> String {
         self.tag += 1;
-        let frame = Bytes::from(format!("t{} {command}", self.tag));
-        let (mut buf, mut sink) = (Vec::new(), Sink(Vec::new()));
-        let mut out = Out::new(&mut buf, &mut sink);
-        self.session.command(frame, &mut out).await.unwrap();
-        out.flush().await.unwrap();
+        let sent = run(&mut self.session, self.tag, command).await;
         // The one literal there is, "y", goes on in the line that announces it.
-        let text = String::from_utf8(sink.0).unwrap().replace("}\r\n", "} ");
+        let text = String::from_utf8(sent).unwrap().replace("}\r\n", "} ");
         let numbered = ["FETCH", "STORE", "SEARCH"].iter().any(|w| command.starts_with(w));
         for line in text.lines() {
             self.client.take(line, !numbered);

@@ -2,7 +2,7 @@
 
 use super::append::try_create;
 use super::{Done, across, expunge, list, no_such_number, place, read_only, some_expunged, view};
-use crate::mailstore::{OpenMailbox, Uid};
+use crate::mailstore::{Uid, UidValidity};
 use crate::session::{Out, Reply, Session};
 use crate::syntax::ast::MailboxArg;
 use crate::syntax::rights::Rights;
@@ -68,7 +68,7 @@ pub async fn run(
     }
     list::normalized(session, &mailbox, &place, out.buf);
     // To one who may not select the target, UIDs would tell of it (RFC 9051 section 6.4.7).
-    let code = rights.has(Rights::READ).then(|| copy_uid(&to, &pairs));
+    let code = rights.has(Rights::READ).then(|| copy_uid(to.uid_validity, &pairs));
     if !remove {
         return Ok(code.map_or_else(|| Reply::ok(done), |code| Reply::ok_code(code, done)));
     }
@@ -83,12 +83,9 @@ pub async fn run(
     })
 }
 
-/// Which messages became which (RFC 4315 section 3).
-fn copy_uid(to: &OpenMailbox, pairs: &[(Uid, Uid)]) -> String {
-    format!(
-        "COPYUID {} {} {}",
-        to.uid_validity,
-        NumberSet::from_sorted(pairs.iter().map(|(a, _)| a.0)),
-        NumberSet::from_sorted(pairs.iter().map(|(_, b)| b.0)),
-    )
+/// Where messages went (RFC 4315 section 3).
+fn copy_uid(validity: UidValidity, pairs: &[(Uid, Uid)]) -> String {
+    let from = NumberSet::from_sorted(pairs.iter().map(|(a, _)| a.0));
+    let to = NumberSet::from_sorted(pairs.iter().map(|(_, b)| b.0));
+    format!("COPYUID {validity} {from} {to}")
 }

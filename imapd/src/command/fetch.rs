@@ -171,7 +171,9 @@ async fn mark_seen(
     match view.mailbox.user.store_within(&view.mailbox, unseen, asked, session.id).await {
         Ok((uids, _)) => Ok(uids.into_iter().map(|u| u.0).collect()),
         // Reading must work when nothing can be written; the flag is set another time.
-        Err(StoreError::OverQuota | StoreError::Limit(_) | StoreError::InUse) => Ok(BTreeSet::new()),
+        Err(StoreError::OverQuota | StoreError::PoolFull | StoreError::Limit(_) | StoreError::InUse) => {
+            Ok(BTreeSet::new())
+        }
         Err(e) => Err(e.into()),
     }
 }

@@ -1,6 +1,7 @@
 //! GETQUOTA and GETQUOTAROOT (RFC 9208): the file space of a user is a quota root, named as he is.
 //!
-//! STORAGE is what the file pool counts, blocks of 4 KB, in the units of 1024 octets that the protocol has. MESSAGE and MAILBOX
+//! STORAGE is what the file pool counts, blocks of 4 KB, in the units of 1024 octets that the protocol has; searchable texts, which
+//! give way to mail, are in it only where an eighth of the limit is free ([`crate::mailstore::text_room`]). MESSAGE and MAILBOX
 //! have limits when an administrator has set some.
 
 use std::sync::Arc;

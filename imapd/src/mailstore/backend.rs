@@ -36,13 +36,22 @@ pub struct LoadedUser {
     pub entries: Entries,
 }
 
-/// Blocks of 4 KB of a file space.
+/// Blocks of 4 KB of a file space, or of a storage group.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct SpaceFigures {
     /// In use.
     pub used: u64,
     /// How many there may be.
     pub limit: u64,
+    /// From how many percent of these on commits warn; 0: never.
+    pub threshold: u8,
+}
+
+/// How a commit went that was made.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Committed {
+    /// A file space has grown and is above its warning threshold.
+    pub is_above_threshold: bool,
 }
 
 /// All that is known of a mailbox's messages.
@@ -90,6 +99,8 @@ pub enum Op {
     PutSummary { dir: String, place: SummaryPlace, email: EmailId, summary: Summary },
     /// Forgets all summaries of a mailbox, and all texts.
     DropSummaries { dir: String },
+    /// Forgets all texts of mailboxes, as far as there are any.
+    DropTexts { dirs: Vec<String> },
     /// Erases notes.
     RemoveNotes { dir: String, uids: Vec<Uid> },
     /// Writes records of NOTE INDEX at their slots.
@@ -106,6 +117,13 @@ pub enum Op {
     PutFlagRun { dir: String, run: FlagRun },
     /// Writes the header of NOTE INDEX, of today's format: from where on tombstones are complete.
     PutFloor { dir: String, floor: ModSeq },
+}
+
+impl Op {
+    /// Whether a file of texts may go with it.
+    pub fn erases_texts(&self) -> bool {
+        matches!(self, Self::DropTexts { .. } | Self::DropSummaries { .. } | Self::RemoveDir { .. })
+    }
 }
 
 /// How a message is kept.
@@ -168,15 +186,17 @@ pub trait Backend: Send + Sync + 'static {
     /// return. Without an octet left there is no file. Fails when the file is shorter.
     fn write_texts<'a>(&'a self, user: UserId, dir: &'a str, keep: u64, then: Bytes) -> Answer<'a, ()>;
     /// All steps or none. The next slot of a mailbox that no step names is unchanged.
-    fn commit(&self, user: UserId, ops: Vec<Op>) -> Answer<'_, ()> {
+    fn commit(&self, user: UserId, ops: Vec<Op>) -> Answer<'_, Committed> {
         self.commit_together(vec![(user, ops)])
     }
     /// The same with the steps of several users: all or none of all of them.
-    fn commit_together(&self, parts: Vec<(UserId, Vec<Op>)>) -> Answer<'_, ()>;
+    fn commit_together(&self, parts: Vec<(UserId, Vec<Op>)>) -> Answer<'_, Committed>;
     /// Makes a file space of that many 4 KB blocks; no error when there is one already.
     fn enroll(&self, user: UserId, blocks: u32) -> Answer<'_, ()>;
     /// The blocks of a file space.
     fn space(&self, user: UserId) -> Answer<'_, SpaceFigures>;
+    /// The blocks of the storage group that a file space is in; `None` when that grows with the host's disk.
+    fn group_space(&self, user: UserId) -> Answer<'_, Option<SpaceFigures>>;
     /// Changes how many blocks a file space may have.
     fn set_space(&self, user: UserId, blocks: u64) -> Answer<'_, ()>;
     /// Removes a file space with all that is in it.

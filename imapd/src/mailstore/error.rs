@@ -26,6 +26,9 @@ pub enum StoreError {
     /// A limit of the user is reached: blocks, messages or mailboxes.
     #[error("limit of the user is reached")]
     OverQuota,
+    /// The storage group of the user, or the file pool, is full.
+    #[error("mail store is full")]
+    PoolFull,
     /// There are as many annotations as may be, or as many octets of them.
     #[error("too many annotations")]
     TooManyEntries,
@@ -50,4 +53,11 @@ pub enum StoreError {
     /// What cannot be has happened here.
     #[error("defect: {0}")]
     Defect(String),
+}
+
+impl StoreError {
+    /// Whether it would have gone well with more room.
+    pub fn is_want_of_room(&self) -> bool {
+        matches!(self, Self::OverQuota | Self::PoolFull)
+    }
 }

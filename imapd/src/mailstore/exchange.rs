@@ -11,6 +11,7 @@ use super::error::StoreError;
 use super::open::OpenMailbox;
 use super::stage::Stage;
 use super::summaries::Ready;
+use super::text_room::commit_in_room;
 use super::types::{NewMessage, SessionId, Uid};
 use super::user::{Outcome, Untouchable, UserStore};
 use crate::vm::UserId;
@@ -69,7 +70,10 @@ impl Exchange {
             Some(user) => Some(user.turn().await),
             None => None,
         };
-        self.commit((&from, &to), ready).await
+        let done = self.commit((&from, &to), ready).await;
+        from.make_spare().await;
+        to.make_spare().await;
+        done
     }
 
     async fn commit(
@@ -88,10 +92,10 @@ impl Exchange {
                 return done;
             }
         };
-        let mut parts = vec![(from.id(), source.steps())];
-        parts.extend(target.as_mut().map(|target| (to.id(), target.steps())));
-        match from.backend().commit_together(parts).await {
-            Ok(()) => {
+        let mut parts = vec![(from, source.steps())];
+        parts.extend(target.as_mut().map(|target| (to, target.steps())));
+        match commit_in_room(parts).await {
+            Ok(_turns) => {
                 // What comes is seen before the other is gone.
                 target.into_iter().chain([source]).for_each(Stage::publish);
                 Ok(pairs)

@@ -33,13 +33,14 @@ pub mod summaries;
 pub mod text_batch;
 pub mod text_fill;
 pub mod text_keep;
+pub mod text_room;
 pub mod texts;
 pub mod tombstones;
 pub mod types;
 pub mod user;
 
 pub use access::{Access, Identifier, Published, RightsChange};
-pub use backend::{Backend, LoadedMailbox, LoadedUser, Op, Shape};
+pub use backend::{Backend, Committed, LoadedMailbox, LoadedUser, Op, Shape};
 pub use entries::Entries;
 pub use error::StoreError;
 pub use exchange::{Exchange, Moved};

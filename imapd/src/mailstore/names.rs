@@ -14,6 +14,7 @@ use super::error::StoreError;
 use super::open::OpenMailbox;
 use super::own_seen::OwnSeen;
 use super::stage::Stage;
+use super::text_room::commit_in_room;
 use super::types::{Attributes, MailboxId, MailboxRow, Uid, UidValidity, UserHeader};
 use super::user::{AccessChange, Outcome, UserStore};
 use crate::syntax::mailbox_name::MailboxName;
@@ -301,11 +302,17 @@ impl UserStore {
             }
             ops.push(Op::PutRow(row.clone()));
         }
-        let done = if ops.is_empty() { Ok(()) } else { self.backend().commit(self.id(), ops).await };
-        if let Err(e) = done {
-            stage.discard();
-            return Err(e);
-        }
+        let done = match ops.is_empty() {
+            true => Ok(Vec::new()),
+            false => commit_in_room(vec![(self, ops)]).await,
+        };
+        let _turns = match done {
+            Ok(turns) => turns,
+            Err(e) => {
+                stage.discard();
+                return Err(e);
+            }
+        };
         stage.publish();
         let changed = |m: &Arc<OpenMailbox>| rows.iter().any(|row| row.id == m.id);
         for mailbox in self.opened().iter().filter(|m| changed(m)) {

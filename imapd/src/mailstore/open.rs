@@ -56,6 +56,12 @@ impl Columns {
         self.uid.binary_search(&uid.0).ok()
     }
 
+    /// Where the messages after `after` up to `upto` are.
+    pub fn range(&self, after: Uid, upto: Uid) -> std::ops::Range<usize> {
+        let end = self.uid.partition_point(|u| *u <= upto.0);
+        self.uid.partition_point(|u| *u <= after.0).min(end)..end
+    }
+
     /// The record at a position.
     pub fn at(&self, i: usize) -> MessageRecord {
         MessageRecord {

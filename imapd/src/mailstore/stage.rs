@@ -213,6 +213,22 @@ impl BoxStage {
         Some(bits)
     }
 
+    /// The bits of keywords that a STORE names.
+    fn bits_to_store(
+        &mut self,
+        change: FlagChange,
+        keywords: &[Keyword],
+        ops: &mut Vec<Op>,
+    ) -> Result<u64, StoreError> {
+        if change != FlagChange::Remove {
+            let bits = self.keyword_bits(keywords, ops);
+            return bits.ok_or(StoreError::Limit("too many keywords in the mailbox"));
+        }
+        // Removing a keyword nobody knows must not define it.
+        let state = self.mailbox.state();
+        Ok(keywords.iter().filter_map(|k| state.keyword_bit(k)).fold(0, |a, b| a | b))
+    }
+
     /// Steps that keep what was removed.
     fn bury(&mut self, ops: &mut Vec<Op>) {
         if self.removed.is_empty() {
@@ -452,15 +468,7 @@ impl<'a> Stage<'a> {
         let FlagsAsked { change, flags, unchanged_since, kept, reader } = asked;
         let (change, flags) = (*change, kept.of(flags.clone()));
         let (stage, ops) = self.open(mailbox)?;
-        // Removing a keyword nobody knows must not define it.
-        let bits = if change == FlagChange::Remove {
-            let state = mailbox.state();
-            flags.keywords.iter().filter_map(|k| state.keyword_bit(k)).fold(0, |a, b| a | b)
-        } else {
-            stage
-                .keyword_bits(&flags.keywords, ops)
-                .ok_or(StoreError::Limit("too many keywords in the mailbox"))?
-        };
+        let bits = stage.bits_to_store(change, &flags.keywords, ops)?;
         let reader = stage.own_reader(*reader);
         let state = mailbox.state();
         let mask = mask(change, &flags, *kept, bits);
@@ -790,7 +798,7 @@ impl<'a> Stage<'a> {
             }
             if stage.row.messages == 0 {
                 // NOTE TEXT went with the summaries.
-                stage.mailbox.texts.set_file(None);
+                stage.mailbox.texts.file_went();
             } else if !(stage.added.is_empty() && stage.removed.is_empty()) {
                 stage.mailbox.keep_texts_later();
             }

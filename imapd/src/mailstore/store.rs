@@ -175,7 +175,7 @@ impl MailStore {
         inbox.slot = self.shared.backend.first_slots().0;
         let header = UserHeader { last_uid_validity: uid_validity, last_mailbox_id: 1, origins: Vec::new() };
         let ops = vec![Op::PutHeader(header), Op::CreateDir { dir: inbox.dir.clone() }, Op::PutRow(inbox)];
-        self.shared.backend.commit(id, ops).await
+        self.shared.backend.commit(id, ops).await.map(drop)
     }
 
     /// Removes a user with all mail. Sessions of the user find their mailboxes deleted.

@@ -12,7 +12,7 @@ use tokio::sync::{OwnedRwLockWriteGuard, Semaphore};
 
 use super::error::StoreError;
 use super::open::OpenMailbox;
-use super::text_batch::Which;
+use super::text_batch::{MOST_MESSAGES, Which};
 use super::text_keep::ENOUGH;
 use super::texts::{Batch, MAX_COLUMN, TextFile};
 use super::types::{MessageRecord, Uid};
@@ -22,7 +22,7 @@ use crate::search::column::{ColumnKey, TextColumn, texts};
 use crate::session::server::compute;
 
 /// Messages of one piece.
-const PIECE_MESSAGES: usize = 128;
+const PIECE_MESSAGES: usize = MOST_MESSAGES;
 /// The same where summaries tell all: so little work each that fewer would only change threads.
 const PIECE_SUMMARIES: usize = 1024;
 /// Octets of one piece, more only for a single message.
@@ -43,6 +43,14 @@ pub(super) enum Piece {
 }
 
 impl Piece {
+    /// The messages, when they are read.
+    pub(super) fn notes(&self) -> Option<&Vec<MessageRecord>> {
+        match self {
+            Self::Kept(_) => None,
+            Self::Notes(records) => Some(records),
+        }
+    }
+
     /// The last message of it.
     pub(super) fn upto(&self) -> Uid {
         match self {
@@ -120,10 +128,7 @@ impl OpenMailbox {
             Some(column) => column.read().await.upto(),
             None => Uid(0),
         };
-        let state = self.state();
-        let uids = state.columns.uids();
-        let from = uids.partition_point(|u| *u <= kept.max(have).0);
-        Ok(uids.partition_point(|u| *u <= upto.0).saturating_sub(from))
+        Ok(self.state().columns.range(kept.max(have), upto).len())
     }
 
     /// Gives up columns that are too large to keep.
@@ -172,7 +177,9 @@ impl OpenMailbox {
         let from = lacking.iter().map(|(_, have)| *have).min().unwrap_or(upto);
         let file = self.text_file().await?;
         let (pieces, read) = self.pieces(&file, from, upto, tell_all(&lacking));
-        if read >= ENOUGH && lacking.iter().any(|(key, _)| *key == ColumnKey::Body) {
+        // Who writes them looks into them himself.
+        let is_written = self.texts.writer.try_lock().is_err();
+        if read >= ENOUGH && !is_written && lacking.iter().any(|(key, _)| *key == ColumnKey::Body) {
             self.keep_texts_later();
         }
         let (cpu, mailbox) = (cpu.clone(), self.clone());
@@ -204,10 +211,8 @@ impl OpenMailbox {
             if in_summary { (PIECE_SUMMARIES, u64::MAX) } else { (PIECE_MESSAGES, PIECE_OCTETS) };
         let wanted = file.batches.iter().filter(|b| b.head.upto > from && b.head.after < upto);
         let mut out: Vec<Piece> = wanted.copied().map(Piece::Kept).collect();
-        let from = from.max(file.upto());
         let state = self.state();
-        let uids = state.columns.uids();
-        let range = uids.partition_point(|u| *u <= from.0)..uids.partition_point(|u| *u <= upto.0);
+        let range = state.columns.range(from.max(file.upto()), upto);
         let read = range.len();
         let mut octets = 0;
         for record in range.map(|i| state.columns.at(i)) {
@@ -236,14 +241,14 @@ impl OpenMailbox {
             Piece::Notes(records) => return self.texts_of_notes(cpu, records, lacking).await,
             Piece::Kept(batch) => batch,
         };
-        if let Some(columns) = self.texts_of_batch(&cpu, &batch, lacking.clone()).await? {
+        if !batch.head.is_left_out()
+            && let Some(columns) = self.texts_of_batch(&cpu, &batch, lacking.clone()).await?
+        {
             return Ok(columns);
         }
         let records: Vec<MessageRecord> = {
             let state = self.state();
-            let uids = state.columns.uids();
-            let range = uids.partition_point(|u| *u <= batch.head.after.0)
-                ..uids.partition_point(|u| *u <= batch.head.upto.0);
+            let range = state.columns.range(batch.head.after, batch.head.upto);
             range.map(|i| state.columns.at(i)).collect()
         };
         let mut columns = self.texts_of_notes(cpu, records, lacking).await?;
@@ -263,7 +268,7 @@ impl OpenMailbox {
             have < head.upto && (*key == ColumnKey::Body) == (which == Which::Body)
         };
         let mut parts = [None, None];
-        for (which, part) in [Which::Header, Which::Body].into_iter().zip(&mut parts) {
+        for (which, part) in Which::ALL.into_iter().zip(&mut parts) {
             if lacking.iter().any(|(key, have)| lacks(key, *have, which)) {
                 let Some(octets) = self.text_part(batch, which).await? else {
                     self.texts.damaged(batch);

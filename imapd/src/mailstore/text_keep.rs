@@ -3,14 +3,17 @@
 //! Once no message has come for a moment, the texts of those that came are made, put into the columns in memory as far as there is
 //! room, and added to `NOTE TEXT` in work units of their own: no APPEND, delivery or COPY waits for them, and nothing is lost when
 //! they are not made. One mailbox at a time, one piece at a time, with rests. A few messages are not worth it: the next search
-//! reads them. Of a user whose limit is nearly reached nothing is kept.
+//! reads them. Where room is scarce nothing is kept ([`super::text_room`]).
+//!
+//! It takes at most about [`MAX_MEMORY`] octets of memory, beside the columns, which have a bound of their own
+//! ([`super::store::MAX_CACHED`]): a piece of messages with what is made of it, and batches that wait to be written.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
-use bytes::BytesMut;
+use bytes::{Bytes, BytesMut};
 use tokio::sync::Semaphore;
 
 use super::error::StoreError;
@@ -19,7 +22,7 @@ use super::store::MAX_CACHED;
 use super::text_batch::{self, Head};
 use super::text_fill::Piece;
 use super::texts::{MAX_COLUMN, TextFile};
-use super::types::Uid;
+use super::types::{MessageRecord, Uid};
 use crate::mail::head::Wanted;
 use crate::search::column::{ColumnKey, TextColumn};
 use crate::session::server::compute;
@@ -28,8 +31,9 @@ use crate::session::server::compute;
 pub const ENOUGH: usize = 64;
 /// Octets written in one work unit.
 const TOGETHER: usize = 2 * 1024 * 1024;
-/// One part in so many of the user's limit is left to his mail.
-const SPARE: u64 = 8;
+/// Octets of memory that writing takes: a message of [`text_batch::LARGE`] octets as it is on the disk, as it is on the wire, its texts
+/// before and after folding, the part of a batch before and after it is deflated, and the batches that wait, twice.
+pub const MAX_MEMORY: usize = 6 * text_batch::LARGE as usize + 2 * TOGETHER;
 /// How long no message comes into a mailbox that is quiet: longer than clients and delivery that have more take for the next one,
 /// and no longer, since who has filled a mailbox may search it soon.
 const QUIET: Duration = Duration::from_millis(25);
@@ -66,7 +70,8 @@ impl OpenMailbox {
     /// Messages came or went: makes texts of those that lack them once the mailbox is quiet, if they are enough.
     pub(super) fn keep_texts_later(self: &Arc<Self>) {
         let texts = &self.texts;
-        if texts.keeps_none.load(Ordering::Relaxed) || !self.texts_are_due(texts.file().as_deref()) {
+        if texts.keeps_none.load(Ordering::Relaxed) || !self.texts_are_due(self.known_text_file().as_deref())
+        {
             return;
         }
         if texts.waiting.swap(true, Ordering::Relaxed) {
@@ -111,78 +116,106 @@ impl OpenMailbox {
     /// What the backend says. It is not tried again while the mailbox is in memory.
     pub async fn keep_texts(self: &Arc<Self>, pace: Pace) -> Result<(), StoreError> {
         let _writer = self.texts.writer.lock().await;
-        let kept = self.keep_texts_now(pace).await;
-        if kept.is_err() {
-            self.texts.keeps_none.store(true, Ordering::Relaxed);
-            self.texts.set_file(None);
+        match self.keep_texts_now(pace).await {
+            Err(error) if error.is_want_of_room() => {
+                // Others were faster. It is tried again when there is more room.
+                self.user.text_room.refused();
+                Ok(())
+            }
+            Err(_) if self.is_going().await => Ok(()),
+            Err(error) => {
+                self.texts.keeps_none.store(true, Ordering::Relaxed);
+                self.texts.file_went();
+                Err(error)
+            }
+            kept => kept,
         }
-        kept
+    }
+
+    /// Whether the mailbox was deleted. Between its files and what is in memory of it there is the turn of texts.
+    async fn is_going(&self) -> bool {
+        let _turn = self.user.text_room.turn().await;
+        self.state().deleted
     }
 
     async fn keep_texts_now(self: &Arc<Self>, pace: Pace) -> Result<(), StoreError> {
-        let file = self.text_file().await?;
-        if !self.texts_are_due(Some(&file)) {
+        let known = self.text_file().await?;
+        if !self.texts_are_due(Some(&known)) {
             return Ok(());
         }
         let cpu = Arc::new(Semaphore::new(1));
-        let (last, stay, octets) = {
+        let (last, stay) = {
             let state = self.state();
             let uids = state.columns.uids();
-            let octets: u64 = (0..uids.len()).map(|i| state.columns.at(i).size).sum();
-            (Uid(uids.last().copied().unwrap_or(0)), file.sound_for(uids), octets)
+            (Uid(uids.last().copied().unwrap_or(0)), known.sound_for(uids))
         };
-        let mut file = TextFile { batches: file.batches[..stay].to_vec() };
-        let is_cut = stay < self.texts.file().map_or(stay, |f| f.batches.len());
-        // What is cut is not used from now on.
-        self.texts.set_file(Some(file.clone()));
-        self.warm(&cpu, &file, last, octets, pace).await?;
-        let (pieces, count) = self.pieces(&file, file.upto(), last, false);
-        if !self.has_room_for_texts(octets).await? || (count < ENOUGH && !is_cut) {
-            return if is_cut { self.write_batches(&mut file, &mut Vec::new()).await } else { Ok(()) };
+        let mut new = NewTexts::behind(&known, stay);
+        if new.is_cut {
+            // What is cut is not used from now on.
+            self.set_text_file(new.file.clone());
         }
-        let mut new: Vec<bytes::Bytes> = Vec::new();
-        for piece in pieces {
-            let begun = Instant::now();
-            let Piece::Notes(records) = &piece else { continue };
-            let after = new.last().and_then(|b| Head::read(b)).map_or(file.upto(), |head| head.upto);
-            let Some(upto) = records.last().map(|r| r.uid) else { continue };
-            let [header, body] = self.header_and_body(&cpu, after, upto, piece).await?;
-            let uid_validity = self.uid_validity;
-            let batch = compute(&cpu, move || text_batch::batch(uid_validity, (after, upto), &header, &body));
-            let Some(batch) = batch.await? else {
-                return Err(StoreError::Limit("texts of a message are too long to be kept"));
-            };
-            new.push(batch);
-            if new.iter().map(bytes::Bytes::len).sum::<usize>() >= TOGETHER {
-                self.write_batches(&mut file, &mut new).await?;
+        self.warm(&cpu, &new.file, last, pace).await?;
+        let (pieces, count) = self.pieces(&new.file, new.file.upto(), last, false);
+        let octets: u64 = pieces.iter().filter_map(Piece::notes).flatten().map(|r| r.size).sum();
+        let blocks = octets.div_ceil(text_batch::RECORD as u64);
+        if count >= ENOUGH && self.user.has_room_for_texts(blocks).await? {
+            for piece in pieces {
+                let begun = Instant::now();
+                let Some(batch) = self.batch_of(&cpu, new.upto(), piece).await? else { continue };
+                new.batches.push(batch);
+                if new.octets() >= TOGETHER && !self.write(&mut new).await? {
+                    return Ok(());
+                }
+                pace.rest(begun).await;
             }
-            pace.rest(begun).await;
         }
-        if new.is_empty() && !is_cut {
-            return Ok(());
+        if new.is_cut || !new.batches.is_empty() {
+            self.write(&mut new).await?;
         }
-        self.write_batches(&mut file, &mut new).await
+        Ok(())
     }
 
-    /// Writes batches behind those of the file.
-    async fn write_batches(
-        &self,
-        file: &mut TextFile,
-        new: &mut Vec<bytes::Bytes>,
-    ) -> Result<(), StoreError> {
-        let mut image = BytesMut::with_capacity(new.iter().map(bytes::Bytes::len).sum());
-        new.iter().for_each(|batch| image.extend_from_slice(batch));
-        let keep = file.end();
-        for head in new.drain(..).filter_map(|batch| Head::read(&batch)) {
-            file.push(head);
+    /// The batch of a piece of messages that are to be read, all of which come after `after`.
+    async fn batch_of(
+        self: &Arc<Self>,
+        cpu: &Arc<Semaphore>,
+        after: Uid,
+        piece: Piece,
+    ) -> Result<Option<Bytes>, StoreError> {
+        let Piece::Notes(records) = piece else { return Ok(None) };
+        let uid_validity = self.uid_validity;
+        let batch = match &records[..] {
+            [] => return Ok(None),
+            [large] if large.size > text_batch::LARGE => text_batch::left_out(uid_validity, after, large),
+            _ => {
+                let [header, body] = self.header_and_body(cpu, after, &records).await?;
+                let made = move || text_batch::batch(uid_validity, after, &records, &header, &body);
+                compute(cpu, made).await?
+            }
+        };
+        batch.map(Some).ok_or(StoreError::Limit("texts of a message are too long to be kept"))
+    }
+
+    /// Writes batches behind those that stay; false when the file is another one by now, or gone.
+    async fn write(&self, new: &mut NewTexts) -> Result<bool, StoreError> {
+        let mut image = BytesMut::with_capacity(new.octets());
+        let mut file = TextFile::clone(&new.file);
+        for batch in new.batches.drain(..) {
+            image.extend_from_slice(&batch);
+            Head::read(&batch).map(|head| file.push(head));
         }
+        let keep = new.file.end();
         let _room = self.user.beside().await?;
-        if self.state().deleted {
-            return Ok(());
+        let _turn = self.user.text_room.turn().await;
+        let is_same = self.known_text_file().is_some_and(|known| Arc::ptr_eq(&known, &new.file));
+        if !is_same || self.state().deleted {
+            return Ok(false);
         }
         self.user.backend().write_texts(self.user.id(), &self.dir, keep, image.freeze()).await?;
-        self.texts.set_file(Some(file.clone()));
-        Ok(())
+        self.user.text_room.came();
+        *new = NewTexts { file: Arc::new(file), is_cut: false, batches: Vec::new() };
+        self.set_text_file(new.file.clone());
+        Ok(true)
     }
 
     /// Fills the usual columns, and what SORT and THREAD look at, when they are small enough that no others have to go.
@@ -191,9 +224,12 @@ impl OpenMailbox {
         cpu: &Arc<Semaphore>,
         file: &TextFile,
         last: Uid,
-        octets: u64,
         pace: Pace,
     ) -> Result<(), StoreError> {
+        let octets: u64 = {
+            let state = self.state();
+            (0..state.columns.len()).map(|i| state.columns.at(i).size).sum()
+        };
         let octets = usize::try_from(octets).unwrap_or(usize::MAX);
         let cached = self.user.cached_now().saturating_add(octets);
         if octets > MAX_COLUMN / 2 || cached > MAX_CACHED / 2 {
@@ -204,30 +240,31 @@ impl OpenMailbox {
         for piece in pieces {
             let begun = Instant::now();
             self.fill_texts(cpu, usual(), piece.upto(), &AtomicU32::new(0)).await?;
-            if let Piece::Notes(records) = &piece {
+            let lacking = |r: &&MessageRecord| self.cached_head(r.uid).is_none();
+            let lacking: Vec<MessageRecord> =
+                piece.notes().into_iter().flatten().filter(lacking).copied().collect();
+            if !lacking.is_empty() {
                 // What SORT and THREAD want to know.
-                self.heads(cpu, records, Wanted::ALL).await?;
+                self.heads(cpu, &lacking, Wanted::ALL).await?;
             }
             pace.rest(begun).await;
         }
         Ok(())
     }
 
-    /// The texts of a piece: out of the columns, when they have them.
+    /// The texts of messages: out of the columns, when they have them.
     async fn header_and_body(
         self: &Arc<Self>,
         cpu: &Arc<Semaphore>,
         after: Uid,
-        upto: Uid,
-        piece: Piece,
+        records: &[MessageRecord],
     ) -> Result<[TextColumn; 2], StoreError> {
         let keys = [ColumnKey::Header, ColumnKey::Body];
+        let upto = records.last().map_or(after, |r| r.uid);
         let mut out = Vec::new();
         for column in keys.iter().filter_map(|key| self.known_text_column(key)) {
             let column = column.read().await;
-            if let Piece::Notes(records) = &piece
-                && column.upto() >= upto
-            {
+            if column.upto() >= upto {
                 let mut part = column.part(after, upto);
                 part.retain(&records.iter().map(|r| r.uid.0).collect::<Vec<u32>>());
                 out.push(part);
@@ -235,15 +272,39 @@ impl OpenMailbox {
         }
         if out.len() < keys.len() {
             let lacking = keys.map(|key| (key, after));
+            let piece = Piece::Notes(records.to_vec());
             out = self.clone().texts_of_piece(cpu.clone(), piece, Arc::new(lacking)).await?;
         }
         <[TextColumn; 2]>::try_from(out).map_err(|_| StoreError::Defect("a column is lacking".into()))
     }
+}
 
-    /// Whether the user has room for texts of that many octets of messages and for more mail.
-    async fn has_room_for_texts(&self, octets: u64) -> Result<bool, StoreError> {
-        let space = self.user.space().await?;
-        let wanted = octets.div_ceil(text_batch::RECORD as u64);
-        Ok(space.used + wanted + space.limit / SPARE <= space.limit)
+/// Batches on their way into `NOTE TEXT`.
+struct NewTexts {
+    /// What stays of the file.
+    file: Arc<TextFile>,
+    /// Whether it was more.
+    is_cut: bool,
+    /// What comes behind that.
+    batches: Vec<Bytes>,
+}
+
+impl NewTexts {
+    /// None yet, behind the first `stay` batches of a file.
+    fn behind(known: &Arc<TextFile>, stay: usize) -> Self {
+        if stay >= known.batches.len() {
+            return Self { file: known.clone(), is_cut: false, batches: Vec::new() };
+        }
+        let file = Arc::new(TextFile { batches: known.batches[..stay].to_vec() });
+        Self { file, is_cut: true, batches: Vec::new() }
+    }
+
+    /// The last message that has its texts.
+    fn upto(&self) -> Uid {
+        self.batches.last().and_then(|b| Head::read(b)).map_or(self.file.upto(), |head| head.upto)
+    }
+
+    fn octets(&self) -> usize {
+        self.batches.iter().map(Bytes::len).sum()
     }
 }

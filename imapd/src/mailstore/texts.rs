@@ -4,12 +4,13 @@
 //! ([`super::store::MAX_CACHED`]). Columns are filled by [`super::text_fill`]: from `NOTE TEXT`, which [`super::text_keep`] writes
 //! when nothing else is to be done, and from the messages that it lacks.
 //!
-//! Of `NOTE TEXT` ([`super::text_batch`]) what counts is its longest beginning in which each batch is sound and begins where the one
-//! before ended; whatever is behind that is written over. Reading never depends on it: texts can always be made again.
+//! Of `NOTE TEXT` ([`super::text_batch`]) what counts is its longest beginning in which each batch is sound, begins where the one
+//! before ended, and is about the messages that are there; whatever is behind that is written over. What it says of messages to come
+//! is of another state of the mailbox, and not believed either. Reading never depends on it: texts can always be made again.
 
 use std::collections::HashMap;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 
 use bytes::Bytes;
 use parking_lot::Mutex;
@@ -17,7 +18,7 @@ use tokio::sync::RwLock;
 
 use super::error::StoreError;
 use super::open::OpenMailbox;
-use super::text_batch::{HEAD, Head, Which};
+use super::text_batch::{Head, RECORD, Which};
 use super::types::Uid;
 use crate::search::column::{ColumnKey, TextColumn};
 
@@ -35,8 +36,10 @@ pub(super) struct Texts {
     by_key: Mutex<HashMap<ColumnKey, Option<SharedColumn>>>,
     /// Octets of them that are in the sum of all mailboxes.
     counted: AtomicUsize,
-    /// What is known of `NOTE TEXT`.
-    file: Mutex<Option<Arc<TextFile>>>,
+    /// What is known of `NOTE TEXT`, and of which era.
+    file: Mutex<Option<(u64, Arc<TextFile>)>>,
+    /// How often it went with the messages.
+    went: AtomicU64,
     /// Whoever writes `NOTE TEXT`.
     pub(super) writer: tokio::sync::Mutex<()>,
     /// Somebody waits for a quiet moment to write it.
@@ -147,23 +150,18 @@ impl Texts {
         all.fetch_sub(before, Ordering::Relaxed);
     }
 
-    /// What is known of `NOTE TEXT`, when it was looked at.
-    pub(super) fn file(&self) -> Option<Arc<TextFile>> {
-        self.file.lock().clone()
-    }
-
-    /// Says what `NOTE TEXT` is now.
-    pub(super) fn set_file(&self, file: Option<TextFile>) {
-        *self.file.lock() = file.map(Arc::new);
+    /// `NOTE TEXT` went with the last of the messages.
+    pub(super) fn file_went(&self) {
+        self.went.fetch_add(1, Ordering::AcqRel);
     }
 
     /// A batch turned out to be damaged, as it was known: it counts no more, nor does what is behind it.
     pub(super) fn damaged(&self, batch: &Batch) {
         let mut file = self.file.lock();
-        if let Some(known) = &*file
+        if let Some((_, known)) = &mut *file
             && let Some(i) = known.batches.iter().position(|b| b == batch)
         {
-            *file = Some(Arc::new(TextFile { batches: known.batches[..i].to_vec() }));
+            *known = Arc::new(TextFile { batches: known.batches[..i].to_vec() });
         }
     }
 
@@ -175,19 +173,37 @@ impl Texts {
 }
 
 impl OpenMailbox {
+    /// Goes up whenever `NOTE TEXT` went: what was known of it before is not true any more.
+    fn text_era(&self) -> u64 {
+        self.user.text_room.era() + self.texts.went.load(Ordering::Acquire)
+    }
+
+    /// What is known of `NOTE TEXT`, when it was looked at.
+    pub(super) fn known_text_file(&self) -> Option<Arc<TextFile>> {
+        let era = self.text_era();
+        self.texts.file.lock().as_ref().filter(|(of, _)| *of == era).map(|(_, file)| file.clone())
+    }
+
+    /// Says what `NOTE TEXT` is now.
+    pub(super) fn set_text_file(&self, file: Arc<TextFile>) {
+        *self.texts.file.lock() = Some((self.text_era(), file));
+    }
+
     /// The sound beginning of `NOTE TEXT`.
     ///
     /// # Errors
     /// What the backend says.
     pub(super) async fn text_file(&self) -> Result<Arc<TextFile>, StoreError> {
-        if let Some(known) = self.texts.file() {
+        if let Some(known) = self.known_text_file() {
             return Ok(known);
         }
+        let era = self.text_era();
         let mut found = TextFile::default();
         loop {
             let at = found.end();
-            let read = self.user.backend().read_texts(self.user.id(), &self.dir, at..at + HEAD as u64);
-            let head = Head::read(&read.await?).filter(|h| h.uid_validity == self.uid_validity);
+            let read = self.user.backend().read_texts(self.user.id(), &self.dir, at..at + RECORD as u64);
+            let first = read.await?;
+            let head = Head::read(&first).filter(|head| self.has_messages_of(head, &first));
             if !head.is_some_and(|head| found.push(head)) {
                 break;
             }
@@ -200,9 +216,21 @@ impl OpenMailbox {
             }
             found.batches.pop();
         }
-        // Somebody may have written meanwhile and know better.
         let mut file = self.texts.file.lock();
-        Ok(file.get_or_insert_with(|| Arc::new(found)).clone())
+        if let Some((_, known)) = file.as_ref().filter(|(of, _)| *of >= era) {
+            // Somebody has written meanwhile and knows better.
+            return Ok(known.clone());
+        }
+        Ok(file.insert((era, Arc::new(found))).1.clone())
+    }
+
+    /// Whether a batch, whose first record that is, is about messages of this mailbox as it is.
+    fn has_messages_of(&self, head: &Head, first: &[u8]) -> bool {
+        let state = self.state();
+        let range = state.columns.range(head.after, head.upto);
+        head.uid_validity == self.uid_validity
+            && head.upto < state.uid_next
+            && head.is_about(first, range.map(|i| state.columns.at(i)))
     }
 
     /// A part of a batch; `None` when it is damaged.

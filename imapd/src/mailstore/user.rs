@@ -14,7 +14,7 @@ use parking_lot::{Mutex, RwLock, RwLockReadGuard, RwLockWriteGuard};
 use tokio::sync::{Semaphore, SemaphorePermit, oneshot};
 
 use super::access::{Identifier, Published, RightsChange};
-use super::backend::{Backend, LoadedUser, Op, SpaceFigures};
+use super::backend::{Backend, LoadedUser, Op};
 use super::catalog::Catalog;
 use super::entries::Limits;
 use super::error::StoreError;
@@ -23,6 +23,7 @@ use super::open::OpenMailbox;
 use super::stage::Stage;
 use super::store::Shared;
 use super::summaries::{Ready, SummaryPlace};
+use super::text_room::{TextRoom, Texts, commit, commit_in_room};
 use super::types::{Attributes, MailboxId, MessageRecord, ModSeq, NewMessage, Origin, SessionId, Uid};
 use crate::mail::summary::Summary;
 use crate::syntax::ast::FlagChange;
@@ -179,6 +180,11 @@ pub enum AccessChange {
 }
 
 impl Request {
+    /// Whether texts go for it, where room is wanting: not for what can be made again as well.
+    fn is_worth_texts(&self) -> bool {
+        !matches!(self, Self::Summarize { .. })
+    }
+
     fn changes_names(&self) -> bool {
         matches!(
             self,
@@ -235,6 +241,8 @@ pub struct UserStore {
     asked: AtomicU64,
     /// What happens, for sessions that asked to be told.
     news: Arc<Board>,
+    /// What is known of NOTE TEXT files as a whole.
+    pub(super) text_room: TextRoom,
     /// The user was removed: whoever still holds this must not touch what a new enrolment makes.
     gone: AtomicBool,
 }
@@ -274,6 +282,7 @@ impl UserStore {
             room: Semaphore::new(Self::MAX_WAITING),
             asked: AtomicU64::new(0),
             news: Arc::default(),
+            text_room: TextRoom::default(),
             gone: AtomicBool::new(false),
         }
     }
@@ -300,14 +309,6 @@ impl UserStore {
 
     pub(super) fn backend(&self) -> &Arc<dyn Backend> {
         &self.shared.backend
-    }
-
-    /// Blocks in use and allowed.
-    ///
-    /// # Errors
-    /// What the backend says.
-    pub async fn space(&self) -> Result<SpaceFigures, StoreError> {
-        self.backend().space(self.id).await
     }
 
     /// Changes how many blocks there may be.
@@ -491,43 +492,54 @@ impl UserStore {
     }
 
     async fn commit_batch(&self, batch: Vec<(Request, Reply)>) {
-        if let [(request, _)] = &batch[..]
-            && request.changes_names()
+        let (requests, replies): (Vec<Request>, Vec<Reply>) = batch.into_iter().unzip();
+        let outcomes = self.outcomes(requests).await;
+        // While somebody waits for his answer the user is not at rest.
+        self.make_spare().await;
+        for (reply, outcome) in replies.into_iter().zip(outcomes) {
+            // A receiver that is gone does not undo the change.
+            let _ = reply.send(outcome);
+        }
+    }
+
+    /// What the requests of a batch come to: all together, and each by itself when that cannot be.
+    async fn outcomes(&self, mut requests: Vec<Request>) -> Vec<Result<Outcome, StoreError>> {
+        if requests.len() == 1
+            && let Some(request) = requests.pop_if(|request| request.changes_names())
         {
-            for (request, reply) in batch {
-                // A receiver that is gone does not undo the change.
-                let _ = reply.send(self.change_names(request).await);
-            }
-            return;
+            return vec![self.change_names(request).await];
         }
-        let requests: Vec<&Request> = batch.iter().map(|(r, _)| r).collect();
-        match self.commit_requests(&requests).await {
-            Ok(outcomes) => {
-                for ((_, reply), outcome) in batch.into_iter().zip(outcomes) {
-                    let _ = reply.send(outcome);
+        let all: Vec<&Request> = requests.iter().collect();
+        let failed = match self.commit_requests(&all, Texts::Stay).await {
+            Ok(outcomes) => return outcomes,
+            Err(e) => e,
+        };
+        let mut outcomes = Vec::with_capacity(requests.len());
+        for request in &requests {
+            let tried = match requests.len() {
+                1 => Err(failed.clone()),
+                _ => self.commit_request(request, Texts::Stay).await,
+            };
+            outcomes.push(match tried {
+                Err(e) if request.is_worth_texts() && self.may_make_room(&e) => {
+                    self.commit_request(request, Texts::Go).await
                 }
-            }
-            Err(_) if batch.len() > 1 => {
-                for (request, reply) in batch {
-                    let outcome = match self.commit_requests(&[&request]).await {
-                        Ok(mut one) => one.pop().unwrap_or(Ok(Outcome::Done)),
-                        Err(e) => Err(e),
-                    };
-                    let _ = reply.send(outcome);
-                }
-            }
-            Err(e) => {
-                for (_, reply) in batch {
-                    let _ = reply.send(Err(e.clone()));
-                }
-            }
+                other => other,
+            });
         }
+        outcomes
+    }
+
+    async fn commit_request(&self, request: &Request, texts: Texts) -> Result<Outcome, StoreError> {
+        let mut one = self.commit_requests(&[request], texts).await?;
+        one.pop().unwrap_or(Ok(Outcome::Done))
     }
 
     /// Stages and commits requests as one work unit. The error is that of the commit, when nothing of it happened.
     async fn commit_requests(
         &self,
         requests: &[&Request],
+        texts: Texts,
     ) -> Result<Vec<Result<Outcome, StoreError>>, StoreError> {
         let mut stage = Stage::new(self, self.now());
         let mut outcomes = Vec::with_capacity(requests.len());
@@ -550,9 +562,12 @@ impl UserStore {
             });
         }
         let ops = stage.steps();
-        let done = if ops.is_empty() { Ok(()) } else { self.backend().commit(self.id, ops).await };
+        let done = match ops.is_empty() {
+            true => Ok(Vec::new()),
+            false => commit(vec![(self, ops)], texts).await,
+        };
         match done {
-            Ok(()) => {
+            Ok(_turns) => {
                 stage.publish();
                 Ok(outcomes)
             }
@@ -581,13 +596,16 @@ impl UserStore {
         if ops.is_empty() {
             return Ok(Outcome::Done);
         }
-        if let Err(e) = self.backend().commit(self.id, ops.clone()).await {
-            let mut catalog = self.catalog_mut();
-            for row in rows.iter().filter(|r| catalog.row(r.id).is_none()).cloned().collect::<Vec<_>>() {
-                catalog.slots.give(row.slot);
+        let _turns = match commit_in_room(vec![(self, ops.clone())]).await {
+            Ok(turns) => turns,
+            Err(e) => {
+                let mut catalog = self.catalog_mut();
+                for row in rows.iter().filter(|r| catalog.row(r.id).is_none()).cloned().collect::<Vec<_>>() {
+                    catalog.slots.give(row.slot);
+                }
+                return Err(e);
             }
-            return Err(e);
-        }
+        };
         let draft = self.draft(&request, &ops, &rows);
         let mut catalog = self.catalog_mut();
         for op in ops {

@@ -67,6 +67,14 @@ fn enc_flags(flags: &FlagList) -> String {
     format!("({})", words.join(" "))
 }
 
+fn enc_test(test: &DateTest) -> &'static str {
+    match test {
+        DateTest::Before => "BEFORE",
+        DateTest::On => "ON",
+        DateTest::Since => "SINCE",
+    }
+}
+
 fn enc_key(out: &mut Vec<u8>, key: &SearchKey, form: u8) {
     let mut text = |name: &str, text: &[u8]| {
         out.extend_from_slice(name.as_bytes());
@@ -111,12 +119,7 @@ fn enc_key(out: &mut Vec<u8>, key: &SearchKey, form: u8) {
         SearchKey::Keyword(k) => out.extend_from_slice(format!("KEYWORD {}", k.as_str()).as_bytes()),
         SearchKey::Internal(t, d) | SearchKey::Sent(t, d) => {
             let sent = if matches!(key, SearchKey::Sent(..)) { "SENT" } else { "" };
-            let name = match t {
-                DateTest::Before => "BEFORE",
-                DateTest::On => "ON",
-                DateTest::Since => "SINCE",
-            };
-            out.extend_from_slice(format!("{sent}{name} {}", d.strftime("%-d-%b-%Y")).as_bytes());
+            out.extend_from_slice(format!("{sent}{} {}", enc_test(t), d.strftime("%-d-%b-%Y")).as_bytes());
         }
         SearchKey::Older(n) => out.extend_from_slice(format!("OLDER {n}").as_bytes()),
         SearchKey::Younger(n) => out.extend_from_slice(format!("younger {n}").as_bytes()),
@@ -127,12 +130,7 @@ fn enc_key(out: &mut Vec<u8>, key: &SearchKey, form: u8) {
             out.extend_from_slice(format!("MODSEQ \"/flags/\\\\Seen\" all {n}").as_bytes())
         }
         SearchKey::Saved(t, d) => {
-            let name = match t {
-                DateTest::Before => "BEFORE",
-                DateTest::On => "ON",
-                DateTest::Since => "SINCE",
-            };
-            out.extend_from_slice(format!("SAVED{name} {}", d.strftime("%-d-%b-%Y")).as_bytes());
+            out.extend_from_slice(format!("SAVED{} {}", enc_test(t), d.strftime("%-d-%b-%Y")).as_bytes());
         }
         SearchKey::EmailId(id) => text("EMAILID", id),
         SearchKey::ThreadId(id) => text("THREADID", id),

@@ -46,22 +46,25 @@ impl ColumnKey {
                     look(&format!("{name}: {}", decode::header_text(field.value)));
                 }
             }
-            Self::Body => {
-                let own;
-                let structure = match structure {
-                    Some(known) => known,
-                    None => {
-                        own = scan(message);
-                        &own
-                    }
-                };
-                decode::body_texts(message, structure, |text| {
-                    look(text);
-                    false
-                });
-            }
+            Self::Body => each_body_text(message, structure, look),
         }
     }
+}
+
+/// Looks at each text of a body, not yet folded.
+fn each_body_text(message: &[u8], structure: Option<&Structure>, mut look: impl FnMut(&str)) {
+    let own;
+    let structure = match structure {
+        Some(known) => known,
+        None => {
+            own = scan(message);
+            &own
+        }
+    };
+    decode::body_texts(message, structure, |text| {
+        look(text);
+        false
+    });
 }
 
 /// Texts one behind the other.
@@ -285,18 +288,7 @@ pub fn texts<'a>(
         }
     }
     for (_, column) in &mut bodies {
-        let own;
-        let structure = match structure {
-            Some(known) => known,
-            None => {
-                own = scan(message);
-                &own
-            }
-        };
-        decode::body_texts(message, structure, |text| {
-            column.push(uid, text);
-            false
-        });
+        each_body_text(message, structure, |text| column.push(uid, text));
     }
     of_fields.into_iter().chain(bodies).for_each(|(_, column)| column.seal(uid));
 }

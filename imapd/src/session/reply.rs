@@ -93,13 +93,14 @@ impl Reply {
             StoreError::TooManyEntries => "METADATA TOOMANY",
             StoreError::HasChildren => "HASCHILDREN",
             StoreError::InUse => "INUSE",
-            StoreError::Unavailable(_) => "UNAVAILABLE",
+            StoreError::Unavailable(_) | StoreError::PoolFull => "UNAVAILABLE",
             StoreError::Damaged(_) => "CORRUPTION",
             StoreError::Defect(_) => "SERVERBUG",
         };
         // What went wrong inside is for the log; clients are told what they can act on.
         let text = match error {
             StoreError::Unavailable(_) => "Mail store is not available".into(),
+            StoreError::PoolFull => "Mail store is full; the operator was told".into(),
             StoreError::Damaged(_) => "Mail store could not be read; the operator was told".into(),
             StoreError::Defect(_) => "Something went wrong in the server; the operator was told".into(),
             e => {
@@ -108,7 +109,13 @@ impl Reply {
                 Cow::Owned(text)
             }
         };
-        if matches!(error, StoreError::Unavailable(_) | StoreError::Damaged(_) | StoreError::Defect(_)) {
+        if matches!(
+            error,
+            StoreError::Unavailable(_)
+                | StoreError::PoolFull
+                | StoreError::Damaged(_)
+                | StoreError::Defect(_)
+        ) {
             tracing::error!(error = %error, "mail store");
         }
         Self::new(Status::No, Some(code.into()), text)

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, HashMap};
 use std::ops::Range;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use bytes::Bytes;
 use futures::FutureExt;
@@ -10,8 +11,8 @@ use imapd::mailstore::backend::{Answer, SpaceFigures};
 use imapd::mailstore::flag_runs;
 use imapd::mailstore::summaries::image;
 use imapd::mailstore::{
-    Access, Backend, Entries, FlagRun, LoadedMailbox, LoadedUser, MailboxRow, MessageRecord, ModSeq,
-    NoteMarks, Op, OwnSeen, Shape, StoreError, SummaryPlace, Tombstone, UserHeader,
+    Access, Backend, Committed, Entries, FlagRun, LoadedMailbox, LoadedUser, MailboxRow, MessageRecord,
+    ModSeq, NoteMarks, Op, OwnSeen, Shape, StoreError, SummaryPlace, Tombstone, UserHeader,
 };
 use imapd::syntax::flag::Keyword;
 use imapd::vm::UserId;
@@ -49,8 +50,10 @@ struct Space {
 }
 
 impl Space {
+    /// Octets of notes and texts.
     fn octets(&self) -> usize {
-        self.dirs.values().flat_map(|d| d.notes.values()).map(Bytes::len).sum()
+        let notes = self.dirs.values().flat_map(|d| d.notes.values()).map(Bytes::len);
+        notes.chain(self.dirs.values().map(|d| d.texts.len())).sum()
     }
 }
 
@@ -66,6 +69,27 @@ pub struct Memory {
     pub held: Notify,
     /// Rung when a note could not be read.
     pub missed: Notify,
+    /// How often anything was asked.
+    pub calls: AtomicUsize,
+    held_texts: Mutex<Option<Arc<Held>>>,
+}
+
+/// Texts that are not written until that is allowed.
+pub struct Held {
+    reached: Semaphore,
+    released: Semaphore,
+}
+
+impl Held {
+    /// Waits until somebody is about to write some.
+    pub async fn reached(&self) {
+        self.reached.acquire().await.expect("never closed").forget();
+    }
+
+    /// Allows it.
+    pub fn release(&self) {
+        self.released.add_permits(1);
+    }
 }
 
 impl Memory {
@@ -73,7 +97,21 @@ impl Memory {
     where
         T: Send + 'static,
     {
+        self.calls.fetch_add(1, Ordering::Relaxed);
         async move { result }.boxed()
+    }
+
+    /// Whether there are texts in a directory.
+    pub fn has_texts(&self, user: UserId, dir: &str) -> bool {
+        let spaces = self.spaces.lock();
+        spaces.get(&user).and_then(|s| s.dirs.get(dir)).is_some_and(|d| !d.texts.is_empty())
+    }
+
+    /// Makes the next texts wait.
+    pub fn hold_texts(&self) -> Arc<Held> {
+        let held = Arc::new(Held { reached: Semaphore::new(0), released: Semaphore::new(0) });
+        *self.held_texts.lock() = Some(held.clone());
+        held
     }
 
     /// Makes all mailboxes as those of the format without tombstones.
@@ -85,7 +123,7 @@ impl Memory {
         }
     }
 
-    fn try_commit(&self, parts: Vec<(UserId, Vec<Op>)>) -> Result<(), StoreError> {
+    fn try_commit(&self, parts: Vec<(UserId, Vec<Op>)>) -> Result<Committed, StoreError> {
         if let Some(e) = self.failure.lock().clone() {
             return Err(e);
         }
@@ -93,14 +131,15 @@ impl Memory {
         let mut changed = Vec::new();
         for (user, ops) in parts {
             let mut space = spaces.get(&user).cloned().ok_or(StoreError::NotEnrolled)?;
+            let before = space.octets();
             ops.into_iter().for_each(|op| apply(&mut space, op));
-            if space.octets() > space.blocks as usize * 4096 {
+            if space.octets() > before && space.octets() > space.blocks as usize * 4096 {
                 return Err(StoreError::OverQuota);
             }
             changed.push((user, space));
         }
         spaces.extend(changed);
-        Ok(())
+        Ok(Committed::default())
     }
 }
 
@@ -135,13 +174,20 @@ fn apply(space: &mut Space, op: Op) {
                 space.dirs.get_mut(&to_dir).expect("directory exists").notes.insert(to.0, octets);
             }
         }
-        op @ (Op::PutSummary { .. } | Op::DropSummaries { .. }) => {
+        op @ (Op::PutSummary { .. } | Op::DropSummaries { .. } | Op::DropTexts { .. }) => {
             apply_to_summaries(space, op);
         }
         Op::RemoveNotes { dir, uids } => {
             let notes = &mut space.dirs.get_mut(&dir).expect("directory exists").notes;
             uids.iter().for_each(|uid| drop(notes.remove(&uid.0).expect("note exists")));
         }
+        op => apply_to_index(space, op),
+    }
+}
+
+/// Records of NOTE INDEX, and NOTE SEEN.
+fn apply_to_index(space: &mut Space, op: Op) {
+    match op {
         Op::PutRecords { dir, records: new } => {
             let records = &mut space.dirs.get_mut(&dir).expect("directory exists").records;
             for record in new {
@@ -178,6 +224,7 @@ fn apply(space: &mut Space, op: Op) {
             let dir = space.dirs.get_mut(&dir).expect("directory exists");
             (dir.floor, dir.has_runs) = (Some(floor), true);
         }
+        _ => {}
     }
 }
 
@@ -191,6 +238,9 @@ fn apply_to_summaries(space: &mut Space, op: Op) {
             let dir = space.dirs.get_mut(&dir).expect("directory exists");
             dir.summaries.clear();
             dir.texts.clear();
+        }
+        Op::DropTexts { dirs } => {
+            dirs.iter().for_each(|dir| space.dirs.get_mut(dir).expect("directory exists").texts.clear());
         }
         _ => {}
     }
@@ -306,16 +356,25 @@ impl Backend for Memory {
     }
 
     fn write_texts<'a>(&'a self, user: UserId, dir: &'a str, keep: u64, then: Bytes) -> Answer<'a, ()> {
-        let mut spaces = self.spaces.lock();
-        let dir = spaces.get_mut(&user).and_then(|s| s.dirs.get_mut(dir));
-        let written = dir.filter(|d| d.texts.len() as u64 >= keep).map(|dir| {
-            dir.texts.truncate(keep as usize);
-            dir.texts.extend_from_slice(&then);
-        });
-        self.now(written.ok_or_else(|| StoreError::Damaged("no such texts".into())))
+        self.calls.fetch_add(1, Ordering::Relaxed);
+        let held = self.held_texts.lock().take();
+        async move {
+            if let Some(held) = held {
+                held.reached.add_permits(1);
+                held.released.acquire().await.expect("never closed").forget();
+            }
+            let mut spaces = self.spaces.lock();
+            let dir = spaces.get_mut(&user).and_then(|s| s.dirs.get_mut(dir));
+            let written = dir.filter(|d| d.texts.len() as u64 >= keep).map(|dir| {
+                dir.texts.truncate(keep as usize);
+                dir.texts.extend_from_slice(&then);
+            });
+            written.ok_or_else(|| StoreError::Damaged("no such texts".into()))
+        }
+        .boxed()
     }
 
-    fn commit_together(&self, parts: Vec<(UserId, Vec<Op>)>) -> Answer<'_, ()> {
+    fn commit_together(&self, parts: Vec<(UserId, Vec<Op>)>) -> Answer<'_, Committed> {
         let done = self.try_commit(parts);
         let hold = self.hold.lock().clone();
         async move {
@@ -337,8 +396,13 @@ impl Backend for Memory {
         let figures = self.spaces.lock().get(&user).map(|space| SpaceFigures {
             used: space.octets().div_ceil(4096) as u64,
             limit: space.blocks.into(),
+            threshold: 90,
         });
         self.now(figures.ok_or(StoreError::NotEnrolled))
+    }
+
+    fn group_space(&self, _user: UserId) -> Answer<'_, Option<SpaceFigures>> {
+        self.now(Ok(None))
     }
 
     fn set_space(&self, user: UserId, blocks: u64) -> Answer<'_, ()> {

@@ -16,7 +16,7 @@ use futures::FutureExt;
 use futures::future::BoxFuture;
 use imapd::auth::{Authenticator, LoginError, PasswordCheck};
 use imapd::mailstore::{Backend, MailStore};
-use imapd::session::{About, Drain, Server};
+use imapd::session::{About, Drain, Out, Server, Session};
 use imapd::transport::{ConnectionLimits, Listener, Service, Timeouts};
 use imapd::vm::UserId;
 use tokio::io::{AsyncBufReadExt, AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, BufReader};
@@ -51,6 +51,16 @@ impl Drain for Sink {
         self.0.extend_from_slice(&more);
         async { Ok(()) }.boxed()
     }
+}
+
+/// Carries out a command in a session; what is sent to the client.
+pub async fn run(session: &mut Session, tag: u32, command: &str) -> Vec<u8> {
+    let frame = Bytes::from(format!("t{tag} {command}"));
+    let (mut buf, mut sink) = (Vec::new(), Sink(Vec::new()));
+    let mut out = Out::new(&mut buf, &mut sink);
+    session.command(frame, &mut out).await.unwrap();
+    out.flush().await.unwrap();
+    sink.0
 }
 
 /// A client that sends and reads line by line, and has read the greeting.

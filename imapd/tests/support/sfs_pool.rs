@@ -26,6 +26,7 @@ fn config() -> PoolConfig {
     PoolConfig {
         log: LogConfig { segment_bytes: 256 * BLOCK, ahead: 0, keep_free: 2, ..LogConfig::default() },
         volume: VolumeConfig { segment_bytes: 16 << 20, ..VolumeConfig::default() },
+        reserve_bytes: BLOCK,
         background: false,
         ..PoolConfig::default()
     }
@@ -212,17 +213,34 @@ impl MailPool {
 
     /// Writes a file of fixed records anew with what `change` makes of it.
     pub async fn rewrite(&self, file: FileRef, lrecl: usize, change: impl FnOnce(&mut Vec<u8>)) {
+        let mut image = self.read_fixed(file.clone()).await;
+        change(&mut image);
+        self.put_fixed(file, lrecl, &image).await;
+    }
+
+    /// The octets of a file of fixed records.
+    pub async fn read_fixed(&self, file: FileRef) -> Vec<u8> {
         let csl = Csl::for_guest(&guest(&self.cp, "IMAP"));
         let unit = csl.dmsgetwu().unwrap();
         let opened = csl.dmsopen(&file, Intent::Read, &OpenOptions::default(), unit).await.unwrap();
-        let mut image =
-            csl.dmsread(opened.token, opened.status.records, 1 << 20).await.unwrap().data.to_vec();
+        let mut image = Vec::new();
+        while (image.len() as u64) < opened.status.bytes {
+            image.extend_from_slice(&csl.dmsread(opened.token, 256, 1 << 20).await.unwrap().data);
+        }
         csl.dmscomm(unit).await.unwrap();
-        change(&mut image);
-        let count = (image.len() / lrecl) as u32;
+        csl.dmsretwu(unit).await.unwrap();
+        image
+    }
+
+    /// Writes a file of fixed records.
+    pub async fn put_fixed(&self, file: FileRef, lrecl: usize, image: &[u8]) {
+        let csl = Csl::for_guest(&guest(&self.cp, "IMAP"));
+        let unit = csl.dmsgetwu().unwrap();
         let options = OpenOptions::fixed(lrecl as u32);
         let opened = csl.dmsopen(&file, Intent::Replace, &options, unit).await.unwrap();
-        csl.dmswrite(opened.token, count, image.into(), CommitOption::NoCommit).await.unwrap();
+        let count = (image.len() / lrecl) as u32;
+        let image = bytes::Bytes::copy_from_slice(image);
+        csl.dmswrite(opened.token, count, image, CommitOption::NoCommit).await.unwrap();
         csl.dmsclose(opened.token, CommitOption::NoCommit).await.unwrap();
         csl.dmscomm(unit).await.unwrap();
         csl.dmsretwu(unit).await.unwrap();

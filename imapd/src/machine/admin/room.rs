@@ -1,7 +1,6 @@
 //! ROOM: what SMTP asks before it accepts a recipient.
 
 use cms::cp::name::UserId;
-use cms::csl::ReasonCode;
 use cms::vmipc::Answer;
 
 use super::{Administration, RequestRow, syntax};
@@ -26,27 +25,22 @@ pub const ROW: RequestRow = RequestRow {
 async fn run(admin: &Administration, words: &[&str]) -> Answer {
     let [user] = words else { return syntax("ROOM") };
     let Ok(user) = UserId::new(user) else { return syntax("ROOM") };
-    let pool = admin.config.load().file_pool;
-    match admin.csl.dmsqlimu(user, pool).await {
-        Ok(space) if space.used >= space.limit => {
-            Answer::line(RC_NO_ROOM, format!("{user} has reached the limit of {} blocks", space.limit))
-        }
-        Ok(_) => match admin.service.server.store.user(user).await {
-            Ok(store) => {
-                let catalog = store.catalog();
-                match catalog.entries.limits.messages {
-                    Some(most) if catalog.messages() >= most => {
-                        Answer::line(RC_NO_ROOM, format!("{user} has reached the limit of {most} messages"))
-                    }
-                    _ => Answer::line(0, format!("{user} has room")),
-                }
-            }
-            Err(StoreError::NotEnrolled) => Answer::line(RC_NOT_HERE, format!("{user} is not enrolled")),
-            Err(error) => Answer::line(RC_NO_ROOM, format!("The mail store cannot be asked: {error}")),
-        },
-        Err(error) if error.reason == ReasonCode::SpaceNotFound => {
-            Answer::line(RC_NOT_HERE, format!("{user} is not enrolled"))
-        }
+    match reached(admin, user).await {
+        Ok(None) => Answer::line(0, format!("{user} has room")),
+        Ok(Some(limit)) => Answer::line(RC_NO_ROOM, format!("{user} has reached the limit of {limit}")),
+        Err(StoreError::NotEnrolled) => Answer::line(RC_NOT_HERE, format!("{user} is not enrolled")),
         Err(error) => Answer::line(RC_NO_ROOM, format!("The mail store cannot be asked: {error}")),
     }
+}
+
+/// The limit that a user has reached, in words.
+async fn reached(admin: &Administration, user: UserId) -> Result<Option<String>, StoreError> {
+    let store = admin.service.server.store.user(user).await?;
+    let space = store.space().await?;
+    if space.used >= space.limit {
+        return Ok(Some(format!("{} blocks", space.limit)));
+    }
+    let catalog = store.catalog();
+    let most = catalog.entries.limits.messages.filter(|most| catalog.messages() >= *most);
+    Ok(most.map(|most| format!("{most} messages")))
 }

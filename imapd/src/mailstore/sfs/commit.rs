@@ -12,7 +12,7 @@ use cms::csl::{
 
 use super::summary_file::SummarySteps;
 use super::{SfsBackend, mailbox_index, note, note_file, note_id, note_index, store_error};
-use crate::mailstore::backend::{Op, Shape};
+use crate::mailstore::backend::{Committed, Op, Shape};
 use crate::mailstore::error::StoreError;
 use crate::mailstore::types::{ModSeq, Uid};
 use crate::vm::UserId;
@@ -43,7 +43,7 @@ impl From<StoreError> for StepError {
 pub(super) struct Records(pub(super) BTreeMap<u32, Bytes>);
 
 impl SfsBackend {
-    pub(super) async fn commit_ops(&self, parts: Vec<(UserId, Vec<Op>)>) -> Result<(), StoreError> {
+    pub(super) async fn commit_ops(&self, parts: Vec<(UserId, Vec<Op>)>) -> Result<Committed, StoreError> {
         let unit = self.csl.dmsgetwu().map_err(|e| store_error(&e))?;
         let mut done = Ok(());
         for (user, ops) in parts {
@@ -53,7 +53,10 @@ impl SfsBackend {
             }
         }
         match done {
-            Ok(()) => self.end(unit, Ok(())).await,
+            Ok(()) => {
+                let ((), info) = self.end_informed(unit, Ok(())).await?;
+                Ok(Committed { is_above_threshold: info.warnings.contains(&ReasonCode::SpaceThreshold) })
+            }
             Err(StepError::Csl(e)) => self.end(unit, Err(e)).await,
             Err(StepError::Store(e)) => {
                 let _ = self.csl.dmsrollb(unit).await;
@@ -69,12 +72,14 @@ impl SfsBackend {
         let mut notes: BTreeMap<String, Records> = BTreeMap::new();
         let mut summaries = SummarySteps::default();
         for op in ops {
-            let mut put = |dir: String, slot: u32, record: note_index::Record| {
-                notes.entry(dir).or_default().0.insert(slot, Bytes::copy_from_slice(&record));
-            };
             match op {
                 op @ (Op::PutSummary { .. } | Op::DropSummaries { .. }) => {
                     summaries.gather(op);
+                }
+                Op::DropTexts { dirs } => {
+                    for dir in dirs {
+                        self.erase_texts(&self.dir(user, &dir)?, unit).await?;
+                    }
                 }
                 Op::PutEntries(entries) => {
                     self.put_whole(super::entries_file(&top)?, &entries.records(), unit).await?;
@@ -88,7 +93,7 @@ impl SfsBackend {
                 }
                 Op::CreateDir { dir } => {
                     self.csl.dmscrdir(&self.dir(user, &dir)?, CommitOption::NoCommit, unit).await?;
-                    put(dir, 1, note_index::header(ModSeq(0)));
+                    gather_notes(Op::PutFloor { dir, floor: ModSeq(0) }, &mut notes);
                 }
                 Op::RemoveDir { dir, notes: uids } => {
                     notes.remove(&dir);
@@ -105,26 +110,7 @@ impl SfsBackend {
                 Op::RemoveNotes { dir, uids } => {
                     self.remove_notes(&self.dir(user, &dir)?, uids, unit).await?;
                 }
-                Op::PutRecords { dir, records } => {
-                    let mut image = Vec::with_capacity(records.len() * note_index::LRECL);
-                    records.iter().for_each(|r| image.extend_from_slice(&note_index::message(r)));
-                    let image = Bytes::from(image);
-                    let pieces = image.chunks(note_index::LRECL).map(|piece| image.slice_ref(piece));
-                    notes.entry(dir).or_default().0.extend(records.iter().map(|r| r.slot).zip(pieces));
-                }
-                Op::DropRecords { dir, slots } => {
-                    let none = Bytes::from_static(&[0; note_index::LRECL]);
-                    let records = slots.into_iter().map(|slot| (slot, none.clone()));
-                    notes.entry(dir).or_default().0.extend(records);
-                }
-                Op::PutKeyword { dir, slot, bit, keyword } => {
-                    put(dir, slot, note_index::keyword(bit, &keyword));
-                }
-                Op::PutTombstone { dir, tombstone } => {
-                    put(dir, tombstone.slot, note_index::tombstone(&tombstone));
-                }
-                Op::PutFlagRun { dir, run } => put(dir, run.slot, note_index::flag_run(&run)),
-                Op::PutFloor { dir, floor } => put(dir, 1, note_index::header(floor)),
+                op => gather_notes(op, &mut notes),
             }
         }
         self.put_summaries(user, summaries, unit).await?;
@@ -253,6 +239,32 @@ impl SfsBackend {
             self.csl.dmswrite(token, count, part, CommitOption::NoCommit).await?;
         }
         Ok(())
+    }
+}
+
+/// Takes a step that is about records of NOTE INDEX.
+fn gather_notes(op: Op, notes: &mut BTreeMap<String, Records>) {
+    let mut put = |dir: String, slot: u32, record: note_index::Record| {
+        notes.entry(dir).or_default().0.insert(slot, Bytes::copy_from_slice(&record));
+    };
+    match op {
+        Op::PutRecords { dir, records } => {
+            let mut image = Vec::with_capacity(records.len() * note_index::LRECL);
+            records.iter().for_each(|r| image.extend_from_slice(&note_index::message(r)));
+            let image = Bytes::from(image);
+            let pieces = image.chunks(note_index::LRECL).map(|piece| image.slice_ref(piece));
+            notes.entry(dir).or_default().0.extend(records.iter().map(|r| r.slot).zip(pieces));
+        }
+        Op::DropRecords { dir, slots } => {
+            let none = Bytes::from_static(&[0; note_index::LRECL]);
+            let records = slots.into_iter().map(|slot| (slot, none.clone()));
+            notes.entry(dir).or_default().0.extend(records);
+        }
+        Op::PutKeyword { dir, slot, bit, keyword } => put(dir, slot, note_index::keyword(bit, &keyword)),
+        Op::PutTombstone { dir, tombstone } => put(dir, tombstone.slot, note_index::tombstone(&tombstone)),
+        Op::PutFlagRun { dir, run } => put(dir, run.slot, note_index::flag_run(&run)),
+        Op::PutFloor { dir, floor } => put(dir, 1, note_index::header(floor)),
+        _ => {}
     }
 }
 

@@ -232,7 +232,7 @@ impl SfsBackend {
             self.compare_summaries(&dir, &folder, &mut found).await?;
             folder.sound = found.len() == before;
             if let Some(row) = &folder.row
-                && let Some(record) = self.first_bad_text(user, row).await?
+                && let Some(record) = self.first_bad_text(user, row, &folder.index.records).await?
             {
                 found.push(format!("NOTE TEXT is damaged from record {record} on"));
             }

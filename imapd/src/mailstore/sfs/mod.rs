@@ -18,7 +18,7 @@ pub mod examine;
 pub mod mailbox_index;
 pub mod note_file;
 pub mod note_index;
-mod read;
+pub mod read;
 mod rebuild;
 mod summary_file;
 mod text_file;
@@ -27,11 +27,11 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use cms::cp::name::{DirName, FileName, FilePoolId, FileType};
-use cms::csl::{Csl, CslError, FileId, FileRef, ReasonCode, WorkUnitId};
+use cms::csl::{CommitInfo, Csl, CslError, FileId, FileRef, ReasonCode, WorkUnitId};
 use futures::FutureExt;
 
 use super::access::Access;
-use super::backend::{Answer, Backend, LoadedMailbox, LoadedUser, Op, Shape, SpaceFigures};
+use super::backend::{Answer, Backend, Committed, LoadedMailbox, LoadedUser, Op, Shape, SpaceFigures};
 use super::error::StoreError;
 use super::own_seen::OwnSeen;
 use super::summaries::SummaryPlace;
@@ -78,8 +78,17 @@ impl SfsBackend {
 
     /// Ends a work unit: commits it when all went well, undoes it otherwise. The id is given back either way.
     async fn end<T>(&self, unit: WorkUnitId, result: Result<T, CslError>) -> Result<T, StoreError> {
+        self.end_informed(unit, result).await.map(|(value, _)| value)
+    }
+
+    /// The same, with what the commit had to say.
+    async fn end_informed<T>(
+        &self,
+        unit: WorkUnitId,
+        result: Result<T, CslError>,
+    ) -> Result<(T, CommitInfo), StoreError> {
         let result = match result {
-            Ok(value) => self.csl.dmscomm(unit).await.map(|_| value),
+            Ok(value) => self.csl.dmscomm(unit).await.map(|info| (value, info)),
             Err(e) => Err(e),
         };
         if result.is_err() {
@@ -139,6 +148,7 @@ fn note(dir: &DirName, uid: Uid) -> Result<FileRef, StoreError> {
 fn store_error(e: &CslError) -> StoreError {
     match e.reason {
         ReasonCode::SpaceLimit => StoreError::OverQuota,
+        ReasonCode::PoolFull => StoreError::PoolFull,
         ReasonCode::SpaceNotFound => StoreError::NotEnrolled,
         ReasonCode::Locked | ReasonCode::ExplicitLock | ReasonCode::Deadlock => StoreError::InUse,
         ReasonCode::FileNotFound
@@ -213,7 +223,7 @@ impl Backend for SfsBackend {
         self.put_texts(user, dir, keep, then).boxed()
     }
 
-    fn commit_together(&self, parts: Vec<(UserId, Vec<Op>)>) -> Answer<'_, ()> {
+    fn commit_together(&self, parts: Vec<(UserId, Vec<Op>)>) -> Answer<'_, Committed> {
         self.commit_ops(parts).boxed()
     }
 
@@ -232,7 +242,17 @@ impl Backend for SfsBackend {
     fn space(&self, user: UserId) -> Answer<'_, SpaceFigures> {
         async move {
             let space = self.csl.dmsqlimu(user, self.pool).await.map_err(|e| store_error(&e))?;
-            Ok(SpaceFigures { used: space.used, limit: space.limit })
+            Ok(SpaceFigures { used: space.used, limit: space.limit, threshold: space.threshold })
+        }
+        .boxed()
+    }
+
+    fn group_space(&self, user: UserId) -> Answer<'_, Option<SpaceFigures>> {
+        async move {
+            let space = self.csl.dmsqlimu(user, self.pool).await.map_err(|e| store_error(&e))?;
+            let groups = self.csl.dmsqusg(self.pool, Some(space.group)).await.map_err(|e| store_error(&e))?;
+            let sized = groups.groups.first().and_then(|g| Some((g.used, g.blocks?)));
+            Ok(sized.map(|(used, limit)| SpaceFigures { used, limit, threshold: groups.threshold }))
         }
         .boxed()
     }

@@ -364,6 +364,34 @@ mod tests {
             prop_assert_eq!(loaded.tombstone_floor, (former < 2).then_some(ModSeq(floor)));
         }
 
+        /// However it comes in pieces, it is what it is as a whole.
+        #[test]
+        fn pieces_are_the_whole(kinds in proptest::collection::vec((0usize..6, 1u32..40), 0..40), cuts in proptest::collection::vec(1usize..9, 1..9)) {
+            let record = |(kind, uid): (usize, u32)| {
+                let mut record = [0; LRECL];
+                record[0] = [0, MESSAGE, MESSAGE, TOMBSTONE, FLAG_RUN, 7][kind];
+                record[4..8].copy_from_slice(&uid.to_le_bytes());
+                record
+            };
+            let image: Vec<u8> = [header(ModSeq(0))].into_iter().chain(kinds.into_iter().map(record)).flatten().collect();
+            let (whole, damage) = salvage(&image);
+            let mut loader = Loader::new(1);
+            let mut rest = &image[..];
+            for cut in cuts.iter().cycle() {
+                let (piece, after) = rest.split_at((cut * LRECL).min(rest.len()));
+                loader.take(piece);
+                rest = after;
+                if rest.is_empty() {
+                    break;
+                }
+            }
+            let (pieces, told) = loader.salvaged();
+            prop_assert_eq!(told, damage);
+            prop_assert_eq!(&pieces.records, &whole.records);
+            prop_assert_eq!((pieces.next_slot, pieces.free_slots), (whole.next_slot, whole.free_slots));
+            prop_assert_eq!((pieces.tombstones, pieces.flag_runs), (whole.tombstones, whole.flag_runs));
+        }
+
         #[test]
         fn any_octets_get_an_answer(mut image in proptest::collection::vec(any::<u8>(), 0..1000), sane: bool) {
             if sane && image.len() >= LRECL {

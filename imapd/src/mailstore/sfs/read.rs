@@ -18,7 +18,7 @@ use crate::vm::UserId;
 const CALL: usize = 8 * 1024 * 1024;
 
 /// Records of NOTE INDEX read in one call: 1 MB, memory that is used again for the next ones.
-const INDEX_PIECE: u32 = 8 * 1024;
+pub const INDEX_PIECE: u32 = 8 * 1024;
 
 impl SfsBackend {
     pub(super) async fn read_mailbox_index(&self, user: UserId) -> Result<Option<LoadedUser>, StoreError> {
@@ -96,18 +96,22 @@ impl SfsBackend {
         read.map_err(|e| store_error(&e))?.finish()
     }
 
-    /// Reads an index piece by piece; while one is read, the one before is looked at by another thread.
+    /// Reads an index piece by piece; while one is read, the one before is looked at by another thread. Nothing in an index tells
+    /// how many messages it has: one that does not come whole is none at all, lest messages be missing and their records be given
+    /// to others.
     async fn load_index(&self, file: &FileRef, unit: WorkUnitId) -> Result<note_index::Loader, CslError> {
         let opened = self.csl.dmsopen(file, Intent::Read, &OpenOptions::default(), unit).await?;
+        if opened.status.lrecl as usize != note_index::LRECL {
+            return Err(ReasonCode::RecordLength.into());
+        }
         let mut left = opened.status.records;
         let mut loader = note_index::Loader::new(left as usize);
         let mut behind: Option<tokio::task::JoinHandle<note_index::Loader>> = None;
         while left > 0 {
             let count = left.min(INDEX_PIECE);
             let got = self.csl.dmsread(opened.token, count, CALL).await?;
-            // No progress would be a defect of the server; the rest is then missing and the index says so.
-            if got.records == 0 {
-                break;
+            if got.records == 0 || got.data.len() != got.records as usize * note_index::LRECL {
+                return Err(ReasonCode::ProtocolError.into());
             }
             left = left.saturating_sub(got.records);
             if let Some(behind) = behind.take() {
@@ -124,10 +128,7 @@ impl SfsBackend {
             // Where it is while the task has it.
             loader = note_index::Loader::new(0);
         }
-        match behind {
-            Some(behind) => behind.await.map_err(|_| ReasonCode::ProtocolError.into()),
-            None => Ok(loader),
-        }
+        Ok(loader)
     }
 
     /// All records of a RECFM F file.
@@ -144,9 +145,8 @@ impl SfsBackend {
             let count = left.min((CALL / lrecl) as u32);
             let got = self.csl.dmsread(opened.token, count, CALL).await?;
             image.extend_from_slice(&got.data);
-            // No progress would be a defect of the server; the rest is then missing and the index says so.
             if got.records == 0 {
-                break;
+                return Err(ReasonCode::ProtocolError.into());
             }
             left = left.saturating_sub(got.records);
         }

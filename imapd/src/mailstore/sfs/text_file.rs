@@ -1,4 +1,4 @@
-//! `NOTE TEXT`: the searchable texts of a mailbox's messages (format 1), batches of them one behind the other
+//! `NOTE TEXT`: the searchable texts of a mailbox's messages (format 2), batches of them one behind the other
 //! ([`crate::mailstore::text_batch`]).
 //!
 //! RECFM F, LRECL 4096: records too long to be kept in the file pool's catalog, so that the file is one run of octets there. It is
@@ -14,8 +14,8 @@ use cms::csl::{CommitOption, CslError, FileRef, Intent, OpenOptions, ReasonCode,
 use super::commit::StepError;
 use super::{SfsBackend, store_error, text_file};
 use crate::mailstore::error::StoreError;
-use crate::mailstore::text_batch::{HEAD, Head, RECORD, Which};
-use crate::mailstore::types::{MailboxRow, Uid};
+use crate::mailstore::text_batch::{Head, RECORD, Which};
+use crate::mailstore::types::{MailboxRow, MessageRecord, Uid};
 use crate::vm::UserId;
 
 impl SfsBackend {
@@ -31,7 +31,15 @@ impl SfsBackend {
         self.done_reading(unit).await;
         match read {
             Ok(image) => Ok(image),
-            Err(e) if matches!(e.reason, ReasonCode::FileNotFound | ReasonCode::Damaged) => Ok(Bytes::new()),
+            // The directory goes with its mailbox.
+            Err(e)
+                if matches!(
+                    e.reason,
+                    ReasonCode::FileNotFound | ReasonCode::DirectoryNotFound | ReasonCode::Damaged
+                ) =>
+            {
+                Ok(Bytes::new())
+            }
             Err(e) => Err(store_error(&e)),
         }
     }
@@ -80,23 +88,30 @@ impl SfsBackend {
         self.csl.dmsclose(opened.token, CommitOption::NoCommit).await.map(drop)
     }
 
-    /// The record from which on the file is damaged, for CHECK. One of another version is only not used.
+    /// The record from which on the file is damaged, or of other messages than `records`, for CHECK. One of another version is only
+    /// not used.
     pub(super) async fn first_bad_text(
         &self,
         user: UserId,
         row: &MailboxRow,
+        records: &[MessageRecord],
     ) -> Result<Option<u64>, StoreError> {
         let mut at = 0;
         let mut upto = Uid(0);
         loop {
-            let octets = self.text_octets(user, &row.dir, at..at + HEAD as u64).await?;
-            if octets.is_empty() || (at == 0 && Head::is_of_another_version(&octets)) {
+            let first = self.text_octets(user, &row.dir, at..at + RECORD as u64).await?;
+            if first.is_empty() || (at == 0 && Head::is_of_another_version(&first)) {
                 return Ok(None);
             }
             let bad = Ok(Some(at / RECORD as u64 + 1));
-            let head = Head::read(&octets).filter(|h| h.after == upto && h.uid_validity == row.uid_validity);
-            let Some(head) = head else { return bad };
-            for which in [Which::Header, Which::Body] {
+            let is_next = |h: &Head| h.after == upto && h.uid_validity == row.uid_validity;
+            let Some(head) = Head::read(&first).filter(is_next) else { return bad };
+            let there = records.partition_point(|r| r.uid <= head.after)
+                ..records.partition_point(|r| r.uid <= head.upto);
+            if head.upto >= row.uid_next || !head.is_about(&first, records[there].iter().copied()) {
+                return bad;
+            }
+            for which in Which::ALL.into_iter().filter(|_| !head.is_left_out()) {
                 let range = head.range(which);
                 let part = self.text_octets(user, &row.dir, at + range.start..at + range.end).await?;
                 if head.texts(which, &part).is_none() {
@@ -111,7 +126,9 @@ impl SfsBackend {
     /// Erases the file, when there is one.
     pub(super) async fn erase_texts(&self, dir: &DirName, unit: WorkUnitId) -> Result<(), StepError> {
         match self.erase(text_file(dir)?, unit).await {
-            Err(e) if e.reason != ReasonCode::FileNotFound => Err(e.into()),
+            Err(e) if !matches!(e.reason, ReasonCode::FileNotFound | ReasonCode::DirectoryNotFound) => {
+                Err(e.into())
+            }
             _ => Ok(()),
         }
     }
