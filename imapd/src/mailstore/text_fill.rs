@@ -336,9 +336,14 @@ impl OpenMailbox {
             let read = if whole { self.read(record).await } else { self.read_header(record).await };
             match read {
                 Ok(octets) => messages.push((record.uid, octets)),
-                // Gone since the index was looked at: no match.
-                Err(_) if self.state().columns.position(record.uid).is_none() => {}
-                Err(e) => return Err(e),
+                Err(e) => {
+                    // A note goes before its message does: after the user's turn both have, or neither.
+                    drop(self.user.turn().await);
+                    if self.state().columns.position(record.uid).is_some() {
+                        return Err(e);
+                    }
+                    // Gone since the index was looked at: no match.
+                }
             }
         }
         let decode = move || {
