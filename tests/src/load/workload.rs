@@ -368,12 +368,32 @@ pub fn bodies(target: &Target) -> io::Result<Vec<Figure>> {
     Ok(vec![rate, Figure::new("one message, each", each, "ms").with_cpu(lap.cpu(count as f64))])
 }
 
-/// COPY, MOVE and EXPUNGE of the whole mailbox, which is deleted in the end.
+/// How often everything is moved: once is over so soon that whatever else the machine does decides.
+const ROUNDS: usize = 5;
+
+/// COPY, MOVE and EXPUNGE of the whole mailbox, which is deleted in the end: the figures in the middle.
 ///
 /// # Errors
 /// The socket's, or an answer that is wrong.
 pub fn moving(target: &Target) -> io::Result<Vec<Figure>> {
     let mut client = target.login(0)?;
+    let mut rounds: Vec<Vec<Figure>> = Vec::new();
+    for _ in 0..ROUNDS {
+        rounds.push(one_round(target, &mut client)?);
+    }
+    client.ok("DELETE big")?;
+    let commands = rounds.first().map_or(0, Vec::len);
+    Ok((0..commands).filter_map(|i| middle(rounds.iter().map(|round| round[i].clone()).collect())).collect())
+}
+
+/// The figure in the middle.
+fn middle(mut all: Vec<Figure>) -> Option<Figure> {
+    all.sort_by(|a, b| a.value.total_cmp(&b.value));
+    let at = all.len() / 2;
+    all.into_iter().nth(at)
+}
+
+fn one_round(target: &Target, client: &mut Client) -> io::Result<Vec<Figure>> {
     client.ok("CREATE copied")?;
     client.ok("CREATE moved")?;
     client.ok("SELECT big")?;
@@ -384,12 +404,12 @@ pub fn moving(target: &Target) -> io::Result<Vec<Figure>> {
         figures.push(Figure::new(name, lap.milliseconds(), "ms").with_cpu(lap.cpu(1.0)));
         Ok(())
     };
-    time(&mut client, "COPY 1:*", "COPY 1:* copied")?;
+    time(client, "COPY 1:*", "COPY 1:* copied")?;
     client.ok("SELECT copied")?;
-    time(&mut client, "MOVE 1:*", "MOVE 1:* moved")?;
+    time(client, "MOVE 1:*", "MOVE 1:* moved")?;
     client.ok("SELECT moved")?;
     client.ok("STORE 1:* +FLAGS.SILENT (\\Deleted)")?;
-    time(&mut client, "EXPUNGE of all", "EXPUNGE")?;
+    time(client, "EXPUNGE of all", "EXPUNGE")?;
     let left = client.ok("STATUS moved (MESSAGES)")?;
     if left.count("MESSAGES 0") != 1 {
         return Err(io::Error::other(format!("EXPUNGE left {:?}", left.lines)));
@@ -398,7 +418,6 @@ pub fn moving(target: &Target) -> io::Result<Vec<Figure>> {
         client.ok("SELECT big")?;
         client.ok(&format!("DELETE {mailbox}"))?;
     }
-    client.ok("DELETE big")?;
     Ok(figures)
 }
 

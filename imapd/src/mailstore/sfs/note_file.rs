@@ -49,15 +49,26 @@ fn line_end(octets: &[u8]) -> Option<usize> {
 /// How many records a message takes, and its marks.
 pub fn shape(octets: &[u8]) -> (u32, NoteMarks) {
     let mut marks = 0;
-    let mut count = 0usize;
-    for line in lines(octets) {
-        count += 1;
-        if line.len() > PIECE {
-            marks |= NoteMarks::PIECES;
-        }
-        if memchr::memchr(b'\n', line).is_some() {
+    let (mut count, mut from) = (0usize, 0usize);
+    // One pass for all of it, which is what a large message feels.
+    let ends = memchr::memchr_iter(b'\n', octets).filter_map(|lf| {
+        let crlf = lf > 0 && octets[lf - 1] == b'\r';
+        if !crlf {
             marks |= NoteMarks::BARE_LF;
         }
+        crlf.then(|| (lf - 1, lf + 1))
+    });
+    let mut longest = 0;
+    for (end, next) in ends {
+        longest = longest.max(end - from);
+        (count, from) = (count + 1, next);
+    }
+    if from < octets.len() {
+        longest = longest.max(octets.len() - from);
+        count += 1;
+    }
+    if longest > PIECE {
+        marks |= NoteMarks::PIECES;
     }
     if !octets.ends_with(b"\r\n") {
         marks |= NoteMarks::NO_FINAL_CRLF;
