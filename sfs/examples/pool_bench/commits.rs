@@ -21,20 +21,19 @@ async fn deliver(unit: &WorkUnit, space: &str, n: u64, note: &Bytes, index: &Byt
     unit.commit().await.unwrap();
 }
 
-/// Commits a second, and the times of the slowest of a hundred, of a thousand, and of all.
-pub async fn commits(pool: &Pool, committers: u64, time: Duration) -> (f64, [Duration; 3]) {
+/// Commits a second of users whose names begin with `users`, and the times of the slowest of a hundred, of a thousand, and of all.
+pub async fn commits(pool: &Pool, users: &str, committers: u64, time: Duration) -> (f64, [Duration; 3]) {
     let setup = pool.begin();
     for i in 0..committers {
-        setup.enroll(&format!("U{committers}{i}"), u64::MAX / 4, "").unwrap();
+        setup.enroll(&format!("{users}{i}"), u64::MAX / 4, "").unwrap();
     }
     setup.commit().await.unwrap();
     let done = Arc::new(AtomicU64::new(0));
     let start = Instant::now();
     let mut tasks = Vec::new();
     for i in 0..committers {
-        let (unit, done) = (pool.begin(), done.clone());
+        let (unit, done, space) = (pool.begin(), done.clone(), format!("{users}{i}"));
         tasks.push(tokio::spawn(async move {
-            let space = format!("U{committers}{i}");
             let (note, index) = (Bytes::from(vec![b'n'; NOTE]), Bytes::from(vec![b'i'; INDEX as usize]));
             let mut times = Vec::new();
             while start.elapsed() < time {

@@ -1,6 +1,7 @@
 //! The group-commit writer: one thread a log.
 //!
-//! While a batch is written and synced, the owner prepares it in a thread beside ([`Beside`]). A durable batch is shown by the writer
+//! While a batch is written and synced, the owner prepares it in a thread beside ([`Beside`]); a brief one of a lone submitter is
+//! prepared first, by the writer itself. A durable batch is shown by the writer
 //! itself when nothing else waits; when more waits, that is written at once and the thread beside shows the batch before first. So
 //! disk and owner work at the same time, and a lone submitter pays for no change of threads after the sync.
 
@@ -18,6 +19,10 @@ use super::tell::{Completion, tell_all};
 use super::{LogAddr, LogOwner};
 use crate::error::LogError;
 use crate::{BLOCK, round_to_block};
+
+/// Octets of a batch of one entry up to which it is prepared before it is written. To wake the thread beside costs the writer as much
+/// as such an entry does, and another processor a change of threads.
+const BRIEF: usize = 32 << 10;
 
 /// Where the next batch goes.
 #[derive(Debug)]
@@ -258,15 +263,16 @@ impl<O: LogOwner> Writer<O> {
         Ok(Layout { addrs, offset, end: LogAddr(addr.0 + header.extent()) })
     }
 
-    /// Writes and syncs what is laid out, while the owner prepares it.
+    /// Writes and syncs what is laid out; the owner prepares it meanwhile, or before if that is brief.
     fn write(&mut self, batch: Vec<Pending<O>>, layout: Layout) {
         let (offset, end) = (layout.offset, layout.end);
         let (entries, dones) =
             batch.into_iter().zip(layout.addrs).map(|(p, addr)| ((addr, p.entry), p.done)).unzip();
         let batch = Placed { end, entries, dones };
         let Some(owner) = self.owner.take() else { return };
+        let brief = batch.dones.len() == 1 && self.durable.is_none() && self.buffer.len() <= BRIEF;
         let (written, prepared) = match &self.beside {
-            Some(beside) => {
+            Some(beside) if !brief => {
                 beside.start_job(owner, self.durable.take(), batch);
                 let written = self.write_out(offset, end);
                 // Without an answer the thread has panicked, and the submitters hear that nobody can tell.
@@ -276,7 +282,7 @@ impl<O: LogOwner> Writer<O> {
                 };
                 (written, done)
             }
-            None => {
+            _ => {
                 let mut owner = owner;
                 let durable = batch.prepare(&mut owner);
                 (self.write_out(offset, end), (owner, durable))
