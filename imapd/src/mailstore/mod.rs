@@ -21,6 +21,7 @@ pub mod flag_runs;
 mod name_news;
 mod names;
 pub mod news;
+pub mod note_cache;
 pub mod open;
 pub mod orders;
 pub mod own_seen;

@@ -13,6 +13,7 @@ use super::catalog::Slots;
 use super::change_log::{ChangeLog, Since};
 use super::error::StoreError;
 use super::flag_runs::{Alike, FlagRuns};
+use super::note_cache::InMemory;
 use super::orders::Orders;
 use super::own_seen::OwnSeen;
 use super::summaries::{Places, SummaryPlace};
@@ -277,6 +278,8 @@ pub struct OpenMailbox {
     pub dir: String,
     /// UIDVALIDITY.
     pub uid_validity: UidValidity,
+    /// What its notes in memory are found by.
+    in_memory: InMemory,
     pub(super) state: RwLock<State>,
     pub(super) slots: Mutex<Slots>,
     recent_from: AtomicU32,
@@ -332,6 +335,7 @@ impl OpenMailbox {
             }
         }
         Self {
+            in_memory: user.brings(),
             user,
             id: row.id,
             dir: row.dir.clone(),
@@ -460,7 +464,34 @@ impl OpenMailbox {
     /// # Errors
     /// What the backend says of all of them.
     pub async fn read_several(&self, records: &[MessageRecord]) -> Result<Vec<Option<Bytes>>, StoreError> {
+        let mut notes: Vec<Option<Bytes>> = records.iter().map(|r| self.note_in_memory(r)).collect();
+        let lacking: Vec<usize> = (0..notes.len()).filter(|i| notes[*i].is_none()).collect();
+        if lacking.is_empty() {
+            return Ok(notes);
+        }
+        let wanted: Vec<MessageRecord> = lacking.iter().map(|i| records[*i]).collect();
+        for (i, note) in lacking.into_iter().zip(self.read_in_passing(&wanted).await?) {
+            if let Some(note) = &note {
+                self.user.notes().keep(self.in_memory, records[i].uid, note);
+            }
+            notes[i] = note;
+        }
+        Ok(notes)
+    }
+
+    /// The same for a look at many messages that nobody will want again.
+    ///
+    /// # Errors
+    /// What the backend says of all of them.
+    pub(super) async fn read_in_passing(
+        &self,
+        records: &[MessageRecord],
+    ) -> Result<Vec<Option<Bytes>>, StoreError> {
         self.user.backend().read_notes(self.user.id(), &self.dir, records).await
+    }
+
+    fn note_in_memory(&self, record: &MessageRecord) -> Option<Bytes> {
+        self.user.notes().get(self.in_memory, record.uid, record.size)
     }
 
     /// Some octets of a message; a line of it begins at octet `line`, which is at or before the first of them.
@@ -477,7 +508,16 @@ impl OpenMailbox {
         if octets.is_empty() {
             return Ok(Bytes::new());
         }
-        self.user.backend().read_note(self.user.id(), &self.dir, record, octets, line).await
+        let range = |end: u64| usize::try_from(end).unwrap_or(usize::MAX);
+        if let Some(note) = self.note_in_memory(record) {
+            return Ok(note.slice(range(octets.start)..range(octets.end)));
+        }
+        let whole = octets == (0..record.size);
+        let read = self.user.backend().read_note(self.user.id(), &self.dir, record, octets, line).await?;
+        if whole {
+            self.user.notes().keep(self.in_memory, record.uid, &read);
+        }
+        Ok(read)
     }
 
     /// The view of a message, when it is in memory.

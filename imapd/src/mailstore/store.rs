@@ -3,7 +3,7 @@
 mod rest;
 
 use std::collections::{HashMap, VecDeque};
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Weak};
 
 use parking_lot::Mutex;
@@ -13,6 +13,7 @@ use super::access::Access;
 use super::backend::{Backend, Op};
 use super::error::StoreError;
 use super::news::Board;
+use super::note_cache::{InMemory, NoteCache};
 use super::open::OpenMailbox;
 use super::sharers::Sharers;
 use super::types::{Attributes, MailboxId, MailboxRow, UidValidity, UserHeader};
@@ -34,6 +35,10 @@ pub(super) struct Shared {
     warm: Mutex<VecDeque<Arc<OpenMailbox>>>,
     /// Octets that all mailboxes keep in memory beside their indexes.
     pub(super) cached_octets: AtomicUsize,
+    /// Notes read lately.
+    pub(super) notes: NoteCache,
+    /// Mailboxes that came into memory so far.
+    brought: AtomicU64,
     /// Turns of what is done when nothing else is to be done: one mailbox at a time.
     pub(super) background: Arc<Semaphore>,
     /// Who lets others at his mailboxes.
@@ -54,6 +59,11 @@ impl Shared {
         };
         // Dropped outside the lock: an index of a large mailbox takes its time.
         drop(cold);
+    }
+
+    /// A number for a mailbox that comes into memory.
+    pub(super) fn brings(&self) -> InMemory {
+        InMemory(self.brought.fetch_add(1, Ordering::Relaxed))
     }
 
     pub(super) fn shed_caches(&self, but: &OpenMailbox) {
@@ -89,6 +99,8 @@ impl MailStore {
                 clock,
                 warm: Mutex::default(),
                 cached_octets: AtomicUsize::new(0),
+                notes: NoteCache::default(),
+                brought: AtomicU64::new(0),
                 background: Arc::new(Semaphore::new(1)),
                 sharers: Sharers::default(),
                 everybody: Arc::default(),

@@ -189,7 +189,7 @@ impl OpenMailbox {
         let mut new = Vec::new();
         for piece in pieces_of(records, &lacking) {
             let wanted: Vec<MessageRecord> = piece.iter().map(|i| records[*i]).collect();
-            for (i, octets) in piece.iter().zip(self.read_several(&wanted).await?) {
+            for (i, octets) in piece.iter().zip(self.read_in_passing(&wanted).await?) {
                 let Some(octets) = octets else { continue };
                 let Some(summary) = made(cpu, octets).await? else { continue };
                 self.keep_summary(records[*i].uid, &summary);

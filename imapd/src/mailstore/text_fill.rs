@@ -323,7 +323,7 @@ impl OpenMailbox {
         let records: Vec<MessageRecord> = together.iter().map(|i| piece[*i]).collect();
         let mut wholes = vec![None; piece.len()];
         if !records.is_empty() {
-            for (i, octets) in together.into_iter().zip(self.read_several(&records).await?) {
+            for (i, octets) in together.into_iter().zip(self.read_in_passing(&records).await?) {
                 wholes[i] = octets;
             }
         }

@@ -19,6 +19,7 @@ use super::catalog::Catalog;
 use super::entries::Limits;
 use super::error::StoreError;
 use super::news::Board;
+use super::note_cache::{InMemory, NoteCache};
 use super::open::OpenMailbox;
 use super::stage::Stage;
 use super::store::Shared;
@@ -322,6 +323,16 @@ impl UserStore {
     /// Changes the count of octets that all mailboxes keep in memory beside their indexes.
     pub(super) fn cached_octets(&self, change: impl FnOnce(&AtomicUsize)) {
         change(&self.shared.cached_octets);
+    }
+
+    /// Notes read lately.
+    pub(super) fn notes(&self) -> &NoteCache {
+        &self.shared.notes
+    }
+
+    /// A number for a mailbox that comes into memory.
+    pub(super) fn brings(&self) -> InMemory {
+        self.shared.brings()
     }
 
     /// Octets that all mailboxes keep in memory beside their indexes.

@@ -8,7 +8,8 @@
 //!     logins          LOGIN of one and of eight connections
 //!     appends         APPEND of three sizes, MULTIAPPEND
 //!     mailbox         a mailbox of MESSAGES messages and all that is done with it
-//!     basic           the three above, and 100 idle sessions
+//!     fill, reading, bodies, moving   the steps of the one above; the two in the middle may be repeated
+//!     basic           logins, appends and mailbox, and 100 idle sessions
 //!     large           the first user's mailbox of 100,000 messages
 //!     again=WORDS     the first SELECT of that after a restart; the words go into the figure's name
 //!     folders=N       that many folders of the third user
@@ -88,6 +89,10 @@ fn run(target: &Target, part: &str) -> io::Result<()> {
         "logins" => logins(target)?,
         "appends" => appends(target)?,
         "mailbox" => mailbox(target)?,
+        "fill" => show([workload::fill(target)?]),
+        "reading" => show(workload::reading(target)?),
+        "bodies" => show(workload::bodies(target)?),
+        "moving" => show(workload::moving(target)?),
         "large" => {
             large::fill(target)?;
             show(large::selects(target)?);
