@@ -6,6 +6,9 @@
 //!
 //! Not here: other code pages (037, 500, 924), which nothing inside the system uses.
 
+use crate::translate::translate;
+pub use crate::translate::translated;
+
 /// Code page 1047 to ISO 8859-1, indexed by the EBCDIC code.
 pub static EBCDIC_TO_LATIN1: [u8; 256] = [
     0x00, 0x01, 0x02, 0x03, 0x9c, 0x09, 0x86, 0x7f, 0x97, 0x8d, 0x8e, 0x0b, 0x0c, 0x0d, 0x0e, 0x0f, 0x10,
@@ -51,16 +54,12 @@ pub const EBCDIC_BLANK: u8 = 0x40;
 
 /// Translates in place from code page 1047 to ISO 8859-1.
 pub fn to_latin1(bytes: &mut [u8]) {
-    for b in bytes {
-        *b = EBCDIC_TO_LATIN1[usize::from(*b)];
-    }
+    translate(bytes, &EBCDIC_TO_LATIN1);
 }
 
 /// Translates in place from ISO 8859-1 to code page 1047.
 pub fn to_ebcdic(bytes: &mut [u8]) {
-    for b in bytes {
-        *b = LATIN1_TO_EBCDIC[usize::from(*b)];
-    }
+    translate(bytes, &LATIN1_TO_EBCDIC);
 }
 
 /// A record as host text: each EBCDIC code becomes the ISO 8859-1 character of the same rank.

@@ -18,6 +18,7 @@ pub mod msg_service;
 pub mod name;
 pub mod system;
 pub mod terminal;
+mod translate;
 pub mod vm;
 
 pub use guest::Guest;

@@ -20,7 +20,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use cms::cp::Guest;
-use cms::cp::codepage::EBCDIC_TO_LATIN1;
+use cms::cp::codepage::{LATIN1_TO_EBCDIC, to_latin1};
 use cms::cp::name::UserId;
 use cms::spool::Queue;
 use cms::spool::spl::{CloseAction, Sfblok, SplError, SplPath};
@@ -294,9 +294,10 @@ impl Arrival {
             if octets.len() + record.data.len() > MAX_MAIL_OCTETS {
                 return Err(Fate::Hold(format!("the mail is larger than {MAX_MAIL_OCTETS} octets")));
             }
-            octets.extend(record.data.iter().map(|b| EBCDIC_TO_LATIN1[usize::from(*b)]));
-            octets.extend_from_slice(b"\r\n");
+            octets.extend_from_slice(&record.data);
+            octets.extend(b"\r\n".map(|b| LATIN1_TO_EBCDIC[usize::from(b)]));
         }
+        to_latin1(&mut octets);
         Ok(Bytes::from(octets))
     }
 }

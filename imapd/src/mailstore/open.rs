@@ -464,22 +464,10 @@ impl OpenMailbox {
     /// # Errors
     /// What the backend says of all of them.
     pub async fn read_several(&self, records: &[MessageRecord]) -> Result<Vec<Option<Bytes>>, StoreError> {
-        let mut notes: Vec<Option<Bytes>> = records.iter().map(|r| self.note_in_memory(r)).collect();
-        let lacking: Vec<usize> = (0..notes.len()).filter(|i| notes[*i].is_none()).collect();
-        if lacking.is_empty() {
-            return Ok(notes);
-        }
-        let wanted: Vec<MessageRecord> = lacking.iter().map(|i| records[*i]).collect();
-        for (i, note) in lacking.into_iter().zip(self.read_in_passing(&wanted).await?) {
-            if let Some(note) = &note {
-                self.user.notes().keep(self.in_memory, records[i].uid, note);
-            }
-            notes[i] = note;
-        }
-        Ok(notes)
+        self.read_all(records, true).await
     }
 
-    /// The same for a look at many messages that nobody will want again.
+    /// The same for a look at many messages that nobody will want again: what is in memory is used, and nothing is added to it.
     ///
     /// # Errors
     /// What the backend says of all of them.
@@ -487,7 +475,28 @@ impl OpenMailbox {
         &self,
         records: &[MessageRecord],
     ) -> Result<Vec<Option<Bytes>>, StoreError> {
-        self.user.backend().read_notes(self.user.id(), &self.dir, records).await
+        self.read_all(records, false).await
+    }
+
+    async fn read_all(
+        &self,
+        records: &[MessageRecord],
+        keep: bool,
+    ) -> Result<Vec<Option<Bytes>>, StoreError> {
+        let mut notes: Vec<Option<Bytes>> = records.iter().map(|r| self.note_in_memory(r)).collect();
+        let lacking: Vec<usize> = (0..notes.len()).filter(|i| notes[*i].is_none()).collect();
+        if lacking.is_empty() {
+            return Ok(notes);
+        }
+        let wanted: Vec<MessageRecord> = lacking.iter().map(|i| records[*i]).collect();
+        let read = self.user.backend().read_notes(self.user.id(), &self.dir, &wanted).await?;
+        for (i, note) in lacking.into_iter().zip(read) {
+            if let Some(note) = note.as_ref().filter(|_| keep) {
+                self.user.notes().keep(self.in_memory, records[i].uid, note);
+            }
+            notes[i] = note;
+        }
+        Ok(notes)
     }
 
     fn note_in_memory(&self, record: &MessageRecord) -> Option<Bytes> {

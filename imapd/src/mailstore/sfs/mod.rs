@@ -267,9 +267,8 @@ impl Backend for SfsBackend {
     }
 
     fn shape(&self, octets: &[u8]) -> Shape {
-        let (records, marks) = note_file::shape(octets);
-        let image = note_file::single_image(octets, marks, commit::CALL).map(Bytes::from);
-        Shape { records, marks, image }
+        let (records, marks, image) = note_file::shape_and_image(octets, commit::CALL);
+        Shape { records, marks, image: image.map(Bytes::from) }
     }
 
     fn first_slots(&self) -> (u32, u32) {

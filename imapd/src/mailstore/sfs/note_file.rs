@@ -11,7 +11,7 @@
 use std::ops::Range;
 
 use crate::mailstore::types::NoteMarks;
-use crate::vm::codepage::{EBCDIC_TO_LATIN1, LATIN1_TO_EBCDIC};
+use crate::vm::codepage::{EBCDIC_TO_LATIN1, to_ebcdic, to_latin1, translated};
 
 /// Greatest length of a RECFM V record, and of a piece.
 pub const PIECE: usize = 65_535;
@@ -48,6 +48,11 @@ fn line_end(octets: &[u8]) -> Option<usize> {
 
 /// How many records a message takes, and its marks.
 pub fn shape(octets: &[u8]) -> (u32, NoteMarks) {
+    shape_and_lines(octets, |_, _| ())
+}
+
+/// The same, with the beginning and the length of every line told on the way.
+fn shape_and_lines(octets: &[u8], mut line: impl FnMut(usize, usize)) -> (u32, NoteMarks) {
     let mut marks = 0;
     let (mut count, mut from) = (0usize, 0usize);
     // One pass for all of it, which is what a large message feels.
@@ -61,10 +66,12 @@ pub fn shape(octets: &[u8]) -> (u32, NoteMarks) {
     let mut longest = 0;
     for (end, next) in ends {
         longest = longest.max(end - from);
+        line(from, end - from);
         (count, from) = (count + 1, next);
     }
     if from < octets.len() {
         longest = longest.max(octets.len() - from);
+        line(from, octets.len() - from);
         count += 1;
     }
     if longest > PIECE {
@@ -90,7 +97,9 @@ pub fn images(octets: &[u8], marks: NoteMarks, most: usize) -> Vec<(u32, Vec<u8>
         *count += 1;
         // Records are at most PIECE long, which is what a halfword holds.
         image.extend_from_slice(&(record.len() as u16).to_be_bytes());
-        image.extend(record.iter().map(|b| LATIN1_TO_EBCDIC[usize::from(*b)]));
+        let begin = image.len();
+        image.extend_from_slice(record);
+        to_ebcdic(&mut image[begin..]);
     };
     if marks.has(NoteMarks::PIECES) {
         octets.chunks(PIECE).for_each(&mut put);
@@ -100,23 +109,25 @@ pub fn images(octets: &[u8], marks: NoteMarks, most: usize) -> Vec<(u32, Vec<u8>
     out
 }
 
-/// The one image of a message whose lines are records, when it is not longer than `most`: everything moves by one halfword, and
-/// each line's length takes the place of the CRLF before it.
-pub fn single_image(octets: &[u8], marks: NoteMarks, most: usize) -> Option<Vec<u8>> {
-    if marks.has(NoteMarks::PIECES) || octets.is_empty() || octets.len() + HALFWORD > most {
-        return None;
+/// [`shape`], and the one image of a message whose lines are records, when it is not longer than `most`: everything moves by one
+/// halfword, and each line's length takes the place of the CRLF before it.
+pub fn shape_and_image(octets: &[u8], most: usize) -> (u32, NoteMarks, Option<Vec<u8>>) {
+    if octets.is_empty() || octets.len() + HALFWORD > most {
+        let (records, marks) = shape(octets);
+        return (records, marks, None);
     }
     let mut image = Vec::with_capacity(octets.len() + HALFWORD);
     image.extend_from_slice(&[0; HALFWORD]);
-    image.extend(octets.iter().map(|b| LATIN1_TO_EBCDIC[usize::from(*b)]));
-    let mut at = 0;
-    for line in lines(octets) {
-        // Lines are at most PIECE long, which is what a halfword holds.
-        image[at..at + HALFWORD].copy_from_slice(&(line.len() as u16).to_be_bytes());
-        at += HALFWORD + line.len();
+    image.extend_from_slice(octets);
+    to_ebcdic(&mut image[HALFWORD..]);
+    let (records, marks) = shape_and_lines(octets, |at, len| {
+        // A line that a halfword does not hold makes an image of pieces, and this one is thrown away.
+        image[at..at + HALFWORD].copy_from_slice(&(len as u16).to_be_bytes());
+    });
+    if !marks.has(NoteMarks::NO_FINAL_CRLF) {
+        image.truncate(octets.len());
     }
-    image.truncate(at);
-    Some(image)
+    (records, marks, Some(image).filter(|_| !marks.has(NoteMarks::PIECES)))
 }
 
 /// Which octets of the image to read for octets of the message, and how many octets of the message come before them in
@@ -145,10 +156,11 @@ pub fn octets(image: &[u8], marks: NoteMarks, most: usize) -> Vec<u8> {
         let len = usize::from(u16::from_be_bytes([image[at], image[at + 1]]));
         at += HALFWORD;
         let end = (at + len).min(image.len());
-        out.extend(image[at..end].iter().map(|b| EBCDIC_TO_LATIN1[usize::from(*b)]));
+        out.extend_from_slice(&image[at..end]);
         at += len;
     }
     out.truncate(most);
+    to_latin1(&mut out);
     out
 }
 
@@ -156,8 +168,7 @@ pub fn octets(image: &[u8], marks: NoteMarks, most: usize) -> Vec<u8> {
 fn octets_of_lines(image: &[u8], most: usize) -> Vec<u8> {
     let Some(text) = image.get(HALFWORD..) else { return Vec::new() };
     let text = &text[..text.len().min(most)];
-    let mut out = Vec::with_capacity(text.len() + 2);
-    out.extend(text.iter().map(|b| EBCDIC_TO_LATIN1[usize::from(*b)]));
+    let mut out = translated(text, &EBCDIC_TO_LATIN1, 2);
     let mut at = 0;
     while let Some(head) = image.get(at..at + HALFWORD) {
         // Where this line ends in the message, and the next length begins in the image less one halfword.
@@ -176,6 +187,7 @@ fn octets_of_lines(image: &[u8], most: usize) -> Vec<u8> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::vm::codepage::LATIN1_TO_EBCDIC;
     use proptest::prelude::*;
 
     fn image_of(message: &[u8]) -> (Vec<u8>, NoteMarks) {
@@ -183,10 +195,12 @@ mod tests {
         let images = images(message, marks, 1000);
         assert_eq!(images.iter().map(|(n, _)| n).sum::<u32>(), records);
         let image: Vec<u8> = images.into_iter().flat_map(|(_, i)| i).collect();
-        let single = single_image(message, marks, message.len() + HALFWORD);
+        let (count, same, single) = shape_and_image(message, message.len() + HALFWORD);
+        assert_eq!((count, same), (records, marks));
         assert_eq!(single.is_none(), marks.has(NoteMarks::PIECES) || message.is_empty());
         assert!(single.is_none_or(|single| single == image));
-        assert!(single_image(message, marks, message.len() + HALFWORD - 1).is_none());
+        let (count, same, none) = shape_and_image(message, message.len() + HALFWORD - 1);
+        assert_eq!((count, same, none), (records, marks, None));
         (image, marks)
     }
 
