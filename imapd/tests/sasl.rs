@@ -352,7 +352,8 @@ async fn oauthbearer_behind_an_exit() {
     }
     assert!(client.ask("b AUTHENTICATE OAUTHBEARER AAAA").await.starts_with("b BAD"));
     // Without a token a client asks what would be good (section 4.3); of that it may think better.
-    let refusal = client.challenge(&format!("b AUTHENTICATE OAUTHBEARER {}", to("vm.localhost", "", ""))).await;
+    let refusal =
+        client.challenge(&format!("b AUTHENTICATE OAUTHBEARER {}", to("vm.localhost", "", ""))).await;
     assert_eq!(refusal.unwrap(), r#"{"status":"invalid_token"}"#);
     assert_eq!(client.ask("*").await, "b BAD AUTHENTICATE cancelled");
     // A token for another server must not be good here, whoever brings it (section 3.2).

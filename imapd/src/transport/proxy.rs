@@ -77,20 +77,22 @@ fn client(fixed: &[u8; FIXED], rest: &[u8]) -> Result<Option<IpAddr>, ProxyError
         0x21 => {}
         _ => return Err(ProxyError::Unknown("another version or command")),
     }
-    let (length, address): (usize, fn(&[u8]) -> Option<IpAddr>) = match fixed[13] {
+    let length = match fixed[13] {
         // Not known to the proxy.
         0x00 => return Ok(None),
-        0x11 => (12, |r| r.first_chunk::<4>().map(|a| Ipv4Addr::from(*a).into())),
-        0x21 => (36, |r| r.first_chunk::<16>().map(|a| Ipv6Addr::from(*a).to_canonical())),
-        // UDP and Unix sockets, which count as not known where they are not understood.
-        0x12 => (12, |_| None),
-        0x22 => (36, |_| None),
-        0x31 | 0x32 => (216, |_| None),
+        0x11 | 0x12 => 12,
+        0x21 | 0x22 => 36,
+        0x31 | 0x32 => 216,
         _ => return Err(ProxyError::Unknown("a family or transport that does not exist")),
     };
     let (addresses, added) = rest.split_at_checked(length).ok_or(ProxyError::Length)?;
     check(&[fixed, addresses].concat(), added)?;
-    Ok(address(addresses))
+    Ok(match fixed[13] {
+        0x11 => addresses.first_chunk::<4>().map(|a| Ipv4Addr::from(*a).into()),
+        0x21 => addresses.first_chunk::<16>().map(|a| Ipv6Addr::from(*a).to_canonical()),
+        // UDP and Unix sockets, which count as not known where they are not understood.
+        _ => None,
+    })
 }
 
 /// Looks through what a proxy has added behind `before`: each has a type, a length and so many octets.
