@@ -178,3 +178,78 @@ async fn what_is_not_deflated_ends_the_session() {
     client.stream.write_all(&out).await.unwrap();
     client.up_to("* BYE [CLIENTBUG]").await;
 }
+
+impl Client {
+    /// Ends compression after the answer that was read.
+    fn switch_back(&mut self) {
+        self.deflate = None;
+        assert!(self.came.is_empty(), "{:?}", String::from_utf8_lossy(&self.came));
+    }
+}
+
+/// UNAUTHENTICATE ends compression in both directions (RFC 8437 section 4.1), and it can begin again.
+#[tokio::test]
+async fn unauthenticate_ends_compression() {
+    let running = start_plain(Arc::new(Memory::default())).await;
+    let mut client = Client::login(running.address).await;
+    for tag in ["b", "c"] {
+        assert!(client.ask(&format!("{tag} COMPRESS DEFLATE")).await.starts_with(&format!("{tag} OK")));
+        client.switch();
+        assert_eq!(client.ask("d UNAUTHENTICATE").await, "d OK UNAUTHENTICATE completed");
+        client.switch_back();
+        let answer = client.ask("e LOGIN bob secret").await;
+        assert!(answer.starts_with("e OK") && answer.contains(" COMPRESS=DEFLATE "), "{answer}");
+    }
+    assert!(client.ask("f LOGOUT").await.starts_with("* BYE"));
+}
+
+/// What follows the command is not compressed, wherever packets end, and however the client ends its stream.
+#[tokio::test]
+async fn what_follows_unauthenticate_is_plain() {
+    let running = start_plain(Arc::new(Memory::default())).await;
+    for finished in [false, true] {
+        for held_back in 0..6 {
+            let mut client = Client::login(running.address).await;
+            assert!(client.ask("b COMPRESS DEFLATE").await.starts_with("b OK"));
+            client.switch();
+            assert!(client.ask("c NOOP").await.starts_with("c OK"));
+            let compress = &mut client.deflate.as_mut().unwrap().0;
+            let mut packet = deflated(compress, b"d NOOP\r\n");
+            let mut last = Vec::with_capacity(1024);
+            let flush = if finished { FlushCompress::Finish } else { FlushCompress::Sync };
+            compress.compress_vec(b"e UNAUTHENTICATE\r\n", &mut last, flush).unwrap();
+            // With nothing held back all is one packet, AUTHENTICATE with it.
+            let now = last.len() - held_back;
+            packet.extend_from_slice(&last[..now]);
+            let rest = [&last[now..], b"f AUTHENTICATE PLAIN AGJvYgBzZWNyZXQ=\r\n"].concat();
+            if held_back == 0 {
+                packet.extend_from_slice(&rest);
+            }
+            client.stream.write_all(&packet).await.unwrap();
+            if held_back > 0 {
+                assert!(client.line().await.starts_with("d OK"));
+                client.stream.write_all(&rest).await.unwrap();
+            }
+            // The answers may come in one packet, of which the second is plain.
+            let mut came = Vec::new();
+            while !String::from_utf8_lossy(&came).contains("AUTHENTICATE completed\r\n") {
+                let mut piece = vec![0; 4096];
+                let n = tokio::time::timeout(SOON, client.stream.read(&mut piece)).await.unwrap().unwrap();
+                assert!(n > 0, "{held_back}: {:?}", String::from_utf8_lossy(&came));
+                came.extend_from_slice(&piece[..n]);
+            }
+            let mut text = std::mem::take(&mut client.came);
+            let plain = came.windows(4).position(|w| w == b"f OK").unwrap();
+            let mut out = Vec::with_capacity(4096);
+            let decompress = &mut client.deflate.as_mut().unwrap().1;
+            decompress.decompress_vec(&came[..plain], &mut out, FlushDecompress::None).unwrap();
+            text.extend_from_slice(&out);
+            let text = String::from_utf8(text).unwrap();
+            let text = text.trim_start_matches("d OK NOOP completed\r\n");
+            assert_eq!(text, "e OK UNAUTHENTICATE completed\r\n", "{held_back}");
+            client.deflate = None;
+            client.came.clear();
+            assert!(client.ask("g LOGOUT").await.starts_with("* BYE"));
+        }
+    }
+}

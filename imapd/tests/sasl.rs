@@ -155,6 +155,23 @@ async fn scram_without_a_channel() {
             client.scram(&format!("{mechanism}-PLUS"), "alice", "secret", "p=tls-exporter,,", b"").await;
         assert_eq!(bound, "s NO [CANNOT] Mechanism is not offered");
         assert!(client.scram(mechanism, "alice", "secret", "y,,", b"").await.starts_with("s OK"));
+        // Who he wants to be is judged as with PLAIN, and told to one who has shown who he is.
+        let mut client = plain(running.address).await;
+        let other = client.scram(mechanism, "alice", "secret", "n,a=bob,", b"").await;
+        assert_eq!(other, "s NO [AUTHORIZATIONFAILED] You may not act for another user");
+        assert_eq!(client.scram(mechanism, "alice", "wrong", "n,a=bob,", b"").await, wrong);
+        running.service.server.auth.forgive("127.0.0.1".parse().unwrap(), support::user("ALICE"));
+        let himself = client.scram(mechanism, "alice", "secret", "n,a=ALICE@vm.localhost,", b"").await;
+        assert!(himself.starts_with("s OK"), "{himself}");
+        // The answer to another exchange is a refusal, no mistake in grammar.
+        let mut client = plain(running.address).await;
+        let first = B64.encode("n,,n=alice,r=x");
+        client.challenge(&format!("s AUTHENTICATE {mechanism} {first}")).await.unwrap();
+        assert_eq!(client.ask(&B64.encode("c=biws,r=xother,p=AAAA")).await, wrong);
+        let first = B64.encode("n,,n=alice,r=x,m=must");
+        let answer = client.ask(&format!("s AUTHENTICATE {mechanism} {first}")).await;
+        assert!(answer.starts_with("s BAD [CLIENTBUG] "), "{answer}");
+        running.service.server.auth.forgive("127.0.0.1".parse().unwrap(), support::user("ALICE"));
     }
 }
 
@@ -306,14 +323,21 @@ async fn oauthbearer_behind_an_exit() {
         ["Key one BwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwc".to_owned(), "Issuer issuer".to_owned()];
     let (_, make) = imapd::auth::bearer::EXITS.iter().find(|(name, _)| *name == "JWTHS256").unwrap();
     let exit = make(&records, Arc::new(|| NOW)).unwrap();
-    let configure = |server: &mut Server| server.auth.set_token_exit(Some(exit));
+    // A bearer token is for TLS alone, whatever is configured of passwords (RFC 7628 section 5).
+    let configure = |server: &mut Server| server.auth.set_token_exit(Some(exit.clone()));
     let memory = Arc::new(Memory::default());
     let running = start_with(memory, Timeouts::default(), ConnectionLimits::default(), configure).await;
     let (mut client, greeting) = Client::new(TcpStream::connect(running.address).await.unwrap()).await;
-    assert!(greeting.contains(" AUTH=OAUTHBEARER "), "{greeting}");
-    let message = |user: &str, token: &str| {
-        B64.encode(format!("n,{user},\x01host=vm.localhost\x01port=143\x01auth=Bearer {token}\x01\x01"))
+    assert!(!greeting.contains("OAUTHBEARER") && greeting.contains(" AUTH=PLAIN "), "{greeting}");
+    assert!(client.ask("a AUTHENTICATE OAUTHBEARER").await.starts_with("a NO [PRIVACYREQUIRED] "));
+    let tls = with_tls("alice@vm.localhost").await;
+    tls.service.server.auth.set_token_exit(Some(exit));
+    let (mut client, greeting) = Client::new(tls.connect(false, &rustls::version::TLS13).await).await;
+    assert!(greeting.contains(" AUTH=OAUTHBEARER"), "{greeting}");
+    let to = |host: &str, user: &str, auth: &str| {
+        B64.encode(format!("n,{user},\x01host={host}\x01port=143\x01auth={auth}\x01\x01"))
     };
+    let message = |user: &str, token: &str| to("vm.localhost", user, &format!("Bearer {token}"));
     let good = token(&key, "alice@vm.localhost", NOW + 1);
     for (user, bad) in [
         ("", token(&key, "alice", NOW - 61)),
@@ -327,8 +351,21 @@ async fn oauthbearer_behind_an_exit() {
         assert_eq!(answer, "a NO [AUTHENTICATIONFAILED] Invalid userid or password");
     }
     assert!(client.ask("b AUTHENTICATE OAUTHBEARER AAAA").await.starts_with("b BAD"));
+    // Without a token a client asks what would be good (section 4.3); of that it may think better.
+    let refusal =
+        client.challenge(&format!("b AUTHENTICATE OAUTHBEARER {}", to("vm.localhost", "", ""))).await;
+    assert_eq!(refusal.unwrap(), r#"{"status":"invalid_token"}"#);
+    assert_eq!(client.ask("*").await, "b BAD AUTHENTICATE cancelled");
+    // A token for another server must not be good here, whoever brings it (section 3.2).
+    let (mut client, _) = Client::new(tls.connect(false, &rustls::version::TLS13).await).await;
+    let elsewhere = to("vm.localhost.example", "", &format!("Bearer {good}"));
+    let refusal = client.challenge(&format!("b AUTHENTICATE OAUTHBEARER {elsewhere}")).await;
+    assert_eq!(refusal.unwrap(), r#"{"status":"invalid_request"}"#);
+    assert!(client.ask("AQ==").await.starts_with("b NO [AUTHENTICATIONFAILED] "));
+    tls.service.server.auth.forgive("127.0.0.1".parse().unwrap(), support::user("ALICE"));
     assert_eq!(client.ask("c AUTHENTICATE OAUTHBEARER").await, "+ ");
-    assert!(client.ask(&message("a=alice", &good)).await.starts_with("c OK"));
+    let here = to("IMAP.vm.localhost", "a=alice", &format!("Bearer {good}"));
+    assert!(client.ask(&here).await.starts_with("c OK"));
     // Without an exit there is no such mechanism.
     let running = start_configured(Arc::new(Memory::default()), "", None).await;
     let mut client = plain(running.address).await;

@@ -113,31 +113,30 @@ impl Exchange {
                     let text = server.text.clone().into_bytes();
                     Turn::More(Self::ScramFinal(Box::new(server)), text)
                 }
-                Err(e) => failed(auth, peer, e)?,
+                Err(e) => failed(auth, peer, e),
             },
             Self::ScramFinal(server) => match server.finish(response) {
                 Ok(p) => {
                     let check = auth.proof(client, server.name.as_bytes(), |directory, user| {
                         directory.check_scram(user, server.hash, &p.message, &p.proof)
                     });
+                    let is = |user, wanted: &String| auth.user_id(wanted.as_bytes()) == Some(user);
                     match check.await? {
+                        Some((user, _)) if server.wanted.as_ref().is_some_and(|wanted| !is(user, wanted)) => {
+                            return Err(LoginError::OtherIdentity);
+                        }
                         Some((user, signature)) => {
                             Turn::More(Self::ScramOver(user), server_final(&signature).into_bytes())
                         }
                         None => Turn::Over(Verdict::Refused),
                     }
                 }
-                Err(e) => failed(auth, peer, e)?,
+                Err(e) => failed(auth, peer, e),
             },
             Self::ScramOver(user) if response.is_empty() => Turn::Over(Verdict::Accepted(user)),
             Self::ScramOver(_) => Turn::Malformed,
             Self::Bearer => match bearer::parse(response) {
-                Some(b) => match auth.bearer(client, b.token, b.user).await {
-                    Ok(Some((user, ()))) => Turn::Over(Verdict::Accepted(user)),
-                    Err(e) if e != LoginError::OtherIdentity => return Err(e),
-                    // A token of somebody else is not good for this user.
-                    _ => Turn::More(Self::BearerRefused, bearer::REFUSAL.to_vec()),
-                },
+                Some(message) => bearer(auth, client, &message).await?,
                 None => Turn::Malformed,
             },
             Self::BearerRefused if response == bearer::REFUSAL_ANSWER => Turn::Over(Verdict::Refused),
@@ -164,18 +163,42 @@ async fn plain(
     }
 }
 
+/// Judges the message of OAUTHBEARER.
+async fn bearer(
+    auth: &Authenticator,
+    client: Client,
+    message: &bearer::Bearer<'_>,
+) -> Result<Turn, LoginError> {
+    if message.host.is_some_and(|host| !auth.is_our_host(host)) {
+        // Whoever has the token may have been another server's client.
+        auth.count_refusal(client.peer, None, message.host.unwrap_or_default());
+        return Ok(Turn::More(Exchange::BearerRefused, bearer::OTHER_HOST.to_vec()));
+    }
+    let Some(token) = message.token else {
+        return Ok(Turn::More(Exchange::BearerRefused, bearer::REFUSAL.to_vec()));
+    };
+    let wanted = message.user.as_deref().unwrap_or_default();
+    match auth.bearer(client, token, wanted.as_bytes()).await {
+        Ok(Some((user, ()))) => Ok(Turn::Over(Verdict::Accepted(user))),
+        // A token of somebody else is not good for this user.
+        Ok(None) | Err(LoginError::OtherIdentity) => {
+            Ok(Turn::More(Exchange::BearerRefused, bearer::REFUSAL.to_vec()))
+        }
+        Err(e) => Err(e),
+    }
+}
+
 fn over<T>(found: Option<(UserId, T)>) -> Turn {
     Turn::Over(found.map_or(Verdict::Refused, |(user, _)| Verdict::Accepted(user)))
 }
 
-/// A wrong channel and a wish to be somebody else are refusals, and counted as such; the rest is bad grammar.
-fn failed(auth: &Authenticator, peer: IpAddr, error: ScramError) -> Result<Turn, LoginError> {
-    if matches!(error, ScramError::Malformed | ScramError::Extension) {
-        return Ok(Turn::Malformed);
-    }
-    auth.count_refusal(peer, None, error.to_string().as_bytes());
+/// A wrong channel and the answer to another exchange are refusals, and counted as such; the rest is bad grammar.
+fn failed(auth: &Authenticator, peer: IpAddr, error: ScramError) -> Turn {
     match error {
-        ScramError::Authorization => Err(LoginError::OtherIdentity),
-        _ => Ok(Turn::Over(Verdict::Refused)),
+        ScramError::Malformed | ScramError::Extension => Turn::Malformed,
+        ScramError::Nonce | ScramError::Binding => {
+            auth.count_refusal(peer, None, error.to_string().as_bytes());
+            Turn::Over(Verdict::Refused)
+        }
     }
 }

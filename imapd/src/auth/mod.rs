@@ -141,6 +141,14 @@ impl Authenticator {
         UserId::new(local).ok()
     }
 
+    /// Whether a client that names this host means us: our domain, or a host of it.
+    pub fn is_our_host(&self, host: &[u8]) -> bool {
+        let ours = self.domain.as_bytes();
+        let Some(at) = host.len().checked_sub(ours.len()) else { return false };
+        let (below, end) = host.split_at(at);
+        end.eq_ignore_ascii_case(ours) && (below.is_empty() || (below.len() > 1 && below.ends_with(b".")))
+    }
+
     /// Judges a name and a password. After failures from that address or for that user it takes its time.
     ///
     /// # Errors

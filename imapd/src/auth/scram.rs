@@ -1,7 +1,8 @@
 //! SCRAM (RFC 5802, RFC 7677) with channel binding to TLS (RFC 9266), as a server sees it.
 //!
 //! Messages are taken apart and made here; salts and proofs belong to the directory. Nothing here draws random numbers: the
-//! server's nonce is an argument. An authorisation identity must be the user himself.
+//! server's nonce is an argument. Whether an authorisation identity is the user's own is judged once he has shown who he is. Of
+//! errors the client is told with the end of the exchange, not by a message of SCRAM, which is optional (RFC 5802 section 7).
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
@@ -36,9 +37,9 @@ pub enum ScramError {
     /// The client demands an extension that is not known here.
     #[error("SCRAM extension is not known")]
     Extension,
-    /// The client wants to act for somebody else.
-    #[error("acting for another user is not offered")]
-    Authorization,
+    /// The nonce is not the one that was agreed on: it is an answer to another exchange.
+    #[error("nonce is another one")]
+    Nonce,
     /// The channel is not the one that the client sees, or somebody hid the PLUS form from it.
     #[error("channel binding does not match")]
     Binding,
@@ -49,6 +50,8 @@ pub enum ScramError {
 pub struct ClientFirst {
     /// The login name.
     pub name: String,
+    /// Who he wants to be, when he says so.
+    pub wanted: Option<String>,
     binding: Binding,
     gs2: String,
     bare: String,
@@ -60,6 +63,8 @@ pub struct ClientFirst {
 pub struct ServerFirst {
     /// The login name.
     pub name: String,
+    /// Who he wants to be, when he says so.
+    pub wanted: Option<String>,
     /// The hash of the mechanism.
     pub hash: ScramHash,
     /// The message to be sent.
@@ -105,26 +110,25 @@ impl ClientFirst {
         let mut attributes = bare.split(',');
         let name = attributes.next().and_then(|a| a.strip_prefix("n=")).ok_or(ScramError::Malformed)?;
         let nonce = attributes.next().and_then(|a| a.strip_prefix("r=")).ok_or(ScramError::Malformed)?;
-        let name = unescaped(name)?;
-        if name.is_empty() || !is_nonce(nonce) {
+        let name = sasl_name(name)?;
+        if !is_nonce(nonce) {
             return Err(ScramError::Malformed);
         }
-        match authzid.strip_prefix("a=") {
-            Some(other) if !unescaped(other)?.eq_ignore_ascii_case(&name) => {
-                return Err(ScramError::Authorization);
-            }
-            None if !authzid.is_empty() => return Err(ScramError::Malformed),
-            _ => {}
-        }
-        Ok(Self { name, binding, gs2, bare: bare.to_owned(), nonce: nonce.to_owned() })
+        extensions(attributes)?;
+        let wanted = match authzid.strip_prefix("a=") {
+            Some(wanted) => Some(sasl_name(wanted)?),
+            None if authzid.is_empty() => None,
+            None => return Err(ScramError::Malformed),
+        };
+        Ok(Self { name, wanted, binding, gs2, bare: bare.to_owned(), nonce: nonce.to_owned() })
     }
 
     /// The answer to it; `nonce` is the server's part.
     pub fn answer(self, hash: ScramHash, nonce: &str, salt: &ScramSalt) -> ServerFirst {
         let nonce = format!("{}{nonce}", self.nonce);
         let text = format!("r={nonce},s={},i={}", STANDARD.encode(&salt.salt), salt.iterations);
-        let Self { name, binding, gs2, bare, .. } = self;
-        ServerFirst { name, hash, text, binding, gs2, bare, nonce }
+        let Self { name, wanted, binding, gs2, bare, .. } = self;
+        ServerFirst { name, wanted, hash, text, binding, gs2, bare, nonce }
     }
 }
 
@@ -141,8 +145,9 @@ impl ServerFirst {
         let channel = attributes.next().and_then(|a| a.strip_prefix("c=")).ok_or(ScramError::Malformed)?;
         let nonce = attributes.next().and_then(|a| a.strip_prefix("r=")).ok_or(ScramError::Malformed)?;
         let channel = STANDARD.decode(channel).map_err(|_| ScramError::Malformed)?;
+        extensions(attributes)?;
         if nonce != self.nonce {
-            return Err(ScramError::Malformed);
+            return Err(ScramError::Nonce);
         }
         let mut expected = self.gs2.clone().into_bytes();
         if let Binding::Exporter(octets) = self.binding {
@@ -161,8 +166,21 @@ pub fn server_final(signature: &[u8]) -> String {
     format!("v={}", STANDARD.encode(signature))
 }
 
-/// `saslname` with `=2C` and `=3D` put back.
-fn unescaped(text: &str) -> Result<String, ScramError> {
+/// Looks at attributes behind those that are known. They are passed over, but for one that the client says must be understood, wherever
+/// it stands (RFC 5802 section 5.1, `m`).
+fn extensions<'a>(mut attributes: impl Iterator<Item = &'a str>) -> Result<(), ScramError> {
+    attributes.try_for_each(|attribute| match attribute.as_bytes() {
+        [b'm', b'=', ..] => Err(ScramError::Extension),
+        [name, b'=', _, ..] if name.is_ascii_alphabetic() && !attribute.contains('\0') => Ok(()),
+        _ => Err(ScramError::Malformed),
+    })
+}
+
+/// `saslname`, which is not empty, with `=2C` and `=3D` put back.
+pub(super) fn sasl_name(text: &str) -> Result<String, ScramError> {
+    if text.is_empty() || text.contains('\0') {
+        return Err(ScramError::Malformed);
+    }
     let mut out = String::with_capacity(text.len());
     let mut rest = text;
     while let Some(at) = rest.find('=') {
@@ -206,7 +224,14 @@ mod tests {
                        s=QSXCR+Q6sek8bf92,i=4096,c=biws,r=fyko+d2lbbFgONRv9qkxdawL3rfcNHYJY1ZVvWVs7j";
         assert_eq!(proof.message, message.as_bytes());
         let replayed = b"c=biws,r=fyko+d2lbbFgONRv9qkxdawLxxxxxxxxxxxxxxxxxx,p=v0X8v3Bz2T0CJGbJQyF0X+HI4Ts=";
-        assert_eq!(server.finish(replayed), Err(ScramError::Malformed));
+        assert_eq!(server.finish(replayed), Err(ScramError::Nonce));
+        let extended = |more: &str| {
+            let nonce = "fyko+d2lbbFgONRv9qkxdawL3rfcNHYJY1ZVvWVs7j";
+            server.finish(format!("c=biws,r={nonce}{more},p=AAAA").as_bytes()).map(drop)
+        };
+        assert_eq!(extended(",x=later,Y=="), Ok(()));
+        assert_eq!(extended(",x=later,m=1"), Err(ScramError::Extension));
+        assert_eq!(extended(",x"), Err(ScramError::Malformed));
     }
 
     #[test]
@@ -223,8 +248,15 @@ mod tests {
             ("n,,n=a,r=x", with, Err(ScramError::Binding)),
             ("p=tls-unique,,n=a,r=x", with, Err(ScramError::Binding)),
             ("p=tls-exporter,,n=a,r=x", FREE, Err(ScramError::Binding)),
-            ("n,a=b,n=a,r=x", FREE, Err(ScramError::Authorization)),
             ("n,,m=1,n=a,r=x", FREE, Err(ScramError::Extension)),
+            ("n,,n=a,r=x,z=later,m=1", FREE, Err(ScramError::Extension)),
+            ("n,,n=a,r=x,", FREE, Err(ScramError::Malformed)),
+            ("n,,n=a,r=x,z", FREE, Err(ScramError::Malformed)),
+            ("n,,n=a,r=x,1=y", FREE, Err(ScramError::Malformed)),
+            ("n,,n=a,r=x,z=", FREE, Err(ScramError::Malformed)),
+            ("n,,n=a\0,r=x", FREE, Err(ScramError::Malformed)),
+            ("n,a=,n=a,r=x", FREE, Err(ScramError::Malformed)),
+            ("n,a=b=,n=a,r=x", FREE, Err(ScramError::Malformed)),
             ("n,,n=a=,r=x", FREE, Err(ScramError::Malformed)),
             ("n,,n=,r=x", FREE, Err(ScramError::Malformed)),
             ("n,,n=a,r=", FREE, Err(ScramError::Malformed)),
@@ -236,6 +268,9 @@ mod tests {
             let got = ClientFirst::parse(text.as_bytes(), binding).map(|f| f.name);
             assert_eq!(got, want.map(str::to_owned), "{text}");
         }
+        let wanted = |text: &str| ClientFirst::parse(text.as_bytes(), FREE).unwrap().wanted;
+        assert_eq!(wanted("n,a=b=2Cc,n=a,r=x").as_deref(), Some("b,c"));
+        assert_eq!(wanted("n,,n=a,r=x"), None);
         let nonce = |n: usize| format!("n,,n=a,r={}", "x".repeat(n));
         assert!(ClientFirst::parse(nonce(MAX_NONCE).as_bytes(), FREE).is_ok());
         assert!(ClientFirst::parse(nonce(MAX_NONCE + 1).as_bytes(), FREE).is_err());

@@ -29,9 +29,14 @@ pub async fn run(
     let name = format!("AUTH={}", String::from_utf8_lossy(mechanism));
     let Some(token) = Token::by_name(&name).filter(|token| session.offers(*token)) else { return unknown() };
     if !capability::in_force(session, token) {
-        return match token.row().condition {
-            Condition::PasswordsAllowed => Ok(Reply::no("PRIVACYREQUIRED", "Use STARTTLS first")),
-            _ => unknown(),
+        let needs_tls = match token.row().condition {
+            Condition::PasswordsAllowed => true,
+            Condition::TokenExit => !session.tls && session.server.auth.token_exit().is_some(),
+            _ => false,
+        };
+        return match needs_tls {
+            true => Ok(Reply::no("PRIVACYREQUIRED", "Use STARTTLS first")),
+            false => unknown(),
         };
     }
     let Some(exchange) = begin(session, token) else { return unknown() };

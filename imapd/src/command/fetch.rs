@@ -15,6 +15,7 @@ use crate::mail::summary::{Summary, keeps};
 use crate::mailstore::open::State;
 use crate::mailstore::user::{FlagsAsked, Untouchable};
 use crate::mailstore::{MessageRecord, StoreError, Uid};
+use crate::session::message_limit;
 use crate::session::view::{write_flags, write_modseq, write_number};
 use crate::session::{Failure, Out, Reply, Session, View};
 use crate::syntax::ast::{ChangedSince, FetchItem, FlagChange};
@@ -71,6 +72,9 @@ pub async fn run(session: &mut Session, set: &SequenceSet, asked: &Asked<'_>, ou
     let limited = session.limit(&mut selected);
     session.meter.fetched.add(selected.len());
     let seen = mark_seen(session, view, items, &selected).await?;
+    if limited.is_some() {
+        message_limit::highest_first(&mut selected);
+    }
     let (missing, unknown) = each(session, view, &plan(items), &selected, &seen, out).await?;
     if unknown {
         return Ok(Reply::no("UNKNOWN-CTE", "A part is in an encoding that is not known"));

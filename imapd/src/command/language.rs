@@ -35,5 +35,9 @@ fn matched(range: &[u8]) -> Option<&'static str> {
         return Some("i-default");
     }
     let primary = range.split('-').next()?;
+    if primary == "*" {
+        // Any language will do (RFC 4647 section 2.1).
+        return LANGUAGES.first().copied();
+    }
     LANGUAGES.iter().copied().find(|l| l.eq_ignore_ascii_case(range) || l.eq_ignore_ascii_case(primary))
 }

@@ -76,7 +76,10 @@ pub async fn enter(session: &mut Session, verdict: Result<Verdict, LoginError>, 
             return Ok(Reply::no("UNAVAILABLE", "Passwords cannot be checked now"));
         }
     };
-    if let Some(url) = server.referrals.load().get(&user).filter(|_| session.offers(Token::LoginReferrals)) {
+    // A URL of this system leads nowhere, so that no client is sent around in a circle (RFC 2221 section 3).
+    let leads_away = |url: &&ImapUrl| !url.server.host.eq_ignore_ascii_case(&server.host);
+    let referred = |url: &&ImapUrl| leads_away(url) && session.offers(Token::LoginReferrals);
+    if let Some(url) = server.referrals.load().get(&user).filter(referred) {
         return Ok(Reply::no(format!("REFERRAL {}", referral(user, url)), "Your mail is on another system"));
     }
     let Some(slot) = server.limits.user(user) else {

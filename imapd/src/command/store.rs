@@ -3,6 +3,7 @@
 use super::{Done, no_such_number, place, read_only, some_expunged, view};
 use crate::mailstore::user::FlagsAsked;
 use crate::mailstore::{StoreError, Uid};
+use crate::session::message_limit;
 use crate::session::view::{write_flags, write_modseq, write_number};
 use crate::session::{Enabled, Out, Reply, Session, View};
 use crate::syntax::ast::StoreArgs;
@@ -42,6 +43,9 @@ pub async fn run(
     let asked = FlagsAsked { change, flags, unchanged_since, kept, reader: view.reader };
     let stored = view.mailbox.user.store_within(&view.mailbox, uids, asked, session.id);
     let (present, refused) = stored.await?;
+    if limited.is_some() {
+        message_limit::highest_first(&mut selected);
+    }
     if !silent || session.enabled.condstore {
         show(session, view, &selected, &refused, silent, by_uid, out).await?;
     }

@@ -104,6 +104,32 @@ fn add_encoded(value: &[u8], out: &mut String) {
     }
 }
 
+/// Whether a field value is text in the charsets that its encoded words name, and in UTF-8 without them (RFC 5255 section 4.6, step
+/// b). What is not is decoded all the same, as well as can be.
+pub fn is_text(value: &[u8]) -> bool {
+    let mut rest = value;
+    while let Some(start) = word_start(rest) {
+        let Some((charset, octets, used)) = word_octets(&rest[start..]) else {
+            rest = &rest[start + 2..];
+            continue;
+        };
+        let label = charset.split(|b| *b == b'*').next().unwrap_or(charset).trim_ascii();
+        let good = match encoding_rs::Encoding::for_label(label) {
+            Some(encoding) if encoding != encoding_rs::WINDOWS_1252 => {
+                encoding.decode_without_bom_handling_and_without_replacement(&octets).is_some()
+            }
+            // ASCII and ISO 8859-1 are taken for the code page that has all octets.
+            Some(_) => true,
+            None => charset_decoder(label).is_some() || std::str::from_utf8(&octets).is_ok(),
+        };
+        if !good {
+            return false;
+        }
+        rest = &rest[start + used..];
+    }
+    std::str::from_utf8(value).is_ok()
+}
+
 /// Where `=?` stands. Values are short: looking for one octet costs less than to set out to look for two.
 fn word_start(text: &[u8]) -> Option<usize> {
     memchr::memchr_iter(b'=', text).find(|at| text.get(at + 1) == Some(&b'?'))
@@ -111,6 +137,12 @@ fn word_start(text: &[u8]) -> Option<usize> {
 
 /// `=?charset?encoding?text?=` at the start; the decoded text and the octets used.
 fn encoded_word(text: &[u8]) -> Option<(String, usize)> {
+    let (charset, octets, used) = word_octets(text)?;
+    Some((charset_text(Some(charset), &octets), used))
+}
+
+/// The same before it is text: its charset, octets, and the octets used.
+fn word_octets(text: &[u8]) -> Option<(&[u8], Vec<u8>, usize)> {
     // A word is at most 75 characters; longer ones are seen, but not without end.
     let window = &text[2..text.len().min(1000)];
     let charset_end = memchr::memchr(b'?', window)?;
@@ -127,7 +159,7 @@ fn encoded_word(text: &[u8]) -> Option<(String, usize)> {
         b'Q' | b'q' => q_decode(data),
         _ => return None,
     };
-    Some((charset_text(Some(charset), &octets), 2 + data_start + data_len + 2))
+    Some((charset, octets, 2 + data_start + data_len + 2))
 }
 
 fn hex(pair: &[u8]) -> Option<u8> {

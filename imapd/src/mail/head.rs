@@ -81,7 +81,7 @@ impl Head {
                 0 => head.sent = sent(field.value),
                 1 => {
                     let base = base_subject(&decode::header_text(field.value));
-                    (head.subject, head.reply) = (fold(&base.text), base.reply);
+                    (head.subject, head.reply) = (collated(&base.text, field.value), base.reply);
                 }
                 2 => (head.from, head.display_from) = first(field.value),
                 3 => (head.to, head.display_to) = first(field.value),
@@ -108,6 +108,17 @@ impl Head {
     }
 }
 
+/// What comes behind every text: the last character there is.
+const LAST: char = char::MAX;
+
+/// A text as it is compared. One that is no text in its charset comes behind all that are, octet by octet (RFC 5255 section 4.6).
+fn collated(text: &str, value: &[u8]) -> String {
+    if value.is_ascii() && memchr::memmem::find(value, b"=?").is_none() || decode::is_text(value) {
+        return fold(text);
+    }
+    format!("{LAST}{text}")
+}
+
 fn sent(value: &[u8]) -> Option<i64> {
     let text = decode::charset_text(None, &header::unfold(value));
     let date = mail_parser::DateTime::parse_rfc822(&text).filter(mail_parser::DateTime::is_valid)?;
@@ -122,7 +133,7 @@ fn first(value: &[u8]) -> (String, String) {
     };
     let mailbox = decode::charset_text(None, &mailbox.unwrap_or_default());
     let shown = match (name.filter(|n| !n.is_empty()), host) {
-        (Some(name), _) => decode::header_text(&name),
+        (Some(name), _) => return (fold(&mailbox), collated(&decode::header_text(&name), &name)),
         (None, Some(host)) if !host.is_empty() => format!("{mailbox}@{}", decode::charset_text(None, &host)),
         // A group is shown by its name.
         (None, _) => decode::header_text(mailbox.as_bytes()),
@@ -168,6 +179,25 @@ mod tests {
         assert_eq!(head.references, ["a@x", "b@x"]);
         assert_eq!(Head::new(b"In-Reply-To: <a@x> <b@x>\r\nDate: never\r\n\r\n").references, ["a@x"]);
         assert_eq!(Head::new(b""), Head::default());
+    }
+
+    /// The example of RFC 5255 section 4.6.
+    #[test]
+    fn what_is_no_text_comes_last() {
+        let subject = |text: &str| Head::new(format!("Subject: {text}\r\n").as_bytes()).subject;
+        let named = |text: &str| Head::new(format!("From: {text} <a@b>\r\n").as_bytes()).display_from;
+        let texts = [
+            "=?koi8-r?q?=E1=CC=C5=CB=D3=C5=CA?=",
+            "=?utf-8?q?=D1=81=D0=95=D0=A0=D0=93=D0=95=D0=99?=",
+            "=?utf-8?q?=D0=92=D0=B0=D1=81=D0=B8=D0=BB=D0=B8=FF=B9?=",
+            "=?utf-8?q?=D0=C0=D0=BD=D0=B4=D1=80=D0=B5=D0=B9?=",
+        ];
+        assert!(texts.map(subject).is_sorted(), "{:?}", texts.map(subject));
+        assert!(texts.map(named).is_sorted(), "{:?}", texts.map(named));
+        // A charset that is named wrong is none for the octets that it has.
+        assert_eq!(subject("=?us-ascii?q?=E4?="), fold("\u{e4}"));
+        assert_eq!(subject("=?x-none?q?a?="), "A");
+        assert!(subject("=?x-none?q?=E4?=").starts_with(LAST));
     }
 
     #[test]

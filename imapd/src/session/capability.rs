@@ -46,7 +46,7 @@ pub enum Condition {
     Challenges,
     /// The same, and the encryption of the connection can be named.
     ChannelBinding,
-    /// When an exit judges bearer tokens and they may be sent as things are.
+    /// When an exit judges bearer tokens and the connection is encrypted, which no configuration does without (RFC 7628 section 5).
     TokenExit,
     /// When the client has shown a certificate.
     ClientCertificate,
@@ -74,7 +74,7 @@ impl Condition {
             Self::ChannelBinding => {
                 session.channel().exporter.is_some() && session.server.auth.checks_challenges()
             }
-            Self::TokenExit => allowed && session.server.auth.token_exit().is_some(),
+            Self::TokenExit => session.tls && session.server.auth.token_exit().is_some(),
             Self::ClientCertificate => !session.channel().names.is_empty(),
             Self::Referrals => !session.server.referrals.load().is_empty(),
             Self::MailboxReferrals => !session.remote_names().is_empty(),
@@ -95,9 +95,7 @@ impl Condition {
             Self::NotCompressed => "compression is not yet on",
             Self::Challenges => "IMAP has OPTION DIAG88",
             Self::ChannelBinding => "TLS 1.3 is on",
-            Self::TokenExit => {
-                "a token exit is configured, and TLS is on or passwords are allowed in the clear"
-            }
+            Self::TokenExit => "a token exit is configured and TLS is on",
             Self::ClientCertificate => "the client has shown a certificate of the configured authority",
             Self::Referrals => "some users are on another system",
             Self::MailboxReferrals => "mailboxes of the user are on another system",

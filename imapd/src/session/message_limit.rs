@@ -1,6 +1,6 @@
 //! How many messages one command may work on (RFC 9738), for servers that want it limited.
 //!
-//! A command that names more works on those with the highest UIDs and says where it stopped; one that is all or nothing, and one
+//! A command that names more works on those with the highest UIDs, the highest first, and says where it stopped; one that is all or nothing, and one
 //! whose result makes sense only as a whole, is refused. EXPUNGE, CLOSE and STATUS are not limited, and neither is a user for
 //! whom the token is switched off.
 
@@ -85,6 +85,11 @@ impl Session {
         let (looked_at, lowest) = looked_at(self.view.as_ref()?, key, limit.messages as usize);
         (looked_at > limit.messages as usize).then_some(Limited { limit, lowest: Uid(lowest) })
     }
+}
+
+/// The order in which messages are shown where a command stops (RFC 9738 section 3.1).
+pub(crate) fn highest_first(selected: &mut [(u32, Uid)]) {
+    selected.sort_unstable_by(|a, b| b.cmp(a));
 }
 
 /// How many messages of a mailbox a search looks at, as the sets at its top say; and the UID that `most` of them are not below.

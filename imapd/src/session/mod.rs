@@ -60,6 +60,8 @@ pub enum Step {
     StartTls,
     /// Compress both directions, then read on.
     Compress,
+    /// Compress no longer in either direction, then read on.
+    Uncompress,
     /// Send what there is and close.
     Close,
 }
@@ -158,6 +160,8 @@ impl Session {
         self.user_slot = None;
         self.enabled = Enabled::default();
         self.message_limit = None;
+        self.compressed = false;
+        self.bad_commands = 0;
         self.off = self.server.tokens.load().off(None);
     }
 

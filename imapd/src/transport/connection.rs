@@ -50,6 +50,8 @@ struct Wire {
     stream: Stream,
     /// When the connection is compressed.
     deflate: Option<Box<Deflate>>,
+    /// When it is no longer, until the end of what the client has compressed has come.
+    ending: Option<Box<Deflate>>,
     stall: Duration,
     meter: Arc<Meter>,
 }
@@ -108,6 +110,29 @@ impl Wire {
         }
     }
 
+    /// Begins compression; `ahead` came behind the command.
+    fn compress(&mut self, ahead: BytesMut) {
+        self.ending = None;
+        self.deflate = Some(Box::new(Deflate::new(ahead)));
+    }
+
+    /// Ends compression in both directions.
+    fn uncompress(&mut self, framer: &mut Framer) {
+        self.ending = self.deflate.take();
+        self.take_plain(framer);
+    }
+
+    /// Takes what came behind the end of what the client has compressed, once that is there; how much it is.
+    fn take_plain(&mut self, framer: &mut Framer) -> usize {
+        match self.ending.take_if(|ending| ending.is_at_end()) {
+            Some(ending) => {
+                framer.feed(&ending.raw);
+                ending.raw.len()
+            }
+            None => 0,
+        }
+    }
+
     async fn send_raw(&mut self, octets: &[u8]) -> io::Result<()> {
         if octets.is_empty() {
             return Ok(());
@@ -139,25 +164,28 @@ impl Wire {
         // What comes of a literal is taken in few pieces; its memory is accounted for.
         let room = framer.wants().clamp(READ, LARGE_LITERAL);
         let under_way = framer.under_way();
-        let n = match &mut self.deflate {
-            None => {
+        loop {
+            if self.take_plain(framer) > 0 {
+                return Ok(1);
+            }
+            let Some(deflate) = self.deflate.as_mut().or(self.ending.as_mut()) else {
                 let n = self.stream.read(framer.buffer(), under_way, room).await?;
                 self.meter.received.add(n);
-                n
-            }
-            Some(deflate) => loop {
+                return Ok(n);
+            };
+            if deflate.has_more() {
                 // One piece at a time, so that the framer's limits hold for what was inflated.
-                if deflate.has_more() && deflate.inflate(framer.buffer())? > 0 {
+                if deflate.inflate(framer.buffer())? > 0 {
                     return Ok(1);
                 }
-                let n = self.stream.read(&mut deflate.raw, under_way, READ).await?;
-                if n == 0 {
-                    break 0;
-                }
-                self.meter.received.add(n);
-            },
-        };
-        Ok(n)
+                continue;
+            }
+            let n = self.stream.read(&mut deflate.raw, under_way, READ).await?;
+            if n == 0 {
+                return Ok(0);
+            }
+            self.meter.received.add(n);
+        }
     }
 }
 
@@ -249,7 +277,7 @@ pub(super) async fn serve(service: Arc<Service>, stream: TcpStream, peer: IpAddr
     let tls = matches!(stream, Stream::Tls(_));
     let mut session = Session::new(service.server.clone(), peer, tls);
     let meter = session.meter.clone();
-    let mut wire = Wire { stream, deflate: None, stall, meter: meter.clone() };
+    let mut wire = Wire { stream, deflate: None, ending: None, stall, meter: meter.clone() };
     if let Some(channel) = channel(&wire.stream) {
         session.set_channel(channel);
     }
@@ -323,7 +351,8 @@ async fn talk(
                     framer.discard();
                     start_tls(service, session, wire).await?;
                 }
-                Step::Compress => wire.deflate = Some(Box::new(Deflate::new(framer.take_ahead()))),
+                Step::Compress => wire.compress(framer.take_ahead()),
+                Step::Uncompress => wire.uncompress(&mut framer),
             }
         }
         framer.release();
@@ -410,7 +439,10 @@ async fn ended(got: io::Result<usize>, wire: &mut Wire) -> io::Result<Option<&'s
     match got {
         Ok(0) => Ok(Some("disconnected")),
         Ok(_) => Ok(None),
-        Err(e) if e.kind() == io::ErrorKind::InvalidData && wire.deflate.is_some() => {
+        Err(e)
+            if e.kind() == io::ErrorKind::InvalidData
+                && (wire.deflate.is_some() || wire.ending.is_some()) =>
+        {
             wire.say(b"* BYE [CLIENTBUG] What was sent is not deflated\r\n").await?;
             Ok(Some("not deflated"))
         }

@@ -3,6 +3,10 @@
 //! What comes in is inflated a piece at a time into the framer, whose limits therefore hold for the inflated octets: little
 //! that inflates to much costs no more memory than much. What goes out is flushed at the end of each batch of responses.
 //!
+//! UNAUTHENTICATE ends compression (RFC 8437 section 4.1). Ours ends with the flush behind its answer; that of the client ends with
+//! the flush behind the command, or with the end of its stream, and the octets behind that are not deflated. So nothing is inflated
+//! across a flush before the commands up to there have been done.
+//!
 //! A compressor holds some 300 KiB. A stream that has been flushed can be continued by a new one, which knows
 //! nothing of what went before and shrinks a little less; so a quiet connection gives its compressor back ([`Deflate::rest`]). The window of what comes in
 //! (32 KiB) must stay, for the client may refer to it.
@@ -14,6 +18,10 @@ use flate2::{Compress, Compression, Decompress, FlushCompress, FlushDecompress, 
 
 /// Octets inflated at once, after which the framer looks at them.
 const PIECE: usize = 16 * 1024;
+
+/// What a flushed stream ends with: an empty stored block (RFC 1951 section 3.2.4). Met by chance within a stream it means
+/// nothing, and does no harm.
+const FLUSHED: u32 = 0x0000_ffff;
 
 /// Level of compression: answers should go out soon, and headers shrink well with little effort.
 const LEVEL: u32 = 3;
@@ -28,38 +36,73 @@ pub(super) struct Deflate {
     pub(super) raw: BytesMut,
     /// Whether the last piece was full, so that there may be more of what was taken in.
     more: bool,
+    /// The last four octets that were inflated.
+    last: u32,
+    /// Whether the client has ended its stream.
+    over: bool,
 }
 
 impl Deflate {
     /// Begins; `raw` came behind the command and is compressed already.
     pub(super) fn new(raw: BytesMut) -> Self {
-        Self { compress: None, unflushed: false, decompress: Decompress::new(false), raw, more: false }
+        Self {
+            compress: None,
+            unflushed: false,
+            decompress: Decompress::new(false),
+            raw,
+            more: false,
+            last: u32::MAX,
+            over: false,
+        }
     }
 
-    /// Whether another piece can be had without more octets from the client.
+    /// Whether another piece can be had, or refused, without more octets from the client.
     pub(super) fn has_more(&self) -> bool {
-        self.more || !self.raw.is_empty()
+        self.more || self.over || !self.raw.is_empty()
     }
 
-    /// Inflates one piece into `to`; how long it is, which may be 0 when more octets are needed.
+    /// Whether the client can have ended its compression here, so that what is [`Self::raw`] need not be deflated.
+    pub(super) fn is_at_end(&self) -> bool {
+        self.over || (self.last == FLUSHED && !self.more)
+    }
+
+    /// The octets up to where the client has flushed.
+    fn flushed(&self) -> usize {
+        let mut last = self.last;
+        let end = self.raw.iter().position(|octet| {
+            last = last << 8 | u32::from(*octet);
+            last == FLUSHED
+        });
+        end.map_or(self.raw.len(), |end| end + 1)
+    }
+
+    /// Inflates one piece into `to`, of no more than the client has flushed at once; how long it is, which may be 0.
     ///
     /// # Errors
-    /// When the octets are not deflated, or the client has ended its stream.
+    /// When the octets are not deflated, or the client has ended its stream before.
     pub(super) fn inflate(&mut self, to: &mut BytesMut) -> io::Result<usize> {
+        if self.over {
+            return Err(damaged());
+        }
+        let end = self.flushed();
         let mut piece = [0u8; PIECE];
         let (taken, made) = (self.decompress.total_in(), self.decompress.total_out());
-        let status = self.decompress.decompress(&self.raw, &mut piece, FlushDecompress::None);
+        let status = self.decompress.decompress(&self.raw[..end], &mut piece, FlushDecompress::None);
         let status = status.map_err(|_| damaged())?;
         let taken = usize::try_from(self.decompress.total_in() - taken).map_err(|_| damaged())?;
         let made = usize::try_from(self.decompress.total_out() - made).map_err(|_| damaged())?;
+        for octet in &self.raw[taken.saturating_sub(4)..taken] {
+            self.last = self.last << 8 | u32::from(*octet);
+        }
         self.raw.advance(taken);
         if self.raw.is_empty() {
             self.raw = BytesMut::new();
         }
-        if status == Status::StreamEnd || (taken == 0 && made == 0 && !self.raw.is_empty()) {
+        self.over = status == Status::StreamEnd;
+        if taken == 0 && made == 0 && !self.over && !self.raw.is_empty() {
             return Err(damaged());
         }
-        self.more = made == PIECE;
+        self.more = made == PIECE && !self.over;
         to.extend_from_slice(&piece[..made]);
         Ok(made)
     }

@@ -2,7 +2,7 @@
 //!
 //! Only addresses that IMAP CONFIG names as proxies are asked for the header, and from them it is required: a connection that begins
 //! otherwise (version 1, rubbish, nothing) is closed. From everybody else the header is not understood, so nobody can claim an
-//! address. What a proxy adds behind the addresses is passed over.
+//! address. What a proxy adds behind the addresses is passed over, but for a checksum, which must be right.
 
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
@@ -28,13 +28,19 @@ pub enum ProxyError {
     /// It does not begin as version 2 does.
     #[error("it does not begin with a PROXY header of version 2")]
     NoHeader,
-    /// A command, family or transport that is none for us.
+    /// A command, family or transport that there is none of.
     #[error("the PROXY header says {0}")]
     Unknown(&'static str),
-    /// Longer than [`MAX_REST`], or shorter than its addresses.
+    /// Longer than [`MAX_REST`], or shorter than its addresses or one of its additions.
     #[error("the PROXY header has a wrong length")]
     Length,
+    /// It is not as it was sent.
+    #[error("the PROXY header has a wrong checksum")]
+    Checksum,
 }
+
+/// The addition that holds a checksum of the header (section 2.2.3 there).
+const CHECKSUM: u8 = 0x03;
 
 /// Reads a header, and nothing behind it; the client's address, `None` when the proxy speaks for itself.
 ///
@@ -61,29 +67,59 @@ pub async fn read(stream: &mut (impl AsyncRead + Unpin)) -> Result<Option<IpAddr
     }
     let mut rest = vec![0; length];
     stream.read_exact(&mut rest).await?;
-    client(fixed[12], fixed[13], &rest)
+    client(&fixed, &rest)
 }
 
-fn client(command: u8, family: u8, rest: &[u8]) -> Result<Option<IpAddr>, ProxyError> {
-    match command {
-        // LOCAL: health checks.
+fn client(fixed: &[u8; FIXED], rest: &[u8]) -> Result<Option<IpAddr>, ProxyError> {
+    match fixed[12] {
+        // LOCAL: health checks. All the rest is discarded.
         0x20 => return Ok(None),
         0x21 => {}
         _ => return Err(ProxyError::Unknown("another version or command")),
     }
-    match family {
+    let length = match fixed[13] {
         // Not known to the proxy.
-        0x00 => Ok(None),
-        0x11 => {
-            let address = rest.get(..12).and_then(|r| r.first_chunk::<4>()).ok_or(ProxyError::Length)?;
-            Ok(Some(Ipv4Addr::from(*address).into()))
+        0x00 => return Ok(None),
+        0x11 | 0x12 => 12,
+        0x21 | 0x22 => 36,
+        0x31 | 0x32 => 216,
+        _ => return Err(ProxyError::Unknown("a family or transport that does not exist")),
+    };
+    let (addresses, added) = rest.split_at_checked(length).ok_or(ProxyError::Length)?;
+    check(&[fixed, addresses].concat(), added)?;
+    Ok(match fixed[13] {
+        0x11 => addresses.first_chunk::<4>().map(|a| Ipv4Addr::from(*a).into()),
+        0x21 => addresses.first_chunk::<16>().map(|a| Ipv6Addr::from(*a).to_canonical()),
+        // UDP and Unix sockets, which count as not known where they are not understood.
+        _ => None,
+    })
+}
+
+/// Looks through what a proxy has added behind `before`: each has a type, a length and so many octets.
+fn check(before: &[u8], added: &[u8]) -> Result<(), ProxyError> {
+    let mut at = 0;
+    while at < added.len() {
+        let head = added[at..].first_chunk::<3>().ok_or(ProxyError::Length)?;
+        let value = at + head.len()..at + head.len() + usize::from(u16::from_be_bytes([head[1], head[2]]));
+        let octets = added.get(value.clone()).ok_or(ProxyError::Length)?;
+        if head[0] == CHECKSUM {
+            let told = u32::from_be_bytes(octets.try_into().map_err(|_| ProxyError::Length)?);
+            // It is made with nothing where it stands.
+            let all = [before, &added[..value.start], &[0; 4], &added[value.end..]].concat();
+            if crc32c(&all) != told {
+                return Err(ProxyError::Checksum);
+            }
         }
-        0x21 => {
-            let address = rest.get(..36).and_then(|r| r.first_chunk::<16>()).ok_or(ProxyError::Length)?;
-            Ok(Some(Ipv6Addr::from(*address).to_canonical()))
-        }
-        _ => Err(ProxyError::Unknown("no TCP connection")),
+        at = value.end;
     }
+    Ok(())
+}
+
+/// CRC32c (RFC 9260 appendix A).
+fn crc32c(octets: &[u8]) -> u32 {
+    !octets.iter().fold(u32::MAX, |crc, octet| {
+        (0..8).fold(crc ^ u32::from(*octet), |crc, _| crc >> 1 ^ if crc & 1 == 1 { 0x82f6_3b78 } else { 0 })
+    })
 }
 
 /// Addresses of proxies: one, or all that begin with the same bits.
@@ -156,12 +192,37 @@ mod tests {
         assert!(matches!(of(b"PROXY TCP4 192.0.2.7 127.0.0.1 1 143\r\n").await, Err(ProxyError::NoHeader)));
         assert!(matches!(of(b"\r\n\r\nx").await, Err(ProxyError::NoHeader)));
         assert!(matches!(of(&header(0x31, 0x11, &V4)).await, Err(ProxyError::Unknown(_))));
-        assert!(matches!(of(&header(0x21, 0x12, &V4)).await, Err(ProxyError::Unknown(_))));
+        // What is not understood falls back to unspecified; what does not exist is refused.
+        for (valid, length) in [(0x12, 12), (0x22, 36), (0x31, 216), (0x32, 216)] {
+            assert_eq!(of(&header(0x21, valid, &vec![1; length])).await.unwrap(), None);
+            assert!(matches!(of(&header(0x21, valid, &vec![1; length - 1])).await, Err(ProxyError::Length)));
+            // With LOCAL neither the family nor the rest is looked at.
+            assert_eq!(of(&header(0x20, valid, &[1])).await.unwrap(), None);
+        }
+        for wrong in [0x01, 0x02, 0x10, 0x13, 0x20, 0x23, 0x30, 0x33, 0x41, 0xff] {
+            assert!(matches!(of(&header(0x21, wrong, &V4)).await, Err(ProxyError::Unknown(_))));
+            assert_eq!(of(&header(0x20, wrong, &V4)).await.unwrap(), None);
+        }
         assert!(matches!(of(&header(0x21, 0x11, &V4[..11])).await, Err(ProxyError::Length)));
         assert!(matches!(of(&header(0x21, 0x21, &rest[..35])).await, Err(ProxyError::Length)));
         assert!(of(&header(0x21, 0x00, &vec![0; MAX_REST])).await.is_ok());
         assert!(matches!(of(&header(0x21, 0x00, &vec![0; MAX_REST + 1])).await, Err(ProxyError::Length)));
         assert!(matches!(of(&header(0x21, 0x11, &V4)[..20]).await, Err(ProxyError::Io(_))));
+    }
+
+    #[tokio::test]
+    async fn additions() {
+        assert_eq!(crc32c(b"123456789"), 0xe306_9283);
+        let with = |added: &[u8]| header(0x21, 0x11, &[&V4[..], added].concat());
+        // An authority, a checksum, and padding behind it.
+        let added = |sum: [u8; 4]| [&[2, 0, 2, b'v', b'm', 3, 0, 4][..], &sum, &[4, 0, 0]].concat();
+        let right = crc32c(&with(&added([0; 4])));
+        assert!(of(&with(&added(right.to_be_bytes()))).await.unwrap().is_some());
+        let wrong = of(&with(&added((right ^ 1).to_be_bytes()))).await;
+        assert!(matches!(wrong, Err(ProxyError::Checksum)), "{wrong:?}");
+        for broken in [&[2][..], &[2, 0], &[2, 0, 1], &[4, 0, 1, 0, 2, 0, 9, 1], &[3, 0, 3, 1, 2, 3]] {
+            assert!(matches!(of(&with(broken)).await, Err(ProxyError::Length)), "{broken:?}");
+        }
     }
 
     #[test]
