@@ -16,7 +16,7 @@ use super::counters::Counter;
 use super::perform::{self, Accessed, Listing, Undone};
 use super::protocol::{Answer, Call, Failure, Reply, Request, decode, encode};
 use super::{Shared, WorkUnitData, authority};
-use crate::pool::{DirPath, LockHolder, PoolError, Token, WorkUnit};
+use crate::pool::{DirPath, Obstacle, PoolError, Token, WorkUnit};
 use crate::reason::{ReasonCode, ReturnCode};
 
 /// Work units of one session: what a client may make the server keep.
@@ -234,23 +234,23 @@ impl Session {
     /// Performs a call; with FILEWAIT ON tries again as long as a lock is in the way.
     async fn perform_waiting(&self, at: perform::At<'_>, call: &Call, wait: bool) -> Result<Answer, Failure> {
         loop {
-            let holder = match self.perform(at, call) {
+            let obstacle = match self.perform(at, call) {
                 Ok(answer) => return Ok(answer),
                 Err(Undone { error, index }) => {
-                    let holder = error.holder();
-                    if holder.is_some() {
+                    let obstacle = error.obstacle();
+                    if obstacle.is_some() {
                         self.shared.counters.count(Counter::LockConflict);
                     }
-                    holder.filter(|_| wait).ok_or_else(|| Failure { index, ..failure(&error) })?
+                    obstacle.filter(|_| wait).ok_or_else(|| Failure { index, ..failure(&error) })?
                 }
             };
-            self.wait_for_lock(at.unit, holder).await?;
+            self.wait_for_lock(at.unit, obstacle).await?;
         }
     }
 
     /// Waits for a lock, counting what ends in a deadlock.
-    pub(super) async fn wait_for_lock(&self, unit: &WorkUnit, holder: LockHolder) -> Result<(), Failure> {
-        self.shared.pool.wait_for_lock(unit, holder).await.map_err(|error| {
+    pub(super) async fn wait_for_lock(&self, unit: &WorkUnit, obstacle: Obstacle) -> Result<(), Failure> {
+        self.shared.pool.wait_for_lock(unit, obstacle).await.map_err(|error| {
             if matches!(error, PoolError::Deadlock) {
                 self.shared.counters.count(Counter::Deadlock);
             }
