@@ -3,7 +3,7 @@
 //! What a call does on a work unit is in [`super::perform`], what ends a work unit in [`super::ending`].
 
 use std::collections::HashMap;
-use std::sync::atomic::AtomicU64;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
 
 use bytes::Bytes;
@@ -36,6 +36,8 @@ pub(super) struct Session {
     pub(super) accessed: Mutex<HashMap<DirName, Accessed>>,
     /// DIRCONTROL directories accessed to be written, and how often.
     pub(super) writing: Mutex<HashMap<DirName, u32>>,
+    /// The connection has ended; who still waits for a lock waits in vain.
+    gone: AtomicBool,
     /// DMSUDATA, by work unit, until that ends.
     pub(super) user_data: Mutex<HashMap<u32, WorkUnitData>>,
 }
@@ -66,6 +68,7 @@ impl Session {
             next_dir: AtomicU64::new(1),
             accessed: Mutex::default(),
             writing: Mutex::default(),
+            gone: AtomicBool::new(false),
             user_data: Mutex::default(),
         }
     }
@@ -110,6 +113,9 @@ impl Session {
         let _agent = self.shared.counters.agent();
         let mut request: Request = decode(&message.control).map_err(Failure::error)?;
         self.shared.counters.count(Counter::of(&request.call));
+        if !self.admits(&request) {
+            return Err(Failure::error(ReasonCode::PoolDisabled));
+        }
         if let Call::WorkFor { user } = request.call {
             return self.work_for(user);
         }
@@ -255,7 +261,11 @@ impl Session {
                 self.shared.counters.count(Counter::Deadlock);
             }
             failure(&error)
-        })
+        })?;
+        match self.gone.load(Ordering::Relaxed) {
+            true => Err(Failure { rc: ReturnCode::Severe, ..Failure::error(ReasonCode::ConnectionLost) }),
+            false => Ok(()),
+        }
     }
 
     /// This user's units by serial number, for the report of conflicts.
@@ -265,11 +275,13 @@ impl Session {
 
     /// Leaves the server; with the user's last connection his SESSION locks end.
     pub(super) fn leave(&self) {
+        self.gone.store(true, Ordering::Relaxed);
         let last = {
             let mut sessions = self.shared.sessions.lock();
             sessions.remove(&self.number).is_some() && sessions.values().all(|s| s.user != self.user())
         };
         self.shared.resync.leave(self.number);
+        self.shared.done();
         if last {
             self.shared.pool.end_session_locks(self.user());
         }
@@ -297,6 +309,7 @@ impl PathHandler for Session {
                 Ok((reply, data)) => (Ok(reply), data),
                 Err(failure) => (Err(failure), Bytes::new()),
             };
+            self.shared.done();
             let control = encode::<Result<Reply, Failure>>(&reply).map_err(|_| IpRcode::Purged)?;
             Ok(IucvReply { control, data })
         })
