@@ -57,33 +57,33 @@ impl Session {
 
 /// Calls that end work, go on with something that is open, or ask how things are.
 fn ends_or_asks(call: &Call) -> bool {
-    match call {
+    matches!(
+        call,
         Call::Read { .. }
-        | Call::ReadImage { .. }
-        | Call::Write { .. }
-        | Call::WriteBlocks { .. }
-        | Call::Point { .. }
-        | Call::Truncate { .. }
-        | Call::Close { .. }
-        | Call::GetDir { .. }
-        | Call::CloseDir { .. }
-        | Call::Release { .. }
-        | Call::Commit
-        | Call::Rollback
-        | Call::Return
-        | Call::Purge
-        | Call::Active
-        | Call::NewGlobal
-        | Call::Prepare { .. }
-        | Call::Decide { .. }
-        | Call::Resolve { .. }
-        | Call::Told { .. }
-        | Call::Conflicts
-        | Call::Connections
-        | Call::Report
-        | Call::Level => true,
-        _ => false,
-    }
+            | Call::ReadImage { .. }
+            | Call::Write { .. }
+            | Call::WriteBlocks { .. }
+            | Call::Point { .. }
+            | Call::Truncate { .. }
+            | Call::Close { .. }
+            | Call::GetDir { .. }
+            | Call::CloseDir { .. }
+            | Call::Release { .. }
+            | Call::Commit
+            | Call::Rollback
+            | Call::Return
+            | Call::Purge
+            | Call::Active
+            | Call::NewGlobal
+            | Call::Prepare { .. }
+            | Call::Decide { .. }
+            | Call::Resolve { .. }
+            | Call::Told { .. }
+            | Call::Conflicts
+            | Call::Connections
+            | Call::Report
+            | Call::Level
+    )
 }
 
 impl FilePoolServer {
