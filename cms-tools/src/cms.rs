@@ -213,8 +213,13 @@ impl Cms {
             }
         };
         for clause in clauses {
-            match clause {
-                Clause::Say(text) => self.say(&text).await,
+            let stacked = match clause {
+                Clause::Queue(line) => self.stack.queue(line),
+                Clause::Push(line) => self.stack.push(line),
+                Clause::Say(text) => {
+                    self.say(&text).await;
+                    Ok(())
+                }
                 Clause::Exit(rc) => return Some(rc),
                 Clause::Command(line) => {
                     let rc = self.execute_at(&line, depth + 1, false).await;
@@ -222,7 +227,12 @@ impl Cms {
                         self.say(&format!("     *-* '{line}'")).await;
                         self.say(&format!("       +++ RC({rc}) +++")).await;
                     }
+                    Ok(())
                 }
+            };
+            if let Err(full) = stacked {
+                self.say(&dms("EXC", 1020, 104, &[&full.to_string()]).to_string()).await;
+                return Some(104);
             }
         }
         Some(0)

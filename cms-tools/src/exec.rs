@@ -1,7 +1,7 @@
 //! EXECs that are lists of commands.
 //!
-//! What is understood: comments, commands that are one quoted string, `SAY` with one quoted string, `ADDRESS COMMAND`
-//! and `ADDRESS CMS`, and `EXIT` with an optional number. That is what PROFILE EXECs of service machines consist of. Any
+//! What is understood: comments, commands that are one quoted string, `SAY`, `QUEUE` and `PUSH` with one quoted string,
+//! `ADDRESS COMMAND` and `ADDRESS CMS`, and `EXIT` with an optional number. That is what PROFILE EXECs of service machines consist of. Any
 //! other clause ends the EXEC with a message that names the record; a language processor is not here.
 //!
 //! The return code of an EXEC without EXIT is 0, as in REXX; a command's own return code is shown and does not end it.
@@ -15,6 +15,10 @@ pub enum Clause {
     Command(String),
     /// A line for the console.
     Say(String),
+    /// A line for the program stack, behind the others.
+    Queue(String),
+    /// A line for the program stack, in front of the others.
+    Push(String),
     /// The end, with its return code.
     Exit(i32),
 }
@@ -95,6 +99,8 @@ fn parse_clause(clause: &str) -> Result<Option<Clause>, ()> {
     let rest = rest.trim();
     match word.to_ascii_uppercase().as_str() {
         "SAY" => unquote(rest).map(|t| Some(Clause::Say(t))).ok_or(()),
+        "QUEUE" => unquote(rest).map(|t| Some(Clause::Queue(t))).ok_or(()),
+        "PUSH" => unquote(rest).map(|t| Some(Clause::Push(t))).ok_or(()),
         "EXIT" if rest.is_empty() => Ok(Some(Clause::Exit(0))),
         "EXIT" => rest.parse().map(|rc| Some(Clause::Exit(rc))).map_err(|_| ()),
         "ADDRESS" if matches!(rest.to_ascii_uppercase().as_str(), "COMMAND" | "CMS") => Ok(None),
@@ -117,13 +123,15 @@ mod tests {
 
     #[test]
     fn a_profile_is_a_list_of_commands() {
-        let text = "/* PROFILE EXEC of the\n IMAP server */\n'GLOBAL LOADLIB SCEERUN'; \"SET RDYMSG SMSG\"\nAddress Command\nsay 'it''s up'\n'IMAPMAIN' /* start */\nexit 4\n";
+        let text = "/* PROFILE EXEC of the\n IMAP server */\n'GLOBAL LOADLIB SCEERUN'; \"SET RDYMSG SMSG\"\nAddress Command\nsay 'it''s up'\nqueue 'b'\nPUSH \"a\"\n'IMAPMAIN' /* start */\nexit 4\n";
         assert_eq!(
             parse(text).unwrap(),
             [
                 Clause::Command("GLOBAL LOADLIB SCEERUN".into()),
                 Clause::Command("SET RDYMSG SMSG".into()),
                 Clause::Say("it's up".into()),
+                Clause::Queue("b".into()),
+                Clause::Push("a".into()),
                 Clause::Command("IMAPMAIN".into()),
                 Clause::Exit(4),
             ]

@@ -10,6 +10,7 @@ mod dedicated;
 
 use std::collections::HashMap;
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use cms::Cms;
 use cms::command::filepool::{Layout, added_line, layout_of, pool_part};
@@ -25,6 +26,10 @@ use sfs::server::{DEFAULT_GROUPTHRESH, FilePoolServer};
 use sfs::types::DisableMode;
 
 use crate::folder::Folder;
+
+/// How long STOP waits for work that is under way: longer than a program needs for a work unit, shorter than an operator who wants
+/// to go home.
+const STOP_PATIENCE: Duration = Duration::from_secs(60);
 
 /// Module code of the messages.
 const MODULE: &str = "FSV";
@@ -206,18 +211,35 @@ async fn open_pool(cms: &Arc<Cms>, folder: &Folder, id: FilePoolId) -> Result<Po
 
 async fn serve(cms: &Arc<Cms>, server: FilePoolServer, id: FilePoolId) -> i32 {
     cms.say(&format!("DMS5BB3045I File pool {id} is ready for operator communications")).await;
+    let mut stopping: Option<Instant> = None;
     loop {
         let line = tokio::select! {
             line = cms.guest.read() => line,
             () = cms.guest.shutdown_signalled() => break,
+            () = quiet(cms, &server, stopping) => break,
         };
         let upper = line.trim().to_ascii_uppercase();
         let words: Vec<&str> = upper.split_ascii_whitespace().collect();
-        if words[..] == ["STOP"] {
-            cms.guest.complete(0);
-            break;
-        }
         let rc = match words[..] {
+            ["STOP", how] if abbreviates_immediate(how) => {
+                cms.guest.complete(0);
+                break;
+            }
+            ["STOP"] => {
+                let under_way = server.begin_stop();
+                if under_way > 0 {
+                    cms.say(&format!(
+                        "DMSFSV3111I The server ends with the last of {under_way} work units; STOP IMMEDIATE rolls them back"
+                    ))
+                    .await;
+                }
+                stopping.get_or_insert_with(|| Instant::now() + STOP_PATIENCE);
+                cms.guest.complete(0);
+                if under_way == 0 {
+                    break;
+                }
+                continue;
+            }
             // A host file is named as it is written.
             ["BACKUP", _] => backup(cms, &server, line.split_ascii_whitespace().nth(1).unwrap_or("")).await,
             _ => operator_command(cms, &server, &words).await,
@@ -229,6 +251,20 @@ async fn serve(cms: &Arc<Cms>, server: FilePoolServer, id: FilePoolId) -> i32 {
     drop(OpenPools::of(cms.guest.cp()).take(id));
     cms.say(&format!("DMS5FD3032I File pool server of {id} has terminated")).await;
     0
+}
+
+/// A word that says IMMEDIATE.
+fn abbreviates_immediate(word: &str) -> bool {
+    word.len() >= 3 && "IMMEDIATE".starts_with(word)
+}
+
+/// Waits, while the server stops, until it may end: nothing is under way any more, or patience is over.
+async fn quiet(cms: &Arc<Cms>, server: &FilePoolServer, stopping: Option<Instant>) {
+    let Some(until) = stopping else { return std::future::pending().await };
+    let left = server.quiet(until.saturating_duration_since(Instant::now())).await;
+    if left > 0 {
+        cms.say(&format!("DMSFSV3112W {left} work units did not end in time, and are rolled back")).await;
+    }
 }
 
 /// `BACKUP hostfile`: writes the committed state of now while work goes on.
@@ -274,12 +310,11 @@ async fn operator_command(cms: &Arc<Cms>, server: &FilePoolServer, words: &[&str
             server.set_disabled(words[0] == "DISABLE");
             0
         }
-        // Whoever is connected is cut off at once, so there is nothing that an operand could say.
         ["STOP", operand, ..] => tell(cms, &dms(MODULE, 29, 24, &[operand])).await,
         ["HELP"] => {
             let commands = [
                 "QUERY FILEPOOL [AGENT|CATALOG|CONFLICT|CONNECT|COUNTER|DISABLE|LOG|MINIDISK|OVERVIEW|REPORT|STATUS|STORGRP]",
-                "GRANT ADMIN userid   REVOKE ADMIN userid   FORCE userid   BACKUP file   STOP",
+                "GRANT ADMIN userid   REVOKE ADMIN userid   FORCE userid   BACKUP file   STOP [IMMEDIATE]",
                 "MINIDISK vdev GROUP n [BLOCKS n]   DISABLE   ENABLE   {DISABLE|ENABLE} {GROUP n|FILESPACE userid} [SHARE|EXCLUSIVE]",
             ];
             say_all(cms, commands.map(str::to_owned).to_vec()).await

@@ -13,8 +13,8 @@ use cp::name::{UserId, Vdev};
 use thiserror::Error;
 
 use crate::csl::OpenOptions;
-use crate::pool::{DirPath, OpenRequest, Pool, PoolError, ReadOut, Token, WorkUnit};
-use crate::types::{FileId, FileStatus, Intent, SpaceStatus};
+use crate::pool::{DirPath, FileChanges, OpenRequest, Pool, PoolError, ReadOut, Token, WorkUnit};
+use crate::types::{FileId, FileStatus, Intent, SpaceStatus, Stamp};
 
 /// Length of a minidisk label in characters.
 pub const MAX_LABEL: usize = 6;
@@ -246,7 +246,8 @@ impl Minidisk {
         let OpenOptions { attributes, allow_empty, dates } = *options;
         let request = OpenRequest { dir: self.dir(), id, intent, attributes, allow_empty };
         let opened = unit.open_as(&request, dates)?;
-        Ok(MinidiskFile { unit, token: opened.token, created: opened.created })
+        let (space, updated) = (self.space.clone(), None);
+        Ok(MinidiskFile { unit, token: opened.token, created: opened.created, space, id, updated })
     }
 
     /// Erases a file.
@@ -295,9 +296,18 @@ pub struct MinidiskFile {
     unit: WorkUnit,
     token: Token,
     created: bool,
+    space: Arc<str>,
+    id: FileId,
+    /// What the date of last update becomes, if not that of the last write.
+    updated: Option<Stamp>,
 }
 
 impl MinidiskFile {
+    /// Gives the file this date of last update when it is closed.
+    pub fn date(&mut self, updated: Stamp) {
+        self.updated = Some(updated);
+    }
+
     /// The file as it is open now.
     ///
     /// # Errors
@@ -356,8 +366,13 @@ impl MinidiskFile {
     /// # Errors
     /// [`MinidiskError::Full`] and the disks' errors: the file is as it was before the open.
     pub async fn close(self) -> Result<FileStatus, MinidiskError> {
-        let status = self.unit.open_status(self.token)?;
+        let mut status = self.unit.open_status(self.token)?;
         self.unit.close(self.token)?;
+        if let Some(updated) = self.updated {
+            let changes = FileChanges { updated: Some(updated), ..FileChanges::default() };
+            self.unit.change_attributes(DirPath { space: &self.space, levels: &[] }, self.id, &changes)?;
+            status.updated = updated;
+        }
         self.unit.commit().await?;
         Ok(status)
     }

@@ -155,7 +155,7 @@ impl From<&PoolError> for ReasonCode {
             PoolError::BadDirectory => Self::DirectoryInvalid,
             PoolError::OtherSpace => Self::DifferentSpace,
             PoolError::Locked { .. } => Self::Locked,
-            PoolError::ExplicitLock(..) => Self::ExplicitLock,
+            PoolError::ExplicitLock { .. } => Self::ExplicitLock,
             PoolError::LockExists => Self::LockExists,
             PoolError::NoLock => Self::NoLock,
             PoolError::NoGrant => Self::NoAuthority,

@@ -333,6 +333,28 @@ pub enum LockType {
     Exclusive,
 }
 
+/// What kind of thing somebody wants to lock. Source: QUERY FILEPOOL CONFLICT.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub enum LockResource {
+    /// A file, or its name in a directory.
+    File,
+    /// A directory, its name, or the turn of writing in a DIRCONTROL directory.
+    Directory,
+    /// A file space.
+    FileSpace,
+    /// The authorities on a file or directory.
+    Authority,
+}
+
+/// The lock that could not be had.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct WantedLock {
+    /// On what.
+    pub resource: LockResource,
+    /// Of which type; implicit locks are SHARE or EXCLUSIVE.
+    pub kind: LockType,
+}
+
 /// How long an explicit lock stays. Source: "Explicit Locking".
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum LockDuration {

@@ -150,3 +150,59 @@ proptest! {
         prop_assert!(readable.count() >= 2);
     }
 }
+
+/// What comes out of a pool without a catalog: the files that can be read, and what was said.
+async fn salvaged_without_catalog(dasd: &FaultyDasd) -> (Vec<&'static str>, Vec<String>) {
+    let disks: Arc<dyn Dasd> = Arc::new(dasd.clone());
+    disks.remove("CATALOG").unwrap();
+    let (mut out, mut said) = (Vec::new(), Vec::new());
+    salvage(&disks, &roomy(), clock(), &mut out, &mut |line| said.push(line.to_owned())).unwrap();
+    verify(&mut out.as_slice()).unwrap();
+    let fresh = FaultyDasd::new();
+    let disks: Arc<dyn Dasd> = Arc::new(fresh.clone());
+    Pool::generate(&disks, &roomy(), 3).unwrap();
+    let pool = open(&fresh).unwrap();
+    restore(&pool, &mut out.as_slice(), &Selection::Pool, &mut |_| {}).await.unwrap();
+    let unit = pool.begin();
+    let whole = |(name, letter): &(&str, char)| {
+        lines(&unit, top("JOE"), name).is_ok_and(|lines| lines == [text(*letter)])
+    };
+    let found = FILES.iter().filter(|file| whole(file)).map(|(name, _)| *name).collect();
+    (found, said)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn without_a_catalog_damaged_octets_of_a_file_cost_that_file_only() {
+    let dasd = crashed().await;
+    let (log, octets) = log_of(&dasd);
+    dasd.flip_bit(&log, find(&octets, &[b'b'; 1000]) + 2000, 0);
+    let (found, said) = salvaged_without_catalog(&dasd).await;
+    assert_eq!(found, ["A NOTE", "C NOTE"]);
+    assert!(
+        said.iter().any(|line| line.ends_with("octets of files; what its 1 commits changed is known")),
+        "{said:?}"
+    );
+    assert!(said.iter().any(|line| line.contains("B NOTE")), "the file is named: {said:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn without_a_catalog_damaged_changes_are_left_out() {
+    let dasd = crashed().await;
+    let (log, octets) = log_of(&dasd);
+    let batch = find(&octets, &[b'b'; 1000]) / 4096 * 4096;
+    dasd.flip_bit(&log, batch + 60, 5);
+    let (found, said) = salvaged_without_catalog(&dasd).await;
+    assert_eq!(found, ["A NOTE", "C NOTE"]);
+    assert!(said.iter().any(|line| line.ends_with("1 commits are left out")), "{said:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn without_a_catalog_what_a_crash_cut_off_is_not_brought_back() {
+    let dasd = crashed().await;
+    let (log, octets) = log_of(&dasd);
+    // The last batch: nothing proves that it was ever durable.
+    dasd.flip_bit(&log, find(&octets, &[b'c'; 1000]) + 2000, 0);
+    let (found, said) = salvaged_without_catalog(&dasd).await;
+    assert_eq!(found, ["A NOTE", "B NOTE"]);
+    assert!(!said.iter().any(|line| line.contains("is damaged at")), "{said:?}");
+}

@@ -5,6 +5,7 @@ mod common;
 
 use common::system::{System, WU, get, pool_id, put, reason, user};
 use sfs::csl::*;
+use sfs::types::{LockResource, WantedLock};
 
 const COMMIT: CommitOption = CommitOption::Commit;
 
@@ -395,7 +396,8 @@ async fn a_wait_for_an_explicit_lock_is_shown() {
     let conflicts = imap.filepool_conflicts(pool_id("MAIL")).await.unwrap();
     assert_eq!(conflicts.len(), 1);
     assert_eq!((conflicts[0].waiter, conflicts[0].holder), (user("JOE"), user("IMAP")));
-    assert_eq!((conflicts[0].holder_unit, conflicts[0].explicit), (0, Some(LockType::Update)));
+    let wanted = WantedLock { resource: LockResource::File, kind: LockType::Exclusive };
+    assert_eq!((conflicts[0].holder_unit, conflicts[0].wanted), (0, wanted));
     imap.dmsdeloc(&file, None, WU).await.unwrap();
     let done = joe.dmscheck(&mut waiting, CheckWait::Wait).await.unwrap();
     assert_eq!(done, Checked::Done(Ok(())));

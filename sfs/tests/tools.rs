@@ -228,7 +228,7 @@ async fn locks_dates_groups_and_erased_aliases_come_back() {
     assert_eq!(pool.locks_on(mail, None).unwrap()[0].kind, LockType::Update);
     let unit = pool.begin_for(ann);
     let refused = open(&unit, top("JOE"), "A NOTE", Intent::Write, Attributes::variable());
-    assert!(matches!(refused, Err(PoolError::ExplicitLock(..))));
+    assert!(matches!(refused, Err(PoolError::ExplicitLock { .. })));
     assert_eq!(unit.status(top("JOE"), fid("A NOTE")).unwrap().referenced, Stamp(0));
     assert_eq!(unit.status(top("ANN"), fid("OLD ALIAS")).unwrap().entry, EntryType::Erased);
     assert_eq!(pool.space_status("BOB").unwrap().group, group);

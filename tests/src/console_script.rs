@@ -8,23 +8,42 @@
 //! - `...` stands for any number of lines;
 //! - `rc n` is the expected return code (0 when not given).
 //!
+//! `USER>> command` types a command whose answer does not come yet, and `USER<`, which types nothing, waits for that answer.
+//! `USER?> command` is typed again until the answer fits: for what another machine is just about to do.
+//!
 //! `console> text` types a line at the operator's console, which then is a pair of pipes, and `console:` types nothing.
 //! The lines after it are the next ones that come there, and each is waited for; `...` passes over lines up to the one
 //! after it, and `ended` says that the program ends with exit code 0. There are no return codes.
 //!
 //! Lines that start with `*` are comments; empty lines are skipped.
 
-use crate::system::{OperatorConsole, Running, System};
+use std::collections::HashMap;
+use std::process::Child;
+use std::time::Instant;
+
+use crate::system::{OperatorConsole, PATIENCE, Running, System, answer};
 
 /// Who types at the operator's console in a script.
 const CONSOLE: &str = "console";
+
+/// How a command is typed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Typed {
+    /// `USER> command`
+    Once,
+    /// `USER>> command`
+    Begun,
+    /// `USER?> command`
+    UntilItFits,
+}
 
 /// One command of a script with its expected answer.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Exchange {
     line: usize,
     user: String,
-    /// Nothing is typed for `console:`.
+    typed: Typed,
+    /// Nothing is typed for `console:` and `USER<`.
     command: Option<String>,
     expected: Vec<Expected>,
     rc: i32,
@@ -56,8 +75,8 @@ pub fn parse(text: &str) -> Vec<Exchange> {
         if line.is_empty() || line.starts_with('*') {
             continue;
         }
-        if let Some((user, command)) = command_of(line) {
-            exchanges.push(Exchange { line: index + 1, user, command, expected: Vec::new(), rc: 0 });
+        if let Some((user, typed, command)) = command_of(line) {
+            exchanges.push(Exchange { line: index + 1, user, typed, command, expected: Vec::new(), rc: 0 });
             continue;
         }
         let last = exchanges.last_mut().unwrap_or_else(|| panic!("line {}: no command yet", index + 1));
@@ -76,17 +95,26 @@ pub fn parse(text: &str) -> Vec<Exchange> {
     exchanges
 }
 
-fn command_of(line: &str) -> Option<(String, Option<String>)> {
+fn command_of(line: &str) -> Option<(String, Typed, Option<String>)> {
     if line == "console:" {
-        return Some((CONSOLE.to_owned(), None));
+        return Some((CONSOLE.to_owned(), Typed::Once, None));
+    }
+    let is_name = |user: &str| {
+        (1..=8).contains(&user.len()) && user.bytes().all(|b| b.is_ascii_uppercase() || b.is_ascii_digit())
+    };
+    if let Some(user) = line.strip_suffix('<').filter(|user| is_name(user)) {
+        return Some((user.to_owned(), Typed::Once, None));
     }
     let (user, command) = match line.strip_suffix('>') {
         Some(user) => (user, ""),
         None => line.split_once("> ")?,
     };
-    let name =
-        (1..=8).contains(&user.len()) && user.bytes().all(|b| b.is_ascii_uppercase() || b.is_ascii_digit());
-    (name || user == CONSOLE).then(|| (user.to_owned(), Some(command.to_owned())))
+    let (user, typed) = match (user.strip_suffix('>'), user.strip_suffix('?')) {
+        (Some(user), _) => (user, Typed::Begun),
+        (None, Some(user)) => (user, Typed::UntilItFits),
+        (None, None) => (user, Typed::Once),
+    };
+    (is_name(user) || user == CONSOLE).then(|| (user.to_owned(), typed, Some(command.to_owned())))
 }
 
 /// Runs a script against a system that is started for it, with the operator's console when the script has one.
@@ -97,9 +125,11 @@ pub fn run(system: &System, name: &str, text: &str) {
     let script = parse(text);
     if script.iter().any(|exchange| exchange.user == CONSOLE) {
         let (running, console) = system.start_with_console();
-        Run { name, running: Some(running), console: Some(console) }.all(&script);
+        let begun = HashMap::new();
+        Run { name, running: Some(running), console: Some(console), begun }.all(&script);
     } else {
-        Run { name, running: Some(system.start()), console: None }.all(&script);
+        let begun = HashMap::new();
+        Run { name, running: Some(system.start()), console: None, begun }.all(&script);
     }
 }
 
@@ -107,6 +137,8 @@ struct Run<'a> {
     name: &'a str,
     running: Option<Running>,
     console: Option<OperatorConsole>,
+    /// Commands whose answers have not come yet, by user.
+    begun: HashMap<String, Child>,
 }
 
 impl Run<'_> {
@@ -120,11 +152,26 @@ impl Run<'_> {
         }
     }
 
-    fn at_machine(&self, exchange: &Exchange) {
+    fn at_machine(&mut self, exchange: &Exchange) {
         let running = self.running.as_ref().expect("the system has not ended");
-        let (rc, output) = running.cmd(&exchange.user, exchange.command());
-        let lines: Vec<&str> = output.lines().map(str::trim_end).filter(|l| !l.is_empty()).collect();
-        let fits = matches(&exchange.expected, &lines) && rc == exchange.rc;
+        if exchange.typed == Typed::Begun {
+            let before =
+                self.begun.insert(exchange.user.clone(), running.begin(&exchange.user, exchange.command()));
+            assert!(before.is_none() && exchange.expected.is_empty(), "{} line {}", self.name, exchange.line);
+            return;
+        }
+        let patience = Instant::now() + PATIENCE;
+        let (rc, output, fits) = loop {
+            let (rc, output) = match &exchange.command {
+                Some(command) => running.cmd(&exchange.user, command),
+                None => answer(self.begun.remove(&exchange.user).expect("a command was begun")),
+            };
+            let lines: Vec<&str> = output.lines().map(str::trim_end).filter(|l| !l.is_empty()).collect();
+            let fits = matches(&exchange.expected, &lines) && rc == exchange.rc;
+            if fits || exchange.typed == Typed::Once || Instant::now() > patience {
+                break (rc, output, fits);
+            }
+        };
         assert!(
             fits,
             "{} line {}: {}> {}\nexpected rc {}:\n{:#?}\nanswered rc {rc}:\n{output}",
@@ -212,6 +259,12 @@ mod tests {
         assert_eq!(console[0].command(), "#CP");
         assert_eq!((console[1].command.as_deref(), &console[1].expected[..]), (None, &[Expected::Ended][..]));
         assert_eq!((console[2].user.as_str(), console[2].command()), ("MAINT", ""));
+        let both = parse("JOE>> ERASE A B\nMAINT?> QUERY X\nJOE<\nrc 28\n");
+        let typed: Vec<_> = both.iter().map(|e| (e.user.as_str(), e.typed, e.command.as_deref())).collect();
+        let first = ("JOE", Typed::Begun, Some("ERASE A B"));
+        let second = ("MAINT", Typed::UntilItFits, Some("QUERY X"));
+        assert_eq!(typed, [first, second, ("JOE", Typed::Once, None)]);
+        assert_eq!(both[2].rc, 28);
         assert!(matches(&script[0].expected, &["TIME IS 12:00", "a", "b"]));
         assert!(!matches(&script[0].expected, &["a", "TIME IS 12:00"]));
         assert!(fits(b"a*c?", b"abbcd") && !fits(b"a*c?", b"abbc"));

@@ -33,6 +33,13 @@ pub fn binary() -> &'static Path {
     })
 }
 
+/// Return code and output of a command that was begun.
+pub fn answer(command: Child) -> (i32, String) {
+    let Output { status, stdout, stderr } = command.wait_with_output().expect("endicott can be waited for");
+    let text = String::from_utf8_lossy(&stdout).into_owned() + &String::from_utf8_lossy(&stderr);
+    (status.code().unwrap_or(-1), text)
+}
+
 /// A generated system.
 pub struct System {
     folder: TempDir,
@@ -133,7 +140,7 @@ fn listeners(path: &Path) -> Option<HashMap<String, String>> {
 }
 
 /// How long a line of the operator's console may take.
-const PATIENCE: Duration = Duration::from_secs(120);
+pub const PATIENCE: Duration = Duration::from_secs(120);
 
 /// The operator's console of a system, on pipes.
 pub struct OperatorConsole {
@@ -215,14 +222,20 @@ impl Running {
 
     /// Runs one command on a user's machine with `endicott cmd`; return code and output.
     pub fn cmd(&self, user: &str, command: &str) -> (i32, String) {
-        let Output { status, stdout, stderr } = Command::new(binary())
+        answer(self.begin(user, command))
+    }
+
+    /// Begins a command with `endicott cmd`, which [`answer`] waits for.
+    pub fn begin(&self, user: &str, command: &str) -> Child {
+        Command::new(binary())
             .args(["cmd", "-u", user, "--system"])
             .arg(&self.path)
             .arg(command)
-            .output()
-            .expect("endicott can be started");
-        let text = String::from_utf8_lossy(&stdout).into_owned() + &String::from_utf8_lossy(&stderr);
-        (status.code().unwrap_or(-1), text)
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .expect("endicott can be started")
     }
 
     /// Runs a command that must end with return code 0.

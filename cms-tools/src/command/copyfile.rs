@@ -2,48 +2,45 @@
 //!
 //! `*` and `%` in name or type of an input select files; `=` in the output id keeps what the input has. Inputs that come to the same
 //! output id become one file, in their order. In a FILECONTROL directory that is accessed read-only an authorised user writes all the
-//! same, unless SET RORESPECT is ON. Source for that: "Accessing Directories"; of the options the ones of [`Options`] are there.
+//! same, unless SET RORESPECT is ON. Source for that: "Accessing Directories".
+//!
+//! The lists of SPECS and TRANS are read from the program stack, else from the terminal, and go on in the next line behind `++`.
+
+mod copy;
+mod options;
+mod pack;
+mod shape;
+mod specs;
+mod trans;
 
 use std::sync::Arc;
 
-use bytes::Bytes;
-use cp::codepage;
 use cp::name::{DirName, FileName, FileType};
 use sfs::csl::WorkUnitId;
-use sfs::types::{Attributes, DirControl, FileId, FileStatus, MAX_LRECL_F, RecordFormat};
+use sfs::types::{DirControl, FileId, FileStatus};
 
-use super::options::{Output, abbreviates, split};
+use self::copy::Job;
+use self::options::{Existing, Options};
+use self::specs::{MAX_SPECS, Specs, Wrong};
+use super::options::split;
 use super::{CmsCall, CmsCommand, CmsResult};
 use crate::Cms;
 use crate::cms::store_message;
-use crate::files::{
-    DirectoryStore, FilePattern, FileStore, Place, WriteFile, append_record, pad_record, parse_mode, records,
-};
+use crate::files::{DirectoryStore, FilePattern, FileStore, Place, ReadFile, parse_mode};
 use crate::message::{DmsMessage, dms};
 
 const MODULE: &str = "CPY";
 
+/// Longest list of SPECS or TRANS: all pairs of characters that there can be, with room for blanks.
+const MAX_LIST: usize = 4096;
+
 pub(super) const ROW: CmsCommand = CmsCommand {
     name: "COPYFILE",
     min: 4,
-    syntax: "COPYfile fn ft fm|dirid [fn ft fm|dirid ...] [( Type|NOType REPlace|NEWFile|APpend RECfm F|V LRecl n TRUnc|NOTRunc FRom n FOR n NEWDate]",
+    syntax: "COPYfile fn ft fm|dirid [fn ft fm|dirid ...] [( Type|NOType NEWDate|OLDDate NEWFile|REPlace|OVly|APpend PRompt|NOPRompt FRom n|FRLabel label FOR n|TOLabel label SPecs|NOSPecs RECfm F|V LRecl n TRUnc|NOTRunc PAck|UNPack FIll c|hh EBcdic UPcase|LOwcase TRAns SIngle]",
     summary: "Copies files",
     run: |call| Box::pin(run(call)),
 };
-
-#[derive(Default)]
-struct Options {
-    replace: bool,
-    append: bool,
-    recfm: Option<RecordFormat>,
-    lrecl: Option<u32>,
-    /// Blanks at the ends of records go, in a RECFM V file.
-    trunc: bool,
-    /// The first record that is copied, from 1.
-    from: Option<u64>,
-    /// How many of each input.
-    count: Option<u64>,
-}
 
 /// A place that files are in.
 #[derive(Clone)]
@@ -58,13 +55,20 @@ struct Input {
     status: FileStatus,
 }
 
-async fn run(call: CmsCall<'_>) -> CmsResult {
-    let mut words = split(call.args);
-    let output = Output::take(MODULE, &mut words.options, Output::Nowhere)?;
-    if matches!(output, Output::Fifo | Output::Lifo) {
-        return Err(dms(MODULE, 3, 24, &["STACK"]));
+impl Input {
+    fn shown(&self) -> String {
+        format!("{} {}", self.status.id, self.side.shown)
     }
-    let options = parse_options(&words.options)?;
+
+    async fn open(&self) -> Result<Box<dyn ReadFile>, DmsMessage> {
+        let opened = self.side.store.open(self.status.id).await;
+        opened.map_err(|e| store_message(MODULE, &e, &self.shown()))
+    }
+}
+
+async fn run(call: CmsCall<'_>) -> CmsResult {
+    let words = split(call.args);
+    let options = options::parse(&words.options)?;
     let (inputs, target) = match words.operands.len() {
         0..=2 => return Err(dms(MODULE, 54, 24, &[])),
         3..=6 => words.operands.split_at(3),
@@ -75,10 +79,61 @@ async fn run(call: CmsCall<'_>) -> CmsResult {
     for id in inputs.chunks(3) {
         found.extend(find(call.cms, id).await?);
     }
-    for (id, side, inputs) in plan(call.cms, found, target).await? {
-        copy(call.cms, &options, (id, &side), &inputs, output).await?;
+    // A file that is named once, or whose copy has its own name, is to be changed.
+    let in_place = target.iter().all(|token| *token == "=");
+    let default = if in_place { Existing::Replaced } else { Existing::Refused };
+    let copies = plan(call.cms, found, target, options.single).await?;
+    let job = job(call.cms, options).await?;
+    for (id, side, inputs) in copies {
+        job.copy(call.cms, (id, &side), &inputs, default).await?;
     }
     Ok(0)
+}
+
+/// The options with the lists that they ask for.
+async fn job(cms: &Arc<Cms>, options: Options) -> Result<Job, DmsMessage> {
+    let specs = match options.specs {
+        true => {
+            let list = read_list(cms, options.prompt.then_some(601), "specification").await?;
+            Some(Specs::parse(&list).map_err(|wrong| match wrong {
+                Wrong::At(list) => dms(MODULE, 64, 24, &["", &list]),
+                Wrong::TooMany => dms(MODULE, 103, 88, &[&MAX_SPECS.to_string()]),
+            })?)
+        }
+        false => None,
+    };
+    let pairs = match options.trans {
+        true => {
+            let list = read_list(cms, options.prompt.then_some(602), "translation").await?;
+            trans::pairs(&list).map_err(|at| dms(MODULE, 64, 24, &["translate ", &at]))?
+        }
+        false => Vec::new(),
+    };
+    let table = trans::table(&options, &pairs);
+    Ok(Job { options, table, specs })
+}
+
+/// Reads a list; `++` at the end of a line says that another follows.
+async fn read_list(cms: &Arc<Cms>, prompt: Option<u16>, kind: &str) -> Result<String, DmsMessage> {
+    if let Some(number) = prompt {
+        cms.say(&dms(MODULE, number, 0, &[]).to_string()).await;
+    }
+    let mut list = String::new();
+    while add_line(&mut list, &cms.read_line().await) {}
+    match list.trim().len() {
+        0 => Err(dms(MODULE, 63, 40, &[kind])),
+        1..=MAX_LIST => Ok(list),
+        _ => Err(dms(MODULE, 101, 88, &[kind])),
+    }
+}
+
+/// Adds a line to a list; whether another belongs to it.
+fn add_line(list: &mut String, line: &str) -> bool {
+    let line = line.trim_end();
+    let before = line.strip_suffix("++");
+    list.push_str(before.unwrap_or(line));
+    list.push(' ');
+    before.is_some() && list.len() <= MAX_LIST
 }
 
 /// The files that an input id names.
@@ -125,11 +180,21 @@ fn directory_side(cms: &Cms, dir: DirName) -> Side {
 type Copy = (FileId, Side, Vec<Input>);
 
 /// What becomes of which inputs.
-async fn plan(cms: &Arc<Cms>, inputs: Vec<Input>, target: &[&str]) -> Result<Vec<Copy>, DmsMessage> {
+/// SINGLE: all of them become one file, whose id is that of the first where it says `=`.
+async fn plan(
+    cms: &Arc<Cms>,
+    inputs: Vec<Input>,
+    target: &[&str],
+    single: bool,
+) -> Result<Vec<Copy>, DmsMessage> {
     let token = |i: usize| target.get(i).copied().unwrap_or("=");
     let bad = |t: &str| dms(MODULE, 62, 20, &[t, &target.join(" ").to_ascii_uppercase()]);
     let mut copies: Vec<Copy> = Vec::new();
     for input in inputs {
+        if single && let Some((_, _, inputs)) = copies.first_mut() {
+            inputs.push(input);
+            continue;
+        }
         let old = input.status.id;
         let name = match token(0) {
             "=" => old.name,
@@ -181,160 +246,46 @@ async fn may_write(cms: &Arc<Cms>, place: &Place) -> bool {
     status.is_ok_and(|s| s.control == DirControl::File)
 }
 
-/// Makes one file of its inputs.
-async fn copy(
-    cms: &Arc<Cms>,
-    options: &Options,
-    (id, side): (FileId, &Side),
-    inputs: &[Input],
-    output: Output,
-) -> Result<(), DmsMessage> {
-    let shown = format!("{id} {}", side.shown);
-    let fail = |e| store_message(MODULE, &e, &shown);
-    if inputs.iter().any(|i| i.status.id == id && i.side.shown == side.shown) && !options.replace {
-        return Err(dms(MODULE, 19, 24, &[]));
-    }
-    let existing = side.store.state(id).await.map_err(fail)?;
-    if existing.is_some() && !options.replace && !options.append {
-        return Err(dms(MODULE, 24, 28, &[&shown]));
-    }
-    let state = if existing.is_some() { "old file" } else { "new file" };
-    let kept = existing.filter(|_| options.append);
-    let first = inputs.first().map(|i| &i.status);
-    let Some(like) = kept.as_ref().or(first) else { return Ok(()) };
-    let attributes = attributes_of(options, like);
-    let mut writer = side.store.create(id, attributes).await.map_err(fail)?;
-    if let Some(status) = kept {
-        let all = Options::default();
-        copy_records(&Input { side: side.clone(), status }, &mut *writer, &attributes, &all).await?;
-    }
-    for input in inputs {
-        copy_records(input, &mut *writer, &attributes, options).await?;
-        let from = format!("{} {}", input.status.id, input.side.shown);
-        let line = dms(MODULE, 721, 0, &[&from, &shown, state]).to_string();
-        output.line(cms, MODULE, &line).await?;
-    }
-    writer.close().await.map_err(fail)
-}
+#[cfg(test)]
+mod tests {
+    use super::*;
 
-async fn copy_records(
-    input: &Input,
-    to: &mut dyn WriteFile,
-    attributes: &Attributes,
-    options: &Options,
-) -> Result<(), DmsMessage> {
-    let shown = format!("{} {}", input.status.id, input.side.shown);
-    let failed = |e| store_message(MODULE, &e, &shown);
-    let mut file = input.side.store.open(input.status.id).await.map_err(failed)?;
-    let status = file.status().clone();
-    let first = options.from.unwrap_or(1);
-    if first > u64::from(status.records).max(1) {
-        let records = status.records.to_string();
-        return Err(dms(MODULE, 156, 32, &[&first.to_string(), &shown, &records]));
-    }
-    let mut left = (first - 1, options.count.unwrap_or(u64::MAX));
-    loop {
-        let image = file.next().await.map_err(failed)?;
-        if image.is_empty() || left.1 == 0 {
-            return Ok(());
-        }
-        let converted = convert(&image, &status, attributes, options, &mut left);
-        let converted = converted.map_err(|()| dms(MODULE, 44, 32, &[]))?;
-        if !converted.is_empty() {
-            to.write(converted).await.map_err(failed)?;
-        }
+    #[test]
+    fn a_list_goes_on_in_the_next_line_up_to_its_limit() {
+        let mut list = String::new();
+        assert!(add_line(&mut list, "a b ++  "));
+        assert!(!add_line(&mut list, "c d"));
+        assert_eq!(list, "a b  c d ");
+        let line = |octets: usize| "x".repeat(octets - 1) + "++";
+        assert!(add_line(&mut String::new(), &line(MAX_LIST)));
+        assert!(!add_line(&mut String::new(), &line(MAX_LIST + 1)));
     }
 }
 
-/// The records of an image in another form; `left`: how many are still to be passed over, and to be copied. `Err` for a record that
-/// does not fit.
-fn convert(
-    image: &Bytes,
-    status: &FileStatus,
-    to: &Attributes,
-    options: &Options,
-    (skip, take): &mut (u64, u64),
-) -> Result<Bytes, ()> {
-    let whole = *skip == 0 && *take == u64::MAX;
-    let like = status.recfm == to.recfm && (to.recfm == RecordFormat::Variable || status.lrecl == to.lrecl);
-    if whole && like && !options.trunc && options.lrecl.is_none_or(|l| l >= status.lrecl) {
-        return Ok(image.clone());
-    }
-    let mut out = Vec::with_capacity(image.len());
-    for record in records(image, status.recfm, status.lrecl) {
-        if *skip > 0 {
-            *skip -= 1;
-            continue;
-        }
-        if *take == 0 {
-            break;
-        }
-        *take -= 1;
-        // What is longer than was asked for is cut.
-        let length = options.lrecl.map_or(record.len(), |lrecl| record.len().min(lrecl as usize));
-        let record = &record[..length];
-        match to.recfm {
-            RecordFormat::Variable if options.trunc => append_record(&mut out, codepage::trim_end(record)),
-            RecordFormat::Variable => append_record(&mut out, record),
-            RecordFormat::Fixed => pad_record(&mut out, record, to.lrecl),
-        }
-        .map_err(|_| ())?;
-    }
-    Ok(Bytes::from(out))
-}
+#[cfg(test)]
+mod testing {
+    use cp::name::{FileName, FileType};
+    use sfs::types::{EntryType, FileId, FileStatus, ModeNumber, RecordFormat, Stamp};
 
-fn attributes_of(options: &Options, like: &FileStatus) -> Attributes {
-    let recfm = options.recfm.unwrap_or(like.recfm);
-    match recfm {
-        RecordFormat::Variable => Attributes { mode: like.mode, ..Attributes::variable() },
-        RecordFormat::Fixed => {
-            let lrecl = options.lrecl.unwrap_or(like.lrecl.max(1));
-            Attributes { mode: like.mode, ..Attributes::fixed(lrecl) }
+    /// A file of that format, as far as copying looks at it.
+    pub(super) fn status(recfm: RecordFormat, lrecl: u32) -> FileStatus {
+        FileStatus {
+            id: FileId::new(FileName::new("A").unwrap(), FileType::new("FILE").unwrap()),
+            mode: ModeNumber::DEFAULT,
+            recfm,
+            lrecl,
+            records: 0,
+            blocks: 0,
+            bytes: 0,
+            created: Stamp(0),
+            updated: Stamp(0),
+            unique: 0,
+            entry: EntryType::Base,
+            referenced: Stamp(0),
+            recover: true,
+            in_place: false,
+            readable: true,
+            writable: true,
         }
-    }
-}
-
-fn parse_options(words: &[String]) -> Result<Options, DmsMessage> {
-    let mut options = Options::default();
-    let (mut new_file, mut no_trunc) = (false, false);
-    let mut rest = words.iter();
-    while let Some(word) = rest.next() {
-        let is = |name: &str, min: usize| abbreviates(word, name, min);
-        let mut value = || rest.next().map_or("", String::as_str);
-        if is("REPLACE", 3) {
-            options.replace = true;
-        } else if is("APPEND", 2) {
-            options.append = true;
-        } else if is("NEWFILE", 4) {
-            new_file = true;
-        } else if is("TRUNC", 3) {
-            options.trunc = true;
-        } else if is("NOTRUNC", 5) {
-            no_trunc = true;
-        } else if is("RECFM", 3) {
-            options.recfm = Some(match value() {
-                "F" => RecordFormat::Fixed,
-                "V" => RecordFormat::Variable,
-                other => return Err(dms(MODULE, 26, 24, &[other, "RECFM"])),
-            });
-        } else if is("LRECL", 2) {
-            let value = value();
-            let number = value.parse::<u32>().ok().filter(|n| (1..=MAX_LRECL_F).contains(n));
-            options.lrecl = Some(number.ok_or_else(|| dms(MODULE, 26, 24, &[value, "LRECL"]))?);
-        } else if is("FROM", 2) || is("FOR", 3) {
-            let (name, value) = (if is("FROM", 2) { "FROM" } else { "FOR" }, value());
-            let number = value.parse::<u64>().ok().filter(|n| *n > 0);
-            let number = Some(number.ok_or_else(|| dms(MODULE, 26, 24, &[value, name]))?);
-            *(if name == "FROM" { &mut options.from } else { &mut options.count }) = number;
-        } else if !is("NEWDATE", 4) {
-            return Err(dms(MODULE, 3, 24, &[word]));
-        }
-    }
-    let how = [(options.replace, "REPLACE"), (options.append, "APPEND"), (new_file, "NEWFILE")];
-    let how: Vec<&str> = how.into_iter().filter_map(|(given, name)| given.then_some(name)).collect();
-    match how[..] {
-        [one, other, ..] => Err(dms(MODULE, 66, 24, &[one, other])),
-        _ if options.trunc && no_trunc => Err(dms(MODULE, 66, 24, &["TRUNC", "NOTRUNC"])),
-        _ => Ok(options),
     }
 }

@@ -7,7 +7,7 @@ use cp::codepage;
 use cp::name::UserId;
 use jiff::tz::TimeZone;
 use sfs::csl::{ConnectedUser, ConnectionState, FilePoolReport};
-use sfs::types::{GroupStatus, LockType, StorageGroup};
+use sfs::types::{GroupStatus, LockResource, LockType, StorageGroup, WantedLock};
 
 use super::create::csl_message;
 use super::enroll::pool_or_default;
@@ -149,10 +149,7 @@ fn conflicts(report: &FilePoolReport) -> Vec<String> {
 fn conflict_lines(conflicts: &[sfs::csl::Conflict]) -> Vec<String> {
     let mut lines = vec!["Requester   Holder     Wait          Lock        Lock Type".to_owned()];
     for conflict in conflicts {
-        let (lock, kind) = match conflict.explicit {
-            Some(kind) => ("Explicit", lock_word(kind)),
-            None => ("Implicit", "-"),
-        };
+        let (lock, kind) = wanted_words(conflict.wanted);
         lines.push(format!(
             "{:<11} {:<10} {:<13} {lock:<11} {kind}",
             conflict.waiter, conflict.holder, "Lock"
@@ -166,6 +163,22 @@ fn conflict_lines(conflicts: &[sfs::csl::Conflict]) -> Vec<String> {
         }
     }
     lines
+}
+
+/// What a waiter wants to lock, and how. Of these words `File` and `Share` are known.
+fn wanted_words(wanted: WantedLock) -> (&'static str, &'static str) {
+    let resource = match wanted.resource {
+        LockResource::File => "File",
+        LockResource::Directory => "Directory",
+        LockResource::FileSpace => "Filespace",
+        LockResource::Authority => "Authority",
+    };
+    let kind = match wanted.kind {
+        LockType::Share => "Share",
+        LockType::Update => "Update",
+        LockType::Exclusive => "Exclusive",
+    };
+    (resource, kind)
 }
 
 /// The word of an explicit lock's type.

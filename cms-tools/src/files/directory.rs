@@ -8,10 +8,10 @@ use cp::name::DirName;
 use futures::future::BoxFuture;
 use parking_lot::Mutex;
 use sfs::csl::{
-    CommitOption, Csl, CslError, DirIntent, DirRecord, EraseScope, FilePattern, FileRef, OpenOptions,
-    ReasonCode, SfsObject, Token, WorkUnitId,
+    CommitOption, Csl, CslError, DirIntent, DirRecord, EraseScope, FileChanges, FilePattern, FileRef,
+    OpenOptions, ReasonCode, SfsObject, Token, WorkUnitId,
 };
-use sfs::types::{Attributes, FileId, FileStatus, Intent};
+use sfs::types::{Attributes, FileId, FileStatus, Intent, Stamp};
 
 use super::records::write_shape;
 use super::{FileStore, READ_CHUNK, ReadFile, StoreError, StoreResult, WriteFile};
@@ -169,7 +169,8 @@ impl FileStore for DirectoryStore {
             let options = OpenOptions { attributes, allow_empty: true, ..OpenOptions::default() };
             let opened =
                 self.csl.dmsopen(&self.file(id), Intent::Replace, &options, unit).await.map_err(fail)?;
-            Ok(Box::new(Writing { guard, token: opened.token, attributes }) as Box<dyn WriteFile>)
+            let (token, file, updated) = (opened.token, self.file(id), None);
+            Ok(Box::new(Writing { guard, token, attributes, file, updated }) as Box<dyn WriteFile>)
         })
     }
 
@@ -256,6 +257,8 @@ struct Writing {
     guard: UnitGuard,
     token: Token,
     attributes: Attributes,
+    file: FileRef,
+    updated: Option<Stamp>,
 }
 
 impl WriteFile for Writing {
@@ -268,10 +271,21 @@ impl WriteFile for Writing {
         })
     }
 
+    fn date(&mut self, updated: Stamp) {
+        self.updated = Some(updated);
+    }
+
     fn close(self: Box<Self>) -> BoxFuture<'static, StoreResult<()>> {
         Box::pin(async move {
-            let Writing { guard, token, .. } = *self;
-            guard.csl.dmsclose(token, CommitOption::Commit).await.map_err(fail)?;
+            let Writing { guard, token, file, updated, .. } = *self;
+            let Some(updated) = updated else {
+                guard.csl.dmsclose(token, CommitOption::Commit).await.map_err(fail)?;
+                return guard.finish().await;
+            };
+            guard.csl.dmsclose(token, CommitOption::NoCommit).await.map_err(fail)?;
+            let changes = FileChanges { updated: Some(updated), ..FileChanges::default() };
+            let unit = guard.unit.unwrap_or(WorkUnitId::DEFAULT);
+            guard.csl.dmscattr(&file, changes, CommitOption::Commit, unit).await.map_err(fail)?;
             guard.finish().await
         })
     }

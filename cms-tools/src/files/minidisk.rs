@@ -14,7 +14,7 @@ use futures::future::BoxFuture;
 use sfs::csl::OpenOptions;
 use sfs::minidisk::{LinkMode, Minidisk, MinidiskError, MinidiskFile, MinidiskStore};
 use sfs::pool::PoolError;
-use sfs::types::{Attributes, FileId, FileStatus, Intent};
+use sfs::types::{Attributes, FileId, FileStatus, Intent, Stamp};
 
 use super::records::write_shape;
 use super::{FileStore, READ_CHUNK, ReadFile, StoreError, StoreResult, WriteFile};
@@ -152,6 +152,10 @@ impl WriteFile for Writing {
             let Some((count, data)) = shape else { return Ok(()) };
             self.file.write(&data, count).await.map_err(fail)
         })
+    }
+
+    fn date(&mut self, updated: Stamp) {
+        self.file.date(updated);
     }
 
     fn close(self: Box<Self>) -> BoxFuture<'static, StoreResult<()>> {

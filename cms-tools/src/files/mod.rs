@@ -14,7 +14,7 @@ mod records;
 
 use bytes::Bytes;
 use futures::future::BoxFuture;
-use sfs::types::{Attributes, FileId, FileStatus};
+use sfs::types::{Attributes, FileId, FileStatus, Stamp};
 use thiserror::Error;
 
 pub use access::{Accessed, FileModes, Place};
@@ -105,6 +105,9 @@ pub trait ReadFile: Send {
 pub trait WriteFile: Send {
     /// Adds records given as an image.
     fn write(&mut self, image: Bytes) -> BoxFuture<'_, StoreResult<()>>;
+
+    /// Gives the file this date of last update when it is closed, instead of that of the last write.
+    fn date(&mut self, updated: Stamp);
 
     /// Makes the file what it is now, durably.
     fn close(self: Box<Self>) -> BoxFuture<'static, StoreResult<()>>;

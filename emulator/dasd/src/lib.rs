@@ -33,7 +33,7 @@ pub use host::HostDasd;
 pub use io::{Dasd, Disk};
 pub use log::{
     DamagedBatch, DamagedStretch, Hole, Log, LogAddr, LogConfig, LogFound, LogOwner, LogPin, LogSpace,
-    Recovered, RecoveredEntry, SegmentInfo, format,
+    Recovered, RecoveredEntry, ScannedBatch, SegmentInfo, format,
 };
 pub use overlay::OverlayDasd;
 pub use volume::{ExtentHeader, VolAddr, VolPin, Volume, VolumeConfig, extent_bytes};

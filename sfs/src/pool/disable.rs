@@ -18,7 +18,7 @@ use super::error::PoolError;
 use super::row;
 use super::snapshot::Snapshot;
 use super::unit::WorkUnit;
-use crate::types::{DisableInfo, DisableMode, PoolPart, StorageGroup};
+use crate::types::{DisableInfo, DisableMode, LockResource, LockType, PoolPart, StorageGroup, WantedLock};
 
 /// What is disabled in a pool.
 #[derive(Debug, Default)]
@@ -121,7 +121,10 @@ impl Pool {
         let meant = self.spaces_of(&snapshot, part)?;
         inner.disables.put(part, info)?;
         let stored = match inner.locks.space_holder(unit.serial(), |space| meant.contains_key(space)) {
-            Some(holder) => Err(PoolError::Locked { holder }),
+            Some(holder) => {
+                let wanted = WantedLock { resource: LockResource::FileSpace, kind: LockType::Exclusive };
+                Err(PoolError::Locked { holder, wanted })
+            }
             None => self.store_row(row::disabled_key(part), Some(row::disabled_row(&info))).await,
         };
         if stored.is_err() {

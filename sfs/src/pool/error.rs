@@ -6,8 +6,8 @@ use cp::name::UserId;
 use thiserror::Error;
 
 use super::codec::Malformed;
-use super::lock::LockHolder;
-use crate::types::{LockType, StorageGroup};
+use super::lock::{LockHolder, Obstacle};
+use crate::types::{StorageGroup, WantedLock};
 
 /// Why a request to a file pool failed. A failed request leaves the work unit as it was, unless the variant says that the
 /// work unit was rolled back.
@@ -45,10 +45,17 @@ pub enum PoolError {
     Locked {
         /// Serial number of a work unit that holds it.
         holder: u64,
+        /// What was asked for.
+        wanted: WantedLock,
     },
     /// An explicit lock is in the way.
-    #[error("locked explicitly by {0}")]
-    ExplicitLock(UserId, LockType),
+    #[error("locked explicitly by {holder}")]
+    ExplicitLock {
+        /// Whose it is.
+        holder: UserId,
+        /// What was asked for.
+        wanted: WantedLock,
+    },
     /// The user has a lock on the object already.
     #[error("lock exists already")]
     LockExists,
@@ -144,11 +151,13 @@ impl PoolError {
 }
 
 impl PoolError {
-    /// Whose lock is in the way, if that is the reason.
-    pub fn holder(&self) -> Option<LockHolder> {
-        match self {
-            Self::Locked { holder } => Some(LockHolder::Unit(*holder)),
-            Self::ExplicitLock(user, kind) => Some(LockHolder::Explicit(*user, *kind)),
+    /// Whose lock is in the way of which, if that is the reason.
+    pub fn obstacle(&self) -> Option<Obstacle> {
+        match *self {
+            Self::Locked { holder, wanted } => Some(Obstacle { holder: LockHolder::Unit(holder), wanted }),
+            Self::ExplicitLock { holder, wanted } => {
+                Some(Obstacle { holder: LockHolder::Explicit(holder), wanted })
+            }
             _ => None,
         }
     }

@@ -14,7 +14,7 @@ use parking_lot::RwLock;
 use super::error::PoolError;
 use super::row;
 use super::snapshot::Snapshot;
-use crate::types::{LockDuration, LockInfo, LockType};
+use crate::types::{LockDuration, LockInfo, LockResource, LockType, WantedLock};
 
 /// Explicit locks that one object may have: a bound on what users can make the server keep.
 pub const MAX_LOCKS_PER_OBJECT: usize = 1000;
@@ -44,11 +44,16 @@ impl ExplicitLocks {
         Ok(Self { held: RwLock::new(held) })
     }
 
-    /// Whether `user` may do that to the object in spite of explicit locks.
+    /// Whether `user` may do that to the object, which is such a thing, in spite of explicit locks.
     ///
     /// # Errors
     /// [`PoolError::ExplicitLock`].
-    pub(crate) fn check(&self, number: u64, user: Option<UserId>, purpose: Purpose) -> Result<(), PoolError> {
+    pub(crate) fn check(
+        &self,
+        (resource, number): (LockResource, u64),
+        user: Option<UserId>,
+        purpose: Purpose,
+    ) -> Result<(), PoolError> {
         let held = self.held.read();
         if held.is_empty() {
             return Ok(());
@@ -61,23 +66,31 @@ impl ExplicitLocks {
             (LockType::Share, _) => true,
         };
         match held.get(&number).and_then(|locks| locks.iter().find(|lock| hinders(lock))) {
-            Some(lock) => Err(PoolError::ExplicitLock(lock.user, lock.kind)),
+            Some(lock) => {
+                let kind = if purpose == Purpose::Read { LockType::Share } else { LockType::Exclusive };
+                Err(PoolError::ExplicitLock { holder: lock.user, wanted: WantedLock { resource, kind } })
+            }
             None => Ok(()),
         }
     }
 
-    /// Adds a lock.
+    /// Adds a lock on an object, which is such a thing.
     ///
     /// # Errors
     /// [`PoolError::ExplicitLock`] when one of another user is in the way, [`PoolError::LockExists`] when the user has one.
-    pub(crate) fn add(&self, number: u64, lock: LockInfo) -> Result<(), PoolError> {
+    pub(crate) fn add(
+        &self,
+        (resource, number): (LockResource, u64),
+        lock: LockInfo,
+    ) -> Result<(), PoolError> {
         let mut held = self.held.write();
         let locks = held.entry(number).or_default();
         let shares = |l: &LockInfo| l.kind == LockType::Share && lock.kind == LockType::Share;
         let result = if locks.iter().any(|l| l.user == lock.user) {
             Err(PoolError::LockExists)
         } else if let Some(other) = locks.iter().find(|l| !shares(l)) {
-            Err(PoolError::ExplicitLock(other.user, other.kind))
+            let wanted = WantedLock { resource, kind: lock.kind };
+            Err(PoolError::ExplicitLock { holder: other.user, wanted })
         } else if locks.len() >= MAX_LOCKS_PER_OBJECT {
             Err(PoolError::Limit("locks on one object"))
         } else {

@@ -6,8 +6,8 @@
 //!
 //! A conflict is told at once. Who wants to wait ([`LockTable::wait`]) is refused if the wait closes a circle.
 
-use std::collections::HashMap;
 use std::collections::hash_map::Entry;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 use cp::name::UserId;
@@ -17,7 +17,7 @@ use tokio::sync::Notify;
 
 use super::catalog::{DirId, Name16};
 use super::error::PoolError;
-use crate::types::LockType;
+use crate::types::{LockResource, LockType, WantedLock};
 
 /// What a lock is on.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -32,13 +32,34 @@ pub(crate) enum LockKey {
     Authority(u64),
 }
 
+impl LockKey {
+    /// What it is on, as a report of conflicts tells.
+    fn resource(&self) -> LockResource {
+        match self {
+            Self::Space(_) => LockResource::FileSpace,
+            Self::Directory(_) | Self::Level(..) | Self::Writer(_) => LockResource::Directory,
+            Self::File(..) => LockResource::File,
+            Self::Authority(_) => LockResource::Authority,
+        }
+    }
+}
+
 /// Whom a work unit waits for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum LockHolder {
     /// Another work unit, by its serial number: an implicit lock.
     Unit(u64),
-    /// A user: an explicit lock of that type.
-    Explicit(UserId, LockType),
+    /// A user: an explicit lock.
+    Explicit(UserId),
+}
+
+/// What a work unit waits for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Obstacle {
+    /// Whose lock is in the way.
+    pub holder: LockHolder,
+    /// Of which.
+    pub wanted: WantedLock,
 }
 
 /// How a lock is held.
@@ -46,6 +67,15 @@ pub enum LockHolder {
 pub(crate) enum LockMode {
     Shared,
     Exclusive,
+}
+
+impl From<LockMode> for LockType {
+    fn from(mode: LockMode) -> Self {
+        match mode {
+            LockMode::Shared => Self::Share,
+            LockMode::Exclusive => Self::Exclusive,
+        }
+    }
 }
 
 #[derive(Debug)]
@@ -61,8 +91,8 @@ const SHARDS: usize = 16;
 pub(crate) struct LockTable {
     shards: [Mutex<HashMap<LockKey, Held>>; SHARDS],
     released: Notify,
-    // Who waits for whom; a unit waits for one other at a time.
-    waiting: Mutex<HashMap<u64, LockHolder>>,
+    // Who waits for whom, by serial number; a unit waits for one other at a time.
+    waiting: Mutex<BTreeMap<u64, Obstacle>>,
 }
 
 impl Default for LockTable {
@@ -117,8 +147,8 @@ impl LockTable {
         self.released.notify_waiters();
     }
 
-    /// Who waits for whom.
-    pub(crate) fn waits(&self) -> Vec<(u64, LockHolder)> {
+    /// Who waits for what, in the order in which their work units began.
+    pub(crate) fn waits(&self) -> Vec<(u64, Obstacle)> {
         self.waiting.lock().iter().map(|(a, b)| (*a, *b)).collect()
     }
 
@@ -130,8 +160,8 @@ impl LockTable {
     /// Waits until some lock is released, after which the request is to be tried again.
     ///
     /// # Errors
-    /// [`PoolError::Deadlock`] when `holder` itself waits, directly or not, for `unit`.
-    pub(crate) async fn wait(&self, unit: u64, holder: LockHolder) -> Result<(), PoolError> {
+    /// [`PoolError::Deadlock`] when the holder itself waits, directly or not, for `unit`.
+    pub(crate) async fn wait(&self, unit: u64, obstacle: Obstacle) -> Result<(), PoolError> {
         let released = self.released.notified();
         tokio::pin!(released);
         // Registered before the caller's failed attempt could have become stale: a release between that attempt and here
@@ -139,17 +169,17 @@ impl LockTable {
         released.as_mut().enable();
         {
             let mut waiting = self.waiting.lock();
-            let mut at = holder;
+            let mut at = obstacle.holder;
             // Where a user stands at the end, no unit is waited for.
             while let LockHolder::Unit(number) = at
                 && let Some(next) = waiting.get(&number)
             {
-                if *next == LockHolder::Unit(unit) {
+                if next.holder == LockHolder::Unit(unit) {
                     return Err(PoolError::Deadlock);
                 }
-                at = *next;
+                at = next.holder;
             }
-            waiting.insert(unit, holder);
+            waiting.insert(unit, obstacle);
         }
         let _guard = Waiting { table: self, unit };
         let recheck = std::time::Duration::from_millis(50);
@@ -211,9 +241,10 @@ impl LockSet {
                 if mine && (held.mode == LockMode::Exclusive || mode == LockMode::Shared) {
                     return Ok(());
                 }
-                match held.units.iter().find(|unit| **unit != self.unit) {
+                match held.units.iter().copied().find(|unit| *unit != self.unit) {
                     Some(holder) if mode == LockMode::Exclusive || held.mode == LockMode::Exclusive => {
-                        return Err(PoolError::Locked { holder: *holder });
+                        let wanted = WantedLock { resource: slot.key().resource(), kind: mode.into() };
+                        return Err(PoolError::Locked { holder, wanted });
                     }
                     Some(_) => held.units.push(self.unit),
                     None => {
@@ -259,15 +290,32 @@ mod tests {
         let mut b = LockSet::new(table.clone(), 2);
         a.take(key(), LockMode::Shared).unwrap();
         b.take(key(), LockMode::Shared).unwrap();
-        assert!(matches!(a.take(key(), LockMode::Exclusive), Err(PoolError::Locked { holder: 2 })));
+        assert!(matches!(
+            a.take(key(), LockMode::Exclusive),
+            Err(PoolError::Locked {
+                holder: 2,
+                wanted: WantedLock { resource: LockResource::Directory, kind: LockType::Exclusive }
+            })
+        ));
         drop(b);
         a.take(key(), LockMode::Exclusive).unwrap();
         let mut c = LockSet::new(table.clone(), 3);
-        assert!(matches!(c.take(key(), LockMode::Shared), Err(PoolError::Locked { holder: 1 })));
+        assert!(matches!(
+            c.take(key(), LockMode::Shared),
+            Err(PoolError::Locked {
+                holder: 1,
+                wanted: WantedLock { resource: LockResource::Directory, kind: LockType::Share }
+            })
+        ));
         drop(a);
         c.take(key(), LockMode::Shared).unwrap();
         drop(c);
         assert_eq!(table.count(), 0);
+    }
+
+    fn unit(number: u64) -> Obstacle {
+        let wanted = WantedLock { resource: LockResource::File, kind: LockType::Exclusive };
+        Obstacle { holder: LockHolder::Unit(number), wanted }
     }
 
     #[tokio::test]
@@ -275,11 +323,11 @@ mod tests {
         let table = Arc::new(LockTable::default());
         let waits = {
             let table = table.clone();
-            tokio::spawn(async move { table.wait(1, LockHolder::Unit(2)).await })
+            tokio::spawn(async move { table.wait(1, unit(2)).await })
         };
         tokio::task::yield_now().await;
-        assert!(matches!(table.wait(2, LockHolder::Unit(1)).await, Err(PoolError::Deadlock)));
+        assert!(matches!(table.wait(2, unit(1)).await, Err(PoolError::Deadlock)));
         waits.await.unwrap().unwrap();
-        assert!(table.wait(2, LockHolder::Unit(3)).await.is_ok());
+        assert!(table.wait(2, unit(3)).await.is_ok());
     }
 }

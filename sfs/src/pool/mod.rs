@@ -89,7 +89,7 @@ use catalog::{
     BODY, CATALOG_VERSION, DIR, ENTRY, LIVE, META, META_NEXT, META_REDO, META_VERSION, PAGE, SPACE,
 };
 use explicit::ExplicitLocks;
-pub use lock::LockHolder;
+pub use lock::{LockHolder, Obstacle};
 use lock::{LockSet, LockTable};
 use snapshot::Snapshot;
 pub(crate) use source::BackupSource;
@@ -409,8 +409,8 @@ impl Pool {
     ///
     /// # Errors
     /// [`PoolError::Deadlock`] when the wait would never end.
-    pub async fn wait_for_lock(&self, unit: &WorkUnit, holder: LockHolder) -> Result<(), PoolError> {
-        self.inner.locks.wait(unit.serial(), holder).await
+    pub async fn wait_for_lock(&self, unit: &WorkUnit, obstacle: Obstacle) -> Result<(), PoolError> {
+        self.inner.locks.wait(unit.serial(), obstacle).await
     }
 
     /// Committed figures of a file space.

@@ -18,7 +18,9 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
 
 use bytes::Bytes;
-use dasd::{Dasd, ExtentHeader, LogAddr, LogSpace, VolAddr, Volume};
+use dasd::{
+    DamagedBatch, Dasd, ExtentHeader, LogAddr, LogSpace, RecoveredEntry, ScannedBatch, VolAddr, Volume,
+};
 use redb::Database;
 use redb::backends::InMemoryBackend;
 
@@ -142,17 +144,24 @@ impl Rebuild<'_> {
     fn read_log(&mut self) {
         let segments = self.store.log.segments();
         let mut entries = 0usize;
+        // Batches that no sound one follows yet: a crash may have cut the last one off.
+        let mut damaged = Vec::new();
         for segment in &segments {
             let mut found = Vec::new();
             let log = self.store.log.clone();
-            if let Err(error) = log.scan_segment(segment.seq, |addr, payload| found.push((addr, payload))) {
+            if let Err(error) = log.scan_batches(segment.seq, |batch| found.push(batch)) {
                 (self.say)(&format!("log segment {}: {error}; read up to there", segment.seq));
             }
-            entries += found.len();
-            for (addr, payload) in found {
-                match self.changes(addr, &payload) {
-                    Ok((bodies, ops)) => self.make(addr, bodies, &ops),
-                    Err(_) => self.unreadable += 1,
+            for batch in found {
+                match batch {
+                    ScannedBatch::Damaged(batch) => damaged.push(batch),
+                    ScannedBatch::Sound(sound) => {
+                        for batch in damaged.drain(..) {
+                            entries += self.read_damaged(batch);
+                        }
+                        entries += sound.len();
+                        self.read_entries(sound);
+                    }
                 }
             }
         }
@@ -160,6 +169,30 @@ impl Rebuild<'_> {
         if self.unreadable > 0 {
             (self.say)(&format!("{} commits or changes could not be read", self.unreadable));
         }
+    }
+
+    fn read_entries(&mut self, entries: Vec<RecoveredEntry>) {
+        for RecoveredEntry { addr, payload, .. } in entries {
+            match self.changes(addr, &payload) {
+                Ok((bodies, ops)) => self.make(addr, bodies, &ops),
+                Err(_) => self.unreadable += 1,
+            }
+        }
+    }
+
+    /// Makes the changes of a batch in which nothing but octets of files is damaged; those of any other may be wrong, since they have
+    /// no checksum but that of the batch. Returns how many commits were made.
+    fn read_damaged(&mut self, batch: DamagedBatch) -> usize {
+        let (at, count) = (batch.addr().0, batch.entries.len());
+        if !redo::only_bodies_are_damaged(&batch) {
+            (self.say)(&format!("the log is damaged at {at:#x}: {count} commits are left out"));
+            return 0;
+        }
+        (self.say)(&format!(
+            "the log is damaged at {at:#x}: octets of files; what its {count} commits changed is known"
+        ));
+        self.read_entries(batch.entries);
+        count
     }
 
     fn changes(&self, addr: LogAddr, payload: &Bytes) -> Result<(u64, Vec<Op>), PoolError> {

@@ -66,7 +66,7 @@ pub(super) fn read_log(
 }
 
 /// Whether all of a batch is as it was written, but for octets of the files it brings.
-fn only_bodies_are_damaged(batch: &DamagedBatch) -> bool {
+pub(super) fn only_bodies_are_damaged(batch: &DamagedBatch) -> bool {
     let mut holes = Vec::new();
     for entry in &batch.entries {
         match op::decode_payload(&entry.payload) {

@@ -38,7 +38,7 @@ use super::references;
 use super::row::{self, Place, SpecialRec};
 use super::snapshot::Snapshot;
 use super::spill::SPILL_AT;
-use crate::types::{DirControl, DirStatus, FileId, FileStatus};
+use crate::types::{DirControl, DirStatus, FileId, FileStatus, LockResource};
 pub(crate) use state::{State, load_committed};
 
 /// Greatest depth of directories below a top directory. Source: the SFS directory naming rules.
@@ -193,7 +193,7 @@ impl WorkUnit {
             state.locks.take(LockKey::Level(parent.id, name), LockMode::Exclusive)?;
             let snapshot = &self.inner.current();
             let rec = state.level(snapshot, parent.id, last)?.ok_or(PoolError::NoDirectory)?;
-            self.inner.explicit.check(rec.id.0, state.user, Purpose::Erase)?;
+            self.inner.explicit.check((LockResource::Directory, rec.id.0), state.user, Purpose::Erase)?;
             state.locks.take(LockKey::Directory(rec.id), LockMode::Exclusive)?;
             let snapshot = &self.inner.current();
             if !state.dir_is_empty(snapshot, rec.id)? {
@@ -236,7 +236,7 @@ impl WorkUnit {
             state.locks.take(LockKey::Level(target.id, new_name), LockMode::Exclusive)?;
             let snapshot = &self.inner.current();
             let rec = state.level(snapshot, source.id, old)?.ok_or(PoolError::NoDirectory)?;
-            self.inner.explicit.check(rec.id.0, state.user, Purpose::Erase)?;
+            self.inner.explicit.check((LockResource::Directory, rec.id.0), state.user, Purpose::Erase)?;
             if state.level(snapshot, target.id, new)?.is_some() {
                 return Err(PoolError::DirectoryExists);
             }
@@ -424,7 +424,7 @@ impl WorkUnit {
             state.locks.take(LockKey::File(source_dir.id, source_key.1), LockMode::Shared)?;
             let mut draft = state.copy_source(&self.inner, source_key)?;
             let source_rec = draft.rec.object;
-            self.inner.explicit.check(source_rec.0, state.user, Purpose::Read)?;
+            self.inner.explicit.check((LockResource::File, source_rec.0), state.user, Purpose::Read)?;
             draft.rec.file = FileNo(self.inner.new_number());
             draft.rec.object = ObjectNo(draft.rec.file.0);
             let now = self.inner.now();

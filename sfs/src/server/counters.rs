@@ -158,9 +158,10 @@ impl Counters {
         Counter::TABLE.iter().map(|(counter, name)| ((*name).to_owned(), count(*counter))).collect()
     }
 
-    /// A request is under way as long as what is returned lives: an agent of the server works for it.
+    /// A request is under way as long as what is returned lives: an agent of the server works for it. The order in which it is
+    /// counted and looks for a STOP matters ([`super::stopping`]).
     pub(super) fn agent(&self) -> Agent<'_> {
-        let now = self.under_way.fetch_add(1, Ordering::Relaxed) + 1;
+        let now = self.under_way.fetch_add(1, Ordering::SeqCst) + 1;
         if now > self.most_under_way.load(Ordering::Relaxed) {
             self.most_under_way.fetch_max(now, Ordering::Relaxed);
         }
@@ -169,7 +170,7 @@ impl Counters {
 
     /// Requests under way now, and at most so far.
     pub(super) fn agents(&self) -> (u64, u64) {
-        (self.under_way.load(Ordering::Relaxed), self.most_under_way.load(Ordering::Relaxed))
+        (self.under_way.load(Ordering::SeqCst), self.most_under_way.load(Ordering::Relaxed))
     }
 }
 
@@ -178,7 +179,7 @@ pub(super) struct Agent<'a>(&'a Counters);
 
 impl Drop for Agent<'_> {
     fn drop(&mut self) {
-        self.0.under_way.fetch_sub(1, Ordering::Relaxed);
+        self.0.under_way.fetch_sub(1, Ordering::SeqCst);
     }
 }
 

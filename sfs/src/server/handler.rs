@@ -3,7 +3,7 @@
 //! What a call does on a work unit is in [`super::perform`], what ends a work unit in [`super::ending`].
 
 use std::collections::HashMap;
-use std::sync::atomic::AtomicU64;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
 
 use bytes::Bytes;
@@ -16,7 +16,7 @@ use super::counters::Counter;
 use super::perform::{self, Accessed, Listing, Undone};
 use super::protocol::{Answer, Call, Failure, Reply, Request, decode, encode};
 use super::{Shared, WorkUnitData, authority};
-use crate::pool::{DirPath, LockHolder, PoolError, Token, WorkUnit};
+use crate::pool::{DirPath, Obstacle, PoolError, Token, WorkUnit};
 use crate::reason::{ReasonCode, ReturnCode};
 
 /// Work units of one session: what a client may make the server keep.
@@ -36,6 +36,8 @@ pub(super) struct Session {
     pub(super) accessed: Mutex<HashMap<DirName, Accessed>>,
     /// DIRCONTROL directories accessed to be written, and how often.
     pub(super) writing: Mutex<HashMap<DirName, u32>>,
+    /// The connection has ended; who still waits for a lock waits in vain.
+    gone: AtomicBool,
     /// DMSUDATA, by work unit, until that ends.
     pub(super) user_data: Mutex<HashMap<u32, WorkUnitData>>,
 }
@@ -66,6 +68,7 @@ impl Session {
             next_dir: AtomicU64::new(1),
             accessed: Mutex::default(),
             writing: Mutex::default(),
+            gone: AtomicBool::new(false),
             user_data: Mutex::default(),
         }
     }
@@ -110,6 +113,9 @@ impl Session {
         let _agent = self.shared.counters.agent();
         let mut request: Request = decode(&message.control).map_err(Failure::error)?;
         self.shared.counters.count(Counter::of(&request.call));
+        if !self.admits(&request) {
+            return Err(Failure::error(ReasonCode::PoolDisabled));
+        }
         if let Call::WorkFor { user } = request.call {
             return self.work_for(user);
         }
@@ -234,28 +240,32 @@ impl Session {
     /// Performs a call; with FILEWAIT ON tries again as long as a lock is in the way.
     async fn perform_waiting(&self, at: perform::At<'_>, call: &Call, wait: bool) -> Result<Answer, Failure> {
         loop {
-            let holder = match self.perform(at, call) {
+            let obstacle = match self.perform(at, call) {
                 Ok(answer) => return Ok(answer),
                 Err(Undone { error, index }) => {
-                    let holder = error.holder();
-                    if holder.is_some() {
+                    let obstacle = error.obstacle();
+                    if obstacle.is_some() {
                         self.shared.counters.count(Counter::LockConflict);
                     }
-                    holder.filter(|_| wait).ok_or_else(|| Failure { index, ..failure(&error) })?
+                    obstacle.filter(|_| wait).ok_or_else(|| Failure { index, ..failure(&error) })?
                 }
             };
-            self.wait_for_lock(at.unit, holder).await?;
+            self.wait_for_lock(at.unit, obstacle).await?;
         }
     }
 
     /// Waits for a lock, counting what ends in a deadlock.
-    pub(super) async fn wait_for_lock(&self, unit: &WorkUnit, holder: LockHolder) -> Result<(), Failure> {
-        self.shared.pool.wait_for_lock(unit, holder).await.map_err(|error| {
+    pub(super) async fn wait_for_lock(&self, unit: &WorkUnit, obstacle: Obstacle) -> Result<(), Failure> {
+        self.shared.pool.wait_for_lock(unit, obstacle).await.map_err(|error| {
             if matches!(error, PoolError::Deadlock) {
                 self.shared.counters.count(Counter::Deadlock);
             }
             failure(&error)
-        })
+        })?;
+        match self.gone.load(Ordering::Relaxed) {
+            true => Err(Failure { rc: ReturnCode::Severe, ..Failure::error(ReasonCode::ConnectionLost) }),
+            false => Ok(()),
+        }
     }
 
     /// This user's units by serial number, for the report of conflicts.
@@ -265,11 +275,13 @@ impl Session {
 
     /// Leaves the server; with the user's last connection his SESSION locks end.
     pub(super) fn leave(&self) {
+        self.gone.store(true, Ordering::Relaxed);
         let last = {
             let mut sessions = self.shared.sessions.lock();
             sessions.remove(&self.number).is_some() && sessions.values().all(|s| s.user != self.user())
         };
         self.shared.resync.leave(self.number);
+        self.shared.done();
         if last {
             self.shared.pool.end_session_locks(self.user());
         }
@@ -297,6 +309,7 @@ impl PathHandler for Session {
                 Ok((reply, data)) => (Ok(reply), data),
                 Err(failure) => (Err(failure), Bytes::new()),
             };
+            self.shared.done();
             let control = encode::<Result<Reply, Failure>>(&reply).map_err(|_| IpRcode::Purged)?;
             Ok(IucvReply { control, data })
         })

@@ -12,6 +12,7 @@ mod perform;
 pub(crate) mod protocol;
 mod report;
 mod resync;
+mod stopping;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering};
@@ -21,6 +22,7 @@ use cp::Guest;
 use cp::iucv::{ConnectRequest, IpRcode, IucvService, PathBack, PathHandler, ResourceOwner, UserData};
 use cp::name::{FilePoolId, UserId};
 use parking_lot::{Mutex, RwLock};
+use tokio::sync::Notify;
 
 pub use perform::{MAX_ACCESSED_DIRS, MAX_ACCESSED_FILES, MAX_OPEN_DIRS};
 pub use protocol::{Conflict, DirRecord, MAX_USER_DATA, UserData as WorkUnitData};
@@ -39,6 +41,10 @@ pub(crate) struct Shared {
     pub(crate) pool: Pool,
     pub(crate) admins: RwLock<BTreeSet<UserId>>,
     pub(crate) disabled: AtomicBool,
+    /// STOP: nothing new is begun.
+    stopping: AtomicBool,
+    /// Something ended while the server stops.
+    quieter: Notify,
     group_threshold: AtomicU8,
     pub(crate) sessions: Mutex<BTreeMap<u64, Connected>>,
     pub(crate) resync: resync::Resync,
@@ -141,6 +147,8 @@ impl FilePoolServer {
             machine,
             admins: RwLock::new(admins.iter().copied().collect()),
             disabled: AtomicBool::new(false),
+            stopping: AtomicBool::new(false),
+            quieter: Notify::new(),
             group_threshold: AtomicU8::new(DEFAULT_GROUPTHRESH),
             sessions: Mutex::default(),
             resync: resync::Resync::default(),
@@ -204,10 +212,12 @@ impl FilePoolServer {
         self.shared.settle(&self.servers).await
     }
 
-    /// STOP: no further connections; a checkpoint; the pool's threads end. Requests that come later fail.
+    /// The end of STOP: no further connections; a checkpoint; the pool's threads end. Requests that come later fail.
     pub async fn stop(&self) {
         self.set_disabled(true);
         self.resource.lock().take();
+        // Who waits for a lock of somebody else must not wait on.
+        self.force(None);
         self.shared.pool.close().await;
     }
 }
@@ -219,7 +229,7 @@ const SEVER_DISABLED: u8 = 1;
 
 impl IucvService for Service {
     fn connect(&self, request: ConnectRequest) -> Result<Arc<dyn PathHandler>, UserData> {
-        if self.0.disabled.load(Ordering::Relaxed) {
+        if self.0.disabled.load(Ordering::Relaxed) || self.0.stopping.load(Ordering::SeqCst) {
             let mut data = UserData::default();
             data[0] = SEVER_DISABLED;
             return Err(data);

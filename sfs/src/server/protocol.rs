@@ -14,6 +14,7 @@ use crate::reason::{ReasonCode, ReturnCode};
 use crate::types::{
     Attributes, DateReference, DirControl, DirStatus, DisableMode, FileId, FileStatus, Grantee, GroupStatus,
     Intent, LockDuration, LockInfo, LockType, Minidisk, PoolPart, Rights, SpaceStatus, StorageGroup,
+    WantedLock,
 };
 
 /// Message class of a request.
@@ -427,8 +428,8 @@ pub struct Conflict {
     pub holder: UserId,
     /// On which of his work units; 0 for an explicit lock.
     pub holder_unit: u32,
-    /// The type of an explicit lock; `None`: the lock is implicit.
-    pub explicit: Option<LockType>,
+    /// The lock that the waiter wants.
+    pub wanted: WantedLock,
     /// What the waiting program said that it does.
     pub waiter_data: UserData,
     /// What the holding program said; nothing for an explicit lock.

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use super::protocol::Conflict;
 use super::{FilePoolServer, Shared};
-use crate::pool::{LockHolder, PoolError, StorageFigures};
+use crate::pool::{LockHolder, Obstacle, PoolError, StorageFigures};
 use crate::types::{DisableInfo, GroupStatus, PoolPart, Stamp};
 
 /// Figures of a pool. Source: the reports of QUERY FILEPOOL.
@@ -157,16 +157,13 @@ impl Shared {
                 units.insert(serial, (user, number, told.get(&number).cloned().unwrap_or_default()));
             }
         }
-        let named = |(waiter, holder): (u64, LockHolder)| {
+        let named = |(waiter, Obstacle { holder, wanted }): (u64, Obstacle)| {
             let (waiter, waiter_unit, waiter_data) = units.get(&waiter)?.clone();
-            let (holder, holder_unit, holder_data, explicit) = match holder {
-                LockHolder::Unit(serial) => {
-                    let (user, unit, data) = units.get(&serial)?.clone();
-                    (user, unit, data, None)
-                }
-                LockHolder::Explicit(user, kind) => (user, 0, Default::default(), Some(kind)),
+            let (holder, holder_unit, holder_data) = match holder {
+                LockHolder::Unit(serial) => units.get(&serial)?.clone(),
+                LockHolder::Explicit(user) => (user, 0, Default::default()),
             };
-            Some(Conflict { waiter, waiter_unit, holder, holder_unit, explicit, waiter_data, holder_data })
+            Some(Conflict { waiter, waiter_unit, holder, holder_unit, wanted, waiter_data, holder_data })
         };
         self.pool.waits().into_iter().filter_map(named).collect()
     }

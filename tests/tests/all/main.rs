@@ -6,6 +6,7 @@
 mod auth_exit;
 mod certificates;
 mod console;
+mod copyfile;
 mod crash;
 mod damage;
 mod fileserv;

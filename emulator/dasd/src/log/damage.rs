@@ -55,6 +55,25 @@ fn followed_by(crc: u32, then: u32, len: u64) -> u32 {
     checksum_combine(CrcAlgorithm::Crc32Iscsi, crc.into(), then.into(), len) as u32
 }
 
+/// What stands in a segment of the log.
+#[derive(Debug, Clone)]
+pub enum ScannedBatch {
+    /// The entries of a batch that is as it was written.
+    Sound(Vec<RecoveredEntry>),
+    /// A batch that is not, and whose entries can still be told apart.
+    Damaged(DamagedBatch),
+}
+
+/// The entries of a batch that begins at `addr`.
+fn entries_of(addr: LogAddr, header: &BatchHeader, octets: &Bytes) -> Vec<RecoveredEntry> {
+    let end = LogAddr(addr.0 + header.extent());
+    let mut entries = Vec::with_capacity(header.count as usize);
+    for_each_entry(addr, header, octets, &mut |addr, payload| {
+        entries.push(RecoveredEntry { addr, payload, end });
+    });
+    entries
+}
+
 impl DamagedBatch {
     /// Where it begins.
     pub fn addr(&self) -> LogAddr {
@@ -95,6 +114,39 @@ impl DamagedBatch {
 }
 
 impl LogSpace {
+    /// Hands over the batches of a segment in their order, damaged ones too. A damaged batch may be one that a crash cut off: only a
+    /// sound one behind it proves that it was durable.
+    ///
+    /// # Errors
+    /// When the segment is not there or cannot be read; what came before has been handed over.
+    pub fn scan_batches(&self, seq: u64, mut each: impl FnMut(ScannedBatch)) -> Result<(), ReadError> {
+        let mut at = LogAddr(seq * self.segment_bytes() + BLOCK);
+        if self.segment(seq).is_none() {
+            return Err(ReadError::NoSuchAddress(at.0));
+        }
+        let mut epoch = 0;
+        while self.seq_of(at) == seq {
+            // What an earlier opening of the log left behind its end is of an earlier epoch.
+            let found = self.batch_as_it_is(at)?.filter(|(header, _)| header.epoch >= epoch);
+            let mut next = LogAddr(at.0 + BLOCK);
+            match found {
+                Some((header, octets)) if header.verify(&octets) => {
+                    each(ScannedBatch::Sound(entries_of(at, &header, &octets)));
+                    epoch = header.epoch;
+                    next = LogAddr(at.0 + header.extent());
+                }
+                // Its length may be wrong, so that what follows is looked for behind each block.
+                Some((header, octets)) if header.adds_up(&octets) => {
+                    let entries = entries_of(at, &header, &octets);
+                    each(ScannedBatch::Damaged(DamagedBatch { header, octets, entries }));
+                }
+                _ => {}
+            }
+            at = next;
+        }
+        Ok(())
+    }
+
     /// The stretch that begins at `from`, where no sound batch follows, and the sound batch behind it; `None` when there is no
     /// sound batch any more. `epoch` is the one of the last sound batch.
     pub(super) fn damage_after(
@@ -155,10 +207,7 @@ impl LogSpace {
             {
                 continue;
             }
-            let mut entries = Vec::with_capacity(header.count as usize);
-            for_each_entry(place, &header, &octets, &mut |addr, payload| {
-                entries.push(RecoveredEntry { addr, payload, end: LogAddr(end) });
-            });
+            let entries = entries_of(place, &header, &octets);
             return Ok(Some(DamagedBatch { header, octets, entries }));
         }
         Ok(None)

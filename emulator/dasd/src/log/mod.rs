@@ -30,7 +30,7 @@ mod writer;
 
 use bytes::Bytes;
 
-pub use damage::{DamagedBatch, DamagedStretch, Hole};
+pub use damage::{DamagedBatch, DamagedStretch, Hole, ScannedBatch};
 pub use handle::Log;
 pub use recover::{LogFound, Recovered, RecoveredEntry, format};
 pub use space::{LogPin, LogSpace, SegmentInfo};

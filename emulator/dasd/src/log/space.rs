@@ -11,6 +11,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use parking_lot::Mutex;
 
+use super::damage::ScannedBatch;
 use super::format::{BATCH_HEADER, BatchHeader, SegmentHeader, VERSION, u32_at};
 use super::{LogAddr, LogConfig};
 use crate::BLOCK;
@@ -159,23 +160,11 @@ impl LogSpace {
     /// # Errors
     /// [`ReadError`] of the disk or of a segment that is not in use.
     pub fn scan_segment(&self, seq: u64, mut each: impl FnMut(LogAddr, Bytes)) -> Result<(), ReadError> {
-        let mut at = LogAddr(seq * self.segment_bytes() + BLOCK);
-        if self.segment(seq).is_none() {
-            return Err(ReadError::NoSuchAddress(at.0));
-        }
-        let mut epoch = 0;
-        while self.seq_of(at) == seq {
-            // What an earlier opening of the log left behind its end is of an earlier epoch.
-            match self.batch_at(at)?.filter(|(header, _)| header.epoch >= epoch) {
-                Some((header, batch)) => {
-                    for_each_entry(at, &header, &batch, &mut each);
-                    epoch = header.epoch;
-                    at = LogAddr(at.0 + header.extent());
-                }
-                None => at = LogAddr(at.0 + BLOCK),
+        self.scan_batches(seq, |batch| {
+            if let ScannedBatch::Sound(entries) = batch {
+                entries.into_iter().for_each(|entry| each(entry.addr, entry.payload));
             }
-        }
-        Ok(())
+        })
     }
 
     /// True when the header of a batch that follows `prev_end`, of `epoch` or later, stands at `addr`. Only asked where no sound batch was found.

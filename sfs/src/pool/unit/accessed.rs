@@ -16,7 +16,7 @@ use crate::pool::explicit::Purpose;
 use crate::pool::references;
 use crate::pool::row::{self, SpecialRec};
 use crate::pool::unit::open::Opened;
-use crate::types::{DateReference, DirControl, FileId, FileStatus};
+use crate::types::{DateReference, DirControl, FileId, FileStatus, LockResource};
 
 /// The state of a directory at a moment.
 pub struct AccessedDir {
@@ -76,7 +76,11 @@ impl WorkUnit {
                 if state.control(snapshot, found.id)? == DirControl::File {
                     return Ok(Some(None));
                 }
-                self.inner.explicit.check(found.id.0, state.user, Purpose::Read)?;
+                self.inner.explicit.check(
+                    (LockResource::Directory, found.id.0),
+                    state.user,
+                    Purpose::Read,
+                )?;
                 let mut records = Vec::new();
                 snapshot.files(found.id, |id, rec| records.push((file_key(id), rec)))?;
                 if records.len() > room {

@@ -9,7 +9,9 @@ use crate::pool::explicit::Purpose;
 use crate::pool::lock::{LockKey, LockMode};
 use crate::pool::row::{self, Place, Special, SpecialRec};
 use crate::pool::snapshot::Snapshot;
-use crate::types::{DirControl, EntryType, FileId, FileStatus, ModeNumber, RecordFormat, Rights, Stamp};
+use crate::types::{
+    DirControl, EntryType, FileId, FileStatus, LockResource, ModeNumber, RecordFormat, Rights, Stamp,
+};
 
 /// Octets of data that an external object may carry: enough for the names of what it stands for.
 pub const MAX_EXTERNAL: usize = 4096;
@@ -285,7 +287,7 @@ impl WorkUnit {
             state.gate.check(&found.space, true)?;
             state.locks.take(LockKey::Directory(found.id), LockMode::Exclusive)?;
             let snapshot = &self.inner.current();
-            self.inner.explicit.check(found.id.0, state.user, Purpose::Erase)?;
+            self.inner.explicit.check((LockResource::Directory, found.id.0), state.user, Purpose::Erase)?;
             if state.control(snapshot, found.id)? == control {
                 return Ok(());
             }

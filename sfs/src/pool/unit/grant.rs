@@ -2,6 +2,7 @@
 
 use cp::name::UserId;
 
+use super::lock::object_kind;
 use super::state::FoundDir;
 use super::{DirPath, State, WorkUnit};
 use crate::pool::catalog::{DirId, ObjectNo, file_key, level_key};
@@ -199,7 +200,7 @@ impl WorkUnit {
         self.with(|state, snapshot| {
             let (number, found, _) = state.object_number(snapshot, dir, id)?;
             // Reading is what only an EXCLUSIVE lock of somebody else forbids, and so it is with granting.
-            self.inner.explicit.check(number, state.user, Purpose::Read)?;
+            self.inner.explicit.check((object_kind(id), number), state.user, Purpose::Read)?;
             state.room_for_change()?;
             state.lock_within(&found)?;
             state.locks.take(LockKey::Authority(number), LockMode::Exclusive)?;

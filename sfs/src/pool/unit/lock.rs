@@ -6,9 +6,9 @@ use super::grant::Access;
 use super::{DirPath, WorkUnit};
 use crate::pool::Pool;
 use crate::pool::error::PoolError;
-use crate::pool::lock::{LockHolder, LockKey, LockMode};
+use crate::pool::lock::{LockKey, LockMode, Obstacle};
 use crate::pool::row;
-use crate::types::{FileId, LockDuration, LockInfo, LockType};
+use crate::types::{FileId, LockDuration, LockInfo, LockResource, LockType, WantedLock};
 
 impl Pool {
     /// Locks a committed file (an alias means its base) or a directory for `user`. `unit` is a work unit of his whose implicit
@@ -42,19 +42,21 @@ impl Pool {
             let (number, found, name) = state.object_number(snapshot, dir, id)?;
             Ok((number, WorkUnit::lock_keys(&found, name), found))
         })?;
-        self.inner.explicit.add(number, lock.clone())?;
+        self.inner.explicit.add((object_kind(id), number), lock.clone())?;
         // Changes hold the directory shared and the file exclusively: whatever another unit holds is in the way, but for a
         // shared lock, which lets others go on changing nothing.
         let exclusive_only = kind == LockType::Share && id.is_some();
         let held = self.inner.locks.other_holder(&key, unit.serial(), exclusive_only);
         let stored = match held {
-            Some(holder) => Err(PoolError::Locked { holder }),
+            Some(holder) => {
+                Err(PoolError::Locked { holder, wanted: WantedLock { resource: object_kind(id), kind } })
+            }
             None => own.with(|state, _| {
                 // What is locked does not go before that is stored: not even by the user's own doing. Who changes very many files
                 // has their directory exclusively, and who removes a file space has that.
                 for key in [LockKey::Space(found.space.clone()), LockKey::Directory(found.id), key] {
                     match state.locks.take(key, LockMode::Shared) {
-                        Err(PoolError::Locked { holder }) if holder == unit.serial() => {}
+                        Err(PoolError::Locked { holder, .. }) if holder == unit.serial() => {}
                         taken => taken?,
                     }
                 }
@@ -104,7 +106,7 @@ impl Pool {
             })?;
             if let Err(error) = own.commit().await {
                 // Not deleted after all.
-                let _ = self.inner.explicit.add(number, lock);
+                let _ = self.inner.explicit.add((object_kind(id), number), lock);
                 return Err(error);
             }
         }
@@ -132,10 +134,15 @@ impl Pool {
         self.inner.explicit.count()
     }
 
-    /// Which work units wait, by serial number, and for whom. Source: QUERY FILEPOOL CONFLICT.
-    pub fn waits(&self) -> Vec<(u64, LockHolder)> {
+    /// Which work units wait, by serial number, and for what. Source: QUERY FILEPOOL CONFLICT.
+    pub fn waits(&self) -> Vec<(u64, Obstacle)> {
         self.inner.locks.waits()
     }
+}
+
+/// What an explicit lock is on: a file of that id, or the directory.
+pub(super) fn object_kind(id: Option<FileId>) -> LockResource {
+    id.map_or(LockResource::Directory, |_| LockResource::File)
 }
 
 impl Access {

@@ -16,7 +16,8 @@ use crate::pool::references;
 use crate::pool::runs::RUN_OCTETS;
 use crate::pool::snapshot::Snapshot;
 use crate::types::{
-    Attributes, DateReference, FileId, FileStatus, Intent, MAX_LRECL_F, ModeNumber, RecordFormat,
+    Attributes, DateReference, FileId, FileStatus, Intent, LockResource, MAX_LRECL_F, ModeNumber,
+    RecordFormat,
 };
 
 /// Identifies an open. Never used twice while the process runs.
@@ -180,7 +181,7 @@ impl WorkUnit {
         key: (DirId, Name16),
         dates: DateReference,
     ) -> Result<OpenFile, PoolError> {
-        self.inner.explicit.check(dir.0, state.user, Purpose::Read)?;
+        self.inner.explicit.check((LockResource::Directory, dir.0), state.user, Purpose::Read)?;
         let seen = match state.overlay.files.get(&key) {
             Some(change) => {
                 let draft = change.now.clone().ok_or(PoolError::NoFile)?;
@@ -192,7 +193,7 @@ impl WorkUnit {
             }
             None => load_committed(&self.inner, key, true)?.ok_or(PoolError::NoFile)?,
         };
-        self.inner.explicit.check(seen.0.object.0, state.user, Purpose::Read)?;
+        self.inner.explicit.check((LockResource::File, seen.0.object.0), state.user, Purpose::Read)?;
         if dates == DateReference::New {
             references::note(&self.inner, key, &seen.0);
         }

@@ -11,7 +11,7 @@ use crate::pool::error::PoolError;
 use crate::pool::explicit::Purpose;
 use crate::pool::lock::{LockKey, LockMode};
 use crate::pool::references;
-use crate::types::FileId;
+use crate::types::{FileId, LockResource};
 
 impl WorkUnit {
     /// Removes base files of one directory, as [`WorkUnit::erase_file`] does each.
@@ -48,7 +48,7 @@ impl WorkUnit {
                     }
                 };
                 let object = object.ok_or(PoolError::NoFile)?;
-                self.inner.explicit.check(object.0, state.user, Purpose::Erase)?;
+                self.inner.explicit.check((LockResource::File, object.0), state.user, Purpose::Erase)?;
                 // Who grants something holds the directory shared.
                 if !whole {
                     state.lock_object(object.0)?;
@@ -94,7 +94,11 @@ impl WorkUnit {
                 }
                 // The base of an alias is somewhere else, and locked nowhere yet: an alias is no file here.
                 let mut draft = state.copy_source(&self.inner, (source.id, file_key(*old)))?;
-                self.inner.explicit.check(draft.rec.object.0, state.user, Purpose::Read)?;
+                self.inner.explicit.check(
+                    (LockResource::File, draft.rec.object.0),
+                    state.user,
+                    Purpose::Read,
+                )?;
                 draft.rec.file = FileNo(self.inner.new_number());
                 draft.rec.object = ObjectNo(draft.rec.file.0);
                 (draft.rec.created, draft.rec.updated) = (now, now);

@@ -18,7 +18,7 @@ use crate::pool::explicit::Purpose;
 use crate::pool::lock::{LockKey, LockMode, LockSet};
 use crate::pool::row::{self, Place, RowKey, Special, SpecialRec};
 use crate::pool::snapshot::Snapshot;
-use crate::types::DirControl;
+use crate::types::{DirControl, LockResource};
 
 /// A work unit's changes, locks and opens.
 pub(crate) struct State {
@@ -167,7 +167,7 @@ impl State {
         if self.control(&inner.glance(), dir.id)? == DirControl::Directory {
             self.locks.take(LockKey::Writer(dir.id), LockMode::Exclusive)?;
         }
-        inner.explicit.check(dir.id.0, self.user, Purpose::Write)
+        inner.explicit.check((LockResource::Directory, dir.id.0), self.user, Purpose::Write)
     }
 
     /// Locks what goes with an object that goes. It comes before anything is changed, so that a request which has to wait for
@@ -311,7 +311,7 @@ impl State {
             self.adopt(inner, dir, name)?;
         }
         let base = self.overlay.files.get(&(dir.id, name)).and_then(|c| c.base.as_ref());
-        base.map_or(Ok(()), |b| inner.explicit.check(b.object.0, self.user, purpose))
+        base.map_or(Ok(()), |b| inner.explicit.check((LockResource::File, b.object.0), self.user, purpose))
     }
 
     /// Locks a name that is, or becomes, an alias or an external object.

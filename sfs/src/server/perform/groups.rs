@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 
-use crate::pool::{LockHolder, PoolError};
+use crate::pool::PoolError;
 use crate::reason::ReasonCode;
 use crate::server::handler::{Session, failure, plain};
 use crate::server::protocol::{Answer, Call, Failure, Reply};
@@ -52,11 +52,10 @@ impl Session {
         loop {
             match pool.disable(&unit, part, mode, self.user()).await {
                 Ok(()) => return Ok(plain(Answer::Done)),
-                Err(PoolError::Locked { holder }) if wait => {
-                    let holder = LockHolder::Unit(holder);
-                    self.wait_for_lock(&unit, holder).await?;
-                }
-                Err(error) => return Err(failure(&error)),
+                Err(error) => match error.obstacle().filter(|_| wait) {
+                    Some(obstacle) => self.wait_for_lock(&unit, obstacle).await?,
+                    None => return Err(failure(&error)),
+                },
             }
         }
     }

@@ -67,14 +67,14 @@ impl Session {
         loop {
             let place = (path(object.dir()), object.id());
             let done = self.shared.pool.create_lock(unit, place, self.user(), kind, duration).await;
-            let holder = match done {
+            let obstacle = match done {
                 Ok(()) => return Ok(plain(Answer::Done)),
-                Err(error) => match error.holder().filter(|_| wait) {
-                    Some(holder) => holder,
+                Err(error) => match error.obstacle().filter(|_| wait) {
+                    Some(obstacle) => obstacle,
                     None => return Err(failure(&error)),
                 },
             };
-            self.wait_for_lock(unit, holder).await?;
+            self.wait_for_lock(unit, obstacle).await?;
         }
     }
 
