@@ -259,8 +259,14 @@ impl Drain for Wire {
     }
 }
 
-/// Serves a client until it is gone, logged out, too slow, or the service stops.
-pub(super) async fn serve(service: Arc<Service>, stream: TcpStream, peer: IpAddr, implicit_tls: bool) {
+/// Serves a client until it is gone, logged out, too slow, or the service stops. `tls_before`: a proxy has ended its TLS.
+pub(super) async fn serve(
+    service: Arc<Service>,
+    stream: TcpStream,
+    peer: IpAddr,
+    implicit_tls: bool,
+    tls_before: bool,
+) {
     let connected = Instant::now();
     let stall = service.timeouts.stall;
     let stream = if implicit_tls {
@@ -274,7 +280,7 @@ pub(super) async fn serve(service: Arc<Service>, stream: TcpStream, peer: IpAddr
     } else {
         Stream::Plain(stream)
     };
-    let tls = matches!(stream, Stream::Tls(_));
+    let tls = tls_before || matches!(stream, Stream::Tls(_));
     let mut session = Session::new(service.server.clone(), peer, tls);
     let meter = session.meter.clone();
     let mut wire = Wire { stream, deflate: None, ending: None, stall, meter: meter.clone() };

@@ -130,8 +130,8 @@ async fn serve_proxied(service: Arc<Service>, mut stream: TcpStream, proxy: IpAd
         () = service.stop.cancelled() => return,
         header = tokio::time::timeout(service.handshake_time(), proxy::read(&mut stream)) => header,
     };
-    let peer = match header {
-        Ok(Ok(client)) => client.unwrap_or(proxy),
+    let (peer, tls) = match header {
+        Ok(Ok(proxied)) => (proxied.client.unwrap_or(proxy), proxied.tls),
         Ok(Err(error)) => {
             tracing::warn!(%proxy, %error, "connection refused");
             return;
@@ -145,7 +145,7 @@ async fn serve_proxied(service: Arc<Service>, mut stream: TcpStream, proxy: IpAd
         return refuse(&service, &stream, peer, implicit_tls);
     };
     service.server.statistics.connections.add(1);
-    connection::serve(service, stream, peer, implicit_tls).await;
+    connection::serve(service, stream, peer, implicit_tls, tls).await;
     drop(slot);
 }
 
@@ -226,7 +226,7 @@ impl Listener {
                 service.server.statistics.connections.add(1);
                 let service_of_task = service.clone();
                 service.tasks.spawn(async move {
-                    connection::serve(service_of_task, stream, peer, implicit).await;
+                    connection::serve(service_of_task, stream, peer, implicit, false).await;
                     drop(slots);
                 });
             }

@@ -2,7 +2,8 @@
 //!
 //! Only addresses that IMAP CONFIG names as proxies are asked for the header, and from them it is required: a connection that begins
 //! otherwise (version 1, rubbish, nothing) is closed. From everybody else the header is not understood, so nobody can claim an
-//! address. What a proxy adds behind the addresses is passed over, but for a checksum, which must be right.
+//! address. Of what a proxy adds behind the addresses two things count: a checksum must be right, and a client that came to the proxy
+//! within TLS is taken as one within TLS here. The rest is passed over.
 
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
@@ -42,11 +43,27 @@ pub enum ProxyError {
 /// The addition that holds a checksum of the header (section 2.2.3 there).
 const CHECKSUM: u8 = 0x03;
 
-/// Reads a header, and nothing behind it; the client's address, `None` when the proxy speaks for itself.
+/// The addition that tells of the client's TLS, with a first octet of flags and four of a result (section 2.2.6 there).
+const TLS: u8 = 0x20;
+/// Least octets of that.
+const TLS_LEAST: usize = 5;
+/// The flag of a client that came within TLS.
+const CLIENT_TLS: u8 = 0x01;
+
+/// For whom a proxy speaks.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Proxied {
+    /// The client's address, `None` when the proxy speaks for itself or does not know.
+    pub client: Option<IpAddr>,
+    /// Whether the client's connection ends in TLS at the proxy.
+    pub tls: bool,
+}
+
+/// Reads a header, and nothing behind it.
 ///
 /// # Errors
 /// [`ProxyError`].
-pub async fn read(stream: &mut (impl AsyncRead + Unpin)) -> Result<Option<IpAddr>, ProxyError> {
+pub async fn read(stream: &mut (impl AsyncRead + Unpin)) -> Result<Proxied, ProxyError> {
     let mut fixed = [0; FIXED];
     // As soon as it cannot be a header any more it is refused: who sent something else waits for an answer.
     let mut got = 0;
@@ -70,34 +87,35 @@ pub async fn read(stream: &mut (impl AsyncRead + Unpin)) -> Result<Option<IpAddr
     client(&fixed, &rest)
 }
 
-fn client(fixed: &[u8; FIXED], rest: &[u8]) -> Result<Option<IpAddr>, ProxyError> {
+fn client(fixed: &[u8; FIXED], rest: &[u8]) -> Result<Proxied, ProxyError> {
     match fixed[12] {
         // LOCAL: health checks. All the rest is discarded.
-        0x20 => return Ok(None),
+        0x20 => return Ok(Proxied::default()),
         0x21 => {}
         _ => return Err(ProxyError::Unknown("another version or command")),
     }
     let length = match fixed[13] {
         // Not known to the proxy.
-        0x00 => return Ok(None),
+        0x00 => return Ok(Proxied::default()),
         0x11 | 0x12 => 12,
         0x21 | 0x22 => 36,
         0x31 | 0x32 => 216,
         _ => return Err(ProxyError::Unknown("a family or transport that does not exist")),
     };
     let (addresses, added) = rest.split_at_checked(length).ok_or(ProxyError::Length)?;
-    check(&[fixed, addresses].concat(), added)?;
-    Ok(match fixed[13] {
+    let tls = look_through(&[fixed, addresses].concat(), added)?;
+    let client = match fixed[13] {
         0x11 => addresses.first_chunk::<4>().map(|a| Ipv4Addr::from(*a).into()),
         0x21 => addresses.first_chunk::<16>().map(|a| Ipv6Addr::from(*a).to_canonical()),
         // UDP and Unix sockets, which count as not known where they are not understood.
         _ => None,
-    })
+    };
+    Ok(Proxied { client, tls })
 }
 
-/// Looks through what a proxy has added behind `before`: each has a type, a length and so many octets.
-fn check(before: &[u8], added: &[u8]) -> Result<(), ProxyError> {
-    let mut at = 0;
+/// Looks through what a proxy has added behind `before`: each has a type, a length and so many octets. Whether the client is within TLS.
+fn look_through(before: &[u8], added: &[u8]) -> Result<bool, ProxyError> {
+    let (mut at, mut tls) = (0, false);
     while at < added.len() {
         let head = added[at..].first_chunk::<3>().ok_or(ProxyError::Length)?;
         let value = at + head.len()..at + head.len() + usize::from(u16::from_be_bytes([head[1], head[2]]));
@@ -106,20 +124,17 @@ fn check(before: &[u8], added: &[u8]) -> Result<(), ProxyError> {
             let told = u32::from_be_bytes(octets.try_into().map_err(|_| ProxyError::Length)?);
             // It is made with nothing where it stands.
             let all = [before, &added[..value.start], &[0; 4], &added[value.end..]].concat();
-            if crc32c(&all) != told {
+            if crc_fast::crc32_iscsi(&all) != told {
                 return Err(ProxyError::Checksum);
             }
         }
+        if head[0] == TLS {
+            let flags = octets.get(..TLS_LEAST).and_then(|o| o.first()).ok_or(ProxyError::Length)?;
+            tls |= flags & CLIENT_TLS != 0;
+        }
         at = value.end;
     }
-    Ok(())
-}
-
-/// CRC32c (RFC 9260 appendix A).
-fn crc32c(octets: &[u8]) -> u32 {
-    !octets.iter().fold(u32::MAX, |crc, octet| {
-        (0..8).fold(crc ^ u32::from(*octet), |crc, _| crc >> 1 ^ if crc & 1 == 1 { 0x82f6_3b78 } else { 0 })
-    })
+    Ok(tls)
 }
 
 /// Addresses of proxies: one, or all that begin with the same bits.
@@ -169,7 +184,7 @@ mod tests {
         [&SIGNATURE[..], &[command, family], &length, rest].concat()
     }
 
-    async fn of(octets: &[u8]) -> Result<Option<IpAddr>, ProxyError> {
+    async fn of(octets: &[u8]) -> Result<Proxied, ProxyError> {
         read(&mut &octets[..]).await
     }
 
@@ -178,30 +193,30 @@ mod tests {
     #[tokio::test]
     async fn addresses_and_refusals() {
         let four: IpAddr = "192.0.2.7".parse().unwrap();
-        assert_eq!(of(&header(0x21, 0x11, &V4)).await.unwrap(), Some(four));
+        assert_eq!(of(&header(0x21, 0x11, &V4)).await.unwrap().client, Some(four));
         let with_additions = [&V4[..], &[4, 0, 1, 0]].concat();
         let sent = [header(0x21, 0x11, &with_additions), b"a NOOP".to_vec()].concat();
         let mut stream = &sent[..];
-        assert_eq!(read(&mut stream).await.unwrap(), Some(four));
+        assert_eq!(read(&mut stream).await.unwrap().client, Some(four));
         assert_eq!(stream, b"a NOOP");
         let six: Ipv6Addr = "2001:db8::7".parse().unwrap();
         let rest = [&six.octets()[..], &[0; 20]].concat();
-        assert_eq!(of(&header(0x21, 0x21, &rest)).await.unwrap(), Some(six.into()));
-        assert_eq!(of(&header(0x20, 0x00, &[])).await.unwrap(), None);
-        assert_eq!(of(&header(0x21, 0x00, &[])).await.unwrap(), None);
+        assert_eq!(of(&header(0x21, 0x21, &rest)).await.unwrap().client, Some(six.into()));
+        assert_eq!(of(&header(0x20, 0x00, &[])).await.unwrap().client, None);
+        assert_eq!(of(&header(0x21, 0x00, &[])).await.unwrap().client, None);
         assert!(matches!(of(b"PROXY TCP4 192.0.2.7 127.0.0.1 1 143\r\n").await, Err(ProxyError::NoHeader)));
         assert!(matches!(of(b"\r\n\r\nx").await, Err(ProxyError::NoHeader)));
         assert!(matches!(of(&header(0x31, 0x11, &V4)).await, Err(ProxyError::Unknown(_))));
         // What is not understood falls back to unspecified; what does not exist is refused.
         for (valid, length) in [(0x12, 12), (0x22, 36), (0x31, 216), (0x32, 216)] {
-            assert_eq!(of(&header(0x21, valid, &vec![1; length])).await.unwrap(), None);
+            assert_eq!(of(&header(0x21, valid, &vec![1; length])).await.unwrap().client, None);
             assert!(matches!(of(&header(0x21, valid, &vec![1; length - 1])).await, Err(ProxyError::Length)));
             // With LOCAL neither the family nor the rest is looked at.
-            assert_eq!(of(&header(0x20, valid, &[1])).await.unwrap(), None);
+            assert_eq!(of(&header(0x20, valid, &[1])).await.unwrap().client, None);
         }
         for wrong in [0x01, 0x02, 0x10, 0x13, 0x20, 0x23, 0x30, 0x33, 0x41, 0xff] {
             assert!(matches!(of(&header(0x21, wrong, &V4)).await, Err(ProxyError::Unknown(_))));
-            assert_eq!(of(&header(0x20, wrong, &V4)).await.unwrap(), None);
+            assert_eq!(of(&header(0x20, wrong, &V4)).await.unwrap().client, None);
         }
         assert!(matches!(of(&header(0x21, 0x11, &V4[..11])).await, Err(ProxyError::Length)));
         assert!(matches!(of(&header(0x21, 0x21, &rest[..35])).await, Err(ProxyError::Length)));
@@ -212,17 +227,28 @@ mod tests {
 
     #[tokio::test]
     async fn additions() {
-        assert_eq!(crc32c(b"123456789"), 0xe306_9283);
         let with = |added: &[u8]| header(0x21, 0x11, &[&V4[..], added].concat());
         // An authority, a checksum, and padding behind it.
         let added = |sum: [u8; 4]| [&[2, 0, 2, b'v', b'm', 3, 0, 4][..], &sum, &[4, 0, 0]].concat();
-        let right = crc32c(&with(&added([0; 4])));
-        assert!(of(&with(&added(right.to_be_bytes()))).await.unwrap().is_some());
+        let right = crc_fast::crc32_iscsi(&with(&added([0; 4])));
+        assert!(of(&with(&added(right.to_be_bytes()))).await.unwrap().client.is_some());
         let wrong = of(&with(&added((right ^ 1).to_be_bytes()))).await;
         assert!(matches!(wrong, Err(ProxyError::Checksum)), "{wrong:?}");
         for broken in [&[2][..], &[2, 0], &[2, 0, 1], &[4, 0, 1, 0, 2, 0, 9, 1], &[3, 0, 3, 1, 2, 3]] {
             assert!(matches!(of(&with(broken)).await, Err(ProxyError::Length)), "{broken:?}");
         }
+    }
+
+    #[tokio::test]
+    async fn a_client_within_tls() {
+        let with = |added: &[u8]| header(0x21, 0x11, &[&V4[..], added].concat());
+        for (flags, tls) in [(0x01, true), (0x07, true), (0x00, false), (0x06, false)] {
+            // Flags, the result of a check of certificates, and the version of TLS as an addition within.
+            let added = [0x20, 0, 10, flags, 0, 0, 0, 1, 0x21, 0, 2, b'1', b'3'];
+            assert_eq!(of(&with(&added)).await.unwrap().tls, tls);
+        }
+        assert!(!of(&with(&[])).await.unwrap().tls);
+        assert!(matches!(of(&with(&[0x20, 0, 4, 1, 0, 0, 0])).await, Err(ProxyError::Length)));
     }
 
     #[test]
