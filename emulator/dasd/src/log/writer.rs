@@ -6,6 +6,7 @@
 //! disk and owner work at the same time, and a lone submitter pays for no change of threads after the sync.
 
 use std::io;
+use std::panic::{self, AssertUnwindSafe};
 use std::sync::{Arc, OnceLock};
 
 use bytes::Bytes;
@@ -69,6 +70,15 @@ struct Layout {
     /// Where in the segment it goes.
     offset: u64,
     end: LogAddr,
+}
+
+/// Prepares a batch in this thread; `None` when the owner panics, which is then dropped as it is.
+fn prepare_here<O: LogOwner>(mut owner: O, batch: Placed<O>) -> Option<(O, Durable<O>)> {
+    let work = AssertUnwindSafe(move || {
+        let durable = batch.prepare(&mut owner);
+        (owner, durable)
+    });
+    panic::catch_unwind(work).ok()
 }
 
 impl<O: LogOwner> Writer<O> {
@@ -275,20 +285,19 @@ impl<O: LogOwner> Writer<O> {
             Some(beside) if !brief => {
                 beside.start_job(owner, self.durable.take(), batch);
                 let written = self.write_out(offset, end);
-                // Without an answer the thread has panicked, and the submitters hear that nobody can tell.
-                let Some(done) = self.beside.as_ref().and_then(Beside::finished) else {
-                    self.go_offline(&io::Error::other("the log's owner has failed"));
-                    return;
-                };
-                (written, done)
+                (written, self.beside.as_ref().and_then(Beside::finished))
             }
             _ => {
-                let mut owner = owner;
-                let durable = batch.prepare(&mut owner);
-                (self.write_out(offset, end), (owner, durable))
+                let prepared = prepare_here(owner, batch);
+                let written = if prepared.is_some() { self.write_out(offset, end) } else { Ok(()) };
+                (written, prepared)
             }
         };
-        let (mut owner, durable) = prepared;
+        // An owner that has panicked is gone, and its submitters hear that nobody can tell.
+        let Some((mut owner, durable)) = prepared else {
+            self.go_offline(&io::Error::other("the log's owner has failed"));
+            return;
+        };
         match written {
             Ok(()) => {
                 let wait = self.beside.is_none() || durable.must_be_seen(&owner);
