@@ -327,6 +327,25 @@ async fn a_session_is_killed_and_counted() {
 }
 
 #[tokio::test]
+async fn who_came_to_a_proxy_within_tls_may_log_in() {
+    use imapd::transport::proxy::{ProxyAddress, SIGNATURE};
+    let running = start(Arc::new(Memory::default()), Timeouts::default(), ConnectionLimits::default()).await;
+    running.service.server.set_clear_passwords(false);
+    running.service.set_proxies(vec![ProxyAddress::parse("127.0.0.1", Some(false)).unwrap()]);
+    for (flags, answer) in [(0u8, "a NO [PRIVACYREQUIRED]"), (1, "a OK")] {
+        let addresses = [192, 0, 2, 7, 127, 0, 0, 1, 1, 1, 0, 143];
+        let header =
+            [&SIGNATURE[..], &[0x21, 0x11, 0, 20], &addresses, &[0x20, 0, 5, flags, 0, 0, 0, 0]].concat();
+        let mut client = BufReader::new(TcpStream::connect(running.address).await.unwrap());
+        client.get_mut().write_all(&[header, b"a LOGIN alice secret\r\n".to_vec()].concat()).await.unwrap();
+        assert!(line(&mut client).await.starts_with("* OK"));
+        let answered = line(&mut client).await;
+        assert!(answered.starts_with(answer), "{answered}");
+    }
+    running.service.shutdown(SOON).await;
+}
+
+#[tokio::test]
 async fn proxies_say_for_whom() {
     use imapd::transport::proxy::{ProxyAddress, SIGNATURE};
     let limits = ConnectionLimits::new(100, 1, 100);
