@@ -142,7 +142,7 @@ fn build<'a>(
     let mut image = Vec::new();
     for record in records {
         match attributes.recfm {
-            RecordFormat::Fixed => pad_record(&mut image, record, attributes.lrecl),
+            RecordFormat::Fixed => pad_record(&mut image, record, attributes.lrecl, codepage::EBCDIC_BLANK),
             RecordFormat::Variable => append_record(&mut image, record),
         }
         .map_err(|_| dms(MODULE, 44, 32, &[]))?;

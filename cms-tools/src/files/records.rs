@@ -48,17 +48,17 @@ pub fn append_record(image: &mut Vec<u8>, record: &[u8]) -> Result<(), RecordErr
     Ok(())
 }
 
-/// Appends one record to a RECFM F image, blank padded to `lrecl`.
+/// Appends one record to a RECFM F image, filled up to `lrecl`.
 ///
 /// # Errors
 /// [`RecordError`] for a record longer than `lrecl`.
-pub fn pad_record(image: &mut Vec<u8>, record: &[u8], lrecl: u32) -> Result<(), RecordError> {
+pub fn pad_record(image: &mut Vec<u8>, record: &[u8], lrecl: u32, fill: u8) -> Result<(), RecordError> {
     let limit = lrecl as usize;
     if record.len() > limit {
         return Err(RecordError { length: record.len(), limit });
     }
     image.extend_from_slice(record);
-    image.resize(image.len() + limit - record.len(), codepage::EBCDIC_BLANK);
+    image.resize(image.len() + limit - record.len(), fill);
     Ok(())
 }
 
@@ -98,8 +98,8 @@ mod tests {
         assert!(append_record(&mut image, &vec![0; 65_535]).is_ok());
         assert!(append_record(&mut image, &vec![0; 65_536]).is_err());
         let mut image = Vec::new();
-        assert!(pad_record(&mut image, b"ab", 4).is_ok());
+        assert!(pad_record(&mut image, b"ab", 4, codepage::EBCDIC_BLANK).is_ok());
         assert_eq!(image, [b'a', b'b', 0x40, 0x40]);
-        assert!(pad_record(&mut image, b"abcde", 4).is_err());
+        assert!(pad_record(&mut image, b"abcde", 4, codepage::EBCDIC_BLANK).is_err());
     }
 }

@@ -1,8 +1,8 @@
 //! How many messages one command may work on (RFC 9738), for servers that want it limited.
 //!
-//! A command that names more works on those with the highest UIDs, the highest first, and says where it stopped; one that is all or nothing, and one
-//! whose result makes sense only as a whole, is refused. EXPUNGE, CLOSE and STATUS are not limited, and neither is a user for
-//! whom the token is switched off.
+//! A command that names more works on those with the highest UIDs, the highest first, and says where it stopped; one that is all or
+//! nothing, and one whose result makes sense only as a whole, is refused. EXPUNGE, CLOSE and STATUS are not limited, and
+//! neither is a user for whom the token is switched off.
 
 use super::capability::Token;
 use super::reply::{Reply, Status};

@@ -2,12 +2,13 @@
 
 use std::borrow::Cow;
 
+use cp::codepage::translated;
 use sfs::types::{Attributes, RecordFormat};
 
 use super::options::{First, Options, Until};
 use super::specs::Specs;
 use super::trans::Table;
-use crate::files::{RecordError, append_record};
+use crate::files::{RecordError, append_record, pad_record};
 
 /// What is done with a record.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -88,9 +89,7 @@ impl Shape<'_> {
     ) -> Result<(), RecordError> {
         let fill = self.options.fill;
         let record = match self.table {
-            Some(table) => {
-                Cow::Owned(record.iter().map(|octet| table[usize::from(*octet)]).collect::<Vec<u8>>())
-            }
+            Some(table) => Cow::Owned(translated(record, table, 0)),
             None => Cow::Borrowed(record),
         };
         let record = match (self.specs, under) {
@@ -119,15 +118,7 @@ impl Shape<'_> {
                 append_record(image, &record[..end])
             }
             RecordFormat::Variable => append_record(image, record),
-            RecordFormat::Fixed => {
-                let limit = self.to.lrecl as usize;
-                if record.len() > limit {
-                    return Err(RecordError { length: record.len(), limit });
-                }
-                image.extend_from_slice(record);
-                image.resize(image.len() + limit - record.len(), fill);
-                Ok(())
-            }
+            RecordFormat::Fixed => pad_record(image, record, self.to.lrecl, fill),
         }
     }
 

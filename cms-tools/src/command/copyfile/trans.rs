@@ -65,8 +65,7 @@ mod tests {
 
     fn through(options: &Options, list: &str, text: &str) -> String {
         let table = table(options, &pairs(list).unwrap()).unwrap();
-        let record: Vec<u8> = codepage::from_text(text).into_iter().map(|b| table[usize::from(b)]).collect();
-        codepage::to_text(&record)
+        codepage::to_text(&codepage::translated(&codepage::from_text(text), &table, 0))
     }
 
     #[test]
