@@ -213,10 +213,20 @@ async fn many_files_are_copied_and_erased_at_once() {
     let new = joe.fileid("NEW FILE .B").unwrap();
     assert_eq!(reason(joe.dmsexist(&new.into(), WU).await), ReasonCode::FileNotFound);
     assert!(get(&joe, "N0 FILE .B", WU).await.is_ok());
+    // To other names and back.
+    let back: Vec<_> = pairs.iter().map(|(old, new)| (*new, *old)).collect();
+    joe.dmserase_files(&a, &ids, WU).await.unwrap();
+    joe.dmsreloc_files(&b, &a, &back, WU).await.unwrap();
+    assert_eq!(get(&joe, "N3 FILE .A", WU).await.unwrap(), &b"\0\x06text 3"[..]);
+    joe.dmsreloc_files(&a, &b, &pairs, WU).await.unwrap();
+    assert_eq!(get(&joe, "N3 FILE .B", WU).await.unwrap(), &b"\0\x07text 16"[..]);
+    joe.dmsrollb(WU).await.unwrap();
+    assert_eq!(reason(joe.dmsreloc_files(&b, &b, &[(ids[0], ids[1])], WU).await), ReasonCode::FileExists);
     // Who may not see the directory.
     let ann = system.csl("ANN");
     assert_eq!(reason(ann.dmserase_files(&b, &ids[..1], WU).await), ReasonCode::FileNotFound);
     assert_eq!(reason(ann.dmsfilec_files(&a, &b, &pairs[..1], WU).await), ReasonCode::FileNotFound);
+    assert_eq!(reason(ann.dmsreloc_files(&a, &b, &pairs[..1], WU).await), ReasonCode::DirectoryNotFound);
     // A file that another unit changes is in the way of all.
     let unit = joe.dmsgetwu().unwrap();
     put(&joe, "N19 FILE .B", &["changed"], unit).await.unwrap();

@@ -68,6 +68,15 @@ fn erase(unit: &WorkUnit, files: &mut Files, dir: &'static str, numbers: &[u32])
     numbers.iter().for_each(|n| drop(files.remove(&(dir, name(*n))).unwrap()));
 }
 
+fn rename(unit: &WorkUnit, files: &mut Files, from: &'static str, to: &'static str, pairs: &[(u32, u32)]) {
+    let names: Vec<_> = pairs.iter().map(|(a, b)| (fid(&name(*a)), fid(&name(*b)))).collect();
+    within(from, |a| within(to, |b| unit.rename_files(a, b, &names))).unwrap();
+    for (old, new) in pairs {
+        let content = files.remove(&(from, name(*old))).unwrap();
+        files.insert((to, name(*new)), content);
+    }
+}
+
 /// One commit after the other; each says what is there after it.
 fn steps() -> Vec<fn(&WorkUnit, &mut Files)> {
     vec![
@@ -90,10 +99,28 @@ fn steps() -> Vec<fn(&WorkUnit, &mut Files)> {
             index(unit, files, "A", 1, FILES / 2, 'd');
             index(unit, files, "B", 30, 40, 'e');
         },
+        // To and fro, some of them twice, one of them changed on the way.
+        |unit, files| {
+            rename(unit, files, "B", "A", &(1..=FILES / 2).map(|n| (n, n + 3000)).collect::<Vec<_>>());
+            rename(
+                unit,
+                files,
+                "A",
+                "B",
+                &(FILES / 2 + 1..=FILES).map(|n| (n, n + 4000)).collect::<Vec<_>>(),
+            );
+            rename(unit, files, "A", "A", &[(3001, 1), (3002, 6001)]);
+            copy(unit, files, &[(6001, 5001)]);
+            rename(unit, files, "B", "A", &[(5001, 5002), (4001 + FILES / 2, 5003)]);
+            let changed = name(5003);
+            within("A", |a| common::put(unit, a, &changed, &["changed"])).unwrap();
+            files.insert(("A", changed), "\0\x07changed".into());
+        },
         // All, with which some bodies go and others stay.
         |unit, files| {
-            let all: Vec<_> = (1..=FILES).chain(1001..=1000 + FILES).collect();
-            erase(unit, files, "B", &all);
+            let all =
+                (FILES / 2 + 1..=FILES).chain(1001..=1000 + FILES).chain(4002 + FILES / 2..=4000 + FILES);
+            erase(unit, files, "B", &all.collect::<Vec<_>>());
             within("B", |b| {
                 let token =
                     common::open(unit, b, "NOTE INDEX", Intent::Write, Attributes::fixed(LRECL as u32));
@@ -146,6 +173,41 @@ async fn many_files_are_copied_and_erased_at_once() {
         bed.sound();
     }
     let bed = bed.reopen().await;
+    assert_eq!(contents(&bed.pool), files);
+    bed.sound();
+}
+
+/// A file that is renamed with others stays the object it was, and what it takes of the file space is the same.
+#[tokio::test]
+async fn files_renamed_at_once_stay_what_they_are() {
+    let bed = Bed::new().await;
+    let mut files = furnish(&bed.pool).await;
+    let unit = bed.pool.begin();
+    let of = |unit: &WorkUnit, dir, n| within(dir, |path| unit.status(path, fid(&name(n)))).unwrap();
+    let used = || bed.pool.space_status("JOE").unwrap().used;
+    let (before, blocks) = (of(&unit, "A", 7), used());
+    rename(&unit, &mut files, "A", "B", &(1..=FILES).map(|n| (n, FILES + 1 - n)).collect::<Vec<_>>());
+    unit.commit().await.unwrap();
+    let after = of(&unit, "B", FILES - 6);
+    assert_eq!((after.unique, after.created, after.updated), (before.unique, before.created, before.updated));
+    assert_eq!(used(), blocks);
+    // A name that is taken, one that is not there, names given twice: nothing is renamed.
+    let refused = |pairs: &[(u32, u32)]| {
+        let names: Vec<_> = pairs.iter().map(|(a, b)| (fid(&name(*a)), fid(&name(*b)))).collect();
+        within("B", |b| within("B", |to| unit.rename_files(b, to, &names))).unwrap_err()
+    };
+    assert!(matches!(refused(&[(1, 1000), (2, 3)]), PoolError::FileExists));
+    assert!(matches!(refused(&[(1, 1000), (2, 1000)]), PoolError::FileExists));
+    assert!(matches!(refused(&[(1, 1000), (1, 1001)]), PoolError::NoFile));
+    assert!(matches!(refused(&[(1, 1000), (999, 1001)]), PoolError::NoFile));
+    let path = |levels| DirPath { space: "ANN", levels };
+    let other = within("B", |b| unit.rename_files(b, path(&[]), &[(fid(&name(1)), fid(&name(1)))]));
+    assert!(matches!(other, Err(PoolError::OtherSpace)));
+    let token =
+        within("B", |b| common::open(&unit, b, &name(1), Intent::Read, Attributes::variable())).unwrap();
+    assert!(matches!(refused(&[(2, 1000), (1, 1001)]), PoolError::FileOpen));
+    unit.close(token).unwrap();
+    unit.commit().await.unwrap();
     assert_eq!(contents(&bed.pool), files);
     bed.sound();
 }

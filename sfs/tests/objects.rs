@@ -580,3 +580,26 @@ async fn a_file_whose_authorities_are_being_changed_is_not_erased() {
     done.unwrap();
     assert_eq!(reason(get(&joe, "A FILE .", WU).await), ReasonCode::FileNotFound);
 }
+
+/// A copy shares what its source stores; what is rewritten in place afterwards, in the same unit, leaves that alone.
+#[tokio::test]
+async fn a_copy_stays_what_it_was_when_its_source_is_rewritten_in_place() {
+    let system = System::new().await;
+    let joe = system.csl("JOE");
+    let attributes = Attributes { recover: false, in_place: true, ..Attributes::fixed(3000) };
+    let options = OpenOptions { attributes, ..OpenOptions::default() };
+    let (file, copy) = (joe.fileid("LARGE LOG .").unwrap(), joe.fileid("COPY LOG .").unwrap());
+    let record = |letter: u8| bytes::Bytes::from(vec![letter; 3000]);
+    let open = joe.dmsopen(&file, Intent::New, &options, WU).await.unwrap();
+    joe.dmswrite(open.token, 1, record(b'a'), CommitOption::NoCommit).await.unwrap();
+    joe.dmsclose(open.token, COMMIT).await.unwrap();
+    joe.dmsfilec(&file, &copy, false, CommitOption::NoCommit, WU).await.unwrap();
+    let open = joe.dmsopen(&file, Intent::Write, &options, WU).await.unwrap();
+    joe.dmspoint(open.token, None, Some(1)).await.unwrap();
+    joe.dmswrite(open.token, 1, record(b'x'), CommitOption::NoCommit).await.unwrap();
+    joe.dmsclose(open.token, CommitOption::NoCommit).await.unwrap();
+    joe.dmscomm(WU).await.unwrap();
+    assert_eq!(get(&joe, "COPY LOG .", WU).await.unwrap(), record(b'a'));
+    assert_eq!(get(&joe, "LARGE LOG .", WU).await.unwrap(), record(b'x'));
+    assert_eq!(system.servers[0].pool().check(true).unwrap().problems, Vec::<String>::new());
+}

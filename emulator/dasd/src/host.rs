@@ -16,6 +16,17 @@ const ZEROS: usize = 1 << 20;
 /// What memory, lengths and places of writes past the host's cache must be multiples of: no block of a disk is larger.
 const DIRECT_ALIGNMENT: usize = 4096;
 
+/// How much less of a processor that others want a thread gets which gives way: a third.
+const WAY: i32 = 5;
+
+/// From now on this thread takes processors that others want only for a small part of the time: for work that nobody waits for. A host
+/// that refuses that is left as it is.
+pub fn give_way() {
+    if let Err(error) = rustix::process::nice(WAY) {
+        tracing::debug!(%error, "a thread of the background does not give way");
+    }
+}
+
 /// Disks as files in one folder of the host.
 #[derive(Debug, Clone)]
 pub struct HostDasd {

@@ -29,7 +29,7 @@ pub mod volume;
 pub use anchor::Anchor;
 pub use error::{LogError, OpenError, ReadError};
 pub use faulty::{Faults, FaultyDasd};
-pub use host::HostDasd;
+pub use host::{HostDasd, give_way};
 pub use io::{Dasd, Disk};
 pub use log::{
     DamagedBatch, DamagedStretch, Hole, Log, LogAddr, LogConfig, LogFound, LogOwner, LogPin, LogSpace,

@@ -95,6 +95,8 @@ pub enum Op {
     AddNote { dir: String, uid: Uid, octets: Bytes, shape: Shape },
     /// Makes notes from others, pairs of source and new UID, sharing blocks where the pool can.
     CopyNotes { from_dir: String, to_dir: String, pairs: Vec<(Uid, Uid)> },
+    /// Gives notes the UIDs of another mailbox of the user, or of the same: pairs of old and new one.
+    MoveNotes { from_dir: String, to_dir: String, pairs: Vec<(Uid, Uid)> },
     /// Writes a summary at its place.
     PutSummary { dir: String, place: SummaryPlace, email: EmailId, summary: Summary },
     /// Forgets all summaries of a mailbox, and all texts.

@@ -298,10 +298,18 @@ impl BoxStage {
         if records.is_empty() {
             return;
         }
+        let uids = records.iter().map(|r| r.uid).collect();
+        ops.push(Op::RemoveNotes { dir: self.mailbox.dir.clone(), uids });
+        self.forget_all(records, by, ops);
+    }
+
+    /// Removes messages whose notes go elsewhere.
+    fn forget_all(&mut self, records: &[MessageRecord], by: SessionId, ops: &mut Vec<Op>) {
         records.iter().for_each(|record| self.remove(record, by));
-        let dir = || self.mailbox.dir.clone();
-        ops.push(Op::RemoveNotes { dir: dir(), uids: records.iter().map(|r| r.uid).collect() });
-        ops.push(Op::DropRecords { dir: dir(), slots: records.iter().map(|r| r.slot).collect() });
+        if !records.is_empty() {
+            let slots = records.iter().map(|r| r.slot).collect();
+            ops.push(Op::DropRecords { dir: self.mailbox.dir.clone(), slots });
+        }
     }
 
     fn remove(&mut self, record: &MessageRecord, by: SessionId) {
@@ -654,12 +662,16 @@ impl<'a> Stage<'a> {
             let known = from.cached_summaries(&records).into_iter().zip(&pairs);
             target.summaries.extend(known.filter_map(|(summary, (_, new))| Some((*new, summary?))));
             let (from_dir, to_dir) = (from.dir.clone(), to.dir.clone());
-            ops.push(Op::CopyNotes { from_dir, to_dir, pairs: pairs.clone() });
+            let pairs = pairs.clone();
+            ops.push(match remove {
+                true => Op::MoveNotes { from_dir, to_dir, pairs },
+                false => Op::CopyNotes { from_dir, to_dir, pairs },
+            });
         }
         if remove {
             let (source, ops) = self.open(from)?;
             source.next_modseq();
-            source.remove_all(&old, by, ops);
+            source.forget_all(&old, by, ops);
         }
         let places = old.iter().map(|r| r.summary).collect();
         Ok(Outcome::Copied { pairs, places })

@@ -23,6 +23,7 @@ use super::text_batch::{self, Head};
 use super::text_fill::Piece;
 use super::texts::{MAX_COLUMN, TextFile};
 use super::types::{MessageRecord, Uid};
+use super::user::UserStore;
 use crate::mail::head::Wanted;
 use crate::search::column::{ColumnKey, TextColumn};
 use crate::session::server::compute;
@@ -53,9 +54,19 @@ impl Pace {
     /// Longest rest.
     const MOST: Duration = Duration::from_millis(100);
 
-    async fn rest(self, since: Instant) {
+    /// Most of these rests one after the other, while something is done for the user: he is never at rest for ever.
+    const RESTS: u32 = 4;
+
+    async fn rest(self, since: Instant, user: &UserStore) {
         if self == Self::Slow {
-            tokio::time::sleep((since.elapsed() / 2).min(Self::MOST)).await;
+            let rest = (since.elapsed() / 2).min(Self::MOST);
+            tokio::time::sleep(rest).await;
+            for _ in 1..Self::RESTS {
+                if !user.is_waited_for() {
+                    return;
+                }
+                tokio::time::sleep(rest.max(QUIET)).await;
+            }
         }
     }
 }
@@ -79,11 +90,12 @@ impl OpenMailbox {
         }
         let mailbox = Arc::downgrade(self);
         tokio::spawn(async move {
-            let next = || mailbox.upgrade().map(|m| m.state().uid_next);
+            // A change that is under way, say of the messages just copied, has the processors to itself.
+            let now = || mailbox.upgrade().map(|m| (m.state().uid_next, m.user.is_waited_for()));
             for _ in 0..QUIET_TRIES {
-                let before = next();
+                let before = now();
                 tokio::time::sleep(QUIET).await;
-                if next() == before {
+                if now() == before && before.is_none_or(|(_, waited_for)| !waited_for) {
                     break;
                 }
             }
@@ -166,7 +178,7 @@ impl OpenMailbox {
                 if new.octets() >= TOGETHER && !self.write(&mut new).await? {
                     return Ok(());
                 }
-                pace.rest(begun).await;
+                pace.rest(begun, &self.user).await;
             }
         }
         if new.is_cut || !new.batches.is_empty() {
@@ -247,7 +259,7 @@ impl OpenMailbox {
                 // What SORT and THREAD want to know.
                 self.heads(cpu, &lacking, Wanted::ALL).await?;
             }
-            pace.rest(begun).await;
+            pace.rest(begun, &self.user).await;
         }
         Ok(())
     }

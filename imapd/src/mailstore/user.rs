@@ -449,6 +449,11 @@ impl UserStore {
         }
     }
 
+    /// Whether somebody waits for a change of his mailboxes.
+    pub(super) fn is_waited_for(&self) -> bool {
+        self.room.available_permits() < Self::MAX_WAITING
+    }
+
     /// Waits until no change is under way; none begins while what is returned lives.
     ///
     /// # Errors

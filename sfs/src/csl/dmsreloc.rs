@@ -1,7 +1,9 @@
 //! DMSRELOC - Relocate: a file or directory to another directory of the same file space, its name kept.
 
-use super::{CommitInfo, CommitOption, Csl, CslError, FileRef, ReasonCode, SfsObject, WorkUnitId};
 use cp::name::DirName;
+
+use super::{CommitInfo, CommitOption, Csl, CslError, FileId, FileRef, ReasonCode, SfsObject, WorkUnitId};
+use crate::server::protocol::Call;
 
 impl Csl {
     /// DMSRELOC. A directory takes along what it holds; aliases go on leading to a relocated file.
@@ -25,5 +27,28 @@ impl Csl {
             }
         };
         self.dmsrenam(object, &new, commit, workunitid).await
+    }
+
+    /// DMSRELOC of many base files of one directory to another, or the same, where they get names that are free: pairs of old and new
+    /// name. Ours: the original has one file a call, and it keeps its name.
+    ///
+    /// # Errors
+    /// Those of DMSRENAM, and `FileNotFound` for an alias; nothing is relocated then, unless more than [`super::MAX_NAMES`] were
+    /// named.
+    pub async fn dmsreloc_files(
+        &self,
+        from: &DirName,
+        to: &DirName,
+        pairs: &[(FileId, FileId)],
+        workunitid: WorkUnitId,
+    ) -> Result<(), CslError> {
+        if from.pool != to.pool {
+            return Err(ReasonCode::DifferentSpace.into());
+        }
+        for pairs in pairs.chunks(super::MAX_NAMES) {
+            let call = Call::RenameFiles { from: from.clone(), to: to.clone(), pairs: pairs.to_vec() };
+            self.do_call(from.pool, workunitid, CommitOption::NoCommit, call).await?;
+        }
+        Ok(())
     }
 }

@@ -288,6 +288,7 @@ fn plan_content(
             rec.slices = Vec::new();
         }
         Content::Image(image) => rec.slices = plan_image(inner, plan, image),
+        Content::Slices => rec.slices.iter().for_each(|slice| plan.refer(slice.body)),
     }
     Ok(rec)
 }
@@ -319,9 +320,7 @@ fn plan_image(inner: &Inner, plan: &mut Plan, image: Image) -> Vec<Slice> {
             Source::Frozen(data) => plan_fresh(inner, plan, data, &mut slices),
         }
     }
-    for slice in &slices {
-        *plan.refs.entry(slice.body).or_default() += 1;
-    }
+    slices.iter().for_each(|slice| plan.refer(slice.body));
     slices
 }
 
@@ -399,6 +398,11 @@ pub(super) async fn finish(inner: &Arc<Inner>, mut plan: Plan, locks: LockSet) -
 }
 
 impl Plan {
+    /// One reference more.
+    fn refer(&mut self, body: BodyId) {
+        *self.refs.entry(body).or_default() += 1;
+    }
+
     /// Writes the bodies that go to the volume.
     async fn write_large(&mut self, inner: &Arc<Inner>) -> Result<(), PoolError> {
         if self.large.is_empty() {

@@ -1,11 +1,11 @@
 //! What a work unit has changed and not yet committed.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
 
-use super::catalog::{DirId, DirRec, FileNo, FileRec, Name16, SpaceRec};
+use super::catalog::{BodyId, DirId, DirRec, FileNo, FileRec, Name16, SpaceRec};
 use super::error::PoolError;
-use super::image::Image;
+use super::image::{Image, Source};
 use super::row::RowKey;
 use super::runs::Runs;
 use super::snapshot::Snapshot;
@@ -35,12 +35,19 @@ pub(crate) struct Keyed {
 pub(crate) enum Content {
     Image(Image),
     Keyed(Keyed),
+    /// What the slices of its record say. Nobody has looked at it yet: a file that is copied, renamed or erased need not be opened.
+    Slices,
 }
 
 impl Content {
     /// Nothing, in the form that suits the record format.
     pub(crate) fn empty(keyed: bool) -> Self {
         if keyed { Self::Keyed(Keyed::default()) } else { Self::Image(Image::default()) }
+    }
+
+    /// The committed content of `rec`, not to be looked at before it is loaded.
+    pub(crate) fn unloaded(rec: &FileRec) -> Self {
+        if rec.keyed { Self::Keyed(Keyed { base: Some(rec.file), ..Keyed::default() }) } else { Self::Slices }
     }
 
     /// The committed content of `rec`; `None` when storage has been recycled since `rec` was read.
@@ -82,6 +89,25 @@ pub(crate) struct Draft {
     /// Its record; `slices` are only filled in by the commit.
     pub(crate) rec: FileRec,
     pub(crate) content: Content,
+}
+
+impl Draft {
+    /// The committed file, unchanged.
+    pub(crate) fn of(rec: FileRec) -> Self {
+        Self { content: Content::unloaded(&rec), rec }
+    }
+
+    /// Whether its content lies in one of these bodies.
+    pub(crate) fn names_any(&self, bodies: &HashSet<BodyId>) -> bool {
+        match &self.content {
+            Content::Image(image) => image.stretches().any(|(source, _)| match source {
+                Source::Stored { body, .. } => bodies.contains(&body.id),
+                _ => false,
+            }),
+            Content::Slices => self.rec.slices.iter().any(|slice| bodies.contains(&slice.body)),
+            Content::Keyed(_) => false,
+        }
+    }
 }
 
 /// A name in a directory that this work unit has locked.

@@ -147,6 +147,11 @@ fn length_at(image: &Image, store: &Store, cache: &mut ChunkCache, offset: u64) 
     Ok(u16::from_be_bytes(head))
 }
 
+/// Opening loads: only a defect leads here.
+fn unloaded() -> PoolError {
+    PoolError::Damaged("an open file whose content was not loaded".into())
+}
+
 /// Octets of the image from `offset` on; fewer than `len` only at its end.
 pub(crate) fn read_image(
     env: Env<'_>,
@@ -160,6 +165,7 @@ pub(crate) fn read_image(
     match content {
         Content::Image(image) => image.read(env.store, &mut cursor.cache, offset, len),
         Content::Keyed(keyed) => read_keyed(env, rec, keyed, offset, len),
+        Content::Slices => Err(unloaded()),
     }
 }
 
@@ -247,6 +253,7 @@ fn write_fixed(
             image.replace(offset, &data[..inside]);
             image.append(&data[inside..]);
         }
+        Content::Slices => return Err(unloaded()),
     }
     rec.records = rec.records.max(cursor.write + count - 1);
     rec.bytes = u64::from(rec.records) * lrecl;
@@ -400,6 +407,7 @@ pub(crate) fn truncate(
             image.truncate(len);
             rec.bytes = len;
         }
+        Content::Slices => return Err(unloaded()),
     }
     rec.records = records;
     cursor.write = cursor.write.min(records + 1);

@@ -88,7 +88,10 @@ impl Folder {
         let (jobs, todo) = crossbeam_channel::bounded::<Job>(1);
         let work = {
             let shared = shared.clone();
-            move || todo.iter().for_each(|job| shared.run(&job))
+            move || {
+                dasd::give_way();
+                todo.iter().for_each(|job| shared.run(&job));
+            }
         };
         let thread = std::thread::Builder::new().name("pool-fold".into()).spawn(work)?;
         Ok(Self { shared, jobs: Some(jobs), thread: Some(thread) })

@@ -2,8 +2,12 @@
 //! work unit. Records that are added become visible with the commit, as in any other file.
 //!
 //! The rewritten records are committed by themselves; the work unit keeps its lock on the file, and everything else it has changed.
-//! Readers that have the file open go on seeing what they opened. Source: "File Mode Number 6", "Recoverability".
+//! Readers that have the file open go on seeing what they opened. Of a file that the same work unit has copied, rewritten records wait
+//! for the commit: the copy shares what is stored. Source: "File Mode Number 6", "Recoverability".
 
+use std::collections::HashSet;
+
+use super::catalog::{BodyId, DirId, Name16};
 use super::commit::{self, Free, log_error};
 use super::draft::{Content, Draft, FileChange, Overlay};
 use super::error::PoolError;
@@ -22,8 +26,17 @@ impl FileChange {
 
 impl State {
     fn rewritten(&self, token: Token) -> bool {
-        let file = self.files.get(&token.0).filter(|f| f.writes);
-        file.and_then(|f| self.overlay.files.get(&f.key)).is_some_and(FileChange::rewritten)
+        let Some(file) = self.files.get(&token.0).filter(|f| f.writes) else { return false };
+        let change = self.overlay.files.get(&file.key).filter(|change| change.rewritten());
+        change.is_some_and(|change| !self.is_shared(&file.key, change))
+    }
+
+    /// Whether another file as this unit would leave it shares what is stored of a file.
+    fn is_shared(&self, key: &(DirId, Name16), change: &FileChange) -> bool {
+        let slices = change.base.iter().flat_map(|base| &base.slices);
+        let stored: HashSet<BodyId> = slices.map(|slice| slice.body).collect();
+        let mut others = self.overlay.files.iter().filter(|(other, _)| *other != key);
+        others.any(|(_, other)| other.now.as_ref().is_some_and(|draft| draft.names_any(&stored)))
     }
 
     /// What of the spilled bodies an image names.

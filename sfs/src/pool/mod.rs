@@ -129,7 +129,7 @@ impl Default for PoolConfig {
             volume: VolumeConfig::default(),
             checkpoint_bytes: 32 << 20,
             checkpoint_interval: Duration::from_secs(5),
-            fold_rows: 16 << 10,
+            fold_rows: 64 << 10,
             reserve_bytes: 8 << 20,
             cache_bytes: 64 << 20,
             log_segments: 4,

@@ -41,6 +41,7 @@ impl Background {
         let (stop, stopped) = crossbeam_channel::bounded(0);
         let inner = Arc::downgrade(&pool.inner);
         let work = move || {
+            dasd::give_way();
             let mut newest = 0;
             while stopped.recv_timeout(INTERVAL) == Err(crossbeam_channel::RecvTimeoutError::Timeout) {
                 let Some(inner) = inner.upgrade() else { return };

@@ -177,6 +177,9 @@ pub(crate) fn of_objects() -> [RowKey; 3] {
     [vec![GRANT], vec![LOCK], vec![CONTROL]]
 }
 
+/// The kinds of rows that are of an object or say where it is.
+pub(crate) const WITH_OBJECTS: [u8; 3] = [OBJECT, GRANT, LOCK];
+
 /// Object or directory, and holder.
 pub(crate) fn lock_of(key: &[u8]) -> Result<(u64, UserId), Malformed> {
     let bad = Malformed("lock key");

@@ -22,6 +22,10 @@ use super::recent::{Change, Key, Layer, MAX_KEY, TableId};
 use super::row::{self, RowKey};
 use crate::types::FileId;
 
+/// From how many names on a walk is worth its beginning.
+const MANY: usize = 32;
+/// A walk passes at most this many files for each name that is looked up.
+const SPARSE: usize = 4;
 /// Behind all keys of a table.
 const BEHIND_ALL: [u8; MAX_KEY - 1] = [0xff; MAX_KEY - 1];
 
@@ -313,6 +317,41 @@ impl Snapshot {
         Ok(self.get(TableId::Entry, &named_key(dir, name), |_| ())?.is_some())
     }
 
+    /// Calls `found` with the position and the record of each of these names that is a file in `dir`. Ascending names that stand
+    /// close together are found on one walk, others singly.
+    pub(crate) fn named(
+        &self,
+        dir: DirId,
+        names: &[Name16],
+        mut found: impl FnMut(usize, &[u8]) -> Result<(), PoolError>,
+    ) -> Result<(), PoolError> {
+        let mut next = 0;
+        if let (true, [first, .., last]) = (names.len() >= MANY && names.is_sorted(), names) {
+            let mut left = names.len() * SPARSE;
+            let (low, high) = (named_key(dir, *first), named_key(dir, *last));
+            self.scan(TableId::Entry, &low, &high, &mut |key, row| {
+                let name = key.get(8..).unwrap_or_default();
+                while names.get(next).is_some_and(|wanted| wanted.as_slice() < name) {
+                    next += 1;
+                }
+                while names.get(next).is_some_and(|wanted| wanted.as_slice() == name) {
+                    found(next, row)?;
+                    next += 1;
+                }
+                left -= 1;
+                Ok(if left == 0 { ControlFlow::Break(()) } else { ControlFlow::Continue(()) })
+            })?;
+            if left > 0 {
+                // All there are but the last one, behind which the walk ends.
+                next = next.max(names.partition_point(|name| name < last));
+            }
+        }
+        for (at, name) in names.iter().enumerate().skip(next) {
+            self.get(TableId::Entry, &named_key(dir, *name), |row| found(at, row))?.transpose()?;
+        }
+        Ok(())
+    }
+
     /// Calls `each` with every file in `dir`, by name and type.
     pub(crate) fn files(&self, dir: DirId, mut each: impl FnMut(FileId, FileRec)) -> Result<(), PoolError> {
         self.scan_names(TableId::Entry, dir, &mut |key, row| {
@@ -400,7 +439,7 @@ impl Snapshot {
 
     /// Whether there may be rows of the `row` table that begin so. A pool of mail has minidisks and nothing else, and every change of
     /// a file asks for others.
-    fn may_have(&self, prefix: &[u8]) -> bool {
+    pub(crate) fn may_have(&self, prefix: &[u8]) -> bool {
         self.base.kinds.and(self.folding.kinds()).and(self.recent.kinds()).may_have(prefix)
     }
 

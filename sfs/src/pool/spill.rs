@@ -67,6 +67,7 @@ impl State {
         let octets = contents.map(|draft| match &draft.content {
             Content::Image(image) => image.in_memory(),
             Content::Keyed(keyed) => keyed.puts.in_memory(),
+            Content::Slices => 0,
         });
         octets.sum()
     }

@@ -422,7 +422,8 @@ impl WorkUnit {
             }
             state.lock_within(&source_dir)?;
             state.locks.take(LockKey::File(source_dir.id, source_key.1), LockMode::Shared)?;
-            let mut draft = state.copy_source(&self.inner, source_key)?;
+            let committed = self.inner.current().file(source_key.0, source_key.1)?;
+            let mut draft = state.copy_source(&self.inner, source_key, committed)?;
             let source_rec = draft.rec.object;
             self.inner.explicit.check((LockResource::File, source_rec.0), state.user, Purpose::Read)?;
             draft.rec.file = FileNo(self.inner.new_number());

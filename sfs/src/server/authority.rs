@@ -28,6 +28,7 @@ pub(super) fn needs_unit(call: &Call) -> bool {
             | Call::CopyFile { .. }
             | Call::EraseFiles { .. }
             | Call::CopyFiles { .. }
+            | Call::RenameFiles { .. }
             | Call::CreateDir { .. }
             | Call::CreateFile { .. }
             | Call::CreateAlias { .. }
@@ -182,6 +183,13 @@ pub(super) fn check(shared: &Shared, user: UserId, unit: &WorkUnit, call: &Call)
         Call::RenameFile { old, new } => {
             on_file(asker, old, |a| a.exists && a.dir_write && (a.alias || a.write))?;
             on_dir(asker, &new.dir, |a| a.dir_write)
+        }
+        Call::RenameFiles { from, to, pairs } => {
+            on_dir(asker, to, |a| a.dir_write)?;
+            pairs.iter().try_for_each(|(old, _)| {
+                let old = FileRef::new(*old, from.clone());
+                on_file(asker, &old, |a| a.exists && a.dir_write && (a.alias || a.write))
+            })
         }
         Call::CopyFile { source, target, .. } => {
             on_file(asker, source, |a| a.read)?;

@@ -96,7 +96,7 @@ impl Counter {
             Call::CreateAlias { .. } => Self::CreateAlias,
             Call::CreateDir { .. } => Self::CreateDirectory,
             Call::EraseFile { .. } | Call::EraseDir { .. } | Call::EraseFiles { .. } => Self::Erase,
-            Call::RenameFile { .. } | Call::RenameDir { .. } => Self::Rename,
+            Call::RenameFile { .. } | Call::RenameFiles { .. } | Call::RenameDir { .. } => Self::Rename,
             Call::CopyFile { .. } | Call::CopyFiles { .. } => Self::Copy,
             Call::ChangeFile { .. } | Call::ChangeDir { .. } => Self::Change,
             Call::Grant { .. } => Self::Grant,

@@ -188,6 +188,11 @@ pub(crate) enum Call {
         to: DirName,
         pairs: Vec<(FileId, FileId)>,
     },
+    RenameFiles {
+        from: DirName,
+        to: DirName,
+        pairs: Vec<(FileId, FileId)>,
+    },
     FileStatus {
         file: FileRef,
     },
@@ -319,6 +324,7 @@ impl Call {
             | Self::CopyFile { .. }
             | Self::EraseFiles { .. }
             | Self::CopyFiles { .. }
+            | Self::RenameFiles { .. }
             | Self::Enroll { .. }
             | Self::DeleteUser { .. }
             | Self::SetLimit { .. } => true,

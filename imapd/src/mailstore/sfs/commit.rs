@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use bytes::Bytes;
 use cms::cp::name::DirName;
 use cms::csl::{
-    CommitOption, CslError, EraseScope, FileRef, Intent, OpenOptions, ReasonCode, SfsObject, Token,
+    CommitOption, CslError, EraseScope, FileId, FileRef, Intent, OpenOptions, ReasonCode, SfsObject, Token,
     WorkUnitId,
 };
 
@@ -107,6 +107,10 @@ impl SfsBackend {
                     let (from, to) = (self.dir(user, &from_dir)?, self.dir(user, &to_dir)?);
                     self.copy_notes(from, to, pairs, unit).await?;
                 }
+                Op::MoveNotes { from_dir, to_dir, pairs } => {
+                    let (from, to) = (self.dir(user, &from_dir)?, self.dir(user, &to_dir)?);
+                    self.csl.dmsreloc_files(&from, &to, &note_pairs(pairs)?, unit).await?;
+                }
                 Op::RemoveNotes { dir, uids } => {
                     self.remove_notes(&self.dir(user, &dir)?, uids, unit).await?;
                 }
@@ -148,9 +152,7 @@ impl SfsBackend {
         pairs: Vec<(Uid, Uid)>,
         unit: WorkUnitId,
     ) -> Result<(), StepError> {
-        let pairs = pairs.into_iter().map(|(from, to)| Ok((note_id(from)?, note_id(to)?)));
-        let pairs = pairs.collect::<Result<Vec<_>, StoreError>>()?;
-        Ok(self.csl.dmsfilec_files(&from, &to, &pairs, unit).await?)
+        Ok(self.csl.dmsfilec_files(&from, &to, &note_pairs(pairs)?, unit).await?)
     }
 
     async fn remove_notes(&self, dir: &DirName, uids: Vec<Uid>, unit: WorkUnitId) -> Result<(), StepError> {
@@ -240,6 +242,11 @@ impl SfsBackend {
         }
         Ok(())
     }
+}
+
+/// The names of notes that become others.
+fn note_pairs(pairs: Vec<(Uid, Uid)>) -> Result<Vec<(FileId, FileId)>, StoreError> {
+    pairs.into_iter().map(|(from, to)| Ok((note_id(from)?, note_id(to)?))).collect()
 }
 
 /// Takes a step that is about records of NOTE INDEX.

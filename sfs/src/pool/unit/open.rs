@@ -4,7 +4,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use bytes::Bytes;
 
-use super::state::load_committed;
+use super::state::{load_committed, load_locked};
 use super::{DirPath, MAX_OPEN, MAX_PENDING, State, WorkUnit};
 use crate::pool::blocks::Way;
 use crate::pool::catalog::{DirId, FileNo, FileRec, Name16, ObjectNo, file_id, file_key};
@@ -186,8 +186,10 @@ impl WorkUnit {
             Some(change) => {
                 let draft = change.now.clone().ok_or(PoolError::NoFile)?;
                 let mut content = draft.content;
-                if let Content::Keyed(keyed) = &mut content {
-                    keyed.seen = Some(self.inner.current());
+                match &mut content {
+                    Content::Keyed(keyed) => keyed.seen = Some(self.inner.current()),
+                    Content::Slices => content = load_locked(&self.inner, &draft.rec)?,
+                    Content::Image(_) => {}
                 }
                 (draft.rec, content)
             }
@@ -242,8 +244,13 @@ impl WorkUnit {
             };
             change.now = Some(Draft { rec, content: Content::empty(keyed) });
         }
-        if let (false, DateReference::New, Some(draft)) = (fresh, dates, change.now.as_mut()) {
-            draft.rec.referenced = draft.rec.referenced.max(references::day(self.inner.now()));
+        if let (false, Some(draft)) = (fresh, change.now.as_mut()) {
+            if dates == DateReference::New {
+                draft.rec.referenced = draft.rec.referenced.max(references::day(self.inner.now()));
+            }
+            if matches!(draft.content, Content::Slices) {
+                draft.content = load_locked(&self.inner, &draft.rec)?;
+            }
         }
         let records = change.now.as_ref().map_or(0, |d| d.rec.records);
         let file = OpenFile {

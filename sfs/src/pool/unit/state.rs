@@ -179,6 +179,10 @@ impl State {
     /// What goes with an object that goes: its authorities, locks, and the place that its aliases know. They are locked
     /// ([`Self::lock_object`]), or the whole directory is.
     pub(crate) fn drop_object(&mut self, snapshot: &Snapshot, number: u64) -> Result<(), PoolError> {
+        self.overlay.gone.push(number);
+        if self.overlay.rows.is_empty() && !row::WITH_OBJECTS.iter().any(|kind| snapshot.may_have(&[*kind])) {
+            return Ok(());
+        }
         if self.row(snapshot, &row::object_key(ObjectNo(number)))?.is_some() {
             self.overlay.rows.insert(row::object_key(ObjectNo(number)), None);
         }
@@ -190,7 +194,6 @@ impl State {
                 self.overlay.rows.retain(|key, _| !key.starts_with(&prefix));
             }
         }
-        self.overlay.gone.push(number);
         Ok(())
     }
 
@@ -327,27 +330,28 @@ impl State {
     }
 
     pub(super) fn adopt(&mut self, inner: &Inner, dir: &FoundDir, name: Name16) -> Result<(), PoolError> {
-        let (base, now) = match load_committed(inner, (dir.id, name), false)? {
-            Some((rec, content)) => (Some(rec.clone()), Some(Draft { rec, content })),
-            None => (None, None),
-        };
+        let base = inner.glance().file(dir.id, name)?;
+        let now = base.clone().map(Draft::of);
         let change = FileChange { space: dir.space.clone(), base, now };
         self.overlay.files.insert((dir.id, name), change);
         Ok(())
     }
 
-    pub(super) fn copy_source(&mut self, inner: &Inner, key: (DirId, Name16)) -> Result<Draft, PoolError> {
+    /// What a copy of a file begins as: this unit's state of it, or else the committed one, which `committed` is. The file is locked.
+    pub(super) fn copy_source(
+        &mut self,
+        inner: &Inner,
+        key: (DirId, Name16),
+        committed: Option<FileRec>,
+    ) -> Result<Draft, PoolError> {
         if self.in_blocks(key) {
             return Err(PoolError::FileOpen);
         }
-        let own = self.overlay.files.get(&key).map(|c| c.now.clone());
-        let draft = match own {
-            Some(own) => own.ok_or(PoolError::NoFile)?,
-            None => {
-                let (rec, content) = load_committed(inner, key, false)?.ok_or(PoolError::NoFile)?;
-                Draft { rec, content }
-            }
+        let draft = match self.overlay.files.get(&key) {
+            Some(own) => own.now.clone(),
+            None => committed.map(Draft::of),
         };
+        let draft = draft.ok_or(PoolError::NoFile)?;
         let Content::Keyed(keyed) = &draft.content else { return Ok(draft) };
         // Records in the catalog belong to one file: the copy gets its own.
         let (mut copy, lrecl) = (Keyed::default(), draft.rec.lrecl);
@@ -390,6 +394,16 @@ impl State {
         }
         Ok(())
     }
+}
+
+/// The content of a committed file that is locked, pinned; tried again when the mover is faster.
+pub(super) fn load_locked(inner: &Inner, rec: &FileRec) -> Result<Content, PoolError> {
+    for _ in 0..OPEN_TRIES {
+        if let Some(content) = Content::load(rec, &inner.glance(), &inner.store, false)? {
+            return Ok(content);
+        }
+    }
+    Err(PoolError::Damaged("a body's storage cannot be found".into()))
 }
 
 /// The committed file of a name, with its content pinned; tried again when the mover is faster.

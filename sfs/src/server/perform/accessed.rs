@@ -158,6 +158,7 @@ fn written(call: &Call) -> [Option<&DirName>; 2] {
         | Call::CopyFile { target: file, .. } => [Some(&file.dir), None],
         Call::EraseFiles { dir, .. } | Call::CopyFiles { to: dir, .. } => [Some(dir), None],
         Call::RenameFile { old, new } => [Some(&old.dir), Some(&new.dir)],
+        Call::RenameFiles { from, to, .. } => [Some(from), Some(to)],
         _ => [None, None],
     }
 }

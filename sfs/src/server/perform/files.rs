@@ -22,6 +22,7 @@ impl Session {
             }
             Call::EraseFiles { dir, ids } => done(unit.erase_files(path(dir), ids)),
             Call::CopyFiles { from, to, pairs } => done(unit.copy_files(path(from), path(to), pairs)),
+            Call::RenameFiles { from, to, pairs } => done(unit.rename_files(path(from), path(to), pairs)),
             Call::CopyFile { source: s, target: t, replace } => {
                 done(unit.copy_file(path(&s.dir), s.id, path(&t.dir), t.id, *replace))
             }
