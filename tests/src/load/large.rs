@@ -63,5 +63,5 @@ pub fn first_select(target: &Target, end: &str) -> io::Result<Figure> {
 /// The socket's, or an answer that is wrong.
 pub fn flags(target: &Target) -> io::Result<Vec<Figure>> {
     let name = format!("FETCH 1:* FLAGS of {MESSAGES}");
-    timed_in(target, "large", &name, "FETCH 1:* (FLAGS)", &|a| a.count(" FETCH (") == MESSAGES)
+    timed_in(target, "large", &name, &["FETCH 1:* (FLAGS)"], &|a| a.count(" FETCH (") == MESSAGES)
 }
