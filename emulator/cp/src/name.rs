@@ -59,11 +59,24 @@ pub enum NameError {
     },
 }
 
-/// One to eight characters, held inline, never blank padded.
+/// One to eight characters, held inline, never blank padded. On paths between virtual machines it is one number.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Default, Serialize, Deserialize)]
+#[serde(from = "u64", into = "u64")]
 pub struct Name8 {
     // Unused bytes are zero, so that derived comparison is the comparison of the names.
     bytes: [u8; 8],
+}
+
+impl From<u64> for Name8 {
+    fn from(number: u64) -> Self {
+        Self { bytes: number.to_be_bytes() }
+    }
+}
+
+impl From<Name8> for u64 {
+    fn from(name: Name8) -> Self {
+        Self::from_be_bytes(name.bytes)
+    }
 }
 
 impl Name8 {
@@ -94,6 +107,11 @@ impl Name8 {
     pub fn as_str(&self) -> &str {
         let len = self.bytes.iter().position(|b| *b == 0).unwrap_or(8);
         std::str::from_utf8(&self.bytes[..len]).unwrap_or("")
+    }
+
+    /// The name with blanks behind it, as it stands in tables.
+    pub fn padded(&self) -> [u8; 8] {
+        self.bytes.map(|b| if b == 0 { b' ' } else { b })
     }
 }
 
@@ -127,6 +145,11 @@ macro_rules! name8 {
             /// The name as text, upper case, without padding.
             pub fn as_str(&self) -> &str {
                 self.0.as_str()
+            }
+
+            /// The name with blanks behind it, as it stands in tables.
+            pub fn padded(&self) -> [u8; 8] {
+                self.0.padded()
             }
         }
 

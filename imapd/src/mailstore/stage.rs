@@ -509,7 +509,13 @@ impl<'a> Stage<'a> {
             stage.count(&record, -1);
             stage.set_flags(reader, &mut record, system);
             record.keywords = keywords;
-            record.modseq = *modseq.get_or_insert_with(|| stage.next_modseq());
+            record.modseq = *modseq.get_or_insert_with(|| {
+                // Where one is changed, mostly all are.
+                alike.reserve(each.len());
+                altered.reserve(each.len());
+                stage.log.reserve(each.len());
+                stage.next_modseq()
+            });
             stage.count(&record, 1);
             if same || !(stage.changed.contains_key(&uid.0) || stage.added.contains_key(&uid.0)) {
                 alike.push(uid.0);
@@ -550,7 +556,10 @@ impl<'a> Stage<'a> {
         if !gone.is_empty() {
             stage.next_modseq();
         }
-        let records: Vec<MessageRecord> = gone.iter().filter_map(|uid| stage.record(*uid)).collect();
+        let records: Vec<MessageRecord> = {
+            let columns = &mailbox.state().columns;
+            gone.iter().filter_map(|uid| stage.record_over(columns, *uid)).collect()
+        };
         stage.remove_all(&records, by, ops);
         Ok(Outcome::Uids(gone))
     }

@@ -339,6 +339,7 @@ impl View {
             news.gone.extend(self.uids.iter().filter(|uid| !self.ghosts.contains(uid)));
             return news;
         }
+        let mut gone = Vec::new();
         match state.log.since(self.position) {
             Since::Entries(entries) => {
                 for e in entries {
@@ -353,7 +354,7 @@ impl View {
                             to.extend(between(state.columns.uids(), e.uid, e.last));
                         }
                         Change::Expunged => {
-                            news.gone.extend(between(&self.uids, e.uid, e.last));
+                            gone.extend(between(&self.uids, e.uid, e.last));
                             if mine && !how.messages {
                                 news.own_gone.extend(between(&self.uids, e.uid, e.last));
                             }
@@ -363,11 +364,13 @@ impl View {
             }
             Since::Resync => {
                 let now = state.columns.uids();
-                let gone = self.uids.iter().filter(|u| now.binary_search(u).is_err());
-                news.gone.extend(gone.filter(|uid| !self.ghosts.contains(uid)));
+                let absent = self.uids.iter().filter(|u| now.binary_search(u).is_err());
+                gone.extend(absent.filter(|uid| !self.ghosts.contains(uid)));
                 news.flagged.extend(state.columns.changed_since(self.modseq).map(|u| u.0));
             }
         }
+        // At once: a whole mailbox may be gone.
+        news.gone = gone.into_iter().collect();
         news
     }
 
@@ -379,13 +382,22 @@ impl View {
             let gone = NumberSet::from_sorted(ghosts.iter().copied());
             out.extend_from_slice(format!("* VANISHED {gone}\r\n").as_bytes());
         } else {
-            let mut told = 0u32;
-            for (i, uid) in self.uids.iter().enumerate() {
-                if ghosts.contains(uid) {
-                    out.extend_from_slice(format!("* {} EXPUNGE\r\n", i as u32 + 1 - told).as_bytes());
-                    told += 1;
+            // Both ascend.
+            let mut gone = ghosts.iter().copied().peekable();
+            let mut number = 1;
+            Arc::make_mut(&mut self.uids).retain(|uid| {
+                while gone.next_if(|ghost| ghost < uid).is_some() {}
+                let stays = gone.next_if_eq(uid).is_none();
+                if stays {
+                    number += 1;
+                } else {
+                    out.extend_from_slice(b"* ");
+                    write_number(out, number);
+                    out.extend_from_slice(b" EXPUNGE\r\n");
                 }
-            }
+                stays
+            });
+            return;
         }
         Arc::make_mut(&mut self.uids).retain(|u| !ghosts.contains(u));
     }

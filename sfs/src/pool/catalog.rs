@@ -14,7 +14,10 @@
 //! Numbers in keys are big-endian, so that keys sort; names are padded with blanks to their full width. Every record
 //! begins with its version. Directory, file and body numbers are never used twice.
 
+use std::sync::Arc;
+
 use redb::TableDefinition;
+use smallvec::SmallVec;
 
 use super::codec::{Malformed, Reader, Writer};
 use crate::types::{EntryType, FileId, FileStatus, ModeNumber, RecordFormat, Stamp, StorageGroup};
@@ -71,9 +74,9 @@ pub(crate) struct BodyId(pub(crate) u64);
 pub(crate) type Name16 = [u8; 16];
 
 pub(crate) fn file_key(id: FileId) -> Name16 {
-    let mut key = [b' '; 16];
-    key[..id.name.as_str().len()].copy_from_slice(id.name.as_str().as_bytes());
-    key[8..8 + id.kind.as_str().len()].copy_from_slice(id.kind.as_str().as_bytes());
+    let mut key = [0; 16];
+    key[..8].copy_from_slice(&id.name.padded());
+    key[8..].copy_from_slice(&id.kind.padded());
     key
 }
 
@@ -226,6 +229,9 @@ pub(crate) struct Slice {
     pub(crate) len: u32,
 }
 
+/// The stretches of a file: mostly one.
+pub(crate) type Slices = SmallVec<[Slice; 1]>;
+
 /// Number of a file as an object: kept when its content is replaced as a whole, so that authorities, aliases and locks stay.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub(crate) struct ObjectNo(pub(crate) u64);
@@ -249,7 +255,7 @@ pub(crate) struct FileRec {
     pub(crate) created: Stamp,
     pub(crate) updated: Stamp,
     pub(crate) referenced: Stamp,
-    pub(crate) slices: Vec<Slice>,
+    pub(crate) slices: Slices,
 }
 
 impl FileRec {
@@ -330,7 +336,7 @@ impl FileRec {
             created: Stamp(r.i64()?),
             updated: Stamp(r.i64()?),
             referenced: Stamp::default(),
-            slices: Vec::new(),
+            slices: Slices::new(),
         };
         rec.referenced = rec.updated;
         if version >= FILE_VERSION {
@@ -394,10 +400,18 @@ const REFS: std::ops::Range<usize> = 1..5;
 /// An encoded body record after its references were counted again.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Counted {
-    /// Nothing names it any more.
-    Gone(BodyRec),
+    /// Nothing names it any more; it lay there.
+    Gone(Extent),
     /// What its record is now.
-    Kept(Vec<u8>),
+    Kept(Arc<[u8]>),
+}
+
+/// Where a body lies, and its octets.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Extent {
+    pub(crate) storage: Storage,
+    pub(crate) addr: u64,
+    pub(crate) len: u32,
 }
 
 impl BodyRec {
@@ -407,11 +421,20 @@ impl BodyRec {
         check_version(&mut r)?;
         let refs = r.u32()?.saturating_add_signed(delta);
         if refs == 0 {
-            return Ok(Counted::Gone(Self::decode(row)?));
+            let storage = Storage::from_code(r.u8()?).ok_or(r.malformed())?;
+            return Ok(Counted::Gone(Extent { storage, addr: r.u64()?, len: r.u32()? }));
         }
-        let mut changed = row.to_vec();
-        changed[REFS].copy_from_slice(&refs.to_le_bytes());
+        let mut changed: Arc<[u8]> = row.into();
+        // Nobody else has it yet, and the version and the count were read from it.
+        if let Some(count) = Arc::get_mut(&mut changed).and_then(|row| row.get_mut(REFS)) {
+            count.copy_from_slice(&refs.to_le_bytes());
+        }
         Ok(Counted::Kept(changed))
+    }
+
+    /// Where it lies.
+    pub(crate) fn extent(&self) -> Extent {
+        Extent { storage: self.storage, addr: self.addr, len: self.len }
     }
 }
 
@@ -447,7 +470,7 @@ mod tests {
                 file: FileNo(a), object: ObjectNo(b), recover: keyed, in_place: !keyed, referenced: Stamp(stamp),
                 recfm: RecordFormat::Variable, keyed, mode: ModeNumber::new(2).unwrap(), lrecl: n, records: n,
                 bytes: b, created: Stamp(stamp), updated: Stamp(stamp),
-                slices: vec![Slice { body: BodyId(b), offset: n, len }; (n % 4) as usize],
+                slices: vec![Slice { body: BodyId(b), offset: n, len }; (n % 4) as usize].into(),
             };
             prop_assert_eq!(file.encode().len(), FILE_HEAD + file.slices.len() * SLICE);
             prop_assert_eq!(FileRec::decode(&file.encode()).unwrap(), file);
@@ -457,8 +480,8 @@ mod tests {
             prop_assert_eq!(BodyRec::decode(&body.encode()).unwrap(), body.clone());
             let counted = |delta| BodyRec::counted(&body.encode(), delta).unwrap();
             let expect = |refs| match refs {
-                0 => Counted::Gone(body.clone()),
-                refs => Counted::Kept(BodyRec { refs, ..body.clone() }.encode()),
+                0 => Counted::Gone(body.extent()),
+                refs => Counted::Kept(BodyRec { refs, ..body.clone() }.encode().into()),
             };
             prop_assert_eq!(counted(7), expect(n.saturating_add(7)));
             prop_assert_eq!(counted(-7), expect(n.saturating_sub(7)));

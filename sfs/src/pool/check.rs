@@ -312,7 +312,7 @@ mod tests {
             created: NOW,
             updated: NOW,
             referenced: NOW,
-            slices: Vec::new(),
+            slices: crate::pool::catalog::Slices::new(),
         }
     }
 

@@ -13,7 +13,7 @@ use dasd::LogError;
 
 use super::Inner;
 use super::apply::{Commit, Committed};
-use super::catalog::{BodyId, BodyRec, DirId, FileNo, FileRec, ObjectNo, Slice, Storage, checksums};
+use super::catalog::{BodyId, BodyRec, DirId, FileNo, FileRec, ObjectNo, Slice, Slices, Storage, checksums};
 use super::draft::{Content, FileChange, Keyed, Overlay};
 use super::error::PoolError;
 use super::group::GroupCharge;
@@ -183,7 +183,8 @@ pub(super) fn plan(inner: &Inner, overlay: Overlay) -> Result<Plan, PoolError> {
             None => Op::DelDir { parent: *parent, name: *name },
         });
     }
-    // What has another name than before: files whose records stay in the catalog, and objects.
+    plan.ops.reserve(overlay.files.len());
+    // What has another name than before: files whose records stay in the catalog, and objects. Most units rename nothing.
     let keyed = |c: &FileChange| c.now.as_ref().filter(|d| d.rec.keyed).map(|d| d.rec.file);
     let moved_in = |c: &FileChange| keyed(c).filter(|file| c.base.as_ref().is_none_or(|b| b.file != *file));
     let kept: HashSet<FileNo> = overlay.files.values().filter_map(moved_in).collect();
@@ -191,7 +192,13 @@ pub(super) fn plan(inner: &Inner, overlay: Overlay) -> Result<Plan, PoolError> {
         let now = c.now.as_ref().map(|d| d.rec.object);
         c.base.as_ref().map(|b| b.object).filter(|object| now != Some(*object))
     };
-    let known: HashSet<ObjectNo> = overlay.files.values().filter_map(moved_out).collect();
+    let is_new = |c: &FileChange| {
+        c.now.as_ref().is_some_and(|d| c.base.as_ref().is_none_or(|base| base.object != d.rec.object))
+    };
+    let known: HashSet<ObjectNo> = match overlay.files.values().any(is_new) {
+        true => overlay.files.values().filter_map(moved_out).collect(),
+        false => HashSet::new(),
+    };
     for ((dir, name), change) in overlay.files {
         let mut delta = 0;
         let object = change.now.as_ref().map(|d| d.rec.object);
@@ -210,7 +217,7 @@ pub(super) fn plan(inner: &Inner, overlay: Overlay) -> Result<Plan, PoolError> {
             Some(draft) => {
                 let rec = plan_content(inner, &mut plan, draft.rec, draft.content)?;
                 delta += rec.blocks() as i64;
-                if change.base.as_ref() != Some(&rec) {
+                if change.base.as_deref() != Some(&rec) {
                     plan.ops.push(Op::PutFile { dir, name, rec });
                 }
             }
@@ -273,6 +280,7 @@ fn plan_refs(plan: &mut Plan) {
         }
     }
     let refs = std::mem::take(&mut plan.refs);
+    plan.ops.reserve(refs.len());
     plan.ops.extend(refs.into_iter().filter(|(_, d)| *d != 0).map(|(id, delta)| Op::RefBody { id, delta }));
 }
 
@@ -285,7 +293,7 @@ fn plan_content(
     match content {
         Content::Keyed(keyed) => {
             plan_records(plan, &rec, keyed);
-            rec.slices = Vec::new();
+            rec.slices = Slices::new();
         }
         Content::Image(image) => rec.slices = plan_image(inner, plan, image),
         Content::Slices => rec.slices.iter().for_each(|slice| plan.refer(slice.body)),
@@ -302,8 +310,8 @@ fn plan_records(plan: &mut Plan, rec: &FileRec, keyed: Keyed) {
     plan.ops.extend(runs.map(|(first, data)| Op::PutRecords { file, first, lrecl, data }));
 }
 
-fn plan_image(inner: &Inner, plan: &mut Plan, image: Image) -> Vec<Slice> {
-    let mut slices: Vec<Slice> = Vec::new();
+fn plan_image(inner: &Inner, plan: &mut Plan, image: Image) -> Slices {
+    let mut slices = Slices::new();
     for (source, len) in image.into_stretches() {
         match source {
             Source::Stored { body, offset } => {
@@ -317,7 +325,7 @@ fn plan_image(inner: &Inner, plan: &mut Plan, image: Image) -> Vec<Slice> {
                 }
             }
             Source::Fresh(buf) => plan_fresh(inner, plan, buf.freeze(), &mut slices),
-            Source::Frozen(data) => plan_fresh(inner, plan, data, &mut slices),
+            Source::Given(data) | Source::Frozen(data) => plan_fresh(inner, plan, data, &mut slices),
         }
     }
     slices.iter().for_each(|slice| plan.refer(slice.body));
@@ -325,7 +333,7 @@ fn plan_image(inner: &Inner, plan: &mut Plan, image: Image) -> Vec<Slice> {
 }
 
 /// Octets that are stored with this commit.
-fn plan_fresh(inner: &Inner, plan: &mut Plan, mut octets: Bytes, slices: &mut Vec<Slice>) {
+fn plan_fresh(inner: &Inner, plan: &mut Plan, mut octets: Bytes, slices: &mut Slices) {
     let small = octets.len() <= MAX_INLINE_BODY;
     while !octets.is_empty() {
         let data = octets.split_to(octets.len().min(body_piece(inner)));

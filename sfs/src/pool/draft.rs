@@ -97,6 +97,11 @@ impl Draft {
         Self { content: Content::unloaded(&rec), rec }
     }
 
+    /// [`Self::of`] for a file change.
+    pub(crate) fn boxed(rec: Box<FileRec>) -> Box<Self> {
+        Box::new(Self::of(*rec))
+    }
+
     /// Whether its content lies in one of these bodies.
     pub(crate) fn names_any(&self, bodies: &HashSet<BodyId>) -> bool {
         match &self.content {
@@ -115,9 +120,9 @@ impl Draft {
 pub(crate) struct FileChange {
     pub(crate) space: Arc<str>,
     /// The committed file of that name.
-    pub(crate) base: Option<FileRec>,
+    pub(crate) base: Option<Box<FileRec>>,
     /// What is there now; `None`: nothing.
-    pub(crate) now: Option<Draft>,
+    pub(crate) now: Option<Box<Draft>>,
 }
 
 impl FileChange {
@@ -144,6 +149,17 @@ pub(crate) struct Overlay {
 }
 
 impl Overlay {
+    /// Adds changes of files that it has none of.
+    pub(crate) fn add(&mut self, changes: Vec<((DirId, Name16), FileChange)>) {
+        // A map made of many at once is made without looking for the place of each.
+        if changes.len() > self.files.len() {
+            let mut all: BTreeMap<_, _> = changes.into_iter().collect();
+            self.files.append(&mut all);
+        } else {
+            self.files.extend(changes);
+        }
+    }
+
     pub(crate) fn is_empty(&self) -> bool {
         self.spaces.is_empty() && self.dirs.is_empty() && self.files.is_empty() && self.rows.is_empty()
     }

@@ -293,7 +293,10 @@ fn write_variable(
         rec.records = cursor.write - 1;
     }
     if cursor.write == rec.records + 1 {
-        image.append_all(run);
+        match count {
+            1 => image.append_all(run),
+            _ => image.append_given(data),
+        }
         rec.records += count;
     } else {
         replace_variable(env, rec, image, cursor, &run.concat(), count)?;

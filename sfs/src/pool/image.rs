@@ -11,6 +11,9 @@ use super::catalog::CRC_CHUNK;
 use super::error::PoolError;
 use super::store::{ChunkCache, OpenBody, Store};
 
+/// Fewer octets than this are copied when they are handed over: they may be a small part of much that would stay in memory with them.
+const LEAST_GIVEN: usize = 64 << 10;
+
 /// Where the octets of a stretch are.
 #[derive(Debug, Clone)]
 pub(crate) enum Source {
@@ -18,6 +21,8 @@ pub(crate) enum Source {
     Stored { body: Arc<OpenBody>, offset: u32 },
     /// Written by this work unit.
     Fresh(BytesMut),
+    /// The same, as it was handed over: a long stretch is not copied.
+    Given(Bytes),
     /// Written by this work unit, and on its way to the volume.
     Frozen(Bytes),
 }
@@ -89,6 +94,15 @@ impl Image {
         }
     }
 
+    /// Adds octets at the end, which stay where they are if they are many.
+    pub(crate) fn append_given(&mut self, data: &Bytes) {
+        if data.len() < LEAST_GIVEN {
+            return self.append(data);
+        }
+        let end = self.len() + data.len() as u64;
+        self.pieces.push(Piece { end, source: Source::Given(data.clone()) });
+    }
+
     /// Octets that are in memory.
     pub(crate) fn in_memory(&self) -> u64 {
         let fresh = self.stretches().filter(|(source, _)| !matches!(source, Source::Stored { .. }));
@@ -97,15 +111,24 @@ impl Image {
 
     /// Makes fresh stretches of at least `least` octets unchangeable, in pieces of at most `most`, and adds them to `frozen`.
     pub(crate) fn freeze(&mut self, least: usize, most: usize, frozen: &mut Vec<Bytes>) {
-        if !self.pieces.iter().any(|p| matches!(&p.source, Source::Fresh(buf) if buf.len() >= least)) {
+        let is_long = |source: &Source| match source {
+            Source::Fresh(buf) => buf.len() >= least,
+            Source::Given(data) => data.len() >= least,
+            _ => false,
+        };
+        if !self.pieces.iter().any(|p| is_long(&p.source)) {
             return;
         }
         let mut start = 0;
         for piece in std::mem::take(&mut self.pieces) {
-            let end = piece.end;
-            match piece.source {
-                Source::Fresh(buf) if buf.len() >= least => {
-                    let data = buf.freeze();
+            let (end, long) = (piece.end, is_long(&piece.source));
+            let data = match piece.source {
+                Source::Fresh(buf) if long => Ok(buf.freeze()),
+                Source::Given(data) if long => Ok(data),
+                source => Err(source),
+            };
+            match data {
+                Ok(data) => {
                     for from in (0..data.len()).step_by(most.max(1)) {
                         let part = data.slice(from..data.len().min(from + most));
                         frozen.push(part.clone());
@@ -113,7 +136,7 @@ impl Image {
                         self.pieces.push(Piece { end, source: Source::Frozen(part) });
                     }
                 }
-                source => self.pieces.push(Piece { end, source }),
+                Err(source) => self.pieces.push(Piece { end, source }),
             }
             start = end;
         }
@@ -147,7 +170,7 @@ impl Image {
             last.end = last.end.min(len);
             match &mut last.source {
                 Source::Fresh(buf) => buf.truncate((last.end - start) as usize),
-                Source::Frozen(data) => data.truncate((last.end - start) as usize),
+                Source::Given(data) | Source::Frozen(data) => data.truncate((last.end - start) as usize),
                 Source::Stored { .. } => {}
             }
         }
@@ -195,6 +218,7 @@ impl Image {
                     Source::Stored { body: body.clone(), offset: offset + skip as u32 }
                 }
                 Source::Fresh(buf) => Source::Fresh(BytesMut::from(&buf[skip as usize..])),
+                Source::Given(data) => Source::Given(data.slice(skip as usize..)),
                 Source::Frozen(data) => Source::Frozen(data.slice(skip as usize..)),
             };
             out.push(Piece { end: len, source });
@@ -247,7 +271,7 @@ impl Image {
         let upto = (end.min(piece.end) - start) as usize;
         match &piece.source {
             Source::Fresh(buf) => Ok(Bytes::copy_from_slice(&buf[within..upto])),
-            Source::Frozen(data) => Ok(data.slice(within..upto)),
+            Source::Given(data) | Source::Frozen(data) => Ok(data.slice(within..upto)),
             Source::Stored { body, offset } => {
                 let from = *offset as usize + within;
                 let to = *offset as usize + upto;

@@ -91,8 +91,8 @@ impl WorkUnit {
         let (rec, content) = load_committed(inner, key, false)?.ok_or(PoolError::NoFile)?;
         let mut state = self.state.lock();
         if let Some(change) = state.overlay.files.get_mut(&key) {
-            change.base = Some(rec.clone());
-            change.now = Some(Draft { rec, content });
+            change.base = Some(Box::new(rec.clone()));
+            change.now = Some(Box::new(Draft { rec, content }));
         }
         Ok(())
     }

@@ -79,9 +79,16 @@ impl Base {
     /// Gives `each` the rows from `low` to before `high`, in order.
     fn scan(&self, table: TableId, low: &[u8], high: &[u8], each: &mut Each<'_>) -> Result<(), PoolError> {
         match table {
-            // Names and numbers are only ever asked for singly or all together.
+            // Names are only ever asked for singly or all together.
             TableId::Space => hand_out(self.space.iter()?, |name| name.as_bytes().to_vec(), each),
-            TableId::Body => hand_out(self.body.iter()?, |id| id.to_be_bytes().to_vec(), each),
+            TableId::Body => {
+                let octets = |id: u64| id.to_be_bytes();
+                // What is no number stands before or behind all of them.
+                match (number_of(low), number_of(high)) {
+                    (Ok(low), Ok(high)) => hand_out(self.body.range(low..high)?, octets, each),
+                    _ => hand_out(self.body.iter()?, octets, each),
+                }
+            }
             TableId::Dir => hand_out_plain(self.dir.range(low..high)?, each),
             TableId::Entry => hand_out_plain(self.entry.range(low..high)?, each),
             TableId::Page => hand_out_plain(self.page.range(low..high)?, each),
@@ -105,14 +112,14 @@ fn hand_out_plain<'r>(
     Ok(())
 }
 
-fn hand_out<'r, K: RedbKey + 'static>(
+fn hand_out<'r, K: RedbKey + 'static, O: AsRef<[u8]>>(
     rows: impl Iterator<Item = Found<'r, K>>,
-    octets: impl for<'k> Fn(K::SelfType<'k>) -> Vec<u8>,
+    octets: impl for<'k> Fn(K::SelfType<'k>) -> O,
     each: &mut Each<'_>,
 ) -> Result<(), PoolError> {
     for row in rows {
         let (key, value) = row?;
-        if each(&octets(key.value()), value.value())?.is_break() {
+        if each(octets(key.value()).as_ref(), value.value())?.is_break() {
             break;
         }
     }
@@ -181,6 +188,12 @@ impl Snapshot {
     /// Writes a row.
     pub(super) fn put(&mut self, table: TableId, key: &[u8], row: &[u8]) -> Result<(), Malformed> {
         self.recent.set(Key::new(table, key)?, Some(Arc::from(row)));
+        Ok(())
+    }
+
+    /// Writes a row that is in memory as it is to stand there.
+    pub(super) fn put_shared(&mut self, table: TableId, key: &[u8], row: Arc<[u8]>) -> Result<(), Malformed> {
+        self.recent.set(Key::new(table, key)?, Some(row));
         Ok(())
     }
 
@@ -261,6 +274,40 @@ impl Snapshot {
         Ok(())
     }
 
+    /// Calls `found` with the position of each key that has a row, and the row. Ascending keys that stand close together are found on
+    /// one walk, others singly.
+    pub(super) fn walk<K: AsRef<[u8]>>(
+        &self,
+        table: TableId,
+        keys: &[K],
+        mut found: impl FnMut(usize, &[u8]) -> Result<(), PoolError>,
+    ) -> Result<(), PoolError> {
+        let mut next = 0;
+        let ascend = || keys.is_sorted_by(|a, b| a.as_ref() <= b.as_ref());
+        if let (true, [first, .., last]) = (keys.len() >= MANY && ascend(), keys) {
+            let (last, mut left) = (last.as_ref(), keys.len() * SPARSE);
+            self.scan(table, first.as_ref(), last, &mut |key, row| {
+                while keys.get(next).is_some_and(|wanted| wanted.as_ref() < key) {
+                    next += 1;
+                }
+                while keys.get(next).is_some_and(|wanted| wanted.as_ref() == key) {
+                    found(next, row)?;
+                    next += 1;
+                }
+                left -= 1;
+                Ok(if left == 0 { ControlFlow::Break(()) } else { ControlFlow::Continue(()) })
+            })?;
+            if left > 0 {
+                // Those that are there were found, but for the last one, before which the walk ends.
+                next = next.max(keys.partition_point(|key| key.as_ref() < last));
+            }
+        }
+        for (at, key) in keys.iter().enumerate().skip(next) {
+            self.get(table, key.as_ref(), |row| found(at, row))?.transpose()?;
+        }
+        Ok(())
+    }
+
     /// The changes of a stretch, in order.
     fn layered(&self, low: &Key, high: &Key) -> Vec<(&Key, &Change)> {
         let mut all: Vec<_> = self.recent.range(low, high).collect();
@@ -317,39 +364,16 @@ impl Snapshot {
         Ok(self.get(TableId::Entry, &named_key(dir, name), |_| ())?.is_some())
     }
 
-    /// Calls `found` with the position and the record of each of these names that is a file in `dir`. Ascending names that stand
-    /// close together are found on one walk, others singly.
+    /// Calls `found` with the position and the record of each of these names that is a file in `dir`, in order of the names when they
+    /// ascend.
     pub(crate) fn named(
         &self,
         dir: DirId,
         names: &[Name16],
-        mut found: impl FnMut(usize, &[u8]) -> Result<(), PoolError>,
+        found: impl FnMut(usize, &[u8]) -> Result<(), PoolError>,
     ) -> Result<(), PoolError> {
-        let mut next = 0;
-        if let (true, [first, .., last]) = (names.len() >= MANY && names.is_sorted(), names) {
-            let mut left = names.len() * SPARSE;
-            let (low, high) = (named_key(dir, *first), named_key(dir, *last));
-            self.scan(TableId::Entry, &low, &high, &mut |key, row| {
-                let name = key.get(8..).unwrap_or_default();
-                while names.get(next).is_some_and(|wanted| wanted.as_slice() < name) {
-                    next += 1;
-                }
-                while names.get(next).is_some_and(|wanted| wanted.as_slice() == name) {
-                    found(next, row)?;
-                    next += 1;
-                }
-                left -= 1;
-                Ok(if left == 0 { ControlFlow::Break(()) } else { ControlFlow::Continue(()) })
-            })?;
-            if left > 0 {
-                // All there are but the last one, behind which the walk ends.
-                next = next.max(names.partition_point(|name| name < last));
-            }
-        }
-        for (at, name) in names.iter().enumerate().skip(next) {
-            self.get(TableId::Entry, &named_key(dir, *name), |row| found(at, row))?.transpose()?;
-        }
-        Ok(())
+        let keys: Vec<_> = names.iter().map(|name| named_key(dir, *name)).collect();
+        self.walk(TableId::Entry, &keys, found)
     }
 
     /// Calls `each` with every file in `dir`, by name and type.

@@ -180,7 +180,7 @@ impl WorkUnit {
             bodies.append(&mut write_out(inner, &[data])?);
         }
         let mut state = self.state.lock();
-        let same = |d: &&mut Draft| matches!(&d.content, Content::Keyed(now) if now.changes == changes && d.rec.file == rec.file);
+        let same = |d: &&mut Box<Draft>| matches!(&d.content, Content::Keyed(now) if now.changes == changes && d.rec.file == rec.file);
         let open = !state.busy && state.locks.unit() == serial;
         let draft = state.overlay.files.get_mut(&key).and_then(|change| change.now.as_mut());
         // Changed meanwhile: what was written is dead.

@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 
 use super::apply::Live;
-use super::catalog::{BodyId, BodyRec, Counted, SpaceRec, Storage, named_key};
+use super::catalog::{BodyId, BodyRec, Counted, Extent, SpaceRec, Storage, named_key};
 use super::error::PoolError;
 use super::op::Op;
 use super::page;
@@ -19,9 +19,9 @@ pub(super) struct Account<'a> {
 }
 
 impl Account<'_> {
-    fn count(&mut self, rec: &BodyRec, sign: i64) {
-        let key = (rec.storage, self.store.segment_of(rec.storage, rec.addr));
-        *self.live.entry(key).or_default() += sign * self.store.footprint(rec.storage, rec.len);
+    fn count(&mut self, at: Extent, sign: i64) {
+        let key = (at.storage, self.store.segment_of(at.storage, at.addr));
+        *self.live.entry(key).or_default() += sign * self.store.footprint(at.storage, at.len);
         self.changed.insert(key);
     }
 }
@@ -33,7 +33,17 @@ pub(super) fn apply(
     bodies: u64,
     account: &mut Account<'_>,
 ) -> Result<(), PoolError> {
-    ops.iter().try_for_each(|op| apply_one(draft, op, bodies, account))
+    let mut references = Vec::new();
+    for op in ops {
+        // Of a copied or erased directory there are many, one behind the other.
+        if let Op::RefBody { id, delta } = op {
+            references.push((*id, *delta));
+            continue;
+        }
+        count_references(draft, &mut references, account)?;
+        apply_one(draft, op, bodies, account)?;
+    }
+    count_references(draft, &mut references, account)
 }
 
 fn apply_one(draft: &mut Snapshot, op: &Op, bodies: u64, account: &mut Account<'_>) -> Result<(), PoolError> {
@@ -62,15 +72,15 @@ fn apply_one(draft: &mut Snapshot, op: &Op, bodies: u64, account: &mut Account<'
             if rec.storage == Storage::Log {
                 rec.addr += bodies;
             }
-            account.count(&rec, 1);
+            account.count(rec.extent(), 1);
             put_body(draft, *id, &rec.encode())?;
         }
-        Op::RefBody { id, delta } => count_reference(draft, *id, *delta, account)?,
+        Op::RefBody { id, delta } => count_references(draft, &mut vec![(*id, *delta)], account)?,
         Op::MoveBody { id, from, to } => {
             if let Some(mut rec) = draft.body(*id)?.filter(|r| (r.storage, r.addr) == *from) {
-                account.count(&rec, -1);
+                account.count(rec.extent(), -1);
                 (rec.storage, rec.addr) = (Storage::Volume, *to);
-                account.count(&rec, 1);
+                account.count(rec.extent(), 1);
                 put_body(draft, *id, &rec.encode())?;
             }
         }
@@ -98,22 +108,39 @@ fn put_body(draft: &mut Snapshot, id: BodyId, row: &[u8]) -> Result<(), PoolErro
     Ok(draft.put(TableId::Body, &id.0.to_be_bytes(), row)?)
 }
 
-/// More or fewer references of a body; one without any is gone.
-fn count_reference(
+/// More or fewer references of bodies, which are taken out of `references`; a body without any is gone.
+fn count_references(
     draft: &mut Snapshot,
-    id: BodyId,
-    delta: i32,
+    references: &mut Vec<(BodyId, i32)>,
     account: &mut Account<'_>,
 ) -> Result<(), PoolError> {
-    let key = id.0.to_be_bytes();
-    let counted = draft.get(TableId::Body, &key, |row| BodyRec::counted(row, delta))?.transpose()?;
-    match counted {
-        Some(Counted::Gone(rec)) => {
-            account.count(&rec, -1);
-            draft.remove(TableId::Body, &key)?;
+    if references.is_empty() {
+        return Ok(());
+    }
+    // One of a body at a time: the second finds what the first has made of it.
+    while !references.is_empty() {
+        let ascend = references.windows(2).take_while(|pair| pair[0].0 < pair[1].0).count() + 1;
+        let part: Vec<_> = references.drain(..ascend).collect();
+        let mut counted = Vec::with_capacity(part.len());
+        counted.resize(part.len(), None);
+        let ids: Vec<[u8; 8]> = part.iter().map(|(id, _)| id.0.to_be_bytes()).collect();
+        draft.walk(TableId::Body, &ids, |at, row| {
+            counted[at] = Some(BodyRec::counted(row, part[at].1)?);
+            Ok(())
+        })?;
+        for ((id, key), counted) in part.iter().zip(&ids).zip(counted) {
+            match counted {
+                Some(Counted::Gone(extent)) => {
+                    account.count(extent, -1);
+                    draft.remove(TableId::Body, key)?;
+                }
+                Some(Counted::Kept(row)) => draft.put_shared(TableId::Body, key, row)?,
+                None => {
+                    let why = format!("body {} is not in the catalog", id.0.0);
+                    return Err(PoolError::Damaged(why.into()));
+                }
+            }
         }
-        Some(Counted::Kept(row)) => put_body(draft, id, &row)?,
-        None => return Err(PoolError::Damaged(format!("body {} is not in the catalog", id.0).into())),
     }
     Ok(())
 }

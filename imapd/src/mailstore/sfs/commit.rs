@@ -42,6 +42,14 @@ impl From<StoreError> for StepError {
 #[derive(Default)]
 pub(super) struct Records(pub(super) BTreeMap<u32, Bytes>);
 
+impl Records {
+    fn add(&mut self, records: impl Iterator<Item = (u32, Bytes)>) {
+        // Made at once, since there may be thousands.
+        let mut more: BTreeMap<u32, Bytes> = records.collect();
+        self.0.append(&mut more);
+    }
+}
+
 impl SfsBackend {
     pub(super) async fn commit_ops(&self, parts: Vec<(UserId, Vec<Op>)>) -> Result<Committed, StoreError> {
         let unit = self.csl.dmsgetwu().map_err(|e| store_error(&e))?;
@@ -213,15 +221,15 @@ impl SfsBackend {
         let options = OpenOptions::fixed(lrecl as u32);
         let opened = self.csl.dmsopen(file, Intent::Write, &options, unit).await?;
         let mut at = opened.status.records + 1;
-        let records = records.0;
-        let slots: Vec<u32> = records.keys().copied().collect();
+        let slots: Vec<u32> = records.0.keys().copied().collect();
+        let mut records = records.0.into_values();
         for run in slots.chunk_by(|a, b| a + 1 == *b) {
             if run[0] != at {
                 self.csl.dmspoint(opened.token, None, Some(run[0])).await?;
             }
             at = run[run.len() - 1] + 1;
             let mut image = Vec::with_capacity(run.len() * lrecl);
-            run.iter().for_each(|s| image.extend_from_slice(&records[s]));
+            records.by_ref().take(run.len()).for_each(|record| image.extend_from_slice(&record));
             self.write_fixed(opened.token, image, lrecl).await?;
         }
         // The commit closes it: each index file is written once in a work unit.
@@ -260,12 +268,12 @@ fn gather_notes(op: Op, notes: &mut BTreeMap<String, Records>) {
             records.iter().for_each(|r| image.extend_from_slice(&note_index::message(r)));
             let image = Bytes::from(image);
             let pieces = image.chunks(note_index::LRECL).map(|piece| image.slice_ref(piece));
-            notes.entry(dir).or_default().0.extend(records.iter().map(|r| r.slot).zip(pieces));
+            notes.entry(dir).or_default().add(records.iter().map(|r| r.slot).zip(pieces));
         }
         Op::DropRecords { dir, slots } => {
             let none = Bytes::from_static(&[0; note_index::LRECL]);
             let records = slots.into_iter().map(|slot| (slot, none.clone()));
-            notes.entry(dir).or_default().0.extend(records);
+            notes.entry(dir).or_default().add(records);
         }
         Op::PutKeyword { dir, slot, bit, keyword } => put(dir, slot, note_index::keyword(bit, &keyword)),
         Op::PutTombstone { dir, tombstone } => put(dir, tombstone.slot, note_index::tombstone(&tombstone)),

@@ -11,7 +11,9 @@
 use std::ops::Range;
 
 use crate::mailstore::types::NoteMarks;
-use crate::vm::codepage::{EBCDIC_TO_LATIN1, to_ebcdic, to_latin1, translated};
+use crate::vm::codepage::{
+    EBCDIC_TO_LATIN1, LATIN1_TO_EBCDIC, to_ebcdic, to_latin1, translated, translated_behind,
+};
 
 /// Greatest length of a RECFM V record, and of a piece.
 pub const PIECE: usize = 65_535;
@@ -116,10 +118,7 @@ pub fn shape_and_image(octets: &[u8], most: usize) -> (u32, NoteMarks, Option<Ve
         let (records, marks) = shape(octets);
         return (records, marks, None);
     }
-    let mut image = Vec::with_capacity(octets.len() + HALFWORD);
-    image.extend_from_slice(&[0; HALFWORD]);
-    image.extend_from_slice(octets);
-    to_ebcdic(&mut image[HALFWORD..]);
+    let mut image = translated_behind(HALFWORD, octets, &LATIN1_TO_EBCDIC);
     let (records, marks) = shape_and_lines(octets, |at, len| {
         // A line that a halfword does not hold makes an image of pieces, and this one is thrown away.
         image[at..at + HALFWORD].copy_from_slice(&(len as u16).to_be_bytes());

@@ -156,7 +156,7 @@ fn nameless(file: FileNo, body: BodyId, data: &[u8]) -> FileRec {
         created: Stamp::default(),
         updated: Stamp::default(),
         referenced: Stamp::default(),
-        slices: vec![Slice { body, offset: 0, len }],
+        slices: [Slice { body, offset: 0, len }].into_iter().collect(),
     }
 }
 

@@ -7,7 +7,7 @@ use bytes::Bytes;
 use super::state::{load_committed, load_locked};
 use super::{DirPath, MAX_OPEN, MAX_PENDING, State, WorkUnit};
 use crate::pool::blocks::Way;
-use crate::pool::catalog::{DirId, FileNo, FileRec, Name16, ObjectNo, file_id, file_key};
+use crate::pool::catalog::{DirId, FileNo, FileRec, Name16, ObjectNo, Slices, file_id, file_key};
 use crate::pool::draft::{Content, Draft, MAX_KEYED_LRECL};
 use crate::pool::error::PoolError;
 use crate::pool::explicit::Purpose;
@@ -240,9 +240,9 @@ impl WorkUnit {
                 bytes: 0,
                 created: now,
                 updated: now,
-                slices: Vec::new(),
+                slices: Slices::new(),
             };
-            change.now = Some(Draft { rec, content: Content::empty(keyed) });
+            change.now = Some(Box::new(Draft { rec, content: Content::empty(keyed) }));
         }
         if let (false, Some(draft)) = (fresh, change.now.as_mut()) {
             if dates == DateReference::New {
@@ -400,7 +400,7 @@ impl WorkUnit {
             let (key, drop_empty) = (file.key, file.drop_empty);
             let status = view(&state.overlay, file).ok().map(|(rec, _)| rec.status(file.id));
             let change = state.overlay.files.get(&key);
-            let empty = |d: &Draft| d.rec.records == 0;
+            let empty = |d: &Box<Draft>| d.rec.records == 0;
             if let Some(change) = change.filter(|c| drop_empty && c.now.as_ref().is_some_and(empty)) {
                 let known = change.now.as_ref().filter(|_| change.base.is_some()).map(|d| d.rec.object.0);
                 if let Some(number) = known {

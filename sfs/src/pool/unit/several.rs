@@ -41,10 +41,12 @@ impl WorkUnit {
             }
             // With what was granted before it was locked.
             let current = &self.inner.current();
-            for (name, (object, rec)) in names.into_iter().zip(files) {
-                state.take_away(&found, name, rec)?;
-                state.drop_object(current, object.0)?;
+            files.iter().try_for_each(|(object, _)| state.drop_object(current, object.0))?;
+            let mut changes = Vec::with_capacity(names.len());
+            for (name, (_, rec)) in names.into_iter().zip(files) {
+                state.take_away(&found, name, rec, &mut changes)?;
             }
+            state.overlay.add(changes);
             Ok(())
         })
     }
@@ -89,7 +91,9 @@ impl WorkUnit {
                 draft.rec.referenced = references::day(now);
                 drafts.push(draft);
             }
-            new.into_iter().zip(drafts).for_each(|(name, draft)| state.bring(&target, name, draft));
+            let changes = new.into_iter().zip(drafts).map(|(name, draft)| state.bring(&target, name, draft));
+            let changes = changes.collect();
+            state.overlay.add(changes);
             Ok(())
         })
     }
@@ -130,20 +134,26 @@ impl WorkUnit {
             for (object, _) in &files {
                 self.inner.explicit.check((LockResource::File, object.0), state.user, Purpose::Erase)?;
             }
+            let mut changes = Vec::with_capacity(2 * pairs.len());
             for ((old, new), (object, rec)) in old.into_iter().zip(new).zip(files) {
-                let committed = rec.clone().map(Draft::of);
-                let moved = state.take_away(&source, old, rec)?.or(committed).ok_or(PoolError::NoFile)?;
+                let committed = rec.clone().map(Draft::boxed);
+                let own = state.take_away(&source, old, rec, &mut changes)?;
                 let place = row::object_key(object);
                 if state.row(current, &place)?.is_some() {
                     let now = Place { dir: target.id, name: new, space: target.space.to_string() };
                     state.overlay.rows.insert(place, Some(now.encode()));
                 }
-                state.bring(&target, new, moved);
+                let moved = own.or(committed).ok_or(PoolError::NoFile)?;
+                changes.push(state.bring(&target, new, moved));
             }
+            state.overlay.add(changes);
             Ok(())
         })
     }
 }
+
+/// A change of a file with its directory and name.
+type Change = ((DirId, Name16), FileChange);
 
 /// From so many files on their directory is locked.
 const MANY_LOCKS: usize = 256;
@@ -217,13 +227,13 @@ impl State {
         snapshot: &Snapshot,
         dir: DirId,
         names: &[Name16],
-    ) -> Result<Vec<(ObjectNo, Option<FileRec>)>, PoolError> {
+    ) -> Result<Vec<(ObjectNo, Option<Box<FileRec>>)>, PoolError> {
         let own = |name: &Name16| self.overlay.files.get(&(dir, *name));
         let mut all = vec![None; names.len()];
         snapshot.named(dir, names, |at, row| {
             if own(&names[at]).is_none() {
                 let rec = FileRec::decode(row)?;
-                all[at] = Some((rec.object, Some(rec)));
+                all[at] = Some((rec.object, Some(Box::new(rec))));
             }
             Ok(())
         })?;
@@ -234,28 +244,29 @@ impl State {
         names.iter().zip(all).map(known).collect()
     }
 
-    /// Takes a file away whose locks are all held; `base` is its committed record, unless this unit has changed it before: then it
-    /// is given back as it was changed.
+    /// Takes a file away whose locks are all held. `base` is its committed record if this unit has not changed it before: its change
+    /// is added to `changes`. Else it is given back as it was changed.
     fn take_away(
         &mut self,
         dir: &FoundDir,
         name: Name16,
-        base: Option<FileRec>,
-    ) -> Result<Option<Draft>, PoolError> {
-        match self.overlay.files.get_mut(&(dir.id, name)) {
-            Some(change) => change.now.take().map(Some).ok_or(PoolError::NoFile),
-            None => {
-                let change = FileChange { space: dir.space.clone(), base, now: None };
-                self.overlay.files.insert((dir.id, name), change);
-                Ok(None)
-            }
+        base: Option<Box<FileRec>>,
+        changes: &mut Vec<Change>,
+    ) -> Result<Option<Box<Draft>>, PoolError> {
+        let key = (dir.id, name);
+        if base.is_some() {
+            changes.push((key, FileChange { space: dir.space.clone(), base, now: None }));
+            return Ok(None);
         }
+        let own = self.overlay.files.get_mut(&key).and_then(|change| change.now.take());
+        own.map(Some).ok_or(PoolError::NoFile)
     }
 
-    /// Gives a file a name that is free and locked.
-    fn bring(&mut self, dir: &FoundDir, name: Name16, file: Draft) {
-        let new = || FileChange { space: dir.space.clone(), base: None, now: None };
+    /// The change that gives a file a name which is free and locked.
+    fn bring(&mut self, dir: &FoundDir, name: Name16, file: Box<Draft>) -> Change {
+        let key = (dir.id, name);
         // A file of that name may have gone in this unit: what was committed of it is kept in mind.
-        self.overlay.files.entry((dir.id, name)).or_insert_with(new).now = Some(file);
+        let base = self.overlay.files.remove(&key).and_then(|change| change.base);
+        (key, FileChange { space: dir.space.clone(), base, now: Some(file) })
     }
 }

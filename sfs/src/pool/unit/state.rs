@@ -330,8 +330,8 @@ impl State {
     }
 
     pub(super) fn adopt(&mut self, inner: &Inner, dir: &FoundDir, name: Name16) -> Result<(), PoolError> {
-        let base = inner.glance().file(dir.id, name)?;
-        let now = base.clone().map(Draft::of);
+        let base = inner.glance().file(dir.id, name)?.map(Box::new);
+        let now = base.clone().map(Draft::boxed);
         let change = FileChange { space: dir.space.clone(), base, now };
         self.overlay.files.insert((dir.id, name), change);
         Ok(())
@@ -343,13 +343,13 @@ impl State {
         inner: &Inner,
         key: (DirId, Name16),
         committed: Option<FileRec>,
-    ) -> Result<Draft, PoolError> {
+    ) -> Result<Box<Draft>, PoolError> {
         if self.in_blocks(key) {
             return Err(PoolError::FileOpen);
         }
         let draft = match self.overlay.files.get(&key) {
             Some(own) => own.now.clone(),
-            None => committed.map(Draft::of),
+            None => committed.map(|rec| Box::new(Draft::of(rec))),
         };
         let draft = draft.ok_or(PoolError::NoFile)?;
         let Content::Keyed(keyed) = &draft.content else { return Ok(draft) };
@@ -365,7 +365,7 @@ impl State {
             copy.puts.put(lrecl, first, bytes::Bytes::copy_from_slice(data));
         });
         self.memory += copy.puts.in_memory();
-        Ok(Draft { rec: draft.rec, content: Content::Keyed(copy) })
+        Ok(Box::new(Draft { rec: draft.rec, content: Content::Keyed(copy) }))
     }
 
     pub(super) fn remove_tree(&mut self, snapshot: &Snapshot, dir: &FoundDir) -> Result<(), PoolError> {
@@ -383,7 +383,7 @@ impl State {
         snapshot.files(dir.id, |id, rec| committed.push((file_key(id), rec)))?;
         for (name, rec) in committed {
             self.drop_object(snapshot, rec.object.0)?;
-            let change = FileChange { space: dir.space.clone(), base: Some(rec), now: None };
+            let change = FileChange { space: dir.space.clone(), base: Some(Box::new(rec)), now: None };
             self.overlay.files.entry((dir.id, name)).or_insert(change).now = None;
         }
         // Files that only this work unit knows have aliases and authorities as others do.
