@@ -7,7 +7,7 @@
 //! Not here: other code pages (037, 500, 924), which nothing inside the system uses.
 
 use crate::translate::translate;
-pub use crate::translate::translated;
+pub use crate::translate::{translated, translated_behind};
 
 /// Code page 1047 to ISO 8859-1, indexed by the EBCDIC code.
 pub static EBCDIC_TO_LATIN1: [u8; 256] = [

@@ -17,12 +17,30 @@ pub fn translate(octets: &mut [u8], table: &[u8; 256]) {
     one_by_one(octets, table);
 }
 
+/// Octets that are copied and translated at once: while they are in the nearest memory.
+const NEAR: usize = 16 << 10;
+
 /// The octets translated; with room for `more` behind them.
 pub fn translated(octets: &[u8], table: &[u8; 256], more: usize) -> Vec<u8> {
     let mut out = Vec::with_capacity(octets.len() + more);
-    out.extend_from_slice(octets);
-    translate(&mut out, table);
+    append(&mut out, octets, table);
     out
+}
+
+/// The octets translated, behind so many zeros.
+pub fn translated_behind(zeros: usize, octets: &[u8], table: &[u8; 256]) -> Vec<u8> {
+    let mut out = Vec::with_capacity(zeros + octets.len());
+    out.resize(zeros, 0);
+    append(&mut out, octets, table);
+    out
+}
+
+fn append(out: &mut Vec<u8>, octets: &[u8], table: &[u8; 256]) {
+    for near in octets.chunks(NEAR) {
+        let begin = out.len();
+        out.extend_from_slice(near);
+        translate(&mut out[begin..], table);
+    }
 }
 
 fn one_by_one(octets: &mut [u8], table: &[u8; 256]) {

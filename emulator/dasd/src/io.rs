@@ -78,6 +78,14 @@ pub trait Disk: Send + Sync + Debug + 'static {
     /// `StorageFull`; any error of the host.
     fn write_at(&self, data: &[u8], offset: u64) -> io::Result<()>;
 
+    /// Writes parts one behind the other, as [`Disk::write_at`] of all of them together.
+    ///
+    /// # Errors
+    /// As [`Disk::write_at`].
+    fn write_parts(&self, parts: &[&[u8]], offset: u64) -> io::Result<()> {
+        self.write_at(&parts.concat(), offset)
+    }
+
     /// Cuts or grows the disk; new octets read as zero.
     ///
     /// # Errors

@@ -29,6 +29,8 @@ use crate::{BLOCK, round_to_block};
 
 const VERSION: u32 = 1;
 const SEGMENT_MAGIC: [u8; 8] = *b"DASDVOL\x01";
+/// What is behind the data of an extent, up to the next block.
+const PADDING: [u8; BLOCK as usize] = [0; BLOCK as usize];
 const EXTENT_MAGIC: [u8; 4] = *b"VEXT";
 /// Octets of the header in front of an extent's data.
 pub const EXTENT_HEADER: usize = 32;
@@ -214,11 +216,9 @@ impl Volume {
             let (addr, disk) = self.reserve(extent_bytes(data.len() as u64))?;
             let header =
                 ExtentHeader { addr, id: *id, len: data.len() as u32, crc: crc_fast::crc32_iscsi(data) };
-            let mut whole = Vec::with_capacity(header.extent() as usize);
-            whole.extend_from_slice(&header.encode());
-            whole.extend_from_slice(data);
-            whole.resize(header.extent() as usize, 0);
-            disk.write_at(&whole, addr.0 % self.config.segment_bytes)?;
+            let rest = header.extent() as usize - EXTENT_HEADER - data.len();
+            let parts: [&[u8]; 3] = [&header.encode(), data, &PADDING[..rest]];
+            disk.write_parts(&parts, addr.0 % self.config.segment_bytes)?;
             unsynced.insert(self.seq_of(addr), disk);
             addrs.push(addr);
         }

@@ -9,6 +9,8 @@
 
 use std::ops::Range;
 
+use memchr::memmem::Finder;
+
 use super::header;
 use super::params::{self, Parameterized};
 
@@ -98,15 +100,27 @@ struct Scanner<'a> {
     open: Vec<Open>,
     /// Line feeds before the current line.
     lines: usize,
+    /// Finds what a delimiter begins with.
+    dashes: Finder<'static>,
 }
 
 /// Scans a message.
 pub fn scan(message: &[u8]) -> Structure {
-    let mut s = Scanner { message, parts: Vec::new(), open: Vec::new(), lines: 0 };
+    scan_with(message, |scanner: &mut Scanner<'_>, at: usize| scanner.pass(at))
+}
+
+/// `pass` says how many octets from where it is asked can be passed over, and counts their lines.
+fn scan_with(message: &[u8], pass: impl Fn(&mut Scanner<'_>, usize) -> usize) -> Structure {
+    let dashes = Finder::new(b"\n--");
+    let mut s = Scanner { message, parts: Vec::new(), open: Vec::new(), lines: 0, dashes };
     s.begin_part(0, false);
     let mut at = 0;
     while at < message.len() {
+        at += pass(&mut s, at);
         let len = header::line_len(&message[at..]);
+        if len == 0 {
+            break;
+        }
         s.line(at, at + len);
         s.lines += 1;
         at += len;
@@ -141,6 +155,25 @@ impl Scanner<'_> {
             digest: false,
             lines_before_body: 0,
         });
+    }
+
+    /// Passes over lines from `at` on in which nothing can begin or end, and counts them; how many octets.
+    fn pass(&mut self, at: usize) -> usize {
+        if self.open.last().is_none_or(|open| open.in_header) {
+            return 0;
+        }
+        let rest = &self.message[at..];
+        let passed = if self.open.iter().all(|open| open.boundary.is_none()) {
+            rest.len()
+        } else if rest.starts_with(b"--") {
+            0
+        } else {
+            self.dashes.find(rest).map_or(rest.len(), |feed| feed + 1)
+        };
+        // A last line without a line feed is a line too; whoever counts takes it back.
+        let open_end = passed == rest.len() && passed > 0 && !rest.ends_with(b"\n");
+        self.lines += memchr::memchr_iter(b'\n', &rest[..passed]).count() + usize::from(open_end);
+        passed
     }
 
     fn line(&mut self, start: usize, end: usize) {
@@ -251,4 +284,33 @@ impl Scanner<'_> {
 pub fn is_message(main: &[u8], sub: &[u8]) -> bool {
     main.eq_ignore_ascii_case(b"message")
         && (sub.eq_ignore_ascii_case(b"rfc822") || sub.eq_ignore_ascii_case(b"global"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    proptest! {
+        #[test]
+        fn lines_passed_over_are_lines_in_which_nothing_is(
+            lines in prop::collection::vec(prop::sample::select(vec![
+                "Content-Type: multipart/mixed; boundary=a", "Content-Type: multipart/digest; boundary=\"a b\"",
+                "Content-Type: message/rfc822", "--a", "--a--", "--a b", "--a b--", "--", "-- ", "---a", " --a", "text", "", "\r--a",
+            ]), 0..40),
+            ends in prop::collection::vec(prop::sample::select(vec!["\r\n", "\n", "\r"]), 40),
+            last: bool,
+        ) {
+            let mut message = String::new();
+            for (line, end) in lines.iter().zip(&ends) {
+                message += line;
+                message += end;
+            }
+            if last {
+                message += "--a";
+            }
+            let all = |_: &mut Scanner<'_>, _: usize| 0;
+            prop_assert_eq!(scan(message.as_bytes()), scan_with(message.as_bytes(), all));
+        }
+    }
 }
