@@ -180,8 +180,9 @@ async fn show(
             uids.iter().filter_map(|uid| Some((view.number_of(Uid(*uid))?, Uid(*uid)))).collect();
         if session.enabled.condstore {
             // RFC 7162 section 3.2.4: whoever keeps modification sequences gets them with every change.
-            let more = [FetchItem::Uid, FetchItem::ModSeq].into_iter().filter(|item| !items.contains(item));
-            let more: Vec<FetchItem> = more.collect();
+            let more = [(session.enabled.adds_uid(), FetchItem::Uid), (true, FetchItem::ModSeq)];
+            let more = more.into_iter().filter(|(wanted, item)| *wanted && !items.contains(item));
+            let more: Vec<FetchItem> = more.map(|(_, item)| item).collect();
             items.extend(more);
         }
         match fetch::unasked(session, view, &items, &hits, out).await {

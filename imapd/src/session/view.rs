@@ -322,8 +322,8 @@ impl View {
     fn tell_flags(&self, uid: Uid, state: &State, out: &mut Vec<u8>, enabled: Enabled) {
         let (Some(number), Some(record)) = (self.number_of(uid), state.columns.get(uid)) else { return };
         let record = self.as_read(record);
-        enabled.write_fetch(out, number, uid);
-        out.extend_from_slice(format!("UID {uid} FLAGS ").as_bytes());
+        enabled.write_told(out, number, uid);
+        out.extend_from_slice(b"FLAGS ");
         write_flags(out, &record, state, self.is_recent(uid));
         if enabled.condstore {
             out.push(b' ');
