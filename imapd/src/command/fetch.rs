@@ -60,7 +60,7 @@ pub async fn run(session: &mut Session, set: &SequenceSet, asked: &Asked<'_>, ou
     if let (Some(range), Some(limit)) = (asked.partial, session.command_limit())
         && range.from.abs_diff(range.to) >= limit.messages
     {
-        return Ok(limit.refusal());
+        return Ok(limit.refusal(None));
     }
     if let Some(range) = asked.partial {
         selected = range.of(&selected).to_vec();

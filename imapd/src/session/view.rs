@@ -66,6 +66,8 @@ pub struct Telling {
     pub flags: bool,
     /// Whether it is to be known what changed.
     pub details: bool,
+    /// Whether expunged messages are told from the highest on (RFC 9738 section 3.1), else from the lowest.
+    pub highest_first: bool,
 }
 
 /// What changed of a view, as far as it was asked for.
@@ -282,7 +284,7 @@ impl View {
                     std::mem::take(&mut news.own_gone)
                 }
             };
-            self.tell_expunged(&told, out, enabled);
+            self.tell_expunged(&told, out, enabled, how.highest_first);
         }
         if self.ghosts.is_empty() {
             self.held_since = None;
@@ -371,7 +373,13 @@ impl View {
         news
     }
 
-    fn tell_expunged(&mut self, ghosts: &BTreeSet<u32>, out: &mut Vec<u8>, enabled: Enabled) {
+    fn tell_expunged(
+        &mut self,
+        ghosts: &BTreeSet<u32>,
+        out: &mut Vec<u8>,
+        enabled: Enabled,
+        highest_first: bool,
+    ) {
         if ghosts.is_empty() {
             return;
         }
@@ -379,12 +387,13 @@ impl View {
             let gone = NumberSet::from_sorted(ghosts.iter().copied());
             out.extend_from_slice(format!("* VANISHED {gone}\r\n").as_bytes());
         } else {
-            let mut told = 0u32;
-            for (i, uid) in self.uids.iter().enumerate() {
-                if ghosts.contains(uid) {
-                    out.extend_from_slice(format!("* {} EXPUNGE\r\n", i as u32 + 1 - told).as_bytes());
-                    told += 1;
-                }
+            let gone = self.uids.iter().enumerate().filter(|(_, uid)| ghosts.contains(uid));
+            let numbers = gone.map(|(i, _)| i as u32 + 1);
+            let mut tell = |n: u32| out.extend_from_slice(format!("* {n} EXPUNGE\r\n").as_bytes());
+            match highest_first {
+                true => numbers.rev().for_each(tell),
+                // Each comes down by those that went before it.
+                false => numbers.zip(0..).for_each(|(n, told)| tell(n - told)),
             }
         }
         Arc::make_mut(&mut self.uids).retain(|u| !ghosts.contains(u));
