@@ -4,6 +4,7 @@
 //! here and in [`crate::command`]. A session runs one command at a time, so pipelined commands are never ambiguous.
 //! Untagged updates go out after a command and before its tagged answer, EXPUNGE only where the table allows it.
 
+pub mod batches;
 pub mod capability;
 pub mod channel;
 pub mod context;

@@ -10,6 +10,7 @@ use std::sync::Arc;
 use tokio::sync::watch;
 
 use super::Enabled;
+use super::batches::AskedBatches;
 use super::context::Contexts;
 use crate::mailstore::change_log::{Change, Since};
 use crate::mailstore::open::State;
@@ -48,6 +49,8 @@ pub struct View {
     saved: NumberSet,
     /// Searches that are to be kept up.
     pub contexts: Contexts,
+    /// What was asked for by UIDBATCHES; few clients ask.
+    asked_batches: Option<Box<AskedBatches>>,
     /// Since when the client is not told of flags, when it missed some.
     unflagged_since: Option<ModSeq>,
     /// Whether there may be messages that the client does not want to know of.
@@ -108,6 +111,7 @@ impl View {
             known_keywords: state.keywords.iter().flatten().count(),
             saved: NumberSet::default(),
             contexts: Contexts::default(),
+            asked_batches: None,
             unflagged_since: None,
             withheld: false,
             watch,
@@ -221,6 +225,12 @@ impl View {
     /// Sets `$`.
     pub fn save(&mut self, uids: NumberSet) {
         self.saved = uids;
+    }
+
+    /// Takes note that batches of UIDs are asked for, those numbered from `first` to `last`; whether they may be shown.
+    pub fn ask_batches(&mut self, size: u32, range: (u32, u32)) -> bool {
+        let uids = self.uids.clone();
+        self.asked_batches.get_or_insert_default().ask(size, range, &uids)
     }
 
     fn positions_of_uids(&self, set: &NumberSet) -> Vec<(u32, Uid)> {
