@@ -37,7 +37,10 @@ pub async fn run(
     let (first, last) = range.unwrap_or((1, u32::MAX));
     let view = session.view.as_mut().ok_or(StoreError::NoSuchMailbox)?;
     if !view.ask_batches(size, (first, last)) {
-        return Ok(Reply::no("LIMIT", "These batches were shown, and the mailbox has changed by less than half of one"));
+        return Ok(Reply::no(
+            "LIMIT",
+            "These batches were shown, and the mailbox has changed by less than half of one",
+        ));
     }
     out.buf.extend_from_slice(b"* UIDBATCHES (TAG ");
     quote::string(out.buf, tag);
