@@ -276,8 +276,22 @@ async fn scram_over_a_channel() {
         // A client that could bind and was not shown that we can.
         let base = mechanism.trim_end_matches("-PLUS");
         assert_eq!(client.scram(base, "alice", "secret", "y,,", b"").await, refused);
-        // Three refusals would wait; the next is a good one.
+        // One exchange may be bound to a connection (RFC 9266 section 4.1).
+        let spent = "s NO [CANNOT] A login was bound to this connection; make another one";
+        assert_eq!(client.scram(mechanism, "alice", "secret", gs2, &channel).await, spent);
+        assert!(!client.ask("c CAPABILITY").await.contains("-PLUS"));
+        assert!(client.line().await.starts_with("c OK"));
+        // Three refusals would wait; the next is a good one. What was given up before it was bound does not count.
+        let stream = tls.connect(false, &rustls::version::TLS13).await;
+        let channel = exporter(&stream);
+        let (mut client, _) = Client::new(stream).await;
+        let first = B64.encode("p=tls-exporter,,n=alice,r=clientnonce");
+        client.challenge(&format!("s AUTHENTICATE {mechanism} {first}")).await.unwrap();
+        assert!(client.ask("*").await.starts_with("s BAD"));
         assert!(client.scram(mechanism, "alice", "secret", gs2, &channel).await.starts_with("s OK"));
+        assert!(client.ask("u UNAUTHENTICATE").await.starts_with("u OK"));
+        assert_eq!(client.scram(mechanism, "alice", "secret", gs2, &channel).await, spent);
+        assert!(client.scram(base, "alice", "secret", "n,,", b"").await.starts_with("s OK"));
     }
     // TLS 1.2 gives no channel that we could name.
     let (_client, greeting) = Client::new(tls.connect(false, &rustls::version::TLS12).await).await;

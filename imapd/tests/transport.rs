@@ -378,8 +378,17 @@ async fn proxies_say_for_whom() {
     let mut other = BufReader::new(TcpStream::connect(running.address).await.unwrap());
     other.get_mut().write_all(&header(8)).await.unwrap();
     assert!(line(&mut other).await.starts_with("* OK"));
-    // Version 1 and rubbish are refused without a word.
-    for rubbish in [&b"PROXY TCP4 192.0.2.9 127.0.0.1 1 143\r\n"[..], b"a LOGIN alice secret\r\n"] {
+    // Version 1, and one that does not know the client.
+    for (sent, peer) in [("TCP4 192.0.2.9 127.0.0.1 1 143", "192.0.2.9"), ("UNKNOWN", "127.0.0.1")] {
+        let mut third = BufReader::new(TcpStream::connect(running.address).await.unwrap());
+        let sent = format!("PROXY {sent}\r\na LOGIN alice secret\r\n");
+        third.get_mut().write_all(sent.as_bytes()).await.unwrap();
+        assert!(line(&mut third).await.starts_with("* OK"));
+        assert!(line(&mut third).await.starts_with("a OK"));
+        assert!(peers().contains(&peer.to_owned()), "{:?}", peers());
+    }
+    // Rubbish is refused without a word.
+    for rubbish in [&b"PROXY TCP4 192.0.2.9 127.0.0.1\r\n"[..], b"a LOGIN alice secret\r\n"] {
         let mut stream = TcpStream::connect(running.address).await.unwrap();
         stream.write_all(rubbish).await.unwrap();
         let mut answer = Vec::new();

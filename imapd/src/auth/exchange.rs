@@ -61,6 +61,11 @@ impl Exchange {
         !matches!(self, Self::CramMd5(_))
     }
 
+    /// Whether the next response carries what binds it to the channel.
+    pub fn is_bound(&self) -> bool {
+        matches!(self, Self::ScramFinal(server) if server.is_bound())
+    }
+
     /// The command, with the mechanism.
     fn command(&self) -> &'static str {
         let scram = |hash| match hash {

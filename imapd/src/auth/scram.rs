@@ -133,6 +133,11 @@ impl ClientFirst {
 }
 
 impl ServerFirst {
+    /// Whether the exchange is that of a PLUS form.
+    pub fn is_bound(&self) -> bool {
+        matches!(self.binding, Binding::Exporter(_))
+    }
+
     /// Takes the client's final message apart: what the directory is to judge.
     ///
     /// # Errors

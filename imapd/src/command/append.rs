@@ -18,7 +18,7 @@ pub async fn run(
     out: &mut Out<'_>,
 ) -> Done {
     if let Some(limit) = session.save_limit().filter(|limit| messages.len() > limit.messages as usize) {
-        return Ok(limit.refusal());
+        return Ok(limit.refusal(None));
     }
     let place = place::place(session, &mailbox).await.map_err(try_create)?;
     let arg = mailbox;

@@ -31,6 +31,9 @@ pub async fn run(
     if !capability::in_force(session, token) {
         let needs_tls = match token.row().condition {
             Condition::PasswordsAllowed => true,
+            Condition::ChannelBinding if session.channel().spent => {
+                return Ok(Reply::no("CANNOT", "A login was bound to this connection; make another one"));
+            }
             Condition::TokenExit => !session.tls && session.server.auth.token_exit().is_some(),
             _ => false,
         };
@@ -57,7 +60,8 @@ fn begin(session: &Session, token: Token) -> Option<Exchange> {
     let exporter = session.channel().exporter;
     let bound = |hash| exporter.map(|e| Exchange::Scram(hash, Binding::Exporter(e)));
     let unbound = |hash, plus| {
-        let plus_shown = capability::in_force(session, plus);
+        // Also when it is shown no more: whoever stands between could have seen to that.
+        let plus_shown = session.offers(plus) && capability::can_bind(session);
         Some(Exchange::Scram(hash, Binding::Without { plus_shown }))
     };
     match token {
@@ -105,6 +109,9 @@ async fn step(
     out: &mut Out<'_>,
 ) -> Done {
     let server = session.server.clone();
+    if exchange.is_bound() {
+        session.spend_channel();
+    }
     match exchange.take(&server.auth, (session.peer, session.tls), response).await {
         Ok(Turn::More(next, challenge)) => Ok(ask(session, next, &challenge, tag, out)),
         Ok(Turn::Over(verdict)) => login::enter(session, Ok(verdict), DONE).await,

@@ -34,7 +34,8 @@ pub async fn run(
     if let Some(limit) =
         session.save_limit().filter(|limit| !remove && selected.len() > limit.messages as usize)
     {
-        return Ok(limit.refusal());
+        let lowest = selected.iter().nth_back(limit.messages as usize - 1).map(|(_, uid)| *uid);
+        return Ok(limit.refusal(lowest));
     }
     let uids: Vec<Uid> = selected.iter().map(|(_, uid)| *uid).collect();
     if !by_uid {

@@ -60,7 +60,7 @@ pub async fn run(
         if let Some(limit) = session.command_limit().filter(|_| !here) {
             looked_at += message_limit::looked_at(view, asked.key, 0).0;
             if looked_at > limit.messages as usize {
-                return Ok(limit.refusal());
+                return Ok(limit.refusal(None));
             }
         }
         let found = match search::find_in(session, view, asked, out).await? {

@@ -44,6 +44,10 @@ pub struct Asked<'a> {
 /// When the mail store fails or the client is gone.
 pub async fn run(session: &mut Session, set: &SequenceSet, asked: &Asked<'_>, out: &mut Out<'_>) -> Done {
     let (items, by_uid) = (asked.items, asked.uid);
+    // UID FETCH shows the UID (RFC 3501 section 6.4.8).
+    let with_uid = [&[FetchItem::Uid], items].concat();
+    let adds = by_uid && session.enabled.adds_uid() && !items.contains(&FetchItem::Uid);
+    let items = if adds { &with_uid } else { items };
     if asked.since.is_some_and(|s| s.vanished) && !session.enabled.qresync {
         return Ok(Reply::client_bug("VANISHED needs QRESYNC to be enabled"));
     }
@@ -56,7 +60,7 @@ pub async fn run(session: &mut Session, set: &SequenceSet, asked: &Asked<'_>, ou
     if let (Some(range), Some(limit)) = (asked.partial, session.command_limit())
         && range.from.abs_diff(range.to) >= limit.messages
     {
-        return Ok(limit.refusal());
+        return Ok(limit.refusal(None));
     }
     if let Some(range) = asked.partial {
         selected = range.of(&selected).to_vec();
@@ -341,7 +345,7 @@ fn write_seen(
     let kept = session.enabled.condstore;
     let wanted = [
         (!shown.flags, FetchItem::Flags),
-        (kept && !shown.uid, FetchItem::Uid),
+        (kept && !shown.uid && session.enabled.adds_uid(), FetchItem::Uid),
         (kept && !shown.modseq, FetchItem::ModSeq),
     ];
     for (_, item) in wanted.iter().filter(|(wanted, _)| *wanted) {

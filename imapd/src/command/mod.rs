@@ -148,7 +148,7 @@ async fn searching(session: &mut Session, command: Command, tag: &Bytes, out: &m
         {
             view.save(NumberSet::default());
         }
-        return Ok(limited.limit.refusal());
+        return Ok(limited.limit.refusal(None));
     }
     match command {
         Command::Search { returns, attributes, charset, key, uid } => {

@@ -399,13 +399,9 @@ async fn settle(
             settled = &mut work => break settled,
             () = tokio::time::sleep(session.server.progress_every.max(LOOK)) => {}
         }
-        progress.report(session, done.load(Ordering::Relaxed).min(goal), goal, out).await?;
+        progress.report(session, done.load(Ordering::Relaxed), goal, out).await?;
     };
-    let settled = settled.map_err(|e| StoreError::Defect(format!("computation failed: {e}")))??;
-    if done.load(Ordering::Relaxed) > 0 {
-        progress.report(session, goal, goal, out).await?;
-    }
-    Ok(settled)
+    settled.map_err(|e| StoreError::Defect(format!("computation failed: {e}")))?.map_err(Into::into)
 }
 
 /// Hits that the index tells, and the messages it cannot tell of.
@@ -473,6 +469,8 @@ async fn by_content(
             Err(e) => return Err(e.into()),
         }
         if batch.len() >= BATCH_MESSAGES || octets >= BATCH_OCTETS || rest.as_slice().is_empty() {
+            let judged = goal - (rest.len() + batch.len()) as u32;
+            progress.report(session, judged, goal, out).await?;
             octets = 0;
             let program = program.clone();
             let work = std::mem::take(&mut batch);
@@ -489,7 +487,6 @@ async fn by_content(
                 work.iter().filter_map(hit).collect::<Vec<_>>()
             };
             hits.extend(session.server.compute(judge).await?);
-            progress.report(session, goal - rest.len() as u32, goal, out).await?;
         }
     }
     Ok(hits)

@@ -121,8 +121,8 @@ async fn changes(
         {
             let state = view.mailbox.state();
             let Some(record) = state.columns.get(uid).map(|r| view.as_read(r)) else { continue };
-            enabled.write_fetch(out.buf, number, uid);
-            out.buf.extend_from_slice(format!("UID {uid} FLAGS ").as_bytes());
+            enabled.write_told(out.buf, number, uid);
+            out.buf.extend_from_slice(b"FLAGS ");
             write_flags(out.buf, &record, &state, view.is_recent(uid));
             out.buf.push(b' ');
             write_modseq(out.buf, &record);

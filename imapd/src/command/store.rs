@@ -107,7 +107,7 @@ fn show_piece(
         enabled.write_fetch(out, *number, *uid);
         let mut gap: &[u8] = b"";
         // RFC 7162 section 3.2.4: whoever keeps modification sequences gets UIDs with them.
-        if by_uid || enabled.condstore || enabled.uid_only {
+        if (by_uid || enabled.condstore) && enabled.adds_uid() {
             out.extend_from_slice(b"UID ");
             write_number(out, uid.0.into());
             gap = b" ";

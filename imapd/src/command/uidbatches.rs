@@ -1,6 +1,7 @@
 //! UIDBATCHES (RFC 10022)
 
-use super::{Done, view};
+use super::Done;
+use crate::mailstore::StoreError;
 use crate::session::{Out, Reply, Session};
 use crate::syntax::quote;
 
@@ -11,12 +12,12 @@ const LEAST_BATCH: u32 = 500;
 const MOST_MESSAGES: u64 = 100_000;
 
 /// Shows ranges of UIDs, from the highest, each with `size` messages but for the last; of all batches those of `range`.
-/// Together the ranges cover every UID, so that a message is always in one of them.
+/// Together the ranges cover every UID, so that a message is always in one of them. Who knows them already is refused.
 ///
 /// # Errors
 /// When no mailbox is selected.
 pub async fn run(
-    session: &Session,
+    session: &mut Session,
     size: u32,
     range: Option<(u32, u32)>,
     tag: &[u8],
@@ -34,10 +35,17 @@ pub async fn run(
         }
     }
     let (first, last) = range.unwrap_or((1, u32::MAX));
+    let view = session.view.as_mut().ok_or(StoreError::NoSuchMailbox)?;
+    if !view.ask_batches(size, (first, last)) {
+        return Ok(Reply::no(
+            "LIMIT",
+            "These batches were shown, and the mailbox has changed by less than half of one",
+        ));
+    }
     out.buf.extend_from_slice(b"* UIDBATCHES (TAG ");
     quote::string(out.buf, tag);
     out.buf.push(b')');
-    let batches = batches(view(session)?.uids(), size as usize);
+    let batches = batches(view.uids(), size as usize);
     let wanted = batches.enumerate().skip(first as usize - 1).take_while(|(i, _)| *i < last as usize);
     for (i, (high, low)) in wanted {
         let separator = if i + 1 == first as usize { ' ' } else { ',' };

@@ -58,6 +58,7 @@ fn rights(session: &mut Session, out: &mut Vec<u8>) {
 /// Tells what changed in the selected mailbox, as far as that is wanted; what there is more to say of.
 fn in_selected(session: &mut Session, expunge: bool, out: &mut Vec<u8>) -> Option<Changes> {
     rights(session, out);
+    let highest_first = session.command_limit().is_some();
     let view = session.view.as_mut()?;
     let selected = session.notify.as_ref().map(|notify| &notify.wanted.selected);
     let how = Telling {
@@ -65,6 +66,7 @@ fn in_selected(session: &mut Session, expunge: bool, out: &mut Vec<u8>) -> Optio
         messages: selected.is_none_or(|s| s.events.has(Events::MESSAGES)),
         flags: selected.is_none_or(|s| s.events.has(Events::FLAGS)),
         details: !view.contexts.is_empty() || selected.is_some_and(|s| !s.attributes.is_empty()),
+        highest_first,
     };
     let full = view.is_full();
     let changes = view.sync(out, session.id, session.enabled, how);
@@ -180,8 +182,9 @@ async fn show(
             uids.iter().filter_map(|uid| Some((view.number_of(Uid(*uid))?, Uid(*uid)))).collect();
         if session.enabled.condstore {
             // RFC 7162 section 3.2.4: whoever keeps modification sequences gets them with every change.
-            let more = [FetchItem::Uid, FetchItem::ModSeq].into_iter().filter(|item| !items.contains(item));
-            let more: Vec<FetchItem> = more.collect();
+            let more = [(session.enabled.adds_uid(), FetchItem::Uid), (true, FetchItem::ModSeq)];
+            let more = more.into_iter().filter(|(wanted, item)| *wanted && !items.contains(item));
+            let more: Vec<FetchItem> = more.map(|(_, item)| item).collect();
             items.extend(more);
         }
         match fetch::unasked(session, view, &items, &hits, out).await {

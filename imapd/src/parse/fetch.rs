@@ -43,10 +43,6 @@ fn arguments(input: Input<'_>, uid: bool) -> Parsed<'_, Command> {
     if items.len() > MAX_ITEMS {
         return prim::fail(input);
     }
-    // UID FETCH always shows the UID (RFC 3501 section 6.4.8).
-    if uid && !items.contains(&FetchItem::Uid) {
-        items.insert(0, FetchItem::Uid);
-    }
     if (since.is_some_and(|s| s.vanished) || partial.is_some()) && !uid {
         return prim::fail(input);
     }

@@ -71,7 +71,8 @@ pub(super) fn returns(input: Input<'_>) -> Parsed<'_, (SearchReturn, Vec<FetchIt
         match word.to_ascii_uppercase().as_slice() {
             b"MIN" => out.min = true,
             b"MAX" => out.max = true,
-            b"ALL" => out.all = true,
+            // What shows messages stands once (RFC 9394 section 3.1).
+            b"ALL" if !out.all => out.all = true,
             b"COUNT" => out.count = true,
             b"SAVE" => out.save = true,
             b"RELEVANCY" => out.relevancy = true,

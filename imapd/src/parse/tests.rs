@@ -553,7 +553,7 @@ fn macros_and_short_forms() {
     );
     assert!(matches!(parse(b"t STORE 1 +FLAGS \\Seen $x"), Command::Store { .. }));
     assert!(
-        matches!(parse(b"t UID FETCH 1 FLAGS"), Command::Fetch { items, .. } if items[0] == FetchItem::Uid)
+        matches!(parse(b"t UID FETCH 1 FLAGS"), Command::Fetch { items, uid: true, .. } if items == [FetchItem::Flags])
     );
     assert_eq!(parse(b"t ID ()"), Command::Id(ClientId::default()));
     let said = ClientId { name: Some("x".into()), version: None };

@@ -71,9 +71,7 @@ impl Condition {
             Self::Administrator => session.is_administrator(),
             Self::NotCompressed => !session.compressed,
             Self::Challenges => session.server.auth.checks_challenges(),
-            Self::ChannelBinding => {
-                session.channel().exporter.is_some() && session.server.auth.checks_challenges()
-            }
+            Self::ChannelBinding => can_bind(session) && !session.channel().spent,
             Self::TokenExit => session.tls && session.server.auth.token_exit().is_some(),
             Self::ClientCertificate => !session.channel().names.is_empty(),
             Self::Referrals => !session.server.referrals.load().is_empty(),
@@ -94,7 +92,7 @@ impl Condition {
             Self::Administrator => "the user is an administrator",
             Self::NotCompressed => "compression is not yet on",
             Self::Challenges => "IMAP has OPTION DIAG88",
-            Self::ChannelBinding => "TLS 1.3 is on",
+            Self::ChannelBinding => "TLS 1.3 is on, and no login was bound to it yet",
             Self::TokenExit => "a token exit is configured and TLS is on",
             Self::ClientCertificate => "the client has shown a certificate of the configured authority",
             Self::Referrals => "some users are on another system",
@@ -277,6 +275,11 @@ impl TokenSet {
 /// Whether a token is in force for a session as it stands: it is on, and its condition holds.
 pub fn in_force(session: &Session, token: Token) -> bool {
     session.offers(token) && token.row().condition.holds(session)
+}
+
+/// Whether there is a channel for SCRAM to be bound to, whether or not it was used.
+pub fn can_bind(session: &Session) -> bool {
+    session.channel().exporter.is_some() && session.server.auth.checks_challenges()
 }
 
 /// The tokens for a session as it stands.

@@ -34,6 +34,22 @@ impl Enabled {
         out.extend_from_slice(word);
     }
 
+    /// Whether a response has the UID item without being asked for it, where others have it: one that begins with the UID has not
+    /// (RFC 9586 section 3.3).
+    pub fn adds_uid(self) -> bool {
+        !self.uid_only
+    }
+
+    /// Appends the beginning of a FETCH response to no command, which has the UID item.
+    pub fn write_told(self, out: &mut Vec<u8>, number: u32, uid: Uid) {
+        self.write_fetch(out, number, uid);
+        if self.adds_uid() {
+            out.extend_from_slice(b"UID ");
+            write_number(out, uid.0.into());
+            out.push(b' ');
+        }
+    }
+
     /// How names of mailboxes are written.
     pub fn name_form(self) -> NameForm {
         if self.rev2 || self.utf8 { NameForm::Utf8 } else { NameForm::Utf7 }

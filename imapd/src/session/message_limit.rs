@@ -2,7 +2,7 @@
 //!
 //! A command that names more works on those with the highest UIDs, the highest first, and says where it stopped; one that is all or
 //! nothing, and one whose result makes sense only as a whole, is refused. EXPUNGE, CLOSE and STATUS are not limited, and
-//! neither is a user for whom the token is switched off.
+//! neither is a user for whom the token is switched off. Whoever is limited is told of expunged messages from the highest on.
 
 use super::capability::Token;
 use super::reply::{Reply, Status};
@@ -23,10 +23,15 @@ impl MessageLimit {
     /// Greatest limit that can be configured; more is none.
     pub const MAX: u32 = 1_000_000;
 
-    /// The answer to a command that does nothing because it names too much.
-    pub fn refusal(self) -> Reply {
+    /// The answer to a command that does nothing because it names too much. Where it would have had to stop is `lowest`, for who
+    /// would send it again in parts (RFC 9738 section 3.1, command 05 there).
+    pub fn refusal(self, lowest: Option<Uid>) -> Reply {
         let Self { messages, .. } = self;
-        Reply::no(format!("MESSAGELIMIT {messages}"), format!("One command may be about {messages} messages"))
+        let code = match lowest {
+            Some(lowest) => format!("MESSAGELIMIT {messages} {lowest}"),
+            None => format!("MESSAGELIMIT {messages}"),
+        };
+        Reply::no(code, format!("One command may be about {messages} messages"))
     }
 }
 

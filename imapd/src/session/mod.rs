@@ -4,6 +4,7 @@
 //! here and in [`crate::command`]. A session runs one command at a time, so pipelined commands are never ambiguous.
 //! Untagged updates go out after a command and before its tagged answer, EXPUNGE only where the table allows it.
 
+pub mod batches;
 pub mod capability;
 pub mod channel;
 pub mod context;
@@ -148,8 +149,15 @@ impl Session {
     }
 
     pub(crate) fn channel(&self) -> &Channel {
-        static NONE: Channel = Channel { exporter: None, names: Vec::new() };
+        static NONE: Channel = Channel { exporter: None, spent: false, names: Vec::new() };
         self.channel.as_deref().unwrap_or(&NONE)
+    }
+
+    /// Takes note that an exchange is bound to the channel. It stays so when the user leaves, as the channel does.
+    pub(crate) fn spend_channel(&mut self) {
+        if let Some(channel) = &mut self.channel {
+            channel.spent = true;
+        }
     }
 
     /// Forgets the user and all that came with him.

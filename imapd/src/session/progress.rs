@@ -1,4 +1,6 @@
 //! Word of how far a long command is (RFC 9585), for clients that would else give up.
+//!
+//! What is done is less than the goal, always (section 4): where no more can be said, the client is told that there is work left.
 
 use std::io;
 use std::time::Duration;
@@ -20,7 +22,7 @@ impl<'a> Progress<'a> {
         Self { tag, told: session.server.auth.now() }
     }
 
-    /// Tells that `done` of `goal` are done, when it is time to.
+    /// Tells that `done` of `goal` are done, when it is time to. A tag with a `]` is not named (RFC 9585 section 4).
     ///
     /// # Errors
     /// When the client cannot be written to.
@@ -39,10 +41,15 @@ impl<'a> Progress<'a> {
         }
         self.told = now;
         out.buf.extend_from_slice(b"* OK [INPROGRESS (");
-        quote::string(out.buf, self.tag);
-        out.buf.extend_from_slice(
-            format!(" {done} {goal})] {done} of {goal} messages looked at\r\n").as_bytes(),
-        );
+        match self.tag.contains(&b']') {
+            true => out.buf.extend_from_slice(b"NIL"),
+            false => quote::string(out.buf, self.tag),
+        }
+        let said = match done < goal {
+            true => format!(" {done} {goal})] {done} of {goal} messages looked at\r\n"),
+            false => " NIL NIL)] Messages are looked at\r\n".to_owned(),
+        };
+        out.buf.extend_from_slice(said.as_bytes());
         out.flush().await
     }
 }

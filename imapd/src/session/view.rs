@@ -10,6 +10,7 @@ use std::sync::Arc;
 use tokio::sync::watch;
 
 use super::Enabled;
+use super::batches::AskedBatches;
 use super::context::Contexts;
 use crate::mailstore::change_log::{Change, Since};
 use crate::mailstore::open::State;
@@ -48,6 +49,8 @@ pub struct View {
     saved: NumberSet,
     /// Searches that are to be kept up.
     pub contexts: Contexts,
+    /// What was asked for by UIDBATCHES; few clients ask.
+    asked_batches: Option<Box<AskedBatches>>,
     /// Since when the client is not told of flags, when it missed some.
     unflagged_since: Option<ModSeq>,
     /// Whether there may be messages that the client does not want to know of.
@@ -66,6 +69,8 @@ pub struct Telling {
     pub flags: bool,
     /// Whether it is to be known what changed.
     pub details: bool,
+    /// Whether expunged messages are told from the highest on (RFC 9738 section 3.1), else from the lowest.
+    pub highest_first: bool,
 }
 
 /// What changed of a view, as far as it was asked for.
@@ -106,6 +111,7 @@ impl View {
             known_keywords: state.keywords.iter().flatten().count(),
             saved: NumberSet::default(),
             contexts: Contexts::default(),
+            asked_batches: None,
             unflagged_since: None,
             withheld: false,
             watch,
@@ -221,6 +227,12 @@ impl View {
         self.saved = uids;
     }
 
+    /// Takes note that batches of UIDs are asked for, those numbered from `first` to `last`; whether they may be shown.
+    pub fn ask_batches(&mut self, size: u32, range: (u32, u32)) -> bool {
+        let uids = self.uids.clone();
+        self.asked_batches.get_or_insert_default().ask(size, range, &uids)
+    }
+
     fn positions_of_uids(&self, set: &NumberSet) -> Vec<(u32, Uid)> {
         let mut out = Vec::new();
         for (low, high) in set.ranges() {
@@ -282,7 +294,7 @@ impl View {
                     std::mem::take(&mut news.own_gone)
                 }
             };
-            self.tell_expunged(&told, out, enabled);
+            self.tell_expunged(&told, out, enabled, how.highest_first);
         }
         if self.ghosts.is_empty() {
             self.held_since = None;
@@ -322,8 +334,8 @@ impl View {
     fn tell_flags(&self, uid: Uid, state: &State, out: &mut Vec<u8>, enabled: Enabled) {
         let (Some(number), Some(record)) = (self.number_of(uid), state.columns.get(uid)) else { return };
         let record = self.as_read(record);
-        enabled.write_fetch(out, number, uid);
-        out.extend_from_slice(format!("UID {uid} FLAGS ").as_bytes());
+        enabled.write_told(out, number, uid);
+        out.extend_from_slice(b"FLAGS ");
         write_flags(out, &record, state, self.is_recent(uid));
         if enabled.condstore {
             out.push(b' ');
@@ -374,32 +386,45 @@ impl View {
         news
     }
 
-    fn tell_expunged(&mut self, ghosts: &BTreeSet<u32>, out: &mut Vec<u8>, enabled: Enabled) {
+    fn tell_expunged(
+        &mut self,
+        ghosts: &BTreeSet<u32>,
+        out: &mut Vec<u8>,
+        enabled: Enabled,
+        highest_first: bool,
+    ) {
         if ghosts.is_empty() {
             return;
         }
         if enabled.vanishes() {
             let gone = NumberSet::from_sorted(ghosts.iter().copied());
             out.extend_from_slice(format!("* VANISHED {gone}\r\n").as_bytes());
-        } else {
-            // Both ascend.
-            let mut gone = ghosts.iter().copied().peekable();
-            let mut number = 1;
-            Arc::make_mut(&mut self.uids).retain(|uid| {
-                while gone.next_if(|ghost| ghost < uid).is_some() {}
-                let stays = gone.next_if_eq(uid).is_none();
-                if stays {
-                    number += 1;
-                } else {
-                    out.extend_from_slice(b"* ");
-                    write_number(out, number);
-                    out.extend_from_slice(b" EXPUNGE\r\n");
-                }
-                stays
-            });
+        }
+        // What is gone and what was known ascend both: where each stood is found on one walk.
+        let mut gone = ghosts.iter().copied().peekable();
+        let (mut position, mut numbers) = (0, Vec::new());
+        Arc::make_mut(&mut self.uids).retain(|uid| {
+            position += 1;
+            while gone.next_if(|ghost| ghost < uid).is_some() {}
+            let stays = gone.next_if_eq(uid).is_none();
+            if !stays {
+                numbers.push(position);
+            }
+            stays
+        });
+        if enabled.vanishes() {
             return;
         }
-        Arc::make_mut(&mut self.uids).retain(|u| !ghosts.contains(u));
+        let mut tell = |number: u64| {
+            out.extend_from_slice(b"* ");
+            write_number(out, number);
+            out.extend_from_slice(b" EXPUNGE\r\n");
+        };
+        match highest_first {
+            true => numbers.into_iter().rev().for_each(tell),
+            // Each comes down by those that went before it.
+            false => numbers.into_iter().zip(0..).for_each(|(number, told)| tell(number - told)),
+        }
     }
 
     /// Tells of new messages; where in the view they begin.

@@ -78,7 +78,8 @@ impl ImapUrl {
             Some((server, path)) => (server, path),
             None => (rest, ""),
         };
-        let mailbox = if path.is_empty() { None } else { Some(parse_path(path)?) };
+        let path = without_dots(path);
+        let mailbox = if path.is_empty() { None } else { Some(parse_path(&path)?) };
         Ok(Self { server: parse_server(server)?, mailbox })
     }
 }
@@ -96,7 +97,7 @@ pub enum UrlReference {
 
 impl UrlReference {
     /// Parses a reference. Of those that begin with no slash only `;UID=...` is taken: others would be read in several ways, and
-    /// must not be accepted (RFC 5092 section 7.2). Dot segments are not resolved.
+    /// must not be accepted (RFC 5092 section 7.2).
     ///
     /// # Errors
     /// [`UrlError`] says what is wrong.
@@ -111,11 +112,28 @@ impl UrlReference {
             return ImapUrl::parse(&format!("imap:{text}")).map(Self::Absolute);
         }
         let Some(path) = text.strip_prefix('/') else { return ImapUrl::parse(text).map(Self::Absolute) };
-        if path.split('/').any(|segment| matches!(segment, "." | "..")) {
-            return Err(UrlError("dot segments are not resolved"));
-        }
-        parse_path(path).map(Self::Path)
+        parse_path(&without_dots(path)).map(Self::Path)
     }
+}
+
+/// A path without what `.` and `..` between its slashes stand for (RFC 3986 section 5.2.4). Written with `%` they are names.
+fn without_dots(path: &str) -> String {
+    let mut kept = Vec::new();
+    let mut segments = path.split('/').peekable();
+    while let Some(segment) = segments.next() {
+        match segment {
+            "." | ".." => {
+                if segment == ".." {
+                    kept.pop();
+                }
+                if segments.peek().is_none() {
+                    kept.push("");
+                }
+            }
+            segment => kept.push(segment),
+        }
+    }
+    kept.join("/")
 }
 
 fn parse_server(text: &str) -> Result<ImapServer, UrlError> {
@@ -129,18 +147,25 @@ fn parse_server(text: &str) -> Result<ImapServer, UrlError> {
             Some((name, auth)) => (name, Some(auth)),
             None => (login, None),
         };
+        if login.contains([':', '@']) {
+            return Err(UrlError("a user name must have : and @ written with %"));
+        }
         user = (!name.is_empty()).then(|| decode(name)).transpose()?;
         mechanism = auth.map(decode).transpose()?;
         if (user.is_none() && mechanism.is_none()) || mechanism.as_deref() == Some("") {
             return Err(UrlError("nobody stands before the @"));
         }
+        if mechanism.as_deref() == Some("*") && auth != Some("*") {
+            return Err(UrlError("the * that is any mechanism must not be written with %"));
+        }
     }
     let (host, port) = match place.rfind(':').filter(|at| place.rfind(']').is_none_or(|end| end < *at)) {
-        Some(at) => {
-            (&place[..at], Some(place[at + 1..].parse().map_err(|_| UrlError("the port is no number"))?))
-        }
-        None => (place, None),
+        Some(at) => (&place[..at], &place[at + 1..]),
+        None => (place, ""),
     };
+    // An empty one is as none (RFC 3986 section 3.2.3).
+    let port = (!port.is_empty()).then(|| number(port).ok().and_then(|n| u16::try_from(n).ok()));
+    let port = port.map(|port| port.ok_or(UrlError("the port is no number"))).transpose()?;
     let inner = host.strip_prefix('[').and_then(|h| h.strip_suffix(']')).unwrap_or(host);
     let good =
         |b: u8| b.is_ascii_alphanumeric() || b"-._".contains(&b) || (inner.len() != host.len() && b == b':');
@@ -225,10 +250,14 @@ fn is_plain(b: u8) -> bool {
     b.is_ascii_alphanumeric() || b"-._~!$'()*+,&=:@".contains(&b)
 }
 
-fn encode(f: &mut fmt::Formatter<'_>, text: &str, also: &[u8]) -> fmt::Result {
+fn encode(f: &mut fmt::Formatter<'_>, text: &str) -> fmt::Result {
+    if matches!(text, "." | "..") {
+        // Between slashes it would not be taken for a name (RFC 5092 section 7).
+        return f.write_str(&text.replace('.', "%2E"));
+    }
     for b in text.bytes() {
         // `@` and `:` would end a user name.
-        if also.contains(&b) || (is_plain(b) && !b"@:".contains(&b)) {
+        if is_plain(b) && !b"@:".contains(&b) {
             write!(f, "{}", char::from(b))?;
         } else {
             write!(f, "%{b:02X}")?;
@@ -242,11 +271,11 @@ impl fmt::Display for ImapUrl {
         let ImapServer { user, mechanism, host, port } = &self.server;
         f.write_str("imap://")?;
         if let Some(user) = user {
-            encode(f, user, b"")?;
+            encode(f, user)?;
         }
         if let Some(mechanism) = mechanism {
             f.write_str(";AUTH=")?;
-            encode(f, mechanism, b"")?;
+            encode(f, mechanism)?;
         }
         let at = if user.is_some() || mechanism.is_some() { "@" } else { "" };
         write!(f, "{at}{host}")?;
@@ -255,7 +284,10 @@ impl fmt::Display for ImapUrl {
         }
         f.write_str("/")?;
         let Some(UrlMailbox { name, uid_validity, message }) = &self.mailbox else { return Ok(()) };
-        encode(f, name.as_str(), b"/")?;
+        for (i, level) in name.as_str().split('/').enumerate() {
+            f.write_str(if i > 0 { "/" } else { "" })?;
+            encode(f, level)?;
+        }
         if let Some(uid_validity) = uid_validity {
             write!(f, ";UIDVALIDITY={uid_validity}")?;
         }
@@ -263,7 +295,7 @@ impl fmt::Display for ImapUrl {
         write!(f, "/;UID={uid}")?;
         if let Some(section) = section {
             f.write_str("/;SECTION=")?;
-            encode(f, section, b"")?;
+            encode(f, section)?;
         }
         match partial {
             Some((from, Some(count))) => write!(f, "/;PARTIAL={from}.{count}"),
@@ -305,6 +337,11 @@ mod tests {
             "imap:///",
             "imap://a b/",
             "imap://h:x/",
+            "imap://h:+1/",
+            "imap://h:65536/",
+            "imap://a:b@h/",
+            "imap://a@b@h/",
+            "imap://;AUTH=%2A@h/",
             "imap://@h/",
             "imap://;AUTH=@h/",
             "imap://h/%4",
@@ -338,9 +375,28 @@ mod tests {
         let absolute = Ok(UrlReference::Absolute(ImapUrl::parse("imap://a@h/x/;UID=1").unwrap()));
         assert_eq!((parse("//a@h/x/;UID=1"), parse("imap://a@h/x/;UID=1")), (absolute.clone(), absolute));
         let long = format!("/{}", "a".repeat(MAX_URL));
-        for wrong in ["", "/", "x/;UID=1", ";UID=0", ";SECTION=1", "/a/../b/;UID=1", "/./;UID=1", &long] {
+        for wrong in ["", "/", "x/;UID=1", ";UID=0", ";SECTION=1", "/a/..", "/./;UID=1", &long] {
             assert!(parse(wrong).is_err(), "{wrong}");
         }
+    }
+
+    #[test]
+    fn dots_between_slashes() {
+        let name = |text: &str| match UrlReference::parse(text) {
+            Ok(UrlReference::Path(mailbox)) => (mailbox.name.to_string(), mailbox.message.map(|m| m.uid)),
+            other => panic!("{other:?}"),
+        };
+        // The examples of RFC 5092 section 9.1.
+        assert_eq!(name("/foo/;UID=20/.."), ("foo".to_owned(), None));
+        assert_eq!(name("/..;UIDVALIDITY=385759045/;UID=20"), ("..".to_owned(), Some(20)));
+        assert_eq!(name("/a/./b/../c/;UID=1"), ("a/c".to_owned(), Some(1)));
+        assert_eq!(name("/../../a"), ("a".to_owned(), None));
+        assert_eq!(name("/a/%2E%2e/b"), ("a/../b".to_owned(), None));
+        assert_eq!(name("/.a/b../..."), (".a/b../...".to_owned(), None));
+        let url = |text: &str| ImapUrl::parse(text).map(|url| url.to_string());
+        assert_eq!(url("imap://h/a/../b/."), Ok("imap://h/b".to_owned()));
+        assert_eq!(url("imap://h/a/%2e%2E/b/.%2E"), Ok("imap://h/a/%2E%2E/b/%2E%2E".to_owned()));
+        assert_eq!(url("imap://h:/.."), Ok("imap://h/".to_owned()));
     }
 
     proptest! {
@@ -355,7 +411,7 @@ mod tests {
         fn there_and_back(
             user in of("[a-zA-Z@:;/% \u{e9}]{1,8}"), mechanism in of("[A-Z0-9-]{1,8}|\\*"),
             host in "[a-z0-9]([a-z0-9.-]{0,8}[a-z0-9])?|\\[[0-9a-f:]{2,8}\\]", port: Option<u16>,
-            name in of("[a-zA-Z;=?%#&\u{e9}\u{4e2d} ]{1,8}(/[a-z;:@ ]{1,8}){0,3}"), uid_validity in of(1u32..),
+            name in of("[a-zA-Z.;=?%#&\u{e9}\u{4e2d} ]{1,8}(/[a-z.;:@ ]{1,3}){0,3}"), uid_validity in of(1u32..),
             uid in of(1u32..), section in of("[A-Z0-9.() /;=]{1,12}"), partial in of((any::<u32>(), of(1u32..))),
         ) {
             let message = uid.map(|uid| MessagePart { uid, section, partial });

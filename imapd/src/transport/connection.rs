@@ -563,5 +563,5 @@ fn channel(stream: &Stream) -> Option<Channel> {
         .flatten();
     let certificate = tls.peer_certificates().and_then(<[_]>::first);
     let names = certificate.map(|c| crate::auth::certificate::names(c)).unwrap_or_default();
-    Some(Channel { exporter, names })
+    Some(Channel { exporter, spent: false, names })
 }

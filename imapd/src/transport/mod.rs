@@ -8,6 +8,7 @@ mod deflate;
 pub mod limits;
 pub mod listener;
 pub mod proxy;
+mod proxy_line;
 pub mod trace;
 
 use std::time::Duration;

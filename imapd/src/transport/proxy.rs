@@ -1,7 +1,8 @@
-//! The PROXY protocol, version 2 (HAProxy, "The PROXY protocol", section 2.2): who a client behind a proxy is.
+//! The PROXY protocol (HAProxy, "The PROXY protocol", section 2): who a client behind a proxy is. Version 2 is here, the line of
+//! version 1 in `proxy_line.rs`.
 //!
 //! Only addresses that IMAP CONFIG names as proxies are asked for the header, and from them it is required: a connection that begins
-//! otherwise (version 1, rubbish, nothing) is closed. From everybody else the header is not understood, so nobody can claim an
+//! otherwise (rubbish, nothing) is closed. From everybody else the header is not understood, so nobody can claim an
 //! address. Of what a proxy adds behind the addresses two things count: a checksum must be right, and a client that came to the proxy
 //! within TLS is taken as one within TLS here. The rest is passed over.
 
@@ -11,7 +12,9 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use thiserror::Error;
 use tokio::io::{AsyncRead, AsyncReadExt};
 
-/// The first octets of every header.
+use super::proxy_line;
+
+/// The first octets of every header of version 2.
 pub const SIGNATURE: [u8; 12] = *b"\r\n\r\n\0\r\nQUIT\n";
 
 /// Octets of a header before its addresses.
@@ -26,9 +29,12 @@ pub enum ProxyError {
     /// The connection failed or ended.
     #[error("{0}")]
     Io(#[from] io::Error),
-    /// It does not begin as version 2 does.
-    #[error("it does not begin with a PROXY header of version 2")]
+    /// It does not begin as one of the versions does.
+    #[error("it does not begin with a PROXY header")]
     NoHeader,
+    /// The line of version 1 is not as it should be, or too long.
+    #[error("the PROXY line is wrong")]
+    Line,
     /// A command, family or transport that there is none of.
     #[error("the PROXY header says {0}")]
     Unknown(&'static str),
@@ -67,17 +73,24 @@ pub async fn read(stream: &mut (impl AsyncRead + Unpin)) -> Result<Proxied, Prox
     let mut fixed = [0; FIXED];
     // As soon as it cannot be a header any more it is refused: who sent something else waits for an answer.
     let mut got = 0;
-    while got < FIXED {
-        let n = stream.read(&mut fixed[got..]).await?;
+    while got < proxy_line::LEAST {
+        let n = stream.read(&mut fixed[got..proxy_line::LEAST]).await?;
         if n == 0 {
             return Err(ProxyError::Io(io::ErrorKind::UnexpectedEof.into()));
         }
         got += n;
-        let compared = got.min(SIGNATURE.len());
-        if fixed[..compared] != SIGNATURE[..compared] {
+        let begins = |with: &[u8]| {
+            let compared = got.min(with.len());
+            fixed[..compared] == with[..compared]
+        };
+        if !begins(&SIGNATURE) && !begins(proxy_line::WORD) {
             return Err(ProxyError::NoHeader);
         }
     }
+    if fixed.starts_with(proxy_line::WORD) {
+        return line(&fixed[..proxy_line::LEAST], stream).await;
+    }
+    stream.read_exact(&mut fixed[proxy_line::LEAST..]).await?;
     let length = usize::from(u16::from_be_bytes([fixed[14], fixed[15]]));
     if length > MAX_REST {
         return Err(ProxyError::Length);
@@ -85,6 +98,18 @@ pub async fn read(stream: &mut (impl AsyncRead + Unpin)) -> Result<Proxied, Prox
     let mut rest = vec![0; length];
     stream.read_exact(&mut rest).await?;
     client(&fixed, &rest)
+}
+
+/// Reads the rest of a line, octet by octet, for what follows belongs to the client.
+async fn line(begun: &[u8], stream: &mut (impl AsyncRead + Unpin)) -> Result<Proxied, ProxyError> {
+    let mut line = begun.to_vec();
+    while !line.contains(&b'\n') {
+        if line.len() == proxy_line::MOST {
+            return Err(ProxyError::Line);
+        }
+        line.push(stream.read_u8().await?);
+    }
+    proxy_line::client(&line)
 }
 
 fn client(fixed: &[u8; FIXED], rest: &[u8]) -> Result<Proxied, ProxyError> {
@@ -204,8 +229,10 @@ mod tests {
         assert_eq!(of(&header(0x21, 0x21, &rest)).await.unwrap().client, Some(six.into()));
         assert_eq!(of(&header(0x20, 0x00, &[])).await.unwrap().client, None);
         assert_eq!(of(&header(0x21, 0x00, &[])).await.unwrap().client, None);
-        assert!(matches!(of(b"PROXY TCP4 192.0.2.7 127.0.0.1 1 143\r\n").await, Err(ProxyError::NoHeader)));
         assert!(matches!(of(b"\r\n\r\nx").await, Err(ProxyError::NoHeader)));
+        assert!(matches!(of(b"PROX").await, Err(ProxyError::Io(_))));
+        assert!(matches!(of(b"PROXY2").await, Err(ProxyError::NoHeader)));
+        assert!(matches!(of(b"a LOGIN").await, Err(ProxyError::NoHeader)));
         assert!(matches!(of(&header(0x31, 0x11, &V4)).await, Err(ProxyError::Unknown(_))));
         // What is not understood falls back to unspecified; what does not exist is refused.
         for (valid, length) in [(0x12, 12), (0x22, 36), (0x31, 216), (0x32, 216)] {
@@ -223,6 +250,23 @@ mod tests {
         assert!(of(&header(0x21, 0x00, &vec![0; MAX_REST])).await.is_ok());
         assert!(matches!(of(&header(0x21, 0x00, &vec![0; MAX_REST + 1])).await, Err(ProxyError::Length)));
         assert!(matches!(of(&header(0x21, 0x11, &V4)[..20]).await, Err(ProxyError::Io(_))));
+    }
+
+    #[tokio::test]
+    async fn lines() {
+        let four: IpAddr = "192.0.2.7".parse().unwrap();
+        let mut stream = &b"PROXY TCP4 192.0.2.7 127.0.0.1 1 143\r\na NOOP"[..];
+        assert_eq!(read(&mut stream).await.unwrap(), Proxied { client: Some(four), tls: false });
+        assert_eq!(stream, b"a NOOP");
+        let mut stream = &b"PROXY UNKNOWN\r\na NOOP"[..];
+        assert_eq!(read(&mut stream).await.unwrap(), Proxied::default());
+        assert_eq!(stream, b"a NOOP");
+        // A line end alone, and one that comes too late.
+        assert!(matches!(of(b"PROXY UNKNOWN\n\r\n").await, Err(ProxyError::Line)));
+        let long = |octets: usize| format!("PROXY UNKNOWN {}\r\n", "x".repeat(octets - 16));
+        assert!(of(long(proxy_line::MOST).as_bytes()).await.is_ok());
+        assert!(matches!(of(long(proxy_line::MOST + 1).as_bytes()).await, Err(ProxyError::Line)));
+        assert!(matches!(of(b"PROXY TCP4 192.0.2.7").await, Err(ProxyError::Io(_))));
     }
 
     #[tokio::test]
@@ -273,7 +317,7 @@ mod tests {
     proptest! {
         #[test]
         fn any_octets_get_an_answer(octets in proptest::collection::vec(any::<u8>(), 0..60), head: bool) {
-            let octets = if head { [&SIGNATURE[..], &octets].concat() } else { octets };
+            let octets = if head { [&SIGNATURE[..], &octets].concat() } else { [proxy_line::WORD, &octets].concat() };
             let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
             let _ = runtime.block_on(of(&octets));
         }

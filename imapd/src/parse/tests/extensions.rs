@@ -197,7 +197,7 @@ proptest! {
         turn in 0usize..3,
     ) {
         let mut words = Vec::new();
-        let mut items = vec![FetchItem::Uid, FetchItem::Flags];
+        let mut items = vec![FetchItem::Flags];
         if let Some((n, vanished)) = since {
             words.push(format!("CHANGEDSINCE {n}"));
             words.extend(vanished.then(|| "vanished".to_owned()));
