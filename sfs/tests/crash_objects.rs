@@ -70,6 +70,7 @@ enum Action {
     EraseDir(Dir),
     RenameDir(Dir, Dir),
     Put(Dir, usize),
+    EraseDirWithFiles(Dir),
     Erase(Dir, usize),
     Alias(Dir, usize, Dir, usize),
     External(Dir, usize),
@@ -113,6 +114,7 @@ fn action() -> impl Strategy<Value = Action> {
         3 => (dir(), dir()).prop_map(|(a, b)| Action::RenameDir(a, b)),
         6 => (dir(), file()).prop_map(|(d, f)| Action::Put(d, f)),
         3 => (dir(), 0..FILES.len() + ALIASES.len() + EXTERNALS.len()).prop_map(|(d, f)| Action::Erase(d, f)),
+        2 => dir().prop_map(Action::EraseDirWithFiles),
         8 => (dir(), file(), dir(), 0..ALIASES.len()).prop_map(|(b, f, d, a)| Action::Alias(b, f, d, a)),
         2 => (dir(), 0..EXTERNALS.len()).prop_map(|(d, e)| Action::External(d, e)),
         3 => (dir(), some(), 0..3usize, any::<bool>()).prop_map(|(d, f, u, w)| Action::Grant(d, f, u, w)),
@@ -229,6 +231,8 @@ static DONE: [AtomicUsize; 2] = [AtomicUsize::new(0), AtomicUsize::new(0)];
 
 struct World {
     pool: Pool,
+/// Directories that went with something in them.
+static EMPTIED: AtomicUsize = AtomicUsize::new(0);
     units: Vec<(WorkUnit, Changes)>,
     committed: Model,
     serial: u64,
@@ -275,6 +279,15 @@ impl World {
                 engine.rename_dir(path(from, &levels(from)), path(to, &levels(to)))?;
                 let above = |d: &Dir| at(&(d.0, d.1[..d.1.len() - 1].to_vec()));
                 let old = Key::Dir(above(from), levels(from).pop().unwrap());
+            Action::EraseDirWithFiles(d) => {
+                engine.erase_dir_with_files(path(d, &levels(d)))?;
+                let above = (d.0, d.1[..d.1.len() - 1].to_vec());
+                let mut gone = vec![Key::Dir(at(&above), levels(d).pop().unwrap())];
+                below(&model, at(d), &mut gone);
+                assert!(!gone[1..].iter().any(|key| matches!(key, Key::Dir(..))), "a directory went with it");
+                EMPTIED.fetch_add(usize::from(gone.len() > 1), Ordering::Relaxed);
+                gone.into_iter().for_each(|key| set(key, None));
+            }
                 let new = Key::Dir(above(to), levels(to).pop().unwrap());
                 let value = model.get(&old).cloned();
                 set(old, None);
@@ -726,3 +739,4 @@ fn no_crash_loses_or_mixes_anything_beside_files() {
         assert!(compared.get(what).is_some_and(|n| *n > 3), "{compared:?}");
     }
 }
+    assert!(EMPTIED.load(Ordering::Relaxed) > 3);

@@ -1,9 +1,8 @@
-//! CREATE DIRECTORY, ALIAS and LOCK, and the erasing of directories.
+//! CREATE DIRECTORY, ALIAS and LOCK.
 
 use std::sync::Arc;
 
-use cp::name::DirName;
-use sfs::csl::{CommitOption, CslError, EraseScope, ReasonCode, SfsObject, WorkUnitId};
+use sfs::csl::{CommitOption, CslError, ReasonCode, WorkUnitId};
 use sfs::types::{DirControl, LockDuration, LockType};
 
 use super::object::{file, objects, shown};
@@ -86,14 +85,6 @@ async fn create_lock(cms: &Arc<Cms>, named: &[&str], lock: &str, duration: &str)
         done.map_err(|e| csl_message(MODULE, &e, &shown(&target)))?;
     }
     Ok(0)
-}
-
-/// ERASE of a directory.
-pub(super) async fn erase_directory(cms: &Arc<Cms>, dir: &DirName) -> CmsResult {
-    let object = SfsObject::Directory(dir.clone());
-    let erased =
-        cms.csl.dmserase(&object, EraseScope::Entire, CommitOption::Commit, WorkUnitId::DEFAULT).await;
-    erased.map(|_| 0).map_err(|e| csl_message("ERS", &e, &dir.to_string()))
 }
 
 /// The message for a CSL error about `object`.

@@ -164,6 +164,8 @@ pub(crate) enum Call {
     },
     EraseDir {
         dir: DirName,
+        /// With the files in it.
+        files: bool,
     },
     RenameFile {
         old: FileRef,

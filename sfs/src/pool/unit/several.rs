@@ -134,7 +134,7 @@ impl State {
         Ok(whole)
     }
 
-    fn room_for_changes(&self, more: usize) -> Result<(), PoolError> {
+    pub(super) fn room_for_changes(&self, more: usize) -> Result<(), PoolError> {
         let held = self.overlay.files.len() + self.overlay.dirs.len() + self.overlay.rows.len();
         if held + more > super::MAX_CHANGES {
             return Err(PoolError::Limit("objects changed in one work unit"));
@@ -143,7 +143,12 @@ impl State {
     }
 
     /// Removes a file whose locks are all held; `base` is its committed record, unless this unit has changed it before.
-    fn erase_locked(&mut self, dir: &FoundDir, name: Name16, base: Option<FileRec>) -> Result<(), PoolError> {
+    pub(super) fn erase_locked(
+        &mut self,
+        dir: &FoundDir,
+        name: Name16,
+        base: Option<FileRec>,
+    ) -> Result<(), PoolError> {
         match self.overlay.files.get_mut(&(dir.id, name)) {
             Some(change) => change.now.take().map(drop).ok_or(PoolError::NoFile),
             None => {
