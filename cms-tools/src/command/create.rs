@@ -110,6 +110,7 @@ pub(super) fn csl_message(module: &'static str, error: &CslError, object: &str) 
         R::NoAdministrator | R::NoLock | R::LockExists | R::NoAuthority => {
             dms(module, 2616, 40, &[&error.reason.to_string()])
         }
+        R::NotEnrolled => dms(module, 1240, 76, &[&pool]),
         R::PoolUnknown | R::PoolOffline | R::PoolDisabled | R::ConnectionRefused | R::ConnectionLost => {
             dms(module, 1153, 99, &[&pool])
         }

@@ -47,6 +47,9 @@ pub enum StoreError {
     Conflict,
     /// The server or the disk cannot be reached.
     #[error("unavailable: {0}")]
+    /// The file pool lets nobody connect who is not enrolled.
+    #[error("not enrolled in {0}")]
+    NotEnrolled(String),
     Unavailable(String),
     /// Anything else, with the codes of the layer below.
     #[error("return code {rc}, reason {reason}")]

@@ -62,6 +62,7 @@ pub(super) fn check_user(shared: &Shared, user: UserId, call: &Call) -> Result<(
     let (allowed, reason) = match call {
         Call::Enroll { .. }
         | Call::DeleteUser { .. }
+        | Call::Public { .. }
         | Call::SetLimit { .. }
         | Call::ListUsers
         | Call::Groups { .. }

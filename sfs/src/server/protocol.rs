@@ -226,6 +226,12 @@ pub(crate) enum Call {
     DeleteUser {
         user: UserId,
     },
+    /// ENROLL PUBLIC and DELETE PUBLIC.
+    Public {
+        enroll: bool,
+    },
+    /// Whether PUBLIC is enrolled.
+    QueryPublic,
     SetLimit {
         user: UserId,
         blocks: u64,
@@ -323,6 +329,7 @@ impl Call {
             | Self::CopyFiles { .. }
             | Self::Enroll { .. }
             | Self::DeleteUser { .. }
+            | Self::Public { .. }
             | Self::SetLimit { .. } => true,
             _ => false,
         }
@@ -402,6 +409,7 @@ pub(crate) enum Answer {
         warnings: Vec<ReasonCode>,
     },
     Active(bool),
+    Enrolled(bool),
     Grants(Vec<(Grantee, Rights)>),
     Locks(Vec<LockInfo>),
     Base(Option<FileRef>),
