@@ -309,6 +309,7 @@ pub fn store_message(module: &'static str, error: &StoreError, file: &str) -> Dm
         StoreError::ReadOnly => dms(module, 37, 36, &[file]),
         StoreError::Full => dms(module, 107, 13, &[file]),
         StoreError::Conflict => dms(module, 1138, 70, &[file]),
+        StoreError::NotEnrolled(pool) => dms(module, 1240, 76, &[pool]),
         StoreError::Unavailable(why) => dms(module, 1153, 99, &[why]),
         StoreError::Other { rc, reason } => dms(module, 1285, 104, &[&rc.to_string(), reason]),
     }

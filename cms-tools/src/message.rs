@@ -53,6 +53,7 @@ pub const REPOSITORY: &[MessageRow] = &[
     row(48, 'E', "Invalid filemode &1"),
     row(51, 'E', "Invalid filemode change"),
     row(54, 'E', "Incomplete fileid specified"),
+    row(60, 'E', "File(s) &1 not found. Disk &2 will not be accessed"),
     row(62, 'E', "Invalid character &1 in fileid &2"),
     row(63, 'E', "No &1 list entered"),
     row(64, 'E', "Invalid &1specification at or near &2"),

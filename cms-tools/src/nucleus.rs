@@ -3,6 +3,9 @@
 //! PARM words of IPL: AUTOCR (start without waiting for a null line; always so for a disconnected machine), NOSPROF
 //! and NOPROF (no PROFILE EXEC), FILEPOOL pool (the default file pool; the user's top directory becomes file mode A
 //! when there is no disk 191).
+//!
+//! When the line that is waited for is an ACCESS command, that is done in place of the access of file mode A; any other is carried out
+//! behind PROFILE EXEC.
 
 use std::sync::Arc;
 
@@ -33,30 +36,39 @@ async fn run(guest: Guest, parm: String) {
     let pool = words.iter().position(|w| w == "FILEPOOL").and_then(|i| words.get(i + 1));
     cms.settings.lock().filepool = pool.and_then(|p| FilePoolId::new(p.trim_end_matches(':')).ok());
     cms.say(&format!("{CMS_BANNER}    {}", guest.local_time().strftime("%m/%d/%y %H:%M"))).await;
-    if !has("AUTOCR") && guest.vm().console.is_connected() {
-        let first = guest.read().await;
-        if first.trim().eq_ignore_ascii_case("ACCESS (NOPROF") {
-            guest.complete(0);
-            return command_loop(&cms).await;
+    access_disks(&cms, &[(0x190, 'S'), (0x19E, 'Y')]).await;
+    let first = match !has("AUTOCR") && guest.vm().console.is_connected() {
+        true => guest.read().await,
+        false => String::new(),
+    };
+    let own = access::operands(&first);
+    let (rc, profile) = match own {
+        Some(args) => access::first(&cms, args).await,
+        None => {
+            access_first(&cms).await;
+            (0, true)
         }
-    }
-    first_accesses(&cms).await;
-    if !has("NOPROF") {
-        let rc = run_profile(&cms).await;
+    };
+    let rc = if profile && !has("NOPROF") { run_profile(&cms).await } else { rc };
+    ready(&cms, rc).await;
+    if own.is_none() && !first.trim().is_empty() {
+        let rc = cms.execute(first.trim()).await;
         ready(&cms, rc).await;
-    } else {
-        ready(&cms, 0).await;
     }
     command_loop(&cms).await;
 }
 
-/// Accesses 190 as S, 19E as Y, 191 or the top directory as A.
-async fn first_accesses(cms: &Arc<Cms>) {
-    for (vdev, mode) in [(0x190, 'S'), (0x19E, 'Y'), (0x191, 'A')] {
-        let Some(mode) = ModeLetter::new(mode) else { continue };
-        // A machine need not have every disk.
-        let _absent = access::access_minidisk(cms, Vdev(vdev), mode).await;
+/// Accesses disks; a machine need not have every one.
+async fn access_disks(cms: &Arc<Cms>, disks: &[(u16, char)]) {
+    for (vdev, mode) in disks {
+        let Some(mode) = ModeLetter::new(*mode) else { continue };
+        let _absent = access::access_minidisk(cms, Vdev(*vdev), mode).await;
     }
+}
+
+/// Accesses 191 or the top directory as A.
+async fn access_first(cms: &Arc<Cms>) {
+    access_disks(cms, &[(0x191, 'A')]).await;
     let Some(a) = ModeLetter::new('A') else { return };
     let pool = cms.settings.lock().filepool;
     if let (None, Some(pool)) = (cms.modes.get(a), pool) {

@@ -293,7 +293,8 @@ async fn enroll(folder: &Folder, directory: &Path, users: &[MadeUser]) -> anyhow
     system.autolog().await?;
     let maint = UserId::new("MAINT")?;
     let vm = system.cp.autolog(maint, None)?;
-    let mut commands = Vec::new();
+    // Every machine may use what is granted to it, or to PUBLIC, without a file space of its own.
+    let mut commands: Vec<String> = POOLS.iter().map(|(pool, _)| format!("ENROLL PUBLIC {pool}:")).collect();
     for user in users {
         let userid = user.userid;
         if !["VMSERVU", "IMAPSF"].contains(&userid.as_str()) {

@@ -100,6 +100,13 @@ fn put_records(unit: &WorkUnit, keep: Option<u32>, runs: &[(u32, u32, u8)]) {
 /// Record length of `SHORT RECORDS`.
 const RECORD: u32 = 128;
 
+// --- of version 5 ---
+async fn enroll_public(pool: &Pool) {
+    let unit = pool.begin();
+    unit.set_public(true).unwrap();
+    unit.commit().await.unwrap();
+}
+
 #[tokio::main(flavor = "current_thread")]
 async fn main() {
     let target = std::env::args().nth(1).unwrap();
@@ -112,6 +119,7 @@ async fn main() {
     put_records(&unit, None, &[(1, 100, b'a')]);
     unit.commit().await.unwrap();
     storage_groups(&pool).await;
+    enroll_public(&pool).await;
     pool.checkpoint().await.unwrap();
     // Stays in the log, to be redone.
     let top = DirPath { space: "JOE", levels: &[] };

@@ -81,6 +81,7 @@ reasons! {
     SpaceNotFound = 90_120, Ours, "file space does not exist or you are not authorized for it";
     NotAuthorized = 90_130, Ours, "not authorized for the operation";
     NotAdministrator = 90_140, Ours, "the operation needs an administrator of the file pool";
+    NotEnrolled = 90_170, Ours, "neither you nor PUBLIC is enrolled in the file pool";
     NoAdministrator = 90_160, Ours, "user is not an administrator of the file pool";
     FileExists = 90_200, Ours, "file exists already";
     DirectoryExists = 90_210, Ours, "directory exists already";

@@ -3,7 +3,7 @@
 //!
 //! A backup is a stream of frames that names everything by path, never by number, so it can be restored into any pool: the whole
 //! of it, one file space, or one file. It shows one committed state however long it takes, and disturbs nobody: while it runs,
-//! stored octets are not given back. What is disabled comes back so with a whole pool. The layout is on the page docs/sfs-format.md.
+//! stored octets are not given back. What is disabled comes back so with a whole pool, and PUBLIC enrolled or not. The layout is on the page docs/sfs-format.md.
 //!
 //! A salvage is a backup that leaves out what cannot be read and says what that is.
 
@@ -154,6 +154,7 @@ fn write(
         write_directory(source, &paths, &mut frames, &mut sum, (&space, &mut Vec::new()), salvage, progress)?;
         progress(&format!("{space}: {sum}"));
     }
+    frames.put(&Item::Public(source.public_enrolled()?))?;
     for (part, info) in source.disabled()? {
         frames.put(&Item::Disabled(part, info))?;
     }

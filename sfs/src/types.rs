@@ -51,6 +51,8 @@ pub struct ModeNumber(u8);
 impl ModeNumber {
     /// What a file gets when nothing else is said.
     pub const DEFAULT: ModeNumber = ModeNumber(1);
+    /// Of files that nobody sees who has the minidisk read-only.
+    pub const PRIVATE: ModeNumber = ModeNumber(0);
 
     /// `Some` for 0 to 6.
     pub fn new(number: u8) -> Option<Self> {

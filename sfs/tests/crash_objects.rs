@@ -43,6 +43,7 @@ enum Key {
     Lock(u64, String),
     Minidisk(u16),
     Disabled(String),
+    Public,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -56,6 +57,7 @@ enum Value {
     Lock(LockType),
     Minidisk(u16, Option<u64>),
     Disabled(DisableMode),
+    Public,
 }
 
 type Model = BTreeMap<Key, Value>;
@@ -68,6 +70,7 @@ type Dir = (usize, Vec<usize>);
 enum Action {
     CreateDir(Dir, bool),
     EraseDir(Dir),
+    EraseDirWithFiles(Dir),
     RenameDir(Dir, Dir),
     Put(Dir, usize),
     Erase(Dir, usize),
@@ -80,6 +83,7 @@ enum Action {
     Limit(usize, u64),
     Move(usize, u16),
     RemoveSpace(usize),
+    Public(bool),
     Commit,
     Rollback,
     RollbackRecoverable,
@@ -110,6 +114,7 @@ fn action() -> impl Strategy<Value = Action> {
     prop_oneof![
         4 => (dir(), prop::bool::weighted(0.2)).prop_map(|(d, c)| Action::CreateDir(d, c)),
         1 => dir().prop_map(Action::EraseDir),
+        2 => dir().prop_map(Action::EraseDirWithFiles),
         3 => (dir(), dir()).prop_map(|(a, b)| Action::RenameDir(a, b)),
         6 => (dir(), file()).prop_map(|(d, f)| Action::Put(d, f)),
         3 => (dir(), 0..FILES.len() + ALIASES.len() + EXTERNALS.len()).prop_map(|(d, f)| Action::Erase(d, f)),
@@ -122,6 +127,7 @@ fn action() -> impl Strategy<Value = Action> {
         1 => (0..SPACES.len(), 10u64..1000).prop_map(|(s, l)| Action::Limit(s, l)),
         4 => (0..SPACES.len(), 2u16..5).prop_map(|(s, g)| Action::Move(s, g)),
         1 => (0..SPACES.len()).prop_map(Action::RemoveSpace),
+        2 => any::<bool>().prop_map(Action::Public),
         16 => Just(Action::Commit),
         1 => Just(Action::Rollback),
         1 => Just(Action::RollbackRecoverable),
@@ -225,6 +231,8 @@ fn below(model: &Model, dir: u64, found: &mut Vec<Key>) {
 
 /// Lines compared after recoveries, by their first word; erased aliases apart.
 static COMPARED: parking_lot::Mutex<BTreeMap<String, usize>> = parking_lot::Mutex::new(BTreeMap::new());
+/// Directories that went with something in them.
+static EMPTIED: AtomicUsize = AtomicUsize::new(0);
 static DONE: [AtomicUsize; 2] = [AtomicUsize::new(0), AtomicUsize::new(0)];
 
 struct World {
@@ -270,6 +278,15 @@ impl World {
                 engine.erase_dir(path(d, &levels(d)))?;
                 let above = (d.0, d.1[..d.1.len() - 1].to_vec());
                 set(Key::Dir(at(&above), levels(d).pop().unwrap()), None);
+            }
+            Action::EraseDirWithFiles(d) => {
+                engine.erase_dir_with_files(path(d, &levels(d)))?;
+                let above = (d.0, d.1[..d.1.len() - 1].to_vec());
+                let mut gone = vec![Key::Dir(at(&above), levels(d).pop().unwrap())];
+                below(&model, at(d), &mut gone);
+                assert!(!gone[1..].iter().any(|key| matches!(key, Key::Dir(..))), "a directory went with it");
+                EMPTIED.fetch_add(usize::from(gone.len() > 1), Ordering::Relaxed);
+                gone.into_iter().for_each(|key| set(key, None));
             }
             Action::RenameDir(from, to) => {
                 engine.rename_dir(path(from, &levels(from)), path(to, &levels(to)))?;
@@ -353,6 +370,10 @@ impl World {
                 below(&model, number(&model[&key]).unwrap(), &mut gone);
                 gone.push(key);
                 gone.into_iter().for_each(|key| set(key, None));
+            }
+            Action::Public(enroll) => {
+                engine.set_public(*enroll)?;
+                set(Key::Public, enroll.then_some(Value::Public));
             }
             Action::Rollback => {
                 engine.rollback();
@@ -517,6 +538,7 @@ fn told(model: &Model) -> BTreeSet<String> {
             (Key::Minidisk(device), Value::Minidisk(group, blocks)) => {
                 format!("minidisk {device:x} {group} {blocks:?}")
             }
+            (Key::Public, Value::Public) => "public".into(),
             (Key::Disabled(part), Value::Disabled(mode)) => format!("disabled {part} {mode:?}"),
             other => panic!("{other:?}"),
         });
@@ -583,6 +605,9 @@ async fn shown(pool: &Pool) -> BTreeSet<String> {
         }
     }
     assert_eq!(used, BTreeMap::new(), "file spaces in groups that are not there");
+    if pool.public_enrolled().unwrap() {
+        all.insert("public".into());
+    }
     for (part, info) in pool.disabled() {
         all.insert(format!("disabled {part:?} {:?}", info.mode));
     }
@@ -719,9 +744,11 @@ fn no_crash_loses_or_mixes_anything_beside_files() {
     // The random work is not all refused, and of everything there was some to compare.
     let [done, refused] = [&DONE[0], &DONE[1]].map(|n| n.load(Ordering::Relaxed));
     assert!(done > 5000 && done > refused / 6, "{done} done, {refused} refused");
+    assert!(EMPTIED.load(Ordering::Relaxed) > 3);
     let compared = COMPARED.lock().clone();
     for what in [
-        "alias", "dir", "disabled", "erased", "file", "grant", "lock", "minidisk", "moved", "object", "space",
+        "alias", "dir", "disabled", "erased", "file", "grant", "lock", "minidisk", "moved", "object",
+        "public", "space",
     ] {
         assert!(compared.get(what).is_some_and(|n| *n > 3), "{compared:?}");
     }

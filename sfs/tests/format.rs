@@ -58,6 +58,7 @@ async fn common_contents(fixture: &[u8]) -> Pool {
     assert_eq!(unit.dir_status(inbox).unwrap().control, DirControl::File);
     let note = unit.status(inbox, fid("1 NOTE")).unwrap();
     assert!(note.recover && !note.in_place);
+    assert!(pool.public_enrolled().unwrap());
     put(&unit, top("JOE"), "NEW FILE", &["new"]).unwrap();
     unit.grant(top("JOE"), Some(fid("LAST FILE")), Grantee::Public, Rights::WRITE).unwrap();
     unit.commit().await.unwrap();
@@ -104,7 +105,19 @@ async fn version_3_with_many_records_opens_and_is_upgraded() {
 }
 
 #[tokio::test]
-async fn version_4_opens() {
+async fn version_5_opens() {
+    let pool = common_contents(include_bytes!("fixtures/pool-v5")).await;
+    groups_of_version_3(&pool).await;
+    short_records(&pool);
+    // It was written as enrolled; an upgrade would have done the same.
+    let unit = pool.begin();
+    unit.set_public(false).unwrap();
+    unit.commit().await.unwrap();
+    assert!(!pool.public_enrolled().unwrap());
+}
+
+#[tokio::test]
+async fn version_4_opens_and_is_upgraded() {
     let pool = common_contents(include_bytes!("fixtures/pool-v4")).await;
     groups_of_version_3(&pool).await;
     short_records(&pool);
@@ -130,6 +143,7 @@ fn an_upgrade_is_made_or_not() {
         drop(opened);
         let pool = open_pool(&dasd.restart(&mut random), &config());
         short_records(&pool);
+        assert!(pool.public_enrolled().unwrap());
         assert_eq!(pool.check(true).unwrap().problems, Vec::<String>::new());
         if done {
             assert!(write > 10, "writes of an upgrade: {write}");

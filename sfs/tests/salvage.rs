@@ -217,3 +217,29 @@ async fn a_volume_alone_gives_its_octets_and_nothing_gives_nothing() {
     assert_eq!((sum.spaces, sum.files), (0, 0));
     assert!(said[0].contains("cannot be used"), "{said:?}");
 }
+
+/// Whether everybody may connect is taken from the log as far as that says it; else not everybody may.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_pool_is_closed_when_it_is_not_known_who_may_connect() {
+    for last in [None, Some(true), Some(false)] {
+        let dasd = young().await;
+        let pool = open_pool(&dasd, &roomy());
+        let unit = pool.begin();
+        for enroll in [true, false].into_iter().take(match last {
+            None => 0,
+            Some(true) => 1,
+            Some(false) => 2,
+        }) {
+            unit.set_public(enroll).unwrap();
+            unit.commit().await.unwrap();
+        }
+        drop(unit);
+        pool.close().await;
+        let dasd = dasd.restart(|| u32::MAX);
+        dasd.remove(CATALOG).unwrap();
+        let (pool, said) = salvaged(&dasd, &roomy()).await;
+        all_of_young(&pool);
+        assert_eq!(pool.public_enrolled().unwrap(), last == Some(true), "{last:?}");
+        assert_eq!(said.iter().any(|l| l.starts_with("whether PUBLIC")), last.is_none(), "{said:?}");
+    }
+}

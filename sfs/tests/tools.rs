@@ -269,3 +269,52 @@ async fn what_is_disabled_comes_back_with_the_whole_pool() {
     restore(&other, &mut out.as_slice(), &one, &mut quiet).await.unwrap();
     assert_eq!(other.disabled(), []);
 }
+
+/// A backup without the frames of that kind, as programs before them wrote it.
+fn without(kind: u8, backup: &[u8]) -> Vec<u8> {
+    let (magic, mut rest) = backup.split_at(8);
+    let mut out = magic.to_vec();
+    while !rest.is_empty() {
+        let len = 9 + u32::from_le_bytes(rest[1..5].try_into().unwrap()) as usize;
+        let (frame, more) = rest.split_at(len);
+        if frame[0] != kind {
+            out.extend_from_slice(frame);
+        }
+        rest = more;
+    }
+    out
+}
+
+async fn set_public(pool: &Pool, enroll: bool) {
+    let unit = pool.begin();
+    unit.set_public(enroll).unwrap();
+    unit.commit().await.unwrap();
+}
+
+/// Whether PUBLIC is enrolled comes back with a whole pool and with nothing less; what does not say it is of a time when everybody
+/// could connect.
+#[tokio::test(flavor = "multi_thread")]
+async fn who_may_connect_is_restored() {
+    let bed = furnished().await;
+    let mut closed = Vec::new();
+    backup(&bed.pool, &mut closed, &mut quiet).unwrap();
+    set_public(&bed.pool, true).await;
+    let mut open = Vec::new();
+    backup(&bed.pool, &mut open, &mut quiet).unwrap();
+    let old = without(14, &closed);
+    assert!(old.len() < closed.len());
+    for (image, enrolled) in [(&open, true), (&closed, false), (&old, true)] {
+        for before in [false, true] {
+            let pool = empty_pool();
+            if before {
+                set_public(&pool, true).await;
+            }
+            restore(&pool, &mut image.as_slice(), &Selection::Pool, &mut quiet).await.unwrap();
+            assert_eq!(pool.public_enrolled().unwrap(), enrolled);
+            same(&bed.pool, &pool);
+        }
+    }
+    let one = Selection::Space("ANN".into());
+    restore(&bed.pool, &mut closed.as_slice(), &one, &mut quiet).await.unwrap();
+    assert!(bed.pool.public_enrolled().unwrap());
+}

@@ -1,64 +1,184 @@
 //! ACCESS: puts a minidisk or an SFS directory behind a file mode letter.
 //!
-//! NOPROF counts with the first command after IPL and is ignored later, as documented; NOSAVE concerns saved directories of disks,
-//! which there are not here. An access of selected files (`fn ft`) is refused.
+//! Of a minidisk some files may be selected (`fn [ft [fm]]`), of a directory never; the mode is read-only then. Of a minidisk that is
+//! accessed read-only the files with mode number 0 are not seen without MODE0. NOPROF counts with the first command after IPL and is
+//! ignored later, NODISK is an option of no other command; NOSAVE concerns saved directories of disks, which there are not here, so
+//! SAVEONLY is no option. Source: "ACCESS".
 
 use std::sync::Arc;
 
+use cp::command::split_word;
 use cp::name::{DirName, ModeLetter, Vdev};
 
-use super::options::{flags, split};
+use super::options::{Words, abbreviates, flags, split};
 use super::{CmsCall, CmsCommand, CmsResult};
 use crate::cms::{Cms, store_message};
-use crate::files::{Accessed, DirectoryStore, MinidiskFiles, Place};
+use crate::files::{Accessed, DirectoryStore, FilePattern, FileStore, MinidiskFiles, Place, SelectedFiles};
 use crate::message::{DmsMessage, dms};
 
 const MODULE: &str = "ACC";
 
+/// The minidisk that is meant when none is named.
+const FIRST_DISK: Vdev = Vdev(0x191);
+
+const DISK_OPTIONS: [(&str, usize); 5] =
+    [("NOPROF", 6), ("ERASE", 5), ("NOSAVE", 6), ("NODISK", 6), ("MODE0", 5)];
+const DIRECTORY_OPTIONS: [(&str, usize); 3] = [("NOPROF", 6), ("FORCERO", 7), ("FORCERW", 7)];
+
 pub(super) const ROW: CmsCommand = CmsCommand {
     name: "ACCESS",
     min: 2,
-    syntax: "ACcess [vdev|dirid [fm[/ext]]] [( NOPROF NOSAVE ERASE FORCERO|FORCERW]",
-    summary: "Puts a minidisk or an SFS directory behind a file mode letter",
+    syntax: "ACcess [vdev [fm[/ext] [fn [ft [fm]]]] [( NOPROF ERASE|NOSAVE NODISK MODE0] | dirid [fm[/ext]] [( NOPROF FORCERO|FORCERW]]",
+    summary: "Puts a minidisk, some files of one, or an SFS directory behind a file mode letter",
     run: |call| Box::pin(run(call)),
 };
 
 async fn run(call: CmsCall<'_>) -> CmsResult {
     let words = split(call.args);
-    let known = [("NOPROF", 6), ("FORCERO", 7), ("FORCERW", 7), ("ERASE", 5), ("NOSAVE", 6)];
-    let options = flags(MODULE, &words.options, &known)?;
-    let has = |option: &str| options.contains(&option);
-    let (place, mode) = match words.operands[..] {
-        [] => ("191", "A"),
-        [place] => (place, "A"),
-        [place, mode] => (place, mode),
-        [_, _, extra, ..] => return Err(dms(MODULE, 70, 24, &[extra])),
+    if words.options.iter().any(|option| option == "NODISK") {
+        return Err(dms(MODULE, 3, 24, &["NODISK"]));
+    }
+    access(call.cms, &words).await?;
+    Ok(0)
+}
+
+/// The operands and options of a line that is an ACCESS command.
+pub(crate) fn operands(line: &str) -> Option<&str> {
+    let (word, rest) = line.split_once('(').map_or_else(
+        || split_word(line),
+        |(before, _)| {
+            let (word, _) = split_word(before);
+            (word, line.trim_start().get(word.len()..).unwrap_or_default())
+        },
+    );
+    abbreviates(word, ROW.name, ROW.min).then_some(rest)
+}
+
+/// ACCESS as the first command after IPL, when nothing but the system's disks is accessed. Returns its return code and whether PROFILE
+/// EXEC is to be run.
+pub(crate) async fn first(cms: &Arc<Cms>, args: &str) -> (i32, bool) {
+    let words = split(args);
+    let has = |name: &str| words.options.iter().any(|option| option == name);
+    match access(cms, &words).await {
+        Ok(()) => (0, !has("NOPROF") && !has("NODISK")),
+        Err(message) => {
+            cms.say(&message.to_string()).await;
+            (message.rc, false)
+        }
+    }
+}
+
+/// How a file mode is given: `fm`, or `fm/ext` for one that is read-only whatever it is.
+struct Mode<'a> {
+    letter: ModeLetter,
+    extension: bool,
+    shown: &'a str,
+}
+
+async fn access(cms: &Arc<Cms>, words: &Words<'_>) -> Result<(), DmsMessage> {
+    let (place, shown, selected) = match words.operands[..] {
+        [] => (None, "A", &[][..]),
+        [place] => (Some(place), "A", &[][..]),
+        [place, mode, ref selected @ ..] => (Some(place), mode, selected),
     };
-    let (letter, extension) = letters(mode).ok_or_else(|| dms(MODULE, 48, 24, &[mode]))?;
-    // An extension is read-only whatever it is.
-    let read_only = match (has("FORCERO") || extension, has("FORCERW")) {
-        (true, true) if extension => return Err(dms(MODULE, 66, 24, &[mode, "FORCERW"])),
+    let (letter, extension) = letters(shown).ok_or_else(|| dms(MODULE, 48, 24, &[shown]))?;
+    let mode = Mode { letter, extension, shown };
+    let directory = match place {
+        Some(place) if place.contains(['.', ':']) || cms.csl.namedef_directory(place).is_some() => {
+            Some(cms.dir_name(MODULE, place)?)
+        }
+        Some(_) => None,
+        None => top_directory(cms).await,
+    };
+    let before = cms.modes.get(letter);
+    match (directory, place) {
+        (Some(dir), _) => directory_as(cms, words, &dir, mode, selected).await?,
+        (None, Some(place)) => {
+            let vdev = place.parse().map_err(|_| dms(MODULE, 29, 24, &[place]))?;
+            disk_as(cms, words, vdev, mode, selected).await?;
+        }
+        (None, None) => disk_as(cms, words, FIRST_DISK, mode, selected).await?,
+    }
+    if !words.options.iter().any(|option| option == "NODISK") {
+        report(cms, letter, before).await;
+    }
+    Ok(())
+}
+
+/// The user's own top directory in the default file pool, if there is one.
+async fn top_directory(cms: &Cms) -> Option<DirName> {
+    let pool = cms.settings.lock().filepool?;
+    let top = DirName::top(pool, cms.userid());
+    let there = DirectoryStore::new(cms.csl.clone(), top.clone()).exists().await;
+    // A pool that cannot be asked has none that could be accessed.
+    there.unwrap_or(false).then_some(top)
+}
+
+async fn directory_as(
+    cms: &Arc<Cms>,
+    words: &Words<'_>,
+    dir: &DirName,
+    mode: Mode<'_>,
+    selected: &[&str],
+) -> Result<(), DmsMessage> {
+    if let [extra, ..] = selected {
+        return Err(dms(MODULE, 70, 24, &[extra]));
+    }
+    if let Some(option) = words.options.iter().find(|option| *option == "NODISK") {
+        return Err(dms(MODULE, 3, 24, &[option]));
+    }
+    let options = flags(MODULE, &words.options, &DIRECTORY_OPTIONS)?;
+    let has = |option: &str| options.contains(&option);
+    let read_only = match (has("FORCERO") || mode.extension, has("FORCERW")) {
+        (true, true) if mode.extension => return Err(dms(MODULE, 66, 24, &[mode.shown, "FORCERW"])),
         (true, true) => return Err(dms(MODULE, 66, 24, &["FORCERO", "FORCERW"])),
         (true, false) => Some(true),
         (false, true) => Some(false),
         (false, false) => None,
     };
-    if has("ERASE") && read_only == Some(true) {
-        return Err(dms(MODULE, 66, 24, &["ERASE", if extension { mode } else { "FORCERO" }]));
+    access_directory(cms, dir, mode.letter, read_only).await
+}
+
+async fn disk_as(
+    cms: &Arc<Cms>,
+    words: &Words<'_>,
+    vdev: Vdev,
+    mode: Mode<'_>,
+    selected: &[&str],
+) -> Result<(), DmsMessage> {
+    let options = flags(MODULE, &words.options, &DISK_OPTIONS)?;
+    let has = |option: &str| options.contains(&option);
+    if has("ERASE") && has("NOSAVE") {
+        return Err(dms(MODULE, 66, 24, &["ERASE", "NOSAVE"]));
     }
-    let before = call.cms.modes.get(letter);
-    if place.contains('.') || place.contains(':') || call.cms.csl.namedef_directory(place).is_some() {
-        let dir = call.cms.dir_name(MODULE, place)?;
-        access_directory(call.cms, &dir, letter, read_only).await?;
-    } else {
-        let vdev = place.parse::<Vdev>().map_err(|_| dms(MODULE, 29, 24, &[place]))?;
-        access_minidisk_as(call.cms, vdev, letter, read_only).await?;
+    let reads_only = if mode.extension { Some(mode.shown) } else { selected.first().copied() };
+    if let Some(word) = reads_only.filter(|_| has("ERASE")) {
+        return Err(dms(MODULE, 66, 24, &["ERASE", word]));
     }
+    let selection = selection(mode.letter, selected)?;
+    if has("NODISK") {
+        return Ok(());
+    }
+    let view = View { read_only: reads_only.is_some(), selection, private: has("MODE0") };
+    access_minidisk_as(cms, vdev, mode.letter, view).await?;
     if has("ERASE") {
-        erase_all(call.cms, letter).await?;
+        erase_all(cms, mode.letter).await?;
     }
-    report(call.cms, letter, before).await;
-    Ok(0)
+    Ok(())
+}
+
+/// `fn [ft [fm]]`, where fm has the letter of the mode, or is `*`; and how messages show it.
+fn selection(letter: ModeLetter, selected: &[&str]) -> Result<Option<(FilePattern, String)>, DmsMessage> {
+    match *selected {
+        [] => return Ok(None),
+        [_, _, _, extra, ..] => return Err(dms(MODULE, 70, 24, &[extra])),
+        _ => {}
+    }
+    let pattern = FilePattern::parse(MODULE, selected, None)?;
+    if let (Some(_), Some(token)) = (pattern.mode.filter(|mode| *mode != letter), selected.get(2)) {
+        return Err(dms(MODULE, 48, 24, &[token]));
+    }
+    Ok(Some((pattern, selected.join(" ").to_ascii_uppercase())))
 }
 
 /// `fm` or `fm/ext`: the letter, and whether it extends another.
@@ -101,32 +221,50 @@ pub(super) fn place_name(place: &Place) -> String {
     }
 }
 
+/// What is seen of a minidisk.
+#[derive(Default)]
+struct View {
+    read_only: bool,
+    /// The files that are selected, and how messages show that.
+    selection: Option<(FilePattern, String)>,
+    /// MODE0.
+    private: bool,
+}
+
 /// Accesses a minidisk that the machine has.
 ///
 /// # Errors
 /// 113S when the machine has no such disk.
 pub(crate) async fn access_minidisk(cms: &Arc<Cms>, vdev: Vdev, mode: ModeLetter) -> Result<(), DmsMessage> {
-    access_minidisk_as(cms, vdev, mode, None).await
+    access_minidisk_as(cms, vdev, mode, View::default()).await
 }
 
-/// [`access_minidisk`], read-only if that is wanted; a disk that is linked read-only stays so.
+/// [`access_minidisk`], of which only a part may be seen; a disk that is linked read-only stays so.
 async fn access_minidisk_as(
     cms: &Arc<Cms>,
     vdev: Vdev,
     mode: ModeLetter,
-    wanted: Option<bool>,
+    view: View,
 ) -> Result<(), DmsMessage> {
     let shown = format!("{:03X}", vdev.0);
+    let named = format!("{mode}({shown})");
     let found = MinidiskFiles::attach(cms.guest.cp(), cms.guest.vm(), vdev);
-    let (store, label, read_only) = found
+    let (files, label, read_only) = found
         .map_err(|e| store_message(MODULE, &e, &shown))?
-        .ok_or_else(|| dms(MODULE, 113, 100, &[&format!("{mode}({shown})")]))?;
-    cms.modes.set(Accessed {
-        mode,
-        place: Place::Minidisk { vdev, label },
-        store: Arc::new(store),
-        read_only: read_only || wanted == Some(true),
-    });
+        .ok_or_else(|| dms(MODULE, 113, 100, &[&named]))?;
+    let read_only = read_only || view.read_only;
+    let store: Arc<dyn FileStore> = match (view.selection, read_only) {
+        (None, false) => Arc::new(files),
+        (None, true) => Arc::new(SelectedFiles::new(files, FilePattern::all(), view.private)),
+        (Some((pattern, words)), _) => {
+            let files = SelectedFiles::new(files, pattern, view.private);
+            if files.list().await.map_err(|e| store_message(MODULE, &e, &shown))?.is_empty() {
+                return Err(dms(MODULE, 60, 28, &[&words, &named]));
+            }
+            Arc::new(files)
+        }
+    };
+    cms.modes.set(Accessed { mode, place: Place::Minidisk { vdev, label }, store, read_only });
     Ok(())
 }
 

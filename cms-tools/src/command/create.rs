@@ -1,9 +1,8 @@
-//! CREATE DIRECTORY, ALIAS and LOCK, and the erasing of directories.
+//! CREATE DIRECTORY, ALIAS and LOCK.
 
 use std::sync::Arc;
 
-use cp::name::DirName;
-use sfs::csl::{CommitOption, CslError, EraseScope, ReasonCode, SfsObject, WorkUnitId};
+use sfs::csl::{CommitOption, CslError, ReasonCode, WorkUnitId};
 use sfs::types::{DirControl, LockDuration, LockType};
 
 use super::object::{file, objects, shown};
@@ -88,14 +87,6 @@ async fn create_lock(cms: &Arc<Cms>, named: &[&str], lock: &str, duration: &str)
     Ok(0)
 }
 
-/// ERASE of a directory.
-pub(super) async fn erase_directory(cms: &Arc<Cms>, dir: &DirName) -> CmsResult {
-    let object = SfsObject::Directory(dir.clone());
-    let erased =
-        cms.csl.dmserase(&object, EraseScope::Entire, CommitOption::Commit, WorkUnitId::DEFAULT).await;
-    erased.map(|_| 0).map_err(|e| csl_message("ERS", &e, &dir.to_string()))
-}
-
 /// The message for a CSL error about `object`.
 pub(super) fn csl_message(module: &'static str, error: &CslError, object: &str) -> DmsMessage {
     use ReasonCode as R;
@@ -119,6 +110,7 @@ pub(super) fn csl_message(module: &'static str, error: &CslError, object: &str) 
         R::NoAdministrator | R::NoLock | R::LockExists | R::NoAuthority => {
             dms(module, 2616, 40, &[&error.reason.to_string()])
         }
+        R::NotEnrolled => dms(module, 1240, 76, &[&pool]),
         R::PoolUnknown | R::PoolOffline | R::PoolDisabled | R::ConnectionRefused | R::ConnectionLost => {
             dms(module, 1153, 99, &[&pool])
         }

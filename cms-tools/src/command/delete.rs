@@ -1,12 +1,12 @@
 //! DELETE USER: takes users' file spaces out of a file pool, with everything in them. DELETE ADMINISTRATOR: undoes ENROLL
-//! ADMINISTRATOR. DELETE LOCK: ends explicit locks.
+//! ADMINISTRATOR. DELETE PUBLIC: undoes ENROLL PUBLIC. DELETE LOCK: ends explicit locks.
 
 use std::sync::Arc;
 
 use sfs::csl::WorkUnitId;
 
 use super::create::csl_message;
-use super::enroll::{Kind, users_and_pool};
+use super::enroll::{Kind, PUBLIC, of_public, users_and_pool};
 use super::object::{objects, shown};
 use super::options::{Output, abbreviates, none, split};
 use super::{CmsCall, CmsCommand, CmsResult, namedef};
@@ -18,13 +18,17 @@ const MODULE: &str = "DEL";
 pub(super) const ROW: CmsCommand = CmsCommand {
     name: "DELETE",
     min: 3,
-    syntax: "DELete {USEr|ADMinistrator} userid|nickname [filepoolid:] [( NOType|TYPe|STACK [FIFO|LIFO]] | LOCk [fn ft] dirid|fm | NAMEDef {namedef|*}",
-    summary: "Takes a user's file space out of a file pool, with all files; ends administration, explicit locks, namedefs",
+    syntax: "DELete {USEr|ADMinistrator} userid|nickname [filepoolid:] [( NOType|TYPe|STACK [FIFO|LIFO]] | PUBlic [filepoolid:] | LOCk [fn ft] dirid|fm | NAMEDef {namedef|*}",
+    summary: "Takes a user's file space out of a file pool, with all files; ends administration, the enrollment of PUBLIC, explicit locks, namedefs",
     run: |call| Box::pin(run(call)),
 };
 
 async fn run(call: CmsCall<'_>) -> CmsResult {
     let words = split(call.args);
+    if let Some(pool) = of_public(call.cms, MODULE, &words)? {
+        let deleted = call.cms.csl.dmsdeusr_public(pool).await;
+        return deleted.map(|()| 0).map_err(|e| csl_message(MODULE, &e, PUBLIC));
+    }
     match &words.operands[..] {
         [what, names @ ..] if abbreviates(what, "NAMEDEF", 5) => {
             none(MODULE, &words.options)?;

@@ -1,20 +1,23 @@
 //! ENROLL USER: gives users a file space in a file pool. ENROLL ADMINISTRATOR: makes users administrators of one, until its server
-//! stops.
+//! stops. ENROLL PUBLIC: lets everybody connect to one.
 //!
 //! A nickname may stand for one user or, with a list, for several. A byte file system space cannot be had here: BFS, USER and GROUP
-//! are refused. Source: "ENROLL USER", "ENROLL ADMINISTRATOR".
+//! are refused. PUBLIC is no user: it gets no file space, and there are no options. Source: "ENROLL USER", "ENROLL ADMINISTRATOR".
 
 use cp::name::{FilePoolId, UserId};
 
 use sfs::types::StorageGroup;
 
 use super::create::csl_message;
-use super::options::{Output, abbreviates, none, split};
+use super::options::{Output, Words, abbreviates, none, split};
 use super::{CmsCall, CmsCommand, CmsResult, namefind};
 use crate::Cms;
 use crate::message::{DmsMessage, dms};
 
 const MODULE: &str = "ENR";
+
+/// Who is no user, but everybody.
+pub(super) const PUBLIC: &str = "PUBLIC";
 
 /// Greatest limit of a file space. Source: ENROLL USER.
 pub(super) const MAX_BLOCKS: u64 = 2_147_483_647;
@@ -22,13 +25,17 @@ pub(super) const MAX_BLOCKS: u64 = 2_147_483_647;
 pub(super) const ROW: CmsCommand = CmsCommand {
     name: "ENROLL",
     min: 3,
-    syntax: "ENRoll USEr userid|nickname [filepoolid:] [( BLOcks n STOrgroup n SFS NOType|TYPe|STACK [FIFO|LIFO]] | ADMinistrator userid|nickname [filepoolid:] [( NOType|TYPe|STACK [FIFO|LIFO]]",
-    summary: "Gives a user a file space in a file pool, or makes him an administrator of it",
+    syntax: "ENRoll USEr userid|nickname [filepoolid:] [( BLOcks n STOrgroup n SFS NOType|TYPe|STACK [FIFO|LIFO]] | ADMinistrator userid|nickname [filepoolid:] [( NOType|TYPe|STACK [FIFO|LIFO]] | PUBlic [filepoolid:]",
+    summary: "Gives a user a file space in a file pool, makes him an administrator of it, or lets everybody connect to it",
     run: |call| Box::pin(run(call)),
 };
 
 async fn run(call: CmsCall<'_>) -> CmsResult {
     let words = split(call.args);
+    if let Some(pool) = of_public(call.cms, MODULE, &words)? {
+        let enrolled = call.cms.csl.dmsenusr_public(pool).await;
+        return enrolled.map(|()| 0).map_err(|e| csl_message(MODULE, &e, PUBLIC));
+    }
     let mut options = words.options;
     let output = Output::take(MODULE, &mut options, Output::Nowhere)?;
     let (what, users, pool) = users_and_pool(call.cms, MODULE, &words.operands).await?;
@@ -42,6 +49,9 @@ async fn run(call: CmsCall<'_>) -> CmsResult {
         }
         Kind::User => {
             let (blocks, group) = space_options(&options)?;
+            if let Some(public) = users.iter().find(|user| user.as_str() == PUBLIC) {
+                return Err(dms(MODULE, 29, 24, &[public.as_str()]));
+            }
             let enrolled = call.cms.csl.dmsenusr_in(&users, pool, blocks, group).await;
             enrolled.map_err(|e| {
                 let culprit = (e.index as usize).checked_sub(1).and_then(|n| users.get(n)).or(users.first());
@@ -72,6 +82,27 @@ fn space_options(options: &[String]) -> Result<(u64, StorageGroup), DmsMessage> 
         }
     }
     Ok((blocks, group))
+}
+
+/// The file pool of `PUBLIC [filepoolid:]`; `None` for something else than PUBLIC.
+///
+/// # Errors
+/// 003E for options, 070E for a further operand, and those of the pool.
+pub(super) fn of_public(
+    cms: &Cms,
+    module: &'static str,
+    words: &Words<'_>,
+) -> Result<Option<FilePoolId>, DmsMessage> {
+    let rest = match &words.operands[..] {
+        [what, rest @ ..] if abbreviates(what, PUBLIC, 3) => rest,
+        _ => return Ok(None),
+    };
+    none(module, &words.options)?;
+    match *rest {
+        [] => pool_or_default(cms, module, None).map(Some),
+        [pool] => pool_or_default(cms, module, Some(pool)).map(Some),
+        [_, extra, ..] => Err(dms(module, 70, 24, &[extra])),
+    }
 }
 
 /// What is enrolled or deleted.

@@ -1,10 +1,11 @@
-//! ERASE: erases files, or an SFS directory that is empty.
+//! ERASE: erases files, or an SFS directory that is empty or, with FILES, holds no directories.
 //!
 //! DATAONLY leaves the file without records, with its aliases and authorities; of an alias it empties the base file.
 //! Source: "Erasing Files".
 
 use std::sync::Arc;
 
+use cp::name::DirName;
 use sfs::csl::{CommitOption, EraseScope, FileRef, SfsObject, WorkUnitId};
 use sfs::types::FileId;
 
@@ -22,7 +23,7 @@ const MODULE: &str = "ERS";
 pub(super) const ROW: CmsCommand = CmsCommand {
     name: "ERASE",
     min: 4,
-    syntax: "ERASe fn ft [fm|dirid] | dirid [( Type|NOType|STACK [FIFO|LIFO] DATAonly]",
+    syntax: "ERASe fn ft [fm|dirid] | dirid [( Type|NOType|STACK [FIFO|LIFO] FILes|NOFILes DATAonly]",
     summary: "Erases files or a directory",
     run: |call| Box::pin(run(call)),
 };
@@ -30,15 +31,26 @@ pub(super) const ROW: CmsCommand = CmsCommand {
 async fn run(call: CmsCall<'_>) -> CmsResult {
     let mut words = split(call.args);
     let output = Output::take(MODULE, &mut words.options, Output::Nowhere)?;
-    let data_only = !flags(MODULE, &words.options, &[("DATAONLY", 4)])?.is_empty();
+    let options = flags(MODULE, &words.options, &[("DATAONLY", 4), ("FILES", 3), ("NOFILES", 5)])?;
+    let has = |option: &str| options.contains(&option);
+    for pair in [["FILES", "NOFILES"], ["FILES", "DATAONLY"]] {
+        if pair.into_iter().all(has) {
+            return Err(dms(MODULE, 66, 24, &pair));
+        }
+    }
+    let data_only = has("DATAONLY");
     let (names, token) = match words.operands[..] {
         [dir] if dir.contains(['.', ':']) || call.cms.csl.namedef_directory(dir).is_some() => {
             if data_only {
                 return Err(dms(MODULE, 3, 24, &["DATAONLY"]));
             }
             let dir = call.cms.dir_name(MODULE, dir)?;
-            return super::create::erase_directory(call.cms, &dir).await;
+            erase_directory(call.cms, &dir, has("FILES")).await?;
+            output.line(call.cms, MODULE, &dir.to_string()).await?;
+            return Ok(0);
         }
+        // A file has none.
+        _ if has("FILES") => return Err(dms(MODULE, 3, 24, &["FILES"])),
         [name, kind] => ([name, kind], "A"),
         [name, kind, token] => ([name, kind], token),
         [_, _, _, extra, ..] => return Err(dms(MODULE, 70, 24, &[extra])),
@@ -63,6 +75,13 @@ async fn run(call: CmsCall<'_>) -> CmsResult {
         output.line(call.cms, MODULE, &shown).await?;
     }
     Ok(0)
+}
+
+async fn erase_directory(cms: &Arc<Cms>, dir: &DirName, files: bool) -> Result<(), DmsMessage> {
+    let scope = if files { EraseScope::WithFiles } else { EraseScope::Entire };
+    let object = SfsObject::Directory(dir.clone());
+    let erased = cms.csl.dmserase(&object, scope, CommitOption::Commit, WorkUnitId::DEFAULT).await;
+    erased.map(|_| ()).map_err(|e| csl_message(MODULE, &e, &dir.to_string()))
 }
 
 async fn erase_one(cms: &Arc<Cms>, place: &Where, id: FileId, data_only: bool) -> Result<(), DmsMessage> {

@@ -7,7 +7,7 @@ use cp::name::{FilePoolId, UserId};
 use sfs::csl::SpaceStatus;
 
 use super::create::csl_message;
-use super::enroll::pool_or_default;
+use super::enroll::{PUBLIC, pool_or_default};
 use super::options::{Output, abbreviates, none, split};
 use super::{
     CmsCall, CmsCommand, CmsResult, fileattr, namedef, namefind, query_accessors, query_blocks,
@@ -25,7 +25,7 @@ const BLOCK: u64 = sfs::types::BLOCK;
 pub(super) const ROW: CmsCommand = CmsCommand {
     name: "QUERY",
     min: 1,
-    syntax: "Query DISK [fm|*|R/W] | ACCESSED [fm] | LIMITS [FOR userid|nickname|ALL] [filepoolid:] | ENROLL [USER|ADMinistrator] [FOR userid|nickname|ALL] [filepoolid:] | AUTHority [fn ft] dirid|fm | ALIas [fn ft] [dirid|fm] | LOCK [fn ft] dirid|fm | NAMEDef [namedef] | ACCESSORs [dirid|fm|filepoolid:] | BLOCKS [fn ft [dirid|fm]] | FILEAttr fn ft dirid|fm | FILESPace | FILEWait | RORESPect | FILEPOOL [LIst|filepoolid:|CONNect [FOR ALL|userid] [filepoolid:]|CONFlict [userid] filepoolid:|{AGent|CATalog|COUnter|DISAble|LOG|MINIdisk|OVERview|REPort|STATus|STORgrp} [filepoolid:]] | CMSLEVEL | RDYMSG | IMPCP | IMPEX | SEARCH | ... ; of file pools with [( STACK [FIFO|LIFO]]",
+    syntax: "Query DISK [fm|*|R/W] | ACCESSED [fm] | LIMITS [FOR userid|nickname|ALL] [filepoolid:] | ENROLL [USER|ADMinistrator] [FOR userid|nickname|ALL] [filepoolid:] | ENROLL PUBlic [filepoolid:] | AUTHority [fn ft] dirid|fm | ALIas [fn ft] [dirid|fm] | LOCK [fn ft] dirid|fm | NAMEDef [namedef] | ACCESSORs [dirid|fm|filepoolid:] | BLOCKS [fn ft [dirid|fm]] | FILEAttr fn ft dirid|fm | FILESPace | FILEWait | RORESPect | FILEPOOL [LIst|filepoolid:|CONNect [FOR ALL|userid] [filepoolid:]|CONFlict [userid] filepoolid:|{AGent|CATalog|COUnter|DISAble|LOG|MINIdisk|OVERview|REPort|STATus|STORgrp} [filepoolid:]] | CMSLEVEL | RDYMSG | IMPCP | IMPEX | SEARCH | ... ; of file pools with [( STACK [FIFO|LIFO]]",
     summary: "Shows the state of CMS; other operands are CP's",
     run: |call| Box::pin(run(call)),
 };
@@ -243,6 +243,7 @@ async fn limits(call: &CmsCall<'_>, operands: &[&str], output: Output) -> CmsRes
 async fn enrolled(call: &CmsCall<'_>, operands: &[&str], output: Output) -> CmsResult {
     let csl = &call.cms.csl;
     let (administrators, rest) = match operands {
+        [what, rest @ ..] if abbreviates(what, PUBLIC, 3) => return public(call, rest, output).await,
         [what, rest @ ..] if abbreviates(what, "USER", 3) => (false, rest),
         [what, rest @ ..] if abbreviates(what, "ADMINISTRATOR", 3) => (true, rest),
         rest => (false, rest),
@@ -263,6 +264,23 @@ async fn enrolled(call: &CmsCall<'_>, operands: &[&str], output: Output) -> CmsR
     for user in found {
         output.line(call.cms, MODULE, user.as_str()).await?;
     }
+    Ok(0)
+}
+
+/// `QUERY ENROLL PUBLIC [filepoolid:]`.
+async fn public(call: &CmsCall<'_>, operands: &[&str], output: Output) -> CmsResult {
+    let pool = match operands {
+        [] => None,
+        [pool] if pool.ends_with(':') => Some(*pool),
+        [extra] | [_, extra, ..] => return Err(dms(MODULE, 70, 24, &[extra])),
+    };
+    let pool = pool_or_default(call.cms, MODULE, pool)?;
+    let enrolled = call.cms.csl.public_enrolled(pool).await;
+    if !enrolled.map_err(|e| csl_message(MODULE, &e, PUBLIC))? {
+        return Err(dms(MODULE, 1206, 28, &[PUBLIC, pool.as_str()]));
+    }
+    output.heading(call.cms, "Userid").await;
+    output.line(call.cms, MODULE, PUBLIC).await?;
     Ok(0)
 }
 

@@ -85,6 +85,7 @@ pub(crate) fn from_csl(error: &CslError) -> StoreError {
         R::FileExists | R::DirectoryExists => StoreError::Exists,
         R::SpaceLimit | R::PoolFull => StoreError::Full,
         R::Locked | R::FileOpen | R::ExplicitLock => StoreError::Conflict,
+        R::NotEnrolled => StoreError::NotEnrolled(error.pool.map_or_else(String::new, |p| p.to_string())),
         R::PoolUnknown | R::PoolOffline | R::PoolDisabled | R::ConnectionRefused | R::ConnectionLost => {
             StoreError::Unavailable(error.pool.map_or_else(|| error.reason.to_string(), |p| p.to_string()))
         }

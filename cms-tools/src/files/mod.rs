@@ -11,6 +11,7 @@ mod directory;
 mod minidisk;
 mod pattern;
 mod records;
+mod selected;
 
 use bytes::Bytes;
 use futures::future::BoxFuture;
@@ -23,6 +24,7 @@ pub(crate) use directory::from_csl;
 pub use minidisk::MinidiskFiles;
 pub use pattern::{FilePattern, NamePattern, parse_mode};
 pub use records::{RecordError, append_record, pad_record, records, to_lines};
+pub use selected::SelectedFiles;
 
 /// Octets asked for at a time when a file is read through.
 pub const READ_CHUNK: usize = 256 * 1024;
@@ -45,6 +47,9 @@ pub enum StoreError {
     /// Somebody else has the file in a way that excludes this.
     #[error("file sharing conflict")]
     Conflict,
+    /// The file pool lets nobody connect who is not enrolled.
+    #[error("not enrolled in {0}")]
+    NotEnrolled(String),
     /// The server or the disk cannot be reached.
     #[error("unavailable: {0}")]
     Unavailable(String),

@@ -89,6 +89,12 @@ impl FilePattern {
         Ok(pattern)
     }
 
+    /// All files.
+    pub fn all() -> Self {
+        let any = || NamePattern::new("*");
+        Self { name: any(), kind: any(), mode: None, number: None }
+    }
+
     /// The file id, when neither name nor type is a pattern.
     pub fn file_id(&self) -> Option<FileId> {
         let name = FileName::new(self.name.as_str()).ok()?;

@@ -187,8 +187,9 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let disk = HostDasd::new(dir.path()).unwrap().create("A").unwrap();
         let long = vec![7; ZEROS];
-        for parts in [&[][..], &[b""], &[b"", b"ab", b"", &long, b"c"], &[b"xyz"]] {
-            disk.write_parts(parts, 5).unwrap();
+        let empty: &[u8] = b"";
+        for parts in [vec![], vec![empty], vec![empty, b"ab", empty, &long, b"c"], vec![b"xyz"]] {
+            disk.write_parts(&parts, 5).unwrap();
             let mut found = vec![0; parts.concat().len()];
             disk.read_at(&mut found, 5).unwrap();
             assert_eq!(found, parts.concat());

@@ -1,4 +1,5 @@
-//! DMSDEUSR - Delete User: removes a file space with all it holds. For administrators.
+//! DMSDEUSR - Delete User: removes a file space with all it holds. With the user id PUBLIC it ends that everybody may connect. For
+//! administrators.
 
 use super::{CommitOption, Csl, CslError};
 use crate::server::protocol::Call;
@@ -16,5 +17,13 @@ impl Csl {
         let returned = self.dmsretwu(unit).await;
         done?;
         returned.map(|_| ())
+    }
+
+    /// DMSDEUSR of PUBLIC, and commits: from now on only who is enrolled, and administrators, may connect. Who is connected stays so.
+    ///
+    /// # Errors
+    /// `NotAdministrator`, `SpaceNotFound` when it is not enrolled, `Locked`.
+    pub async fn dmsdeusr_public(&self, filepoolid: FilePoolId) -> Result<(), CslError> {
+        self.set_public(filepoolid, false).await
     }
 }

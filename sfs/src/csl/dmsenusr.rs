@@ -1,4 +1,5 @@
-//! DMSENUSR - Enroll User: gives users file spaces. For administrators.
+//! DMSENUSR - Enroll File Space: gives users file spaces. With the user id PUBLIC it lets everybody connect to the pool, who gets no
+//! file space by it. For administrators. Source: "ENROLL USER"; that PUBLIC is enrolled by this routine is ours.
 
 use super::{CommitOption, Csl, CslError, ReasonCode, SpaceStatus, StorageGroup, WorkUnitId};
 use crate::server::protocol::{Answer, Call};
@@ -25,7 +26,7 @@ impl Csl {
     /// [`Self::dmsenusr`] in a storage group other than 2.
     ///
     /// # Errors
-    /// As [`Self::dmsenusr`], and `GroupUnknown`, `Disabled`.
+    /// As [`Self::dmsenusr`], and `GroupUnknown`, `Disabled`; `DirectoryInvalid` for the user id PUBLIC, which stands for everybody.
     pub async fn dmsenusr_in(
         &self,
         userids: &[UserId],
@@ -40,6 +41,35 @@ impl Csl {
         let returned = self.dmsretwu(unit).await;
         done?;
         returned.map(|_| ())
+    }
+
+    /// DMSENUSR of PUBLIC, and commits: from now on everybody may connect to the pool, be he enrolled or not.
+    ///
+    /// # Errors
+    /// `NotAdministrator`, `SpaceExists` when it is enrolled already, `Locked`.
+    pub async fn dmsenusr_public(&self, filepoolid: FilePoolId) -> Result<(), CslError> {
+        self.set_public(filepoolid, true).await
+    }
+
+    pub(super) async fn set_public(&self, filepoolid: FilePoolId, enroll: bool) -> Result<(), CslError> {
+        let unit = self.dmsgetwu()?;
+        let done = self.do_call(filepoolid, unit, CommitOption::Commit, Call::Public { enroll }).await;
+        let returned = self.dmsretwu(unit).await;
+        done?;
+        returned.map(|_| ())
+    }
+
+    /// Whether PUBLIC is enrolled in a file pool. Source: QUERY ENROLL PUBLIC.
+    ///
+    /// # Errors
+    /// Those of the connection.
+    pub async fn public_enrolled(&self, filepoolid: FilePoolId) -> Result<bool, CslError> {
+        let (unit, commit) = (WorkUnitId::DEFAULT, CommitOption::NoCommit);
+        let sent = self.call(filepoolid, unit, commit, Call::QueryPublic, bytes::Bytes::new());
+        match sent.await?.0.answer {
+            Answer::Enrolled(enrolled) => Ok(enrolled),
+            _ => Err(ReasonCode::ProtocolError.into()),
+        }
     }
 
     /// Changes the limit of a file space, in blocks, and commits. Source: MODIFY USER. For administrators.

@@ -5,7 +5,7 @@ use cp::name::DirName;
 use super::{CommitInfo, CommitOption, Csl, CslError, FileId, ReasonCode, SfsObject, WorkUnitId};
 use crate::server::protocol::Call;
 
-/// ENTIRE or DATAONLY.
+/// ENTIRE or DATAONLY, and FILES.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 pub enum EraseScope {
     /// The object goes.
@@ -13,13 +13,16 @@ pub enum EraseScope {
     Entire,
     /// A file stays, without records.
     DataOnly,
+    /// FILES: a directory goes with the files in it.
+    WithFiles,
 }
 
 impl Csl {
-    /// DMSERASE. A directory must be empty.
+    /// DMSERASE. A directory must be empty; with FILES it may hold files, of whatever kind, and no directories.
     ///
     /// # Errors
-    /// `FileNotFound`, `DirectoryNotFound`, `DirectoryNotEmpty`, `FileOpen`, `Locked`; with COMMIT those of DMSCOMM.
+    /// `FileNotFound`, `DirectoryNotFound`, `DirectoryNotEmpty`, `FileOpen`, `Locked`, `ExplicitLock`, and nothing is erased then;
+    /// `WrongIntent` for DATAONLY of a directory and FILES of a file; with COMMIT those of DMSCOMM.
     pub async fn dmserase(
         &self,
         object: &SfsObject,
@@ -28,12 +31,16 @@ impl Csl {
         workunitid: WorkUnitId,
     ) -> Result<CommitInfo, CslError> {
         let call = match (object, scope) {
-            (SfsObject::File(file), _) => {
+            (SfsObject::File(file), EraseScope::Entire | EraseScope::DataOnly) => {
                 Call::EraseFile { file: file.clone(), data_only: scope == EraseScope::DataOnly }
             }
-            (SfsObject::Directory(dir), EraseScope::Entire) => Call::EraseDir { dir: dir.clone() },
-            // A directory has no data of its own.
-            (SfsObject::Directory(_), EraseScope::DataOnly) => return Err(ReasonCode::WrongIntent.into()),
+            (SfsObject::Directory(dir), EraseScope::Entire | EraseScope::WithFiles) => {
+                Call::EraseDir { dir: dir.clone(), files: scope == EraseScope::WithFiles }
+            }
+            // A directory has no data of its own, and a file no files.
+            (SfsObject::Directory(_), EraseScope::DataOnly) | (SfsObject::File(_), EraseScope::WithFiles) => {
+                return Err(ReasonCode::WrongIntent.into());
+            }
         };
         self.do_call(object.pool(), workunitid, commit, call).await
     }

@@ -10,6 +10,7 @@ use futures::future::BoxFuture;
 use tokio::sync::Notify;
 
 use crate::reason::ReasonCode;
+use crate::server::SEVER_NOT_ENROLLED;
 use crate::server::protocol::CLASS_REQUEST;
 
 /// Makes connections to file pools.
@@ -54,6 +55,7 @@ impl PoolConnector for GuestConnector {
                 Err(IpRcode::NoSuchService | IpRcode::NotLoggedOn | IpRcode::NoBuffer) => {
                     Err(ReasonCode::PoolUnknown)
                 }
+                Err(IpRcode::Severed([SEVER_NOT_ENROLLED, ..])) => Err(ReasonCode::NotEnrolled),
                 Err(_) => Err(ReasonCode::ConnectionRefused),
             }
         })

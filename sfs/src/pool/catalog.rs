@@ -42,7 +42,7 @@ pub(crate) const META_REDO: &str = "redo";
 /// `meta`: the next number for a directory, file or body.
 pub(crate) const META_NEXT: &str = "next";
 /// Version of the catalog that this program writes.
-pub(crate) const CATALOG_VERSION: u64 = 4;
+pub(crate) const CATALOG_VERSION: u64 = 5;
 const RECORD_VERSION: u8 = 1;
 /// Version of file records: 2 brought object number, date of reference, RECOVER and INPLACE.
 const FILE_VERSION: u8 = 2;

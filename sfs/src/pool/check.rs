@@ -357,6 +357,7 @@ mod tests {
             put_file(state, 4, "A FILE", &file(99));
             let key = row::grant_key(98, Grantee::Public);
             state.put(TableId::Row, &key, &row::rights_row(Rights::READ)).unwrap();
+            state.put(TableId::Row, &row::public_key(), &row::public_row()).unwrap();
         };
         assert_eq!(problems(sound), Vec::<String>::new());
     }

@@ -136,6 +136,14 @@ impl WorkUnit {
         !state.busy && kept.any(|(key, _)| !half.contains(key))
     }
 
+    /// Ends the locks of a unit that has changed nothing and has nothing open: what a refused request took in vain.
+    pub fn end_idle_locks(&self) {
+        let mut state = self.state.lock();
+        if !state.busy && state.overlay.is_empty() && state.files.is_empty() && state.locks.is_any() {
+            state.locks = self.inner.new_locks();
+        }
+    }
+
     /// Forgets all changes, closes all files, and ends the unit's locks. Never fails.
     pub fn rollback(&self) {
         let mut state = self.state.lock();

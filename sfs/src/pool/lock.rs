@@ -220,6 +220,11 @@ impl LockSet {
         self.held.iter().filter_map(|key| Some((key.clone(), mode(key)?))).collect()
     }
 
+    /// Whether anything is held.
+    pub(crate) fn is_any(&self) -> bool {
+        !self.held.is_empty()
+    }
+
     /// The holder's number.
     pub(crate) fn unit(&self) -> u64 {
         self.unit

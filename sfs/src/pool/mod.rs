@@ -422,6 +422,14 @@ impl Pool {
         Ok(SpaceStatus { limit: rec.limit, used: rec.used, threshold: rec.threshold, group: rec.group })
     }
 
+    /// Whether there is a file space of that name.
+    ///
+    /// # Errors
+    /// Damage.
+    pub fn has_space(&self, name: &str) -> Result<bool, PoolError> {
+        Ok(self.inner.current().space(name)?.is_some())
+    }
+
     /// All file spaces with their committed figures, by name.
     ///
     /// # Errors
@@ -435,6 +443,14 @@ impl Pool {
             group: r.group,
         };
         Ok(all.iter().map(|(name, rec)| (name.clone(), status(rec))).collect())
+    }
+
+    /// Whether PUBLIC is enrolled: then everybody may connect to the pool, with or without a file space.
+    ///
+    /// # Errors
+    /// Damage.
+    pub fn public_enrolled(&self) -> Result<bool, PoolError> {
+        Ok(self.inner.current().row(&row::public_key())?.is_some())
     }
 
     /// Number of committed files.

@@ -73,6 +73,8 @@ struct Rebuild<'s> {
     lost: String,
     /// Bodies that came behind the last gap: all that became of them is known.
     followed: HashSet<BodyId>,
+    /// Where it was last said whether PUBLIC is enrolled.
+    public: Option<LogAddr>,
     highest: u64,
     unreadable: usize,
     say: &'s mut (dyn FnMut(&str) + Send),
@@ -104,6 +106,7 @@ pub(crate) fn rebuild(
         others: HashSet::new(),
         lost: LOST_SPACE.into(),
         followed: HashSet::new(),
+        public: None,
         highest: 0,
         unreadable: 0,
         say,
@@ -225,6 +228,7 @@ impl Rebuild<'_> {
             Op::DelFile { dir, name } => drop(self.files.remove(&(*dir, *name))),
             Op::PutDir { parent, name, rec } => drop(self.dirs.insert(rec.id, (*parent, *name))),
             Op::DelDir { parent, name } => self.dirs.retain(|_, place| *place != (*parent, *name)),
+            Op::Row { key, .. } if *key == row::public_key() => self.public = Some(addr),
             Op::Row { key, value: Some(_) } => self.others.extend(row::special_dir(key)),
             Op::PutBody { id, .. } if addr >= self.gapless => drop(self.followed.insert(*id)),
             Op::PutRecords { file, first, lrecl, data } => {
@@ -279,7 +283,23 @@ impl Rebuild<'_> {
         self.attach()?;
         self.name_bodies(&extents, &named)?;
         self.report_files()?;
+        self.close_to_public()?;
         self.make_room()
+    }
+
+    /// Where it is not known whether everybody may connect, not everybody may.
+    fn close_to_public(&mut self) -> Result<(), PoolError> {
+        if self.public.is_some_and(|addr| addr >= self.gapless) {
+            return Ok(());
+        }
+        let key = row::public_key();
+        if self.draft.row(&key)?.is_some() {
+            self.draft.remove(TableId::Row, &key)?;
+        }
+        (self.say)(
+            "whether PUBLIC is enrolled is not known: it is not; ENROLL PUBLIC lets everybody connect",
+        );
+        Ok(())
     }
 
     /// The extents of the volume by the number of their body; of several the last.

@@ -11,6 +11,7 @@
 //! | 7 DIRCONTROL | directory number | nothing: the row says it |
 //! | 8 minidisk | storage group, number | device number, size |
 //! | 9 disabled | 1 and storage group, or 2 and file space | how, by whom, since when |
+//! | 10 PUBLIC | | that it is enrolled |
 //!
 //! Every row that is not empty begins with its version. Whether an alias is ERASED or REVOKED is not stored: it is erased when
 //! its base has no object row, and revoked when its owner has no authority on the base.
@@ -36,6 +37,7 @@ const DECIDED: u8 = 6;
 const CONTROL: u8 = 7;
 const MINIDISK: u8 = 8;
 const DISABLED: u8 = 9;
+const PUBLIC: u8 = 10;
 
 /// A key of the `row` table.
 pub(crate) type RowKey = Vec<u8>;
@@ -430,6 +432,15 @@ pub(crate) fn read_disabled(bytes: &[u8]) -> Result<DisableInfo, Malformed> {
     Ok(info)
 }
 
+/// The row that says that PUBLIC is enrolled.
+pub(crate) fn public_key() -> RowKey {
+    vec![PUBLIC]
+}
+
+pub(crate) fn public_row() -> Vec<u8> {
+    vec![VERSION]
+}
+
 pub(crate) fn is_prepared(key: &[u8]) -> bool {
     key.first() == Some(&PREPARED)
 }
@@ -560,6 +571,7 @@ pub(crate) fn meaning(key: &[u8], value: &[u8]) -> Result<Meaning, Malformed> {
             disabled_part(key)?;
             read_disabled(value)?;
         }
+        PUBLIC if key.len() == 1 => versioned("PUBLIC", value)?.end()?,
         _ => return Err(bad),
     }
     Ok(Meaning::Other)

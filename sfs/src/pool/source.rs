@@ -100,6 +100,11 @@ impl BackupSource {
         rows.iter().map(|(key, value)| Ok((row::disabled_part(key)?, row::read_disabled(value)?))).collect()
     }
 
+    /// Whether PUBLIC is enrolled.
+    pub(crate) fn public_enrolled(&self) -> Result<bool, PoolError> {
+        Ok(self.snapshot.row(&row::public_key())?.is_some())
+    }
+
     /// The LASTING locks on an object or directory.
     pub(crate) fn locks(&self, number: u64) -> Result<Vec<LockInfo>, PoolError> {
         let rows = self.snapshot.rows(&row::lock_prefix(number))?;

@@ -8,6 +8,7 @@
 
 mod accessed;
 mod entry;
+mod erase_dir;
 mod grant;
 mod lock;
 mod open;
@@ -175,35 +176,6 @@ impl WorkUnit {
                 state.overlay.rows.insert(row::control_key(rec.id), Some(Vec::new()));
             }
             state.overlay.dirs.insert((parent.id, name), Some(rec));
-            Ok(())
-        })
-    }
-
-    /// Removes a directory that holds nothing.
-    ///
-    /// # Errors
-    /// [`PoolError::NotEmpty`], [`PoolError::NoDirectory`], [`PoolError::Locked`]; [`PoolError::BadDirectory`] for a top
-    /// directory.
-    pub fn erase_dir(&self, dir: DirPath<'_>) -> Result<(), PoolError> {
-        let Some((last, above)) = dir.levels.split_last() else { return Err(PoolError::BadDirectory) };
-        let name = checked_level(last, dir.levels.len())?;
-        self.with(|state, snapshot| {
-            let parent = state.resolve(snapshot, DirPath { levels: above, ..dir })?;
-            state.lock_names(&self.inner, &parent)?;
-            state.locks.take(LockKey::Level(parent.id, name), LockMode::Exclusive)?;
-            let snapshot = &self.inner.current();
-            let rec = state.level(snapshot, parent.id, last)?.ok_or(PoolError::NoDirectory)?;
-            self.inner.explicit.check((LockResource::Directory, rec.id.0), state.user, Purpose::Erase)?;
-            state.locks.take(LockKey::Directory(rec.id), LockMode::Exclusive)?;
-            let snapshot = &self.inner.current();
-            if !state.dir_is_empty(snapshot, rec.id)? {
-                return Err(PoolError::NotEmpty);
-            }
-            state.drop_object(snapshot, rec.id.0)?;
-            if state.control(snapshot, rec.id)? == DirControl::Directory {
-                state.overlay.rows.insert(row::control_key(rec.id), None);
-            }
-            state.overlay.dirs.insert((parent.id, name), None);
             Ok(())
         })
     }

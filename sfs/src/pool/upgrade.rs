@@ -1,7 +1,8 @@
 //! Brings a catalog of an earlier version to that of this program, in one durable transaction of its own.
 //!
 //! Version 2 brought the `row` table and file records of version 2, which are written as files change; version 3 brought storage groups,
-//! of which older pools have the first two; version 4 keeps short records in pages instead of a row each.
+//! of which older pools have the first two; version 4 keeps short records in pages instead of a row each; version 5 says who may connect,
+//! which in older pools is everybody.
 
 use redb::{Database, ReadableDatabase, ReadableTable, WriteTransaction};
 
@@ -28,7 +29,10 @@ pub(super) fn upgrade(db: &Database) -> Result<(), PoolError> {
     if found < 3 {
         define_minidisks(&txn, &FIRST_MINIDISKS)?;
     }
-    records_to_pages(&txn)?;
+    if found < 4 {
+        records_to_pages(&txn)?;
+    }
+    txn.open_table(ROW)?.insert(row::public_key().as_slice(), row::public_row().as_slice())?;
     txn.open_table(META)?.insert(META_VERSION, CATALOG_VERSION)?;
     Ok(txn.commit()?)
 }

@@ -63,6 +63,7 @@ pub(super) fn check_user(shared: &Shared, user: UserId, call: &Call) -> Result<(
     let (allowed, reason) = match call {
         Call::Enroll { .. }
         | Call::DeleteUser { .. }
+        | Call::Public { .. }
         | Call::SetLimit { .. }
         | Call::ListUsers
         | Call::Groups { .. }
@@ -227,7 +228,7 @@ pub(super) fn check(shared: &Shared, user: UserId, unit: &WorkUnit, call: &Call)
         Call::DirStatus { dir } | Call::OpenDir { dir, .. } | Call::Access { dir, .. } => {
             on_dir(asker, dir, |a| a.dir_read)
         }
-        Call::CreateDir { dir, .. } | Call::EraseDir { dir } | Call::ChangeDir { dir, .. } => {
+        Call::CreateDir { dir, .. } | Call::EraseDir { dir, .. } | Call::ChangeDir { dir, .. } => {
             owns(asker, dir)
         }
         Call::RenameDir { old, new } => owns(asker, old).and_then(|()| owns(asker, new)),

@@ -111,9 +111,10 @@ impl Counter {
             | Call::Locks { .. }
             | Call::FileStatus { .. }
             | Call::DirStatus { .. } => Self::QueryFile,
-            Call::QueryLimits { .. } | Call::ListUsers => Self::QuerySpace,
+            Call::QueryLimits { .. } | Call::ListUsers | Call::QueryPublic => Self::QuerySpace,
             Call::Enroll { .. }
             | Call::DeleteUser { .. }
+            | Call::Public { .. }
             | Call::SetLimit { .. }
             | Call::SetThreshold { .. } => Self::ChangeSpace,
             Call::Conflicts

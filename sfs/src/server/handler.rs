@@ -237,8 +237,22 @@ impl Session {
         })
     }
 
-    /// Performs a call; with FILEWAIT ON tries again as long as a lock is in the way.
+    /// Performs a call; with FILEWAIT ON tries again as long as a lock is in the way. A refused one leaves no locks on a work unit
+    /// without changes: its program may not touch it again for long.
     async fn perform_waiting(&self, at: perform::At<'_>, call: &Call, wait: bool) -> Result<Answer, Failure> {
+        let done = self.perform_until_done(at, call, wait).await;
+        if done.is_err() {
+            at.unit.end_idle_locks();
+        }
+        done
+    }
+
+    async fn perform_until_done(
+        &self,
+        at: perform::At<'_>,
+        call: &Call,
+        wait: bool,
+    ) -> Result<Answer, Failure> {
         loop {
             let obstacle = match self.perform(at, call) {
                 Ok(answer) => return Ok(answer),

@@ -1,8 +1,8 @@
 //! The file pool server: the virtual machine that owns a pool and answers on IUCV paths.
 //!
 //! The server identifies its pool to CP as a resource (`*IDENT`); whoever connects to the resource gets a session of his own,
-//! known by the user id of the connection. A session's requests run in the sender's task. When the path is severed, every work
-//! unit of the session is rolled back.
+//! known by the user id of the connection, if he is enrolled, an administrator, or PUBLIC is enrolled. A session's requests run in
+//! the sender's task. When the path is severed, every work unit of the session is rolled back.
 
 mod authority;
 mod counters;
@@ -226,6 +226,18 @@ struct Service(Arc<Shared>);
 
 /// First octet of the sever data: the pool is disabled.
 const SEVER_DISABLED: u8 = 1;
+/// First octet of the sever data: neither the user nor PUBLIC is enrolled.
+pub(crate) const SEVER_NOT_ENROLLED: u8 = 2;
+
+impl Shared {
+    /// Whether `user` may connect: an administrator, who is enrolled, or with PUBLIC enrolled everybody. Source: "ENROLL
+    /// ADMINISTRATOR".
+    fn may_connect(&self, user: UserId) -> Result<bool, PoolError> {
+        Ok(self.admins.read().contains(&user)
+            || self.pool.public_enrolled()?
+            || self.pool.has_space(user.as_str())?)
+    }
+}
 
 impl IucvService for Service {
     fn connect(&self, request: ConnectRequest) -> Result<Arc<dyn PathHandler>, UserData> {
@@ -233,6 +245,18 @@ impl IucvService for Service {
             let mut data = UserData::default();
             data[0] = SEVER_DISABLED;
             return Err(data);
+        }
+        match self.0.may_connect(request.from) {
+            Ok(true) => {}
+            Ok(false) => {
+                let mut data = UserData::default();
+                data[0] = SEVER_NOT_ENROLLED;
+                return Err(data);
+            }
+            Err(error) => {
+                tracing::error!(%error, user = %request.from, "it cannot be told who may connect");
+                return Err(UserData::default());
+            }
         }
         let number = self.0.next_session.fetch_add(1, Ordering::Relaxed);
         let session = Arc::new(Session::new(self.0.clone(), request.from, number));

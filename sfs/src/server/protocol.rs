@@ -164,6 +164,8 @@ pub(crate) enum Call {
     },
     EraseDir {
         dir: DirName,
+        /// With the files in it.
+        files: bool,
     },
     RenameFile {
         old: FileRef,
@@ -229,6 +231,12 @@ pub(crate) enum Call {
     DeleteUser {
         user: UserId,
     },
+    /// ENROLL PUBLIC and DELETE PUBLIC.
+    Public {
+        enroll: bool,
+    },
+    /// Whether PUBLIC is enrolled.
+    QueryPublic,
     SetLimit {
         user: UserId,
         blocks: u64,
@@ -327,6 +335,7 @@ impl Call {
             | Self::RenameFiles { .. }
             | Self::Enroll { .. }
             | Self::DeleteUser { .. }
+            | Self::Public { .. }
             | Self::SetLimit { .. } => true,
             _ => false,
         }
@@ -406,6 +415,7 @@ pub(crate) enum Answer {
         warnings: Vec<ReasonCode>,
     },
     Active(bool),
+    Enrolled(bool),
     Grants(Vec<(Grantee, Rights)>),
     Locks(Vec<LockInfo>),
     Base(Option<FileRef>),

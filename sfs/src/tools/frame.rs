@@ -83,6 +83,8 @@ pub(super) enum Item {
     Minidisk(Minidisk),
     /// A storage group or file space that is disabled; behind all file spaces.
     Disabled(PoolPart, DisableInfo),
+    /// Whether PUBLIC is enrolled; behind all file spaces.
+    Public(bool),
     /// The end, with the number of files.
     End(u64),
 }
@@ -193,6 +195,10 @@ impl Item {
                 w.bytes(&row::disabled_row(info));
                 13
             }
+            Self::Public(enrolled) => {
+                w.u8(u8::from(*enrolled));
+                14
+            }
             Self::End(files) => {
                 w.u64(*files);
                 8
@@ -234,6 +240,11 @@ impl Item {
                 let part = row::disabled_part(r.bytes()?)?;
                 Self::Disabled(part, row::read_disabled(r.bytes()?)?)
             }
+            14 => Self::Public(match r.u8()? {
+                0 => false,
+                1 => true,
+                _ => return Err(r.malformed()),
+            }),
             2 => {
                 let levels = levels(&mut r)?;
                 let control = if r.u8()? == 0 { DirControl::File } else { DirControl::Directory };

@@ -36,6 +36,8 @@ pub async fn restore(
         aliases: Vec::new(),
         locks: Vec::new(),
         disabled: Vec::new(),
+        // Everybody could connect to the pools of which a backup does not say it.
+        public: true,
         since: (0, 0),
         sum: Summary::default(),
     };
@@ -50,6 +52,7 @@ pub async fn restore(
     job.commit().await?;
     job.make_aliases(progress).await?;
     job.make_locks(progress).await?;
+    job.set_public().await?;
     job.disable(progress).await;
     let found = match selection {
         Selection::Pool => true,
@@ -96,6 +99,8 @@ struct Job<'a> {
     aliases: Vec<Alias>,
     locks: Vec<Lock>,
     disabled: Vec<(PoolPart, DisableInfo)>,
+    /// Whether PUBLIC was enrolled.
+    public: bool,
     /// Octets and files since the last commit.
     since: (usize, u64),
     sum: Summary,
@@ -137,6 +142,7 @@ impl Job<'_> {
             Item::Disabled(part, info) if *self.selection == Selection::Pool => {
                 self.disabled.push((part, info));
             }
+            Item::Public(enrolled) => self.public = enrolled,
             Item::Minidisk(minidisk) if *self.selection == Selection::Pool => self.define(minidisk).await?,
             _ => {}
         }
@@ -294,6 +300,15 @@ impl Job<'_> {
 }
 
 impl Job<'_> {
+    /// With a whole pool.
+    async fn set_public(&mut self) -> Result<(), ToolError> {
+        if *self.selection == Selection::Pool && self.pool.public_enrolled()? != self.public {
+            self.unit.set_public(self.public)?;
+            self.commit().await?;
+        }
+        Ok(())
+    }
+
     /// At the very end, as it was: what is disabled is not to be changed.
     async fn disable(&mut self, progress: Progress<'_>) {
         for (part, info) in std::mem::take(&mut self.disabled) {

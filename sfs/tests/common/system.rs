@@ -32,7 +32,7 @@ pub fn entry(name: &str, iucv: Vec<Statement>) -> DirectoryEntry {
     entry
 }
 
-/// A system with the pools MAIL and USERS, the administrator IMAP and the users JOE and ANN, enrolled in both.
+/// A system with the pools MAIL and USERS, the administrator IMAP and the users JOE and ANN, enrolled in both; BOB is not enrolled.
 pub struct System {
     pub cp: Arc<Cp>,
     pub servers: Vec<FilePoolServer>,
@@ -68,7 +68,7 @@ impl System {
             entry("IMAPSF", vec![ident(), Statement::Allow]),
             entry("VMSERVU", vec![ident(), Statement::Allow]),
         ];
-        entries.extend(["IMAP", "JOE", "ANN"].map(|name| entry(name, vec![])));
+        entries.extend(["IMAP", "JOE", "ANN", "BOB"].map(|name| entry(name, vec![])));
         let cp_config = CpConfig { system_id: "TESTVM".into(), operator: user("OPERATOR") };
         let clock = Arc::new(ManualClock::new(Timestamp::UNIX_EPOCH));
         let cp = Cp::new(cp_config, clock.clone(), DirectoryImage::new(entries));

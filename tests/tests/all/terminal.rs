@@ -55,6 +55,30 @@ wait(rb"VMSYSU:VMUSER1\.")
 wait(rb"Ready;")
 line("#CP QUERY USERID")
 wait(rb"VMUSER1 AT ENDICOTT")
+
+def ipl(first):
+    """IPLs CMS, types the first line that it reads, and gives the answer to QUERY ACCESSED."""
+    line("#CP IPL CMS PARM FILEPOOL VMSYSU")
+    wait(rb"VM/ESA V2\.4\.0")
+    line(first)
+    answer = wait(rb"Ready[^;]*;")
+    line("QUERY ACCESSED")
+    wait(rb"Label/Directory")
+    return answer, wait(rb"Ready;")
+
+answer, accessed = ipl("ACCESS (NODISK")
+assert b"CMS190" in accessed and b"MNT19E" in accessed and b"VMUSER1" not in accessed, accessed
+line("ACCESS (NODISK")
+wait(rb"DMSACC003E Invalid option: NODISK")
+answer, accessed = ipl("ACC(NOPROF")
+assert b"CMS190" in accessed and b"A     R/W          0  DIR   VMSYSU:VMUSER1." in accessed, accessed
+answer, accessed = ipl("ACCESS 999 B (NOPROF")
+assert b"DMSACC113S B(999) not attached" in answer and b"VMUSER1" not in accessed, (answer, accessed)
+# Any other command waits until A is accessed.
+answer, accessed = ipl("LISTDIR")
+assert b"VMSYSU:VMUSER1." in accessed, accessed
+answer, accessed = ipl("")
+assert b"VMSYSU:VMUSER1." in accessed, accessed
 line("#CP")
 line("QUERY NAMES")
 wait(rb"VMUSER1  - SYSC")

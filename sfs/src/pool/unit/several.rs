@@ -153,7 +153,7 @@ impl WorkUnit {
 }
 
 /// A change of a file with its directory and name.
-type Change = ((DirId, Name16), FileChange);
+pub(super) type Change = ((DirId, Name16), FileChange);
 
 /// From so many files on their directory is locked.
 const MANY_LOCKS: usize = 256;
@@ -181,7 +181,7 @@ impl State {
         Ok(whole)
     }
 
-    fn room_for_changes(&self, more: usize) -> Result<(), PoolError> {
+    pub(super) fn room_for_changes(&self, more: usize) -> Result<(), PoolError> {
         let held = self.overlay.files.len() + self.overlay.dirs.len() + self.overlay.rows.len();
         if held + more > super::MAX_CHANGES {
             return Err(PoolError::Limit("objects changed in one work unit"));
@@ -246,7 +246,7 @@ impl State {
 
     /// Takes a file away whose locks are all held. `base` is its committed record if this unit has not changed it before: its change
     /// is added to `changes`. Else it is given back as it was changed.
-    fn take_away(
+    pub(super) fn take_away(
         &mut self,
         dir: &FoundDir,
         name: Name16,

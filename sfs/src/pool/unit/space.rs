@@ -8,7 +8,11 @@ use crate::pool::catalog::{DirId, SpaceRec};
 use crate::pool::error::PoolError;
 use crate::pool::group::minidisks;
 use crate::pool::lock::{LockKey, LockMode};
+use crate::pool::row;
 use crate::types::StorageGroup;
+
+/// What is locked where it changes who may connect to the pool: the authorities on an object number that nothing ever has.
+const POOL_ITSELF: LockKey = LockKey::Authority(0);
 
 impl WorkUnit {
     /// Enrols a file space with a limit in blocks.
@@ -57,6 +61,24 @@ impl WorkUnit {
                 group,
             };
             state.overlay.spaces.insert(name.to_owned(), Some(rec));
+            Ok(())
+        })
+    }
+
+    /// Enrols PUBLIC, so that everybody may connect to the pool, or ends that.
+    ///
+    /// # Errors
+    /// [`PoolError::SpaceExists`] when it is enrolled already, [`PoolError::NoSpace`] when it is not, [`PoolError::Locked`].
+    pub fn set_public(&self, enroll: bool) -> Result<(), PoolError> {
+        self.with(|state, _| {
+            state.locks.take(POOL_ITSELF, LockMode::Exclusive)?;
+            let enrolled = state.row(&self.inner.current(), &row::public_key())?.is_some();
+            match (enroll, enrolled) {
+                (true, true) => return Err(PoolError::SpaceExists),
+                (false, false) => return Err(PoolError::NoSpace),
+                _ => {}
+            }
+            state.overlay.rows.insert(row::public_key(), enroll.then(row::public_row));
             Ok(())
         })
     }

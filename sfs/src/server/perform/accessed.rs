@@ -156,7 +156,9 @@ fn written(call: &Call) -> [Option<&DirName>; 2] {
         | Call::EraseFile { file, .. }
         | Call::CreateAlias { alias: file, .. }
         | Call::CopyFile { target: file, .. } => [Some(&file.dir), None],
-        Call::EraseFiles { dir, .. } | Call::CopyFiles { to: dir, .. } => [Some(dir), None],
+        Call::EraseFiles { dir, .. }
+        | Call::EraseDir { dir, files: true }
+        | Call::CopyFiles { to: dir, .. } => [Some(dir), None],
         Call::RenameFile { old, new } => [Some(&old.dir), Some(&new.dir)],
         Call::RenameFiles { from, to, .. } => [Some(from), Some(to)],
         _ => [None, None],

@@ -39,7 +39,8 @@ impl Session {
         Some(match call {
             Call::CreateDir { dir, control } => done(unit.create_dir_as(path(dir), *control)),
             Call::ChangeDir { dir, control } => done(unit.change_control(path(dir), *control)),
-            Call::EraseDir { dir } => done(unit.erase_dir(path(dir))),
+            Call::EraseDir { dir, files: false } => done(unit.erase_dir(path(dir))),
+            Call::EraseDir { dir, files: true } => done(unit.erase_dir_with_files(path(dir))),
             Call::RenameDir { old, new } => done(unit.rename_dir(path(old), path(new))),
             Call::DirStatus { dir } => unit.dir_status(path(dir)).map(Answer::Directory),
             Call::OpenDir { dir, list } => self.open_dir(at, dir, *list),

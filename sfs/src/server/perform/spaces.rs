@@ -1,4 +1,4 @@
-//! File spaces: enrolling users, their limits.
+//! File spaces: enrolling users, their limits; PUBLIC.
 
 use cp::name::UserId;
 
@@ -7,6 +7,9 @@ use crate::pool::PoolError;
 use crate::server::handler::Session;
 use crate::server::protocol::{Answer, Call};
 use crate::types::{SpaceStatus, StorageGroup};
+
+/// No user id: everybody.
+const PUBLIC: &str = "PUBLIC";
 
 /// Enrols all users or none; whatever else the unit holds stays.
 pub(super) fn enroll(
@@ -17,7 +20,12 @@ pub(super) fn enroll(
 ) -> Result<Answer, Undone> {
     let fresh = !at.unit.is_active();
     for (user, index) in users.iter().zip(1u32..) {
-        if let Err(error) = at.unit.enroll_in(group, user.as_str(), blocks, "") {
+        // Authorities could not be granted to him.
+        let enrolled = match user.as_str() {
+            PUBLIC => Err(PoolError::BadDirectory),
+            name => at.unit.enroll_in(group, name, blocks, ""),
+        };
+        if let Err(error) = enrolled {
             if fresh {
                 at.unit.rollback();
             }
@@ -32,6 +40,8 @@ impl Session {
         let unit = at.unit;
         Some(match call {
             Call::DeleteUser { user } => done(unit.remove_space(user.as_str())),
+            Call::Public { enroll } => done(unit.set_public(*enroll)),
+            Call::QueryPublic => self.shared.pool.public_enrolled().map(Answer::Enrolled),
             Call::SetLimit { user, blocks } => done(unit.set_limit(user.as_str(), *blocks)),
             Call::SetThreshold { user, percent } => done(unit.set_threshold(user.as_str(), *percent)),
             Call::QueryLimits { user } => self.shared.pool.space_status(user.as_str()).map(Answer::Limits),
