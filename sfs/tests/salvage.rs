@@ -243,3 +243,32 @@ async fn a_pool_is_closed_when_it_is_not_known_who_may_connect() {
         assert_eq!(said.iter().any(|l| l.starts_with("whether PUBLIC")), last.is_none(), "{said:?}");
     }
 }
+
+/// What stands in front of a gap of the log may have been changed in it.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_pool_is_closed_when_a_later_change_of_it_may_be_lost() {
+    for gap in [false, true] {
+        let bed = Bed::with(config()).await;
+        let unit = bed.pool.begin();
+        unit.set_public(true).unwrap();
+        unit.commit().await.unwrap();
+        for n in 0..20 {
+            put(&unit, top("JOE"), &format!("F{n} FILE"), &[&n.to_string().repeat(10_000)]).unwrap();
+            unit.commit().await.unwrap();
+        }
+        drop(unit);
+        bed.pool.close().await;
+        let dasd = bed.dasd.restart(|| u32::MAX);
+        dasd.remove(CATALOG).unwrap();
+        let mut segments: Vec<_> =
+            dasd.list().unwrap().into_iter().filter(|n| n.starts_with("LOG")).collect();
+        segments.sort();
+        assert!(segments.len() > 2, "{segments:?}");
+        if gap {
+            dasd.remove(&segments[1]).unwrap();
+        }
+        let (pool, said) = salvaged(&dasd, &config()).await;
+        assert_eq!(pool.public_enrolled().unwrap(), !gap, "{said:?}");
+        assert_eq!(said.iter().any(|l| l.starts_with("whether PUBLIC")), gap, "{said:?}");
+    }
+}

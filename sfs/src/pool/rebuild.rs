@@ -7,7 +7,8 @@
 //! - a body that a file names and no change brings is looked for on the volume by its number;
 //! - a directory whose name is not known becomes `Dn`, n its number, below the top directory of its file space, if all commits that
 //!   changed it and charge one file space charge the same; else of file space [`LOST_SPACE`];
-//! - a body that no file names becomes `Bnnnnnnn BODYnnnn` in directory [`BODIES`] of [`LOST_SPACE`], its number in the digits.
+//! - a body that no file names becomes `Bnnnnnnn BODYnnnn` in directory [`BODIES`] of [`LOST_SPACE`], its number in the digits;
+//! - PUBLIC is not enrolled, unless the log says behind its last gap that it is.
 //!
 //! A segment that was recycled may have held later changes than one in front of it: whatever was last changed in front of such a gap
 //! is said to be perhaps not the latest. Memory grows with the files and extents that are found, not with their octets.
@@ -73,7 +74,7 @@ struct Rebuild<'s> {
     lost: String,
     /// Bodies that came behind the last gap: all that became of them is known.
     followed: HashSet<BodyId>,
-    /// Where it was last said whether PUBLIC is enrolled.
+    /// Where it was last said whether PUBLIC is enrolled, with nothing unread behind it.
     public: Option<LogAddr>,
     highest: u64,
     unreadable: usize,
@@ -178,7 +179,10 @@ impl Rebuild<'_> {
         for RecoveredEntry { addr, payload, .. } in entries {
             match self.changes(addr, &payload) {
                 Ok((bodies, ops)) => self.make(addr, bodies, &ops),
-                Err(_) => self.unreadable += 1,
+                Err(_) => {
+                    self.unreadable += 1;
+                    self.public = None;
+                }
             }
         }
     }
@@ -189,6 +193,7 @@ impl Rebuild<'_> {
         let (at, count) = (batch.addr().0, batch.entries.len());
         if !redo::only_bodies_are_damaged(&batch) {
             (self.say)(&format!("the log is damaged at {at:#x}: {count} commits are left out"));
+            self.public = None;
             return 0;
         }
         (self.say)(&format!(
