@@ -75,8 +75,8 @@ pub(super) fn line(
 #[derive(Default)]
 struct Found {
     attributes: Attributes,
-    /// The mailbox of somebody else that it is.
-    foreign: Option<Foreign>,
+    /// The mailbox of somebody else that it is; few are.
+    foreign: Option<Box<Foreign>>,
     /// Whether it is on another system.
     remote: bool,
     /// Whether it meets the selection options itself.
@@ -211,7 +211,7 @@ fn add_others(
         entry.own = true;
         entry.attributes = attributes;
         entry.children = has_children(&name);
-        entry.foreign = Some(foreign);
+        entry.foreign = Some(Box::new(foreign));
     }
 }
 

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::ops::Bound;
+use std::sync::Arc;
 
 use super::backend::LoadedUser;
 use super::entries::Entries;
@@ -40,8 +41,8 @@ impl Slots {
 pub struct Catalog {
     /// The user as a whole.
     pub header: UserHeader,
-    by_name: BTreeMap<MailboxName, MailboxId>,
-    rows: HashMap<MailboxId, MailboxRow>,
+    by_name: BTreeMap<MailboxName, Arc<MailboxRow>>,
+    rows: HashMap<MailboxId, Arc<MailboxRow>>,
     /// Records of MAILBOX INDEX.
     pub slots: Slots,
     /// What is kept beside mail.
@@ -65,30 +66,31 @@ impl Catalog {
 
     /// The row of a name.
     pub fn get(&self, name: &MailboxName) -> Option<&MailboxRow> {
-        self.rows.get(self.by_name.get(name)?)
+        self.by_name.get(name).map(|row| &**row)
     }
 
     /// The row of a number.
     pub fn row(&self, id: MailboxId) -> Option<&MailboxRow> {
-        self.rows.get(&id)
+        self.rows.get(&id).map(|row| &**row)
     }
 
     /// Adds or replaces a row.
     pub fn put(&mut self, row: MailboxRow) {
         if let Some(old) = self.rows.get(&row.id)
             && old.name != row.name
-            && self.by_name.get(&old.name) == Some(&row.id)
+            && self.by_name.get(&old.name).is_some_and(|there| there.id == row.id)
         {
             self.by_name.remove(&old.name);
         }
-        self.by_name.insert(row.name.clone(), row.id);
+        let row = Arc::new(row);
+        self.by_name.insert(row.name.clone(), row.clone());
         self.rows.insert(row.id, row);
     }
 
     /// Removes a row.
     pub fn remove(&mut self, id: MailboxId) {
         if let Some(row) = self.rows.remove(&id)
-            && self.by_name.get(&row.name) == Some(&id)
+            && self.by_name.get(&row.name).is_some_and(|there| there.id == id)
         {
             self.by_name.remove(&row.name);
         }
@@ -116,7 +118,7 @@ impl Catalog {
 
     /// All rows in order of their names.
     pub fn iter(&self) -> impl Iterator<Item = &MailboxRow> {
-        self.by_name.values().filter_map(|id| self.rows.get(id))
+        self.by_name.values().map(|row| &**row)
     }
 
     /// The rows below a name, in order.
@@ -125,7 +127,7 @@ impl Catalog {
         self.by_name
             .range::<str, _>((Bound::Included(prefix.as_str()), Bound::Unbounded))
             .take_while(move |(n, _)| n.as_str().starts_with(&prefix))
-            .filter_map(|(_, id)| self.rows.get(id))
+            .map(|(_, row)| &**row)
     }
 
     /// The names that have one below that exists, for those who ask about many of them.

@@ -71,9 +71,7 @@ impl SfsBackend {
 
     /// Ends a work unit that has only read, whatever came of it.
     async fn done_reading(&self, unit: WorkUnitId) {
-        if let Err(e) = self.csl.dmsretwu(unit).await {
-            tracing::debug!(error = %e, "work unit id not given back");
-        }
+        give_back(&self.csl, unit).await;
     }
 
     /// Ends a work unit: commits it when all went well, undoes it otherwise. The id is given back either way.
@@ -100,6 +98,13 @@ impl SfsBackend {
             tracing::debug!(error = %e, "work unit id not given back");
         }
         result.map_err(|e| store_error(&e))
+    }
+}
+
+/// Gives back a work unit that changed nothing.
+async fn give_back(csl: &Csl, unit: WorkUnitId) {
+    if let Err(e) = csl.dmsretwu(unit).await {
+        tracing::debug!(error = %e, "work unit id not given back");
     }
 }
 

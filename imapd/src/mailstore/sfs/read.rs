@@ -3,7 +3,10 @@
 use std::ops::Range;
 
 use bytes::Bytes;
-use cms::csl::{BlockOpen, CslError, FileRef, Intent, OpenOptions, ReasonCode, Token, WorkUnitId};
+use cms::csl::{
+    BlockOpen, Csl, CslError, FileRef, FileStatus, Intent, OpenOptions, ReasonCode, Token, WorkUnitId,
+};
+use futures::{StreamExt, stream};
 
 use super::{SfsBackend, mailbox_index, note, note_file, note_index, store_error};
 use crate::mailstore::access::Access;
@@ -19,6 +22,46 @@ const CALL: usize = 8 * 1024 * 1024;
 
 /// Records of NOTE INDEX read in one call: 1 MB, memory that is used again for the next ones.
 pub const INDEX_PIECE: u32 = 8 * 1024;
+
+/// Pieces that are read at once while one is looked at.
+const INDEX_READERS: usize = 2;
+
+/// Records of NOTE INDEX, and what the file was when they were read.
+struct IndexPiece {
+    status: FileStatus,
+    data: Bytes,
+}
+
+/// Reads the piece of an index that begins with a record, in a work unit of its own: reads of one unit go one after the other.
+async fn index_piece(csl: Csl, file: FileRef, number: u32) -> Result<IndexPiece, CslError> {
+    let unit = csl.dmsgetwu()?;
+    let read = read_piece(&csl, &file, number, unit).await;
+    super::give_back(&csl, unit).await;
+    read
+}
+
+async fn read_piece(
+    csl: &Csl,
+    file: &FileRef,
+    number: u32,
+    unit: WorkUnitId,
+) -> Result<IndexPiece, CslError> {
+    let opened = csl.dmsopen(file, Intent::Read, &OpenOptions::default(), unit).await?;
+    let status = opened.status;
+    if status.lrecl as usize != note_index::LRECL {
+        return Err(ReasonCode::RecordLength.into());
+    }
+    let count = (status.records + 1).saturating_sub(number).min(INDEX_PIECE);
+    if count == 0 {
+        return Ok(IndexPiece { status, data: Bytes::new() });
+    }
+    csl.dmspoint(opened.token, Some(number), None).await?;
+    let got = csl.dmsread(opened.token, count, CALL).await?;
+    if got.records != count || got.data.len() != count as usize * note_index::LRECL {
+        return Err(ReasonCode::ProtocolError.into());
+    }
+    Ok(IndexPiece { status, data: got.data })
+}
 
 impl SfsBackend {
     pub(super) async fn read_mailbox_index(&self, user: UserId) -> Result<Option<LoadedUser>, StoreError> {
@@ -88,47 +131,29 @@ impl SfsBackend {
         Ok(records)
     }
 
+    /// Reads an index piece by piece; while one is looked at, others are read by other threads. Nothing in an index tells how many
+    /// messages it has: one that does not come whole, or changes on the way, is none at all, lest messages be missing and their
+    /// records be given to others.
     pub(super) async fn read_note_index(&self, user: UserId, dir: &str) -> Result<LoadedMailbox, StoreError> {
         let file = super::note_index_file(&self.dir(user, dir)?)?;
-        let unit = self.csl.dmsgetwu().map_err(|e| store_error(&e))?;
-        let read = self.load_index(&file, unit).await;
-        self.done_reading(unit).await;
-        read.map_err(|e| store_error(&e))?.finish()
-    }
-
-    /// Reads an index piece by piece; while one is read, the one before is looked at by another thread. Nothing in an index tells
-    /// how many messages it has: one that does not come whole is none at all, lest messages be missing and their records be given
-    /// to others.
-    async fn load_index(&self, file: &FileRef, unit: WorkUnitId) -> Result<note_index::Loader, CslError> {
-        let opened = self.csl.dmsopen(file, Intent::Read, &OpenOptions::default(), unit).await?;
-        if opened.status.lrecl as usize != note_index::LRECL {
-            return Err(ReasonCode::RecordLength.into());
+        let first = index_piece(self.csl.clone(), file.clone(), 1).await.map_err(|e| store_error(&e))?;
+        let status = first.status;
+        let mut loader = note_index::Loader::new(status.records as usize);
+        let others = (1..=status.records).step_by(INDEX_PIECE as usize).skip(1);
+        let others = others.map(|number| tokio::spawn(index_piece(self.csl.clone(), file.clone(), number)));
+        let mut others = stream::iter(others).buffered(INDEX_READERS);
+        loader.take(&first.data);
+        while let Some(piece) = others.next().await {
+            let piece = piece.map_err(|e| StoreError::Defect(format!("reading failed: {e}")))?;
+            let piece = piece.map_err(|e| store_error(&e))?;
+            // Dates of reference may change as it is read.
+            let same = |s: &FileStatus| (s.unique, s.updated, s.records);
+            if same(&piece.status) != same(&status) {
+                return Err(StoreError::InUse);
+            }
+            loader.take(&piece.data);
         }
-        let mut left = opened.status.records;
-        let mut loader = note_index::Loader::new(left as usize);
-        let mut behind: Option<tokio::task::JoinHandle<note_index::Loader>> = None;
-        while left > 0 {
-            let count = left.min(INDEX_PIECE);
-            let got = self.csl.dmsread(opened.token, count, CALL).await?;
-            if got.records == 0 || got.data.len() != got.records as usize * note_index::LRECL {
-                return Err(ReasonCode::ProtocolError.into());
-            }
-            left = left.saturating_sub(got.records);
-            if let Some(behind) = behind.take() {
-                loader = behind.await.map_err(|_| CslError::from(ReasonCode::ProtocolError))?;
-            }
-            if left == 0 {
-                loader.take(&got.data);
-                return Ok(loader);
-            }
-            behind = Some(tokio::spawn(async move {
-                loader.take(&got.data);
-                loader
-            }));
-            // Where it is while the task has it.
-            loader = note_index::Loader::new(0);
-        }
-        Ok(loader)
+        loader.finish()
     }
 
     /// All records of a RECFM F file.
