@@ -98,8 +98,8 @@ impl Draft {
     }
 
     /// [`Self::of`] for a file change.
-    pub(crate) fn boxed(rec: Box<FileRec>) -> Box<Self> {
-        Box::new(Self::of(*rec))
+    pub(crate) fn boxed(rec: &FileRec) -> Box<Self> {
+        Box::new(Self::of(rec.clone()))
     }
 
     /// Whether its content lies in one of these bodies.

@@ -400,8 +400,8 @@ impl WorkUnit {
             let (key, drop_empty) = (file.key, file.drop_empty);
             let status = view(&state.overlay, file).ok().map(|(rec, _)| rec.status(file.id));
             let change = state.overlay.files.get(&key);
-            let empty = |d: &Box<Draft>| d.rec.records == 0;
-            if let Some(change) = change.filter(|c| drop_empty && c.now.as_ref().is_some_and(empty)) {
+            let empty = |d: &Draft| d.rec.records == 0;
+            if let Some(change) = change.filter(|c| drop_empty && c.now.as_deref().is_some_and(empty)) {
                 let known = change.now.as_ref().filter(|_| change.base.is_some()).map(|d| d.rec.object.0);
                 if let Some(number) = known {
                     state.lock_object(number)?;

@@ -136,7 +136,7 @@ impl WorkUnit {
             }
             let mut changes = Vec::with_capacity(2 * pairs.len());
             for ((old, new), (object, rec)) in old.into_iter().zip(new).zip(files) {
-                let committed = rec.clone().map(Draft::boxed);
+                let committed = rec.as_deref().map(Draft::boxed);
                 let own = state.take_away(&source, old, rec, &mut changes)?;
                 let place = row::object_key(object);
                 if state.row(current, &place)?.is_some() {
@@ -151,6 +151,9 @@ impl WorkUnit {
         })
     }
 }
+
+/// The object number of a base file, and its committed record if the unit has not changed it.
+type Base = (ObjectNo, Option<Box<FileRec>>);
 
 /// A change of a file with its directory and name.
 pub(super) type Change = ((DirId, Name16), FileChange);
@@ -222,12 +225,7 @@ impl State {
     }
 
     /// The object numbers of base files, and the committed records of those that this unit has not changed.
-    fn bases(
-        &self,
-        snapshot: &Snapshot,
-        dir: DirId,
-        names: &[Name16],
-    ) -> Result<Vec<(ObjectNo, Option<Box<FileRec>>)>, PoolError> {
+    fn bases(&self, snapshot: &Snapshot, dir: DirId, names: &[Name16]) -> Result<Vec<Base>, PoolError> {
         let own = |name: &Name16| self.overlay.files.get(&(dir, *name));
         let mut all = vec![None; names.len()];
         snapshot.named(dir, names, |at, row| {

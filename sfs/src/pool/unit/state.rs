@@ -331,7 +331,7 @@ impl State {
 
     pub(super) fn adopt(&mut self, inner: &Inner, dir: &FoundDir, name: Name16) -> Result<(), PoolError> {
         let base = inner.glance().file(dir.id, name)?.map(Box::new);
-        let now = base.clone().map(Draft::boxed);
+        let now = base.as_deref().map(Draft::boxed);
         let change = FileChange { space: dir.space.clone(), base, now };
         self.overlay.files.insert((dir.id, name), change);
         Ok(())
