@@ -24,6 +24,7 @@ pub mod host;
 pub mod io;
 pub mod log;
 pub mod overlay;
+mod shared_sync;
 pub mod volume;
 
 pub use anchor::Anchor;

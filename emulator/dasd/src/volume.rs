@@ -25,6 +25,7 @@ use parking_lot::Mutex;
 use crate::buffers::Buffers;
 use crate::error::{OpenError, ReadError};
 use crate::io::{Dasd, Disk};
+use crate::shared_sync::SharedSync;
 use crate::{BLOCK, round_to_block};
 
 const VERSION: u32 = 1;
@@ -140,7 +141,7 @@ impl Volume {
         let mut segments = BTreeMap::new();
         let mut tail = 0;
         for name in dasd.list()?.into_iter().filter(|n| n.starts_with(&config.prefix)) {
-            let disk = dasd.open(&name)?;
+            let disk: Arc<dyn Disk> = Arc::new(SharedSync::new(dasd.open(&name)?));
             let mut head = [0u8; 28];
             let sound = disk.len()? >= BLOCK && {
                 disk.read_at(&mut head, 0)?;
@@ -187,7 +188,8 @@ impl Volume {
         self.offline.get().cloned()
     }
 
-    /// Writes extents and makes them durable, all with one sync where they share a segment. Returns their places.
+    /// Writes extents and makes them durable, all with one sync where they share a segment, which others who write there at the same
+    /// time share too. Returns their places.
     ///
     /// # Errors
     /// `StorageFull` (nothing refers to what was written); any other error takes the volume offline.
@@ -256,7 +258,7 @@ impl Volume {
         let crc = crc_fast::crc32_iscsi(&head[..24]);
         head[24..28].copy_from_slice(&crc.to_le_bytes());
         let name = self.name(seq);
-        let disk = self.dasd.create(&name)?;
+        let disk: Arc<dyn Disk> = Arc::new(SharedSync::new(self.dasd.create(&name)?));
         if let Err(error) = disk.write_at(&head, 0) {
             if let Err(second) = self.dasd.remove(&name) {
                 tracing::debug!(name, %second, "half-made volume segment not removed");
