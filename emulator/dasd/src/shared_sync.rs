@@ -106,7 +106,10 @@ impl Disk for SharedSync {
         drop(state);
         let ends = Ends { of: self, turn: turn.clone() };
         let done = self.disk.sync();
-        let kept = done.as_ref().map(|()| ()).map_err(|error| (error.kind(), error.to_string().into()));
+        let kept = match &done {
+            Ok(()) => Ok(()),
+            Err(error) => Err((error.kind(), error.to_string().into())),
+        };
         // Nobody else has this turn to make.
         let _ = turn.outcome.set(kept);
         drop(ends);
