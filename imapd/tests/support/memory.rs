@@ -174,6 +174,14 @@ fn apply(space: &mut Space, op: Op) {
                 space.dirs.get_mut(&to_dir).expect("directory exists").notes.insert(to.0, octets);
             }
         }
+        Op::MoveNotes { from_dir, to_dir, pairs } => {
+            for (from, to) in pairs {
+                let notes = &mut space.dirs.get_mut(&from_dir).expect("directory exists").notes;
+                let octets = notes.remove(&from.0).expect("note exists");
+                let old = space.dirs.get_mut(&to_dir).expect("directory exists").notes.insert(to.0, octets);
+                assert!(old.is_none(), "UID used twice");
+            }
+        }
         op @ (Op::PutSummary { .. } | Op::DropSummaries { .. } | Op::DropTexts { .. }) => {
             apply_to_summaries(space, op);
         }
