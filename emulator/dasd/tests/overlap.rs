@@ -210,8 +210,13 @@ fn what_could_not_be_synced_is_never_shown() {
     let dasd = FaultyDasd::new();
     let disks: Arc<dyn Dasd> = Arc::new(dasd.clone());
     format(disks.clone(), &config(), 1).unwrap();
+    let before = dasd.syncs();
     let (log, owner, _) = open(&disks);
     log.submit_blocking(b"one".to_vec()).unwrap();
+    // The one of the batch, and that of the segment which is prepared meanwhile: the next one is that of the next batch.
+    while dasd.syncs() < before + 2 {
+        std::thread::yield_now();
+    }
     dasd.set_faults(Faults { fail_sync: Some(0), ..Faults::default() });
     assert!(matches!(log.submit_blocking(b"two".to_vec()), Err(LogError::Offline(_))));
     assert!(matches!(log.submit_blocking(b"three".to_vec()), Err(LogError::Offline(_))));
