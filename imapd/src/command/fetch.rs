@@ -45,9 +45,9 @@ pub struct Asked<'a> {
 pub async fn run(session: &mut Session, set: &SequenceSet, asked: &Asked<'_>, out: &mut Out<'_>) -> Done {
     let (items, by_uid) = (asked.items, asked.uid);
     // UID FETCH shows the UID (RFC 3501 section 6.4.8).
-    let with_uid = [&[FetchItem::Uid], items].concat();
     let adds = by_uid && session.enabled.adds_uid() && !items.contains(&FetchItem::Uid);
-    let items = if adds { &with_uid } else { items };
+    let with_uid = adds.then(|| [&[FetchItem::Uid], items].concat());
+    let items = with_uid.as_deref().unwrap_or(items);
     if asked.since.is_some_and(|s| s.vanished) && !session.enabled.qresync {
         return Ok(Reply::client_bug("VANISHED needs QRESYNC to be enabled"));
     }

@@ -232,7 +232,7 @@ fn apply_to_index(space: &mut Space, op: Op) {
             let dir = space.dirs.get_mut(&dir).expect("directory exists");
             (dir.floor, dir.has_runs) = (Some(floor), true);
         }
-        _ => {}
+        other => panic!("no step of an index: {other:?}"),
     }
 }
 

@@ -40,11 +40,24 @@ impl Csl {
         pairs: &[(FileId, FileId)],
         workunitid: WorkUnitId,
     ) -> Result<(), CslError> {
+        let call = |from, to, pairs| Call::CopyFiles { from, to, pairs };
+        self.with_pairs(from, to, pairs, workunitid, call).await
+    }
+
+    /// Makes a call for as many pairs of names as one takes, until all are done.
+    pub(super) async fn with_pairs(
+        &self,
+        from: &DirName,
+        to: &DirName,
+        pairs: &[(FileId, FileId)],
+        workunitid: WorkUnitId,
+        call: impl Fn(DirName, DirName, Vec<(FileId, FileId)>) -> Call,
+    ) -> Result<(), CslError> {
         if from.pool != to.pool {
             return Err(ReasonCode::DifferentSpace.into());
         }
         for pairs in pairs.chunks(super::MAX_NAMES) {
-            let call = Call::CopyFiles { from: from.clone(), to: to.clone(), pairs: pairs.to_vec() };
+            let call = call(from.clone(), to.clone(), pairs.to_vec());
             self.do_call(from.pool, workunitid, CommitOption::NoCommit, call).await?;
         }
         Ok(())

@@ -42,13 +42,7 @@ impl Csl {
         pairs: &[(FileId, FileId)],
         workunitid: WorkUnitId,
     ) -> Result<(), CslError> {
-        if from.pool != to.pool {
-            return Err(ReasonCode::DifferentSpace.into());
-        }
-        for pairs in pairs.chunks(super::MAX_NAMES) {
-            let call = Call::RenameFiles { from: from.clone(), to: to.clone(), pairs: pairs.to_vec() };
-            self.do_call(from.pool, workunitid, CommitOption::NoCommit, call).await?;
-        }
-        Ok(())
+        let call = |from, to, pairs| Call::RenameFiles { from, to, pairs };
+        self.with_pairs(from, to, pairs, workunitid, call).await
     }
 }

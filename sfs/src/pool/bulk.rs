@@ -9,10 +9,10 @@ use redb::{CursorError, Key, ReadableTable, Table};
 
 use super::error::PoolError;
 
-/// From how many changes on a walk is worth its beginning.
+/// From how many changes or look-ups on a walk is worth its beginning.
 pub(crate) const MANY: usize = 32;
-/// A walk passes at most this many rows for each that it changes.
-const SPARSE: usize = 4;
+/// A walk passes at most this many rows for each that it changes or looks up.
+pub(crate) const SPARSE: usize = 4;
 /// A gap between rows that takes fewer rows than this is filled as fast by single changes.
 const SMALL_GAP: usize = 4;
 

@@ -11,6 +11,7 @@ use redb::{
     ReadableTableMetadata, StorageError,
 };
 
+use super::bulk::{MANY, SPARSE};
 use super::catalog::{
     BODY, BodyId, BodyRec, DIR, DirId, DirRec, ENTRY, FileNo, FileRec, Name16, PAGE, ROW, SPACE, SpaceRec,
     file_id, level_name, named_key, record_key,
@@ -22,10 +23,6 @@ use super::recent::{Change, Key, Layer, MAX_KEY, TableId};
 use super::row::{self, RowKey};
 use crate::types::FileId;
 
-/// From how many names on a walk is worth its beginning.
-const MANY: usize = 32;
-/// A walk passes at most this many files for each name that is looked up.
-const SPARSE: usize = 4;
 /// Behind all keys of a table.
 const BEHIND_ALL: [u8; MAX_KEY - 1] = [0xff; MAX_KEY - 1];
 

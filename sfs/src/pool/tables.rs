@@ -35,18 +35,23 @@ pub(super) fn apply(
 ) -> Result<(), PoolError> {
     let mut references = Vec::new();
     for op in ops {
-        // Of a copied or erased directory there are many, one behind the other.
-        if let Op::RefBody { id, delta } = op {
-            references.push((*id, *delta));
-            continue;
+        // Of a copied or erased directory there are many, one behind the other: they are counted together.
+        if !matches!(op, Op::RefBody { .. }) {
+            count_references(draft, &mut references, account)?;
         }
-        count_references(draft, &mut references, account)?;
-        apply_one(draft, op, bodies, account)?;
+        apply_one(draft, op, bodies, &mut references, account)?;
     }
     count_references(draft, &mut references, account)
 }
 
-fn apply_one(draft: &mut Snapshot, op: &Op, bodies: u64, account: &mut Account<'_>) -> Result<(), PoolError> {
+/// Makes one change; references of bodies are only gathered.
+fn apply_one(
+    draft: &mut Snapshot,
+    op: &Op,
+    bodies: u64,
+    references: &mut Vec<(BodyId, i32)>,
+    account: &mut Account<'_>,
+) -> Result<(), PoolError> {
     match op {
         Op::PutSpace { name, rec } => {
             let used = draft.space(name)?.map_or(0, |old| old.used);
@@ -75,7 +80,7 @@ fn apply_one(draft: &mut Snapshot, op: &Op, bodies: u64, account: &mut Account<'
             account.count(rec.extent(), 1);
             put_body(draft, *id, &rec.encode())?;
         }
-        Op::RefBody { id, delta } => count_references(draft, &mut vec![(*id, *delta)], account)?,
+        Op::RefBody { id, delta } => references.push((*id, *delta)),
         Op::MoveBody { id, from, to } => {
             if let Some(mut rec) = draft.body(*id)?.filter(|r| (r.storage, r.addr) == *from) {
                 account.count(rec.extent(), -1);
@@ -114,15 +119,11 @@ fn count_references(
     references: &mut Vec<(BodyId, i32)>,
     account: &mut Account<'_>,
 ) -> Result<(), PoolError> {
-    if references.is_empty() {
-        return Ok(());
-    }
     // One of a body at a time: the second finds what the first has made of it.
     while !references.is_empty() {
         let ascend = references.windows(2).take_while(|pair| pair[0].0 < pair[1].0).count() + 1;
         let part: Vec<_> = references.drain(..ascend).collect();
-        let mut counted = Vec::with_capacity(part.len());
-        counted.resize(part.len(), None);
+        let mut counted = vec![None; part.len()];
         let ids: Vec<[u8; 8]> = part.iter().map(|(id, _)| id.0.to_be_bytes()).collect();
         draft.walk(TableId::Body, &ids, |at, row| {
             counted[at] = Some(BodyRec::counted(row, part[at].1)?);
