@@ -20,7 +20,7 @@ use std::io;
 use std::sync::{Arc, OnceLock};
 
 use bytes::Bytes;
-use parking_lot::Mutex;
+use parking_lot::{Mutex, RwLock};
 
 use crate::buffers::Buffers;
 use crate::error::{OpenError, ReadError};
@@ -111,12 +111,34 @@ pub struct VolPin {
     disk: Arc<dyn Disk>,
 }
 
+/// Where the next extent goes: held while a segment is made, so that nobody who only reads waits for that.
 #[derive(Debug)]
-struct State {
-    segments: BTreeMap<u64, Arc<dyn Disk>>,
-    // Next free octet of the newest segment.
-    tail: u64,
+struct Tail {
+    /// Next free octet of the newest segment.
+    at: u64,
     next_seq: u64,
+}
+
+/// An extent on its way to its place.
+struct Extent<'a> {
+    header: ExtentHeader,
+    head: [u8; EXTENT_HEADER],
+    data: &'a Bytes,
+    disk: Arc<dyn Disk>,
+}
+
+impl<'a> Extent<'a> {
+    fn new(addr: VolAddr, disk: Arc<dyn Disk>, id: u64, data: &'a Bytes) -> Self {
+        // No extent is longer than a segment, nor 4 GiB.
+        let header = ExtentHeader { addr, id, len: data.len() as u32, crc: crc_fast::crc32_iscsi(data) };
+        Self { header, head: header.encode(), data, disk }
+    }
+
+    /// All its octets, padding included.
+    fn parts(&self) -> [&[u8]; 3] {
+        let rest = self.header.extent() as usize - EXTENT_HEADER - self.data.len();
+        [&self.head, self.data, &PADDING[..rest]]
+    }
 }
 
 /// A volume in use. Shared by reference; every method may be called from any thread and may block on the disk.
@@ -124,7 +146,8 @@ struct State {
 pub struct Volume {
     dasd: Arc<dyn Dasd>,
     config: VolumeConfig,
-    state: Mutex<State>,
+    segments: RwLock<BTreeMap<u64, Arc<dyn Disk>>>,
+    tail: Mutex<Tail>,
     offline: OnceLock<Arc<str>>,
     buffers: Arc<Buffers>,
 }
@@ -164,8 +187,14 @@ impl Volume {
             segments.insert(seq, disk);
         }
         let next_seq = segments.keys().next_back().map_or(0, |s| s + 1);
-        let state = Mutex::new(State { segments, tail, next_seq });
-        Ok(Self { dasd, config, state, offline: OnceLock::new(), buffers: Arc::default() })
+        Ok(Self {
+            dasd,
+            config,
+            segments: RwLock::new(segments),
+            tail: Mutex::new(Tail { at: tail, next_seq }),
+            offline: OnceLock::new(),
+            buffers: Arc::default(),
+        })
     }
 
     /// Greatest data of one extent in octets.
@@ -209,45 +238,45 @@ impl Volume {
     }
 
     fn append_all(&self, extents: &[(u64, Bytes)]) -> io::Result<Vec<VolAddr>> {
-        let mut addrs = Vec::with_capacity(extents.len());
-        let mut unsynced: BTreeMap<u64, Arc<dyn Disk>> = BTreeMap::new();
-        for (id, data) in extents {
-            if data.len() as u64 > self.max_extent() {
-                return Err(io::Error::from(io::ErrorKind::InvalidInput));
-            }
-            let (addr, disk) = self.reserve(extent_bytes(data.len() as u64))?;
-            let header =
-                ExtentHeader { addr, id: *id, len: data.len() as u32, crc: crc_fast::crc32_iscsi(data) };
-            let rest = header.extent() as usize - EXTENT_HEADER - data.len();
-            let parts: [&[u8]; 3] = [&header.encode(), data, &PADDING[..rest]];
-            disk.write_parts(&parts, addr.0 % self.config.segment_bytes)?;
-            unsynced.insert(self.seq_of(addr), disk);
-            addrs.push(addr);
+        if extents.iter().any(|(_, data)| data.len() as u64 > self.max_extent()) {
+            return Err(io::Error::from(io::ErrorKind::InvalidInput));
         }
-        for disk in unsynced.values() {
-            disk.sync()?;
+        let places = self.reserve(extents.iter().map(|(_, data)| extent_bytes(data.len() as u64)))?;
+        let placed = places.into_iter().zip(extents);
+        let extents: Vec<_> =
+            placed.map(|((addr, disk), (id, data))| Extent::new(addr, disk, *id, data)).collect();
+        for neighbours in extents.chunk_by(|a, b| a.header.addr.0 + a.header.extent() == b.header.addr.0) {
+            let parts: Vec<_> = neighbours.iter().flat_map(Extent::parts).collect();
+            let first = &neighbours[0];
+            first.disk.write_parts(&parts, first.header.addr.0 % self.config.segment_bytes)?;
         }
-        Ok(addrs)
+        for segment in extents.chunk_by(|a, b| Arc::ptr_eq(&a.disk, &b.disk)) {
+            segment[0].disk.sync()?;
+        }
+        Ok(extents.into_iter().map(|extent| extent.header.addr).collect())
     }
 
-    /// Reserves `len` octets at the tail, in a fresh segment when the newest is full.
-    fn reserve(&self, len: u64) -> io::Result<(VolAddr, Arc<dyn Disk>)> {
-        let mut state = self.state.lock();
-        let newest = state.segments.iter().next_back().map(|(s, d)| (*s, d.clone()));
-        let (seq, disk) = match newest {
-            Some((seq, disk)) if state.tail + len <= self.config.segment_bytes => (seq, disk),
-            _ => {
-                let seq = state.next_seq;
-                let disk = self.create_segment(seq)?;
-                state.next_seq += 1;
-                state.segments.insert(seq, disk.clone());
-                state.tail = BLOCK;
-                (seq, disk)
-            }
-        };
-        let addr = VolAddr(seq * self.config.segment_bytes + state.tail);
-        state.tail += len;
-        Ok((addr, disk))
+    /// Reserves stretches of these lengths at the tail, one behind the other, in a fresh segment where the newest is full.
+    fn reserve(&self, lengths: impl Iterator<Item = u64>) -> io::Result<Vec<(VolAddr, Arc<dyn Disk>)>> {
+        let mut tail = self.tail.lock();
+        let mut newest = self.segments.read().last_key_value().map(|(seq, disk)| (*seq, disk.clone()));
+        let mut places = Vec::with_capacity(lengths.size_hint().0);
+        for len in lengths {
+            let (seq, disk) = match &newest {
+                Some((seq, disk)) if tail.at + len <= self.config.segment_bytes => (*seq, disk.clone()),
+                _ => {
+                    let seq = tail.next_seq;
+                    let disk = self.create_segment(seq)?;
+                    self.segments.write().insert(seq, disk.clone());
+                    *tail = Tail { at: BLOCK, next_seq: seq + 1 };
+                    newest = Some((seq, disk.clone()));
+                    (seq, disk)
+                }
+            };
+            places.push((VolAddr(seq * self.config.segment_bytes + tail.at), disk));
+            tail.at += len;
+        }
+        Ok(places)
     }
 
     fn create_segment(&self, seq: u64) -> io::Result<Arc<dyn Disk>> {
@@ -275,7 +304,7 @@ impl Volume {
     }
 
     fn disk(&self, seq: u64) -> Option<Arc<dyn Disk>> {
-        self.state.lock().segments.get(&seq).cloned()
+        self.segments.read().get(&seq).cloned()
     }
 
     /// Reads `len` octets of the data of the extent at `addr`, from `offset` on. They are not verified: the owner keeps
@@ -335,7 +364,7 @@ impl Volume {
     /// # Errors
     /// Any error of the host.
     pub fn segments(&self) -> io::Result<Vec<(u64, u64)>> {
-        let segments: Vec<_> = self.state.lock().segments.iter().map(|(s, d)| (*s, d.clone())).collect();
+        let segments: Vec<_> = self.segments.read().iter().map(|(s, d)| (*s, d.clone())).collect();
         segments.into_iter().map(|(seq, disk)| Ok((seq, disk.len()?))).collect()
     }
 
@@ -369,8 +398,8 @@ impl Volume {
     /// Any error of the host.
     pub fn remove_segment(&self, seq: u64) -> io::Result<bool> {
         {
-            let mut state = self.state.lock();
-            if state.segments.keys().next_back() == Some(&seq) || state.segments.remove(&seq).is_none() {
+            let mut segments = self.segments.write();
+            if segments.keys().next_back() == Some(&seq) || segments.remove(&seq).is_none() {
                 return Ok(false);
             }
         }

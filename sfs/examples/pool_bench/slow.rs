@@ -63,6 +63,14 @@ impl Disk for SlowDisk {
         self.0.write_at(data, offset)
     }
 
+    fn write_parts(&self, parts: &[&[u8]], offset: u64) -> io::Result<()> {
+        self.0.write_parts(parts, offset)
+    }
+
+    fn zero(&self, len: u64) -> io::Result<()> {
+        self.0.zero(len)
+    }
+
     fn set_len(&self, len: u64) -> io::Result<()> {
         self.0.set_len(len)
     }

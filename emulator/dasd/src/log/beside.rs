@@ -32,6 +32,11 @@ impl<O: LogOwner> Placed<O> {
 }
 
 impl<O: LogOwner> Durable<O> {
+    /// Entries in it.
+    pub(super) fn len(&self) -> usize {
+        self.batch.dones.len()
+    }
+
     /// Makes it visible and tells the submitters.
     pub(super) fn show(self, owner: &mut O) {
         let Placed { end, entries, dones } = self.batch;

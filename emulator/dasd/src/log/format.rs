@@ -25,6 +25,8 @@
 //! A batch begins on a block boundary. A leftover of an earlier round of the ring never parses as a batch of this one,
 //! because an address is never used twice and stands in the checksummed header.
 
+use crc_fast::{CrcAlgorithm, Digest};
+
 use crate::BLOCK;
 
 /// Version of both layouts.
@@ -111,18 +113,21 @@ impl BatchHeader {
         })
     }
 
-    /// Puts the header in front of a finished batch and checksums it all. `batch` begins with room for the header.
-    pub(crate) fn seal(&self, batch: &mut [u8]) {
-        let end = BATCH_HEADER + self.body as usize;
-        batch[..4].copy_from_slice(&BATCH_MAGIC.to_le_bytes());
-        batch[8..16].copy_from_slice(&self.ring.to_le_bytes());
-        batch[16..24].copy_from_slice(&self.addr.to_le_bytes());
-        batch[24..32].copy_from_slice(&self.prev_end.to_le_bytes());
-        batch[32..40].copy_from_slice(&self.epoch.to_le_bytes());
-        batch[40..44].copy_from_slice(&self.body.to_le_bytes());
-        batch[44..48].copy_from_slice(&self.count.to_le_bytes());
-        let crc = crc_fast::crc32_iscsi(&batch[8..end]);
-        batch[4..8].copy_from_slice(&crc.to_le_bytes());
+    /// The header in front of a body (table, payloads) that is the parts of `body` one behind the other, with the checksum of it all.
+    pub(crate) fn seal<'a>(&self, body: impl IntoIterator<Item = &'a [u8]>) -> [u8; BATCH_HEADER] {
+        let mut head = [0; BATCH_HEADER];
+        head[..4].copy_from_slice(&BATCH_MAGIC.to_le_bytes());
+        head[8..16].copy_from_slice(&self.ring.to_le_bytes());
+        head[16..24].copy_from_slice(&self.addr.to_le_bytes());
+        head[24..32].copy_from_slice(&self.prev_end.to_le_bytes());
+        head[32..40].copy_from_slice(&self.epoch.to_le_bytes());
+        head[40..44].copy_from_slice(&self.body.to_le_bytes());
+        head[44..48].copy_from_slice(&self.count.to_le_bytes());
+        let mut crc = Digest::new(CrcAlgorithm::Crc32Iscsi);
+        crc.update(&head[8..]);
+        body.into_iter().for_each(|part| crc.update(part));
+        head[4..8].copy_from_slice(&(crc.finalize() as u32).to_le_bytes());
+        head
     }
 
     /// The checksum that a sealed batch carries.
@@ -165,10 +170,11 @@ mod tests {
         fn a_damaged_batch_does_not_verify(payload in prop::collection::vec(any::<u8>(), 0..200), bit: prop::sample::Index) {
             let body = 4 + u32::try_from(payload.len()).unwrap();
             let header = BatchHeader { ring: 7, addr: 4096, prev_end: 4096, epoch: 1, body, count: 1 };
-            let mut bytes = vec![0; BATCH_HEADER];
-            bytes.extend_from_slice(&u32::try_from(payload.len()).unwrap().to_le_bytes());
+            let table = u32::try_from(payload.len()).unwrap().to_le_bytes();
+            let (one, two) = payload.split_at(payload.len() / 3);
+            let mut bytes = header.seal([&table[..], one, two]).to_vec();
+            bytes.extend_from_slice(&table);
             bytes.extend_from_slice(&payload);
-            header.seal(&mut bytes);
             prop_assert_eq!(BatchHeader::decode(&bytes), Some(header));
             prop_assert!(header.verify(&bytes));
             let bit = bit.index(bytes.len() * 8);

@@ -75,9 +75,9 @@ impl<O: LogOwner> Log<O> {
             segment,
             offline: offline.clone(),
             wake,
-            buffer: Vec::new(),
             on_reserve: false,
             closing: false,
+            last_sync: std::time::Duration::ZERO,
         };
         threads.push(std::thread::Builder::new().name("log-writer".into()).spawn(move || writer.run())?);
         let stop_helper = Mutex::new(Some(stop_helper));

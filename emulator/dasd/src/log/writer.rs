@@ -3,11 +3,14 @@
 //! While a batch is written and synced, the owner prepares it in a thread beside ([`Beside`]); a brief one of a lone submitter is
 //! prepared first, by the writer itself. A durable batch is shown by the writer
 //! itself when nothing else waits; when more waits, that is written at once and the thread beside shows the batch before first. So
-//! disk and owner work at the same time, and a lone submitter pays for no change of threads after the sync.
+//! disk and owner work at the same time, and a lone submitter pays for no change of threads after the sync. A batch of a few behind one of
+//! many shows that one first and waits a little for its submitters.
 
 use std::io;
 use std::panic::{self, AssertUnwindSafe};
 use std::sync::{Arc, OnceLock};
+use std::thread;
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use tokio::sync::mpsc;
@@ -23,7 +26,14 @@ use crate::{BLOCK, round_to_block};
 
 /// Octets of a batch of one entry up to which it is prepared before it is written. To wake the thread beside costs the writer as much
 /// as such an entry does, and another processor a change of threads.
-const BRIEF: usize = 32 << 10;
+const BRIEF: u64 = 32 << 10;
+
+/// Entries from which on a batch is one of many submitters.
+const MANY: usize = 8;
+/// A batch with this part of the entries of the one before, or less, is one of few of them.
+const FEW: usize = 4;
+/// Longest that the few wait for the many: what these need to submit again, not what a slow disk needs.
+const LONGEST_WAIT: Duration = Duration::from_millis(1);
 
 /// Where the next batch goes.
 #[derive(Debug)]
@@ -56,21 +66,28 @@ pub(super) struct Writer<O: LogOwner> {
     pub(super) segment: Arc<Segment>,
     pub(super) offline: Arc<OnceLock<Arc<str>>>,
     pub(super) wake: Option<crossbeam_channel::Sender<()>>,
-    /// The batch as it is written.
-    pub(super) buffer: Vec<u8>,
     /// The current segment is of the reserve.
     pub(super) on_reserve: bool,
     pub(super) closing: bool,
+    /// What the last write and sync took.
+    pub(super) last_sync: Duration,
 }
 
-/// A batch laid out in the buffer.
+/// A batch as it will stand in the log.
 struct Layout {
+    /// What stands in front of the payloads.
+    head: Vec<u8>,
     /// The place of each payload.
     addrs: Vec<LogAddr>,
     /// Where in the segment it goes.
     offset: u64,
+    /// Octets of it all, padding included.
+    extent: u64,
     end: LogAddr,
 }
+
+/// Zeros up to the end of the last block.
+const PADDING: [u8; BLOCK as usize] = [0; BLOCK as usize];
 
 /// Prepares a batch in this thread; `None` when the owner panics, which is then dropped as it is.
 fn prepare_here<O: LogOwner>(mut owner: O, batch: Placed<O>) -> Option<(O, Durable<O>)> {
@@ -79,6 +96,11 @@ fn prepare_here<O: LogOwner>(mut owner: O, batch: Placed<O>) -> Option<(O, Durab
         (owner, durable)
     });
     panic::catch_unwind(work).ok()
+}
+
+/// Whether a batch of `have` entries serves only a few of the submitters of whom the batch before served `told`.
+const fn few_of_many(have: usize, told: usize) -> bool {
+    told >= MANY && have * FEW <= told
 }
 
 impl<O: LogOwner> Writer<O> {
@@ -94,6 +116,9 @@ impl<O: LogOwner> Writer<O> {
             let Some(first) = carry.take() else { continue };
             let mut batch = vec![first];
             carry = self.collect(&mut batch);
+            if carry.is_none() && self.awaits_more(batch.len()) {
+                carry = self.collect(&mut batch);
+            }
             self.commit(batch);
         }
     }
@@ -196,6 +221,22 @@ impl<O: LogOwner> Writer<O> {
         None
     }
 
+    /// Lets more come when only a few of many submitters are in the batch: what is durable is shown to the others, who are likely to submit
+    /// again, and they are waited for until half of them have, or for a part of the time of a sync. Without that the few and the many
+    /// would take turns for ever, and every other sync would serve hardly anyone. Returns whether it waited.
+    fn awaits_more(&mut self, have: usize) -> bool {
+        let told = self.durable.as_ref().map_or(0, Durable::len);
+        if !few_of_many(have, told) {
+            return false;
+        }
+        self.show();
+        let (began, longest) = (Instant::now(), (self.last_sync / 2).min(LONGEST_WAIT));
+        while have + self.rx.len() < told / 2 && began.elapsed() < longest {
+            thread::yield_now();
+        }
+        true
+    }
+
     /// Octets left in the current segment.
     fn left(&self) -> u64 {
         (self.tail.seq + 1) * self.space.segment_bytes() - self.tail.at.0
@@ -235,7 +276,7 @@ impl<O: LogOwner> Writer<O> {
         tell_all(dones.into_iter().map(|done: Completion<O::Outcome>| (done, Err(why.clone()))));
     }
 
-    /// Puts a batch into the buffer, in a fresh segment if it must be. `relief`: the reserve may be used.
+    /// Finds a batch its place, in a fresh segment if it must be. `relief`: the reserve may be used.
     fn lay_out(&mut self, batch: &[Pending<O>], relief: bool) -> Result<Layout, LogError> {
         if let Some(why) = self.offline.get() {
             return Err(LogError::Offline(why.clone()));
@@ -246,18 +287,14 @@ impl<O: LogOwner> Writer<O> {
             self.next_segment(relief)?;
         }
         let addr = self.tail.at;
-        let table = 4 * batch.len();
-        self.buffer.clear();
-        self.buffer.resize(BATCH_HEADER + table, 0);
+        let mut head = vec![0; BATCH_HEADER];
         let mut addrs = Vec::with_capacity(batch.len());
-        for (i, pending) in batch.iter().enumerate() {
-            addrs.push(LogAddr(addr.0 + self.buffer.len() as u64));
-            let at = BATCH_HEADER + 4 * i;
+        let mut at = addr.0 + (BATCH_HEADER + 4 * batch.len()) as u64;
+        for pending in batch {
+            addrs.push(LogAddr(at));
             // An entry is shorter than a segment, and a segment than 4 GiB.
-            self.buffer[at..at + 4].copy_from_slice(&(pending.len as u32).to_le_bytes());
-            for part in &pending.parts {
-                self.buffer.extend_from_slice(part);
-            }
+            head.extend_from_slice(&(pending.len as u32).to_le_bytes());
+            at += pending.len;
         }
         let header = BatchHeader {
             ring: self.space.ring.id,
@@ -267,29 +304,34 @@ impl<O: LogOwner> Writer<O> {
             body: body as u32,
             count: batch.len() as u32,
         };
-        header.seal(&mut self.buffer);
-        self.buffer.resize(header.extent() as usize, 0);
-        let offset = addr.0 % self.space.segment_bytes();
-        Ok(Layout { addrs, offset, end: LogAddr(addr.0 + header.extent()) })
+        let payloads = batch.iter().flat_map(|pending| &pending.parts).map(|part| &part[..]);
+        let sealed = header.seal(std::iter::once(&head[BATCH_HEADER..]).chain(payloads));
+        head[..BATCH_HEADER].copy_from_slice(&sealed);
+        let (offset, extent) = (addr.0 % self.space.segment_bytes(), header.extent());
+        Ok(Layout { head, addrs, offset, extent, end: LogAddr(addr.0 + extent) })
     }
 
     /// Writes and syncs what is laid out; the owner prepares it meanwhile, or before if that is brief.
     fn write(&mut self, batch: Vec<Pending<O>>, layout: Layout) {
-        let (offset, end) = (layout.offset, layout.end);
-        let (entries, dones) =
-            batch.into_iter().zip(layout.addrs).map(|(p, addr)| ((addr, p.entry), p.done)).unzip();
-        let batch = Placed { end, entries, dones };
+        let (mut entries, mut dones) = (Vec::with_capacity(batch.len()), Vec::with_capacity(batch.len()));
+        let mut payloads = Vec::with_capacity(4 * batch.len());
+        for (pending, addr) in batch.into_iter().zip(&layout.addrs) {
+            entries.push((*addr, pending.entry));
+            dones.push(pending.done);
+            payloads.extend(pending.parts);
+        }
+        let batch = Placed { end: layout.end, entries, dones };
         let Some(owner) = self.owner.take() else { return };
-        let brief = batch.dones.len() == 1 && self.durable.is_none() && self.buffer.len() <= BRIEF;
+        let brief = batch.dones.len() == 1 && self.durable.is_none() && layout.extent <= BRIEF;
         let (written, prepared) = match &self.beside {
             Some(beside) if !brief => {
                 beside.start_job(owner, self.durable.take(), batch);
-                let written = self.write_out(offset, end);
+                let written = self.write_out(&layout, &payloads);
                 (written, self.beside.as_ref().and_then(Beside::finished))
             }
             _ => {
                 let prepared = prepare_here(owner, batch);
-                let written = if prepared.is_some() { self.write_out(offset, end) } else { Ok(()) };
+                let written = if prepared.is_some() { self.write_out(&layout, &payloads) } else { Ok(()) };
                 (written, prepared)
             }
         };
@@ -314,16 +356,21 @@ impl<O: LogOwner> Writer<O> {
         }
     }
 
-    /// Writes the buffer and syncs.
-    fn write_out(&mut self, offset: u64, end: LogAddr) -> Result<(), LogError> {
-        let done = self.segment.disk.write_at(&self.buffer, offset).and_then(|()| self.segment.disk.sync());
+    /// Writes a batch and syncs.
+    fn write_out(&mut self, layout: &Layout, payloads: &[Bytes]) -> Result<(), LogError> {
+        let octets = layout.head.len() + payloads.iter().map(Bytes::len).sum::<usize>();
+        let padding = &PADDING[..layout.extent as usize - octets];
+        let payloads = payloads.iter().map(|part| &part[..]);
+        let parts: Vec<_> = std::iter::once(&layout.head[..]).chain(payloads).chain([padding]).collect();
+        let began = Instant::now();
+        let disk = &self.segment.disk;
+        let done = disk.write_parts(&parts, layout.offset).and_then(|()| disk.sync());
+        self.last_sync = began.elapsed();
         if let Err(error) = done {
             return Err(self.go_offline(&error));
         }
-        self.tail.at = end;
+        self.tail.at = layout.end;
         self.tail.marked = false;
-        // One huge batch must not keep its buffer for ever.
-        self.buffer.shrink_to(2 * self.space.ring.config.batch_bytes as usize);
         Ok(())
     }
 
@@ -333,7 +380,7 @@ impl<O: LogOwner> Writer<O> {
         if self.tail.marked {
             return;
         }
-        let marked = self.lay_out(&[], false).and_then(|layout| self.write_out(layout.offset, layout.end));
+        let marked = self.lay_out(&[], false).and_then(|layout| self.write_out(&layout, &[]));
         match marked {
             Ok(()) => self.tail.marked = true,
             Err(error) => tracing::debug!(%error, "the log was closed without a mark"),
@@ -364,5 +411,21 @@ impl<O: LogOwner> Writer<O> {
         tracing::error!(%error, "log write failed: the volume goes offline");
         let why: Arc<str> = error.to_string().into();
         LogError::Offline(self.offline.get_or_init(|| why).clone())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_quarter_of_many_is_few() {
+        assert!(few_of_many(1, MANY));
+        assert!(few_of_many(2, MANY));
+        assert!(!few_of_many(3, MANY));
+        assert!(!few_of_many(1, MANY - 1), "a few who were told are not waited for");
+        assert!(few_of_many(16, 64));
+        assert!(!few_of_many(17, 64));
+        assert!(!few_of_many(1, 0));
     }
 }
