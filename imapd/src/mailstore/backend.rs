@@ -7,6 +7,7 @@ use futures::FutureExt;
 use futures::future::BoxFuture;
 
 use super::access::Access;
+use super::columns::Columns;
 use super::entries::Entries;
 use super::error::StoreError;
 use super::flag_runs::FlagRun;
@@ -57,8 +58,8 @@ pub struct Committed {
 /// All that is known of a mailbox's messages.
 #[derive(Debug, Clone, Default)]
 pub struct LoadedMailbox {
-    /// Records in ascending order of UID.
-    pub records: Vec<MessageRecord>,
+    /// The messages.
+    pub records: Columns,
     /// Keywords with their bits.
     pub keywords: Vec<(u8, Keyword)>,
     /// What is known of expunged messages.

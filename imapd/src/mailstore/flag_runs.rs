@@ -9,7 +9,7 @@
 //! get their own records in the same work unit. That is done with the older half when there are too many
 //! ([`FlagRuns::MAX`]).
 
-use super::open::Columns;
+use super::columns::Columns;
 use super::types::{MessageRecord, ModSeq};
 use crate::syntax::flag::SystemFlags;
 use crate::syntax::seqset::NumberSet;
@@ -74,20 +74,11 @@ impl FlagRun {
     pub const RANGES: usize = 12;
 }
 
-/// Changes the records, which ascend by UID, as runs say.
-pub fn apply(runs: &[FlagRun], records: &mut [MessageRecord]) {
+/// Changes what messages' own records say as runs say.
+pub fn apply(runs: &[FlagRun], columns: &mut Columns) {
     let mut order: Vec<&FlagRun> = runs.iter().collect();
     order.sort_by_key(|run| run.modseq);
-    for run in order {
-        for (low, high) in &run.ranges {
-            let from = records.partition_point(|r| r.uid.0 < *low);
-            for r in records[from..].iter_mut().take_while(|r| r.uid.0 <= *high) {
-                if r.modseq < run.modseq {
-                    run.mask.apply(r, run.modseq);
-                }
-            }
-        }
-    }
+    order.into_iter().for_each(|run| columns.change_older(run));
 }
 
 /// A change of many messages that is about to become runs.
@@ -283,10 +274,10 @@ mod tests {
 
     impl Disk {
         fn load(&self) -> Vec<MessageRecord> {
-            let mut records: Vec<MessageRecord> = self.records.values().copied().collect();
+            let mut columns: Columns = self.records.values().copied().collect();
             let runs: Vec<FlagRun> = self.runs.values().cloned().collect();
-            apply(&runs, &mut records);
-            records
+            apply(&runs, &mut columns);
+            columns.iter().collect()
         }
     }
 
@@ -307,15 +298,9 @@ mod tests {
         }
     }
 
-    fn columns(records: &[MessageRecord]) -> Columns {
-        let mut columns = Columns::default();
-        records.iter().for_each(|r| columns.push(r));
-        columns
-    }
-
     fn store(disk: &mut Disk, runs: &mut FlagRuns, now: &mut [MessageRecord], modseq: ModSeq, step: &Step) {
         let Step::Store { low, high, but, mask } = step else { return };
-        let there = columns(now);
+        let there = Columns::from_iter(now.iter().copied());
         let mut changed = Vec::new();
         for r in now.iter_mut().filter(|r| (*low..=*high).contains(&r.uid.0) && r.uid.0 % but != 0) {
             let (flags, keywords) = (mask.system(r.flags), mask.keywords(r.keywords));
@@ -390,7 +375,7 @@ mod tests {
     #[test]
     fn fewest_messages_and_most_ranges() {
         let all: Vec<MessageRecord> = (1..=2_000).map(record).collect();
-        let there = columns(&all);
+        let there = Columns::from_iter(all.iter().copied());
         let mask = FlagMask {
             stay: SystemFlags::ALL,
             set: SystemFlags::SEEN,
@@ -406,8 +391,12 @@ mod tests {
         assert!(alike((1..=1_000).map(|n| 2 * n).collect()).is_none());
         // What is not there any more parts nothing.
         let thin: Vec<MessageRecord> = (1..=500).map(|n| record(3 * n)).collect();
-        let over =
-            Alike::new(ModSeq(2), mask, &(1..=500).map(|n| 3 * n).collect::<Vec<_>>(), &columns(&thin));
+        let over = Alike::new(
+            ModSeq(2),
+            mask,
+            &(1..=500).map(|n| 3 * n).collect::<Vec<_>>(),
+            &Columns::from_iter(thin),
+        );
         assert_eq!(over.unwrap().uids.ranges(), [(3, 1_500)]);
     }
 }

@@ -14,6 +14,7 @@ pub mod access;
 pub mod backend;
 pub mod catalog;
 pub mod change_log;
+pub mod columns;
 pub mod entries;
 pub mod error;
 pub mod exchange;

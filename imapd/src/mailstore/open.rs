@@ -1,4 +1,4 @@
-//! A mailbox that is open somewhere: its columns, its change log, its cached views.
+//! A mailbox that is open somewhere: its messages, its change log, its cached views.
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
@@ -11,191 +11,22 @@ use tokio::sync::watch;
 use super::backend::LoadedMailbox;
 use super::catalog::Slots;
 use super::change_log::{ChangeLog, Since};
+use super::columns::Columns;
 use super::error::StoreError;
-use super::flag_runs::{Alike, FlagRuns};
+use super::flag_runs::FlagRuns;
 use super::note_cache::InMemory;
 use super::orders::Orders;
 use super::own_seen::OwnSeen;
-use super::summaries::{Places, SummaryPlace};
+use super::summaries::Places;
 use super::texts::Texts;
 use super::tombstones::Tombstones;
-use super::types::{EmailId, MailboxId, MailboxRow, MessageRecord, ModSeq, NoteMarks, Uid, UidValidity};
+use super::types::{MailboxId, MailboxRow, MessageRecord, ModSeq, Uid, UidValidity};
 use super::user::UserStore;
 use crate::mail::NoteView;
 use crate::mail::head::Head;
 use crate::mail::summary::Summary;
-use crate::syntax::date::InternalDate;
-use crate::syntax::flag::{Keyword, SystemFlags};
+use crate::syntax::flag::Keyword;
 use crate::vm::UserId;
-
-/// Messages column by column, ascending by UID. The UID column is shared with sessions whose view is up to date.
-#[derive(Debug, Default)]
-pub struct Columns {
-    uid: Arc<Vec<u32>>,
-    modseq: Vec<u64>,
-    flags: Vec<u8>,
-    keywords: Vec<u64>,
-    seconds: Vec<i64>,
-    zone: Vec<i16>,
-    saved: Vec<i64>,
-    size: Vec<u64>,
-    records: Vec<u32>,
-    marks: Vec<u8>,
-    email: Vec<u64>,
-    slot: Vec<u32>,
-    summary: Vec<SummaryPlace>,
-}
-
-impl Columns {
-    /// The UIDs.
-    pub fn uids(&self) -> &Arc<Vec<u32>> {
-        &self.uid
-    }
-
-    /// Where a UID is.
-    pub fn position(&self, uid: Uid) -> Option<usize> {
-        self.uid.binary_search(&uid.0).ok()
-    }
-
-    /// Where the messages after `after` up to `upto` are.
-    pub fn range(&self, after: Uid, upto: Uid) -> std::ops::Range<usize> {
-        let end = self.uid.partition_point(|u| *u <= upto.0);
-        self.uid.partition_point(|u| *u <= after.0).min(end)..end
-    }
-
-    /// The record at a position.
-    pub fn at(&self, i: usize) -> MessageRecord {
-        MessageRecord {
-            uid: Uid(self.uid[i]),
-            modseq: ModSeq(self.modseq[i]),
-            flags: SystemFlags::from_bits(self.flags[i]),
-            keywords: self.keywords[i],
-            date: InternalDate { seconds: self.seconds[i], zone_minutes: self.zone[i] },
-            saved: self.saved[i],
-            size: self.size[i],
-            records: self.records[i],
-            marks: NoteMarks(self.marks[i]),
-            email: EmailId(self.email[i]),
-            slot: self.slot[i],
-            summary: self.summary[i],
-        }
-    }
-
-    /// How many messages there are.
-    pub fn len(&self) -> usize {
-        self.uid.len()
-    }
-
-    /// Whether there are none.
-    pub fn is_empty(&self) -> bool {
-        self.uid.is_empty()
-    }
-
-    /// The record of a UID.
-    pub fn get(&self, uid: Uid) -> Option<MessageRecord> {
-        self.position(uid).map(|i| self.at(i))
-    }
-
-    /// UIDs changed after `modseq`, ascending.
-    pub fn changed_since(&self, modseq: ModSeq) -> impl Iterator<Item = Uid> + '_ {
-        self.modseq.iter().zip(self.uid.iter()).filter(move |(m, _)| **m > modseq.0).map(|(_, u)| Uid(*u))
-    }
-
-    /// Messages with that flag.
-    pub fn count(&self, flag: SystemFlags) -> usize {
-        self.flags.iter().filter(|f| *f & flag.bits() != 0).count()
-    }
-
-    /// Position of the first message without `\Seen`.
-    pub fn first_unseen(&self) -> Option<usize> {
-        self.flags.iter().position(|f| f & SystemFlags::SEEN.bits() == 0)
-    }
-
-    /// Of records that ascend.
-    fn new(records: &[MessageRecord]) -> Self {
-        // Column by column: each is made in one piece.
-        fn column<T>(records: &[MessageRecord], of: impl Fn(&MessageRecord) -> T) -> Vec<T> {
-            records.iter().map(of).collect()
-        }
-        Self {
-            uid: Arc::new(column(records, |r| r.uid.0)),
-            modseq: column(records, |r| r.modseq.0),
-            flags: column(records, |r| r.flags.bits()),
-            keywords: column(records, |r| r.keywords),
-            seconds: column(records, |r| r.date.seconds),
-            zone: column(records, |r| r.date.zone_minutes),
-            saved: column(records, |r| r.saved),
-            size: column(records, |r| r.size),
-            records: column(records, |r| r.records),
-            marks: column(records, |r| r.marks.0),
-            email: column(records, |r| r.email.0),
-            slot: column(records, |r| r.slot),
-            summary: column(records, |r| r.summary),
-        }
-    }
-
-    pub(super) fn push(&mut self, r: &MessageRecord) {
-        Arc::make_mut(&mut self.uid).push(r.uid.0);
-        self.modseq.push(r.modseq.0);
-        self.flags.push(r.flags.bits());
-        self.keywords.push(r.keywords);
-        self.seconds.push(r.date.seconds);
-        self.zone.push(r.date.zone_minutes);
-        self.saved.push(r.saved);
-        self.size.push(r.size);
-        self.records.push(r.records);
-        self.marks.push(r.marks.0);
-        self.email.push(r.email.0);
-        self.slot.push(r.slot);
-        self.summary.push(r.summary);
-    }
-
-    pub(super) fn update(&mut self, r: &MessageRecord) {
-        if let Some(i) = self.position(r.uid) {
-            self.modseq[i] = r.modseq.0;
-            self.flags[i] = r.flags.bits();
-            self.keywords[i] = r.keywords;
-            self.summary[i] = r.summary;
-        }
-    }
-
-    /// Changes the flags of many messages.
-    pub(super) fn change(&mut self, alike: &Alike) {
-        for (low, high) in alike.uids.ranges() {
-            let range = self.uid.partition_point(|u| u < low)..self.uid.partition_point(|u| u <= high);
-            self.modseq[range.clone()].fill(alike.modseq.0);
-            for flags in &mut self.flags[range.clone()] {
-                *flags = alike.mask.system(SystemFlags::from_bits(*flags)).bits();
-            }
-            self.keywords[range].iter_mut().for_each(|k| *k = alike.mask.keywords(*k));
-        }
-    }
-
-    /// Removes what `gone` names, in one pass.
-    pub(super) fn remove(&mut self, gone: &std::collections::BTreeSet<u32>) {
-        if gone.is_empty() {
-            return;
-        }
-        let keep: Vec<bool> = self.uid.iter().map(|u| !gone.contains(u)).collect();
-        fn pick<T>(v: &mut Vec<T>, keep: &[bool]) {
-            let mut k = keep.iter();
-            v.retain(|_| k.next().copied().unwrap_or(true));
-        }
-        pick(Arc::make_mut(&mut self.uid), &keep);
-        pick(&mut self.modseq, &keep);
-        pick(&mut self.flags, &keep);
-        pick(&mut self.keywords, &keep);
-        pick(&mut self.seconds, &keep);
-        pick(&mut self.zone, &keep);
-        pick(&mut self.saved, &keep);
-        pick(&mut self.size, &keep);
-        pick(&mut self.records, &keep);
-        pick(&mut self.marks, &keep);
-        pick(&mut self.email, &keep);
-        pick(&mut self.slot, &keep);
-        pick(&mut self.summary, &keep);
-    }
-}
 
 /// What changes with each commit.
 #[derive(Debug, Default)]
@@ -322,12 +153,9 @@ impl OpenMailbox {
         loaded: LoadedMailbox,
         own_seen: Option<OwnSeen>,
     ) -> Self {
-        let mut columns = Columns::new(&loaded.records);
-        for (email, uid) in columns.email.iter_mut().zip(columns.uid.iter()).filter(|(e, _)| **e == 0) {
-            // Of before there was one; it is written with the next change of the message.
-            *email = EmailId::of(row.uid_validity, Uid(*uid)).0;
-        }
-        let places = Places::new(columns.summary.iter().copied());
+        let mut columns = loaded.records;
+        columns.complete(row.uid_validity);
+        let places = Places::new(columns.summaries());
         let mut keywords = vec![None; Self::MAX_KEYWORDS];
         for (bit, keyword) in loaded.keywords {
             if let Some(place) = keywords.get_mut(usize::from(bit)) {

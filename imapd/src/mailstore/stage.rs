@@ -9,10 +9,11 @@ use std::sync::Arc;
 
 use super::backend::Op;
 use super::change_log::{Change, Entry};
+use super::columns::Columns;
 use super::error::StoreError;
 use super::flag_runs::{Alike, FlagMask, FlagRuns};
 use super::news;
-use super::open::{Columns, OpenMailbox};
+use super::open::OpenMailbox;
 use super::own_seen::OwnSeen;
 use super::summaries::{self, Made, Ready, SummaryPlace};
 use super::tombstones::Tombstones;

@@ -8,6 +8,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use bytes::Bytes;
 use futures::FutureExt;
 use imapd::mailstore::backend::{Answer, SpaceFigures};
+use imapd::mailstore::columns::Columns;
 use imapd::mailstore::flag_runs;
 use imapd::mailstore::summaries::image;
 use imapd::mailstore::{
@@ -298,13 +299,14 @@ impl Backend for Memory {
             let mut records: Vec<MessageRecord> = d.records.values().copied().collect();
             records.sort_by_key(|r| r.uid);
             let runs: Vec<FlagRun> = d.runs.values().cloned().collect();
-            flag_runs::apply(&runs, &mut records);
             assert_eq!(
                 records.iter().map(|r| r.uid.0).collect::<Vec<_>>(),
                 d.notes.keys().copied().collect::<Vec<_>>(),
                 "index and notes agree"
             );
             let (free_slots, next_slot) = free(d.used().copied(), 2);
+            let mut records: Columns = records.into_iter().collect();
+            flag_runs::apply(&runs, &mut records);
             LoadedMailbox {
                 records,
                 keywords: d.keywords.values().cloned().collect(),

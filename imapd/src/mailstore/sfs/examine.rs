@@ -12,10 +12,11 @@ use cms::csl::{CslError, DirIntent, DirRecord, FilePattern, FileRef, FileStatus,
 
 use super::{SfsBackend, mailbox_index, note_index, store_error, summary_file};
 use crate::mailstore::backend::LoadedMailbox;
+use crate::mailstore::columns::Columns;
 use crate::mailstore::entries::Entries;
 use crate::mailstore::error::StoreError;
 use crate::mailstore::summaries::{PIECE, SummaryPlace, read as read_summary};
-use crate::mailstore::types::{Attributes, MailboxRow, MessageRecord, NoteMarks, UserHeader};
+use crate::mailstore::types::{Attributes, MailboxRow, MessageRecord, NoteMarks, Uid, UserHeader};
 use crate::syntax::flag::SystemFlags;
 use crate::vm::UserId;
 
@@ -254,8 +255,7 @@ impl SfsBackend {
         folder: &Folder,
         found: &mut Vec<String>,
     ) -> Result<(), StoreError> {
-        let with: Vec<&MessageRecord> =
-            folder.index.records.iter().filter(|r| !r.summary.is_none()).collect();
+        let with: Vec<MessageRecord> = folder.index.records.iter().filter(|r| !r.summary.is_none()).collect();
         if with.is_empty() {
             return Ok(());
         }
@@ -272,7 +272,7 @@ impl SfsBackend {
             if from < end { image.slice(from..end) } else { Bytes::new() }
         };
         for record in with {
-            if read_summary(&run(record.summary), record).is_none() {
+            if read_summary(&run(record.summary), &record).is_none() {
                 found.push(format!("NOTE SUMMARY has no sound summary of UID {}", record.uid));
             }
         }
@@ -287,17 +287,17 @@ fn compare(folder: &Folder, found: &mut Vec<String>) {
         .keywords
         .iter()
         .fold(0u64, |bits, (bit, _)| bits | 1u64.checked_shl((*bit).into()).unwrap_or(0));
-    for r in &folder.index.records {
+    for r in folder.index.records.iter() {
         match folder.notes.get(&r.uid.0) {
             None => found.push(format!("UID {} has no note", r.uid)),
-            Some(note) if note.records != r.records || note.bytes != image_octets(r) => {
+            Some(note) if note.records != r.records || note.bytes != image_octets(&r) => {
                 found.push(format!(
                     "UID {}: the note has {} records with {} octets, NOTE INDEX says {} with {}",
                     r.uid,
                     note.records,
                     note.bytes,
                     r.records,
-                    image_octets(r)
+                    image_octets(&r)
                 ));
             }
             Some(_) => {}
@@ -306,21 +306,20 @@ fn compare(folder: &Folder, found: &mut Vec<String>) {
             found.push(format!("UID {} has keywords without a name", r.uid));
         }
     }
-    let known: BTreeSet<u32> = folder.index.records.iter().map(|r| r.uid.0).collect();
-    for uid in folder.notes.keys().filter(|uid| !known.contains(uid)) {
+    for uid in folder.notes.keys().filter(|uid| folder.index.records.position(Uid(**uid)).is_none()) {
         found.push(format!("the note of UID {uid} is not in NOTE INDEX"));
     }
 }
 
 /// What MAILBOX INDEX sums up of NOTE INDEX.
-fn compare_row(row: &MailboxRow, records: &[MessageRecord], found: &mut Vec<String>) {
-    if let Some(last) = records.last().filter(|r| r.uid >= row.uid_next) {
+fn compare_row(row: &MailboxRow, records: &Columns, found: &mut Vec<String>) {
+    if let Some(last) = records.iter().next_back().filter(|r| r.uid >= row.uid_next) {
         found.push(format!("UIDNEXT is {}, but there is UID {}", row.uid_next, last.uid));
     }
     if let Some(r) = records.iter().find(|r| r.modseq > row.highest_modseq) {
         found.push(format!("HIGHESTMODSEQ is {}, but UID {} has {}", row.highest_modseq, r.uid, r.modseq));
     }
-    let (messages, unseen, octets) = sums(records);
+    let (messages, unseen, octets) = sums(records.iter());
     if (row.messages, row.unseen, row.octets) != (messages, unseen, octets) {
         found.push(format!(
             "MAILBOX INDEX counts {} messages, {} unseen, {} octets; there are {messages}, {unseen}, {octets}",
@@ -330,8 +329,8 @@ fn compare_row(row: &MailboxRow, records: &[MessageRecord], found: &mut Vec<Stri
 }
 
 /// Messages, those without `\Seen`, octets.
-pub(super) fn sums(records: &[MessageRecord]) -> (u32, u32, u64) {
-    let seen = SystemFlags::SEEN.bits();
-    let unseen = records.iter().filter(|r| r.flags.bits() & seen == 0).count();
-    (records.len() as u32, unseen as u32, records.iter().map(|r| r.size).sum())
+pub(super) fn sums(records: impl Iterator<Item = MessageRecord>) -> (u32, u32, u64) {
+    records.fold((0, 0, 0), |(messages, unseen, octets), r| {
+        (messages + 1, unseen + u32::from(!r.flags.contains(SystemFlags::SEEN)), octets + r.size)
+    })
 }

@@ -50,6 +50,7 @@
 //! and is told as every UID that is not there.
 
 use crate::mailstore::backend::LoadedMailbox;
+use crate::mailstore::columns::Columns;
 use crate::mailstore::error::StoreError;
 use crate::mailstore::flag_runs::{self, FlagMask, FlagRun};
 use crate::mailstore::summaries::SummaryPlace;
@@ -209,6 +210,8 @@ pub fn salvage(image: &[u8]) -> (LoadedMailbox, Vec<String>) {
 pub struct Loader {
     out: LoadedMailbox,
     damage: Vec<String>,
+    /// Messages of the piece that is taken: memory that is used again for the next.
+    piece: Vec<MessageRecord>,
     /// Records taken, and those of them that are not cut short.
     count: usize,
     whole: usize,
@@ -217,8 +220,8 @@ pub struct Loader {
 impl Loader {
     /// Of a file with so many records.
     pub fn new(records: usize) -> Self {
-        let out = LoadedMailbox { records: Vec::with_capacity(records), ..LoadedMailbox::default() };
-        Self { out, damage: Vec::new(), count: 0, whole: 0 }
+        let out = LoadedMailbox { records: Columns::with_capacity(records), ..LoadedMailbox::default() };
+        Self { out, damage: Vec::new(), piece: Vec::new(), count: 0, whole: 0 }
     }
 
     /// Takes the next records.
@@ -226,10 +229,12 @@ impl Loader {
         self.whole += image.len() / LRECL;
         for r in image.chunks(LRECL) {
             self.count += 1;
-            if let Err(what) = take(&mut self.out, self.count, r) {
+            if let Err(what) = take(&mut self.out, &mut self.piece, self.count, r) {
                 self.damage.push(format!("NOTE INDEX record {}: {what}", self.count));
             }
         }
+        self.out.records.extend(&self.piece);
+        self.piece.clear();
     }
 
     /// Everything in the file.
@@ -247,26 +252,22 @@ impl Loader {
     fn salvaged(self) -> (LoadedMailbox, Vec<String>) {
         let Self { mut out, mut damage, whole, .. } = self;
         out.next_slot = u32::try_from(whole + 1).unwrap_or(u32::MAX).max(FIRST_SLOT);
-        // Mostly they are, since UIDs and new slots ascend.
-        if !out.records.is_sorted_by(|a, b| a.uid < b.uid) {
-            out.records.sort_by_key(|r| r.uid);
-            let mut last = None;
-            out.records.retain(|r| {
-                let first = last != Some(r.uid);
-                if !first {
-                    damage.push(format!("NOTE INDEX record {}: has the UID of another record", r.slot));
-                }
-                last = Some(r.uid);
-                first
-            });
-        }
+        let others = out.records.ascend();
+        damage.extend(
+            others.iter().map(|r| format!("NOTE INDEX record {}: has the UID of another record", r.slot)),
+        );
         flag_runs::apply(&out.flag_runs, &mut out.records);
         (out, damage)
     }
 }
 
 /// Takes one record.
-fn take(out: &mut LoadedMailbox, slot: usize, r: &[u8]) -> Result<(), &'static str> {
+fn take(
+    out: &mut LoadedMailbox,
+    messages: &mut Vec<MessageRecord>,
+    slot: usize,
+    r: &[u8],
+) -> Result<(), &'static str> {
     if r.len() != LRECL {
         return Err("is cut short");
     }
@@ -281,7 +282,7 @@ fn take(out: &mut LoadedMailbox, slot: usize, r: &[u8]) -> Result<(), &'static s
             _ => return Err("is not a header of this format"),
         },
         (1, _) => return Err("is not a header of this format"),
-        (_, MESSAGE) => out.records.push(read_message(r, number)),
+        (_, MESSAGE) => messages.push(read_message(r, number)),
         (_, KEYWORD) => {
             let len = usize::from(u16::from_le_bytes(field(r, 2)));
             let text = r.get(4..4 + len).map(codepage::to_text);
@@ -352,7 +353,7 @@ mod tests {
             let word = Keyword::new(word.as_bytes()).unwrap();
             let image = [first, keyword(63, &word), [0; LRECL], message(&record), tombstone(&grave), flag_run(&run)].concat();
             let loaded = load(&image).unwrap();
-            let mut told = [record];
+            let mut told = Columns::from_iter([record]);
             flag_runs::apply(std::slice::from_ref(&run), &mut told);
             prop_assert_eq!(loaded.records, told);
             prop_assert_eq!(loaded.flag_runs, vec![run]);

@@ -1,12 +1,12 @@
 //! Reading: index files whole, notes in part. Each read is a work unit of its own, so it sees what is committed now.
 
+use std::collections::VecDeque;
 use std::ops::Range;
 
 use bytes::Bytes;
 use cms::csl::{
     BlockOpen, Csl, CslError, FileRef, FileStatus, Intent, OpenOptions, ReasonCode, Token, WorkUnitId,
 };
-use futures::{StreamExt, stream};
 
 use super::{SfsBackend, mailbox_index, note, note_file, note_index, store_error};
 use crate::mailstore::access::Access;
@@ -23,6 +23,9 @@ const CALL: usize = 8 * 1024 * 1024;
 /// Records of NOTE INDEX read in one call: 1 MB, memory that is used again for the next ones.
 pub const INDEX_PIECE: u32 = 8 * 1024;
 
+/// Records of the first piece: all of a small index.
+pub const INDEX_BEGINNING: u32 = 256;
+
 /// Pieces that are read at once while one is looked at.
 const INDEX_READERS: usize = 2;
 
@@ -32,10 +35,10 @@ struct IndexPiece {
     data: Bytes,
 }
 
-/// Reads the piece of an index that begins with a record, in a work unit of its own: reads of one unit go one after the other.
-async fn index_piece(csl: Csl, file: FileRef, number: u32) -> Result<IndexPiece, CslError> {
+/// Reads `most` records of an index from one on, or as many as there are, in a work unit of its own: reads of one unit go one after the other.
+async fn index_piece(csl: Csl, file: FileRef, number: u32, most: u32) -> Result<IndexPiece, CslError> {
     let unit = csl.dmsgetwu()?;
-    let read = read_piece(&csl, &file, number, unit).await;
+    let read = read_piece(&csl, &file, number, most, unit).await;
     super::give_back(&csl, unit).await;
     read
 }
@@ -44,6 +47,7 @@ async fn read_piece(
     csl: &Csl,
     file: &FileRef,
     number: u32,
+    most: u32,
     unit: WorkUnitId,
 ) -> Result<IndexPiece, CslError> {
     let opened = csl.dmsopen(file, Intent::Read, &OpenOptions::default(), unit).await?;
@@ -51,7 +55,7 @@ async fn read_piece(
     if status.lrecl as usize != note_index::LRECL {
         return Err(ReasonCode::RecordLength.into());
     }
-    let count = (status.records + 1).saturating_sub(number).min(INDEX_PIECE);
+    let count = (status.records + 1).saturating_sub(number).min(most);
     if count == 0 {
         return Ok(IndexPiece { status, data: Bytes::new() });
     }
@@ -131,20 +135,23 @@ impl SfsBackend {
         Ok(records)
     }
 
-    /// Reads an index piece by piece; while one is looked at, others are read by other threads. Nothing in an index tells how many
-    /// messages it has: one that does not come whole, or changes on the way, is none at all, lest messages be missing and their
-    /// records be given to others.
+    /// Reads an index piece by piece, a short one first, which tells how much there is; while one is looked at, others are read by other
+    /// threads. Nothing in an index tells how many messages it has: one that does not come whole, or changes on the way, is none at all,
+    /// lest messages be missing and their records be given to others.
     pub(super) async fn read_note_index(&self, user: UserId, dir: &str) -> Result<LoadedMailbox, StoreError> {
         let file = super::note_index_file(&self.dir(user, dir)?)?;
-        let first = index_piece(self.csl.clone(), file.clone(), 1).await.map_err(|e| store_error(&e))?;
+        let read = |number, most| index_piece(self.csl.clone(), file.clone(), number, most);
+        let first = read(1, INDEX_BEGINNING).await.map_err(|e| store_error(&e))?;
         let status = first.status;
+        let mut others = (1 + INDEX_BEGINNING..=status.records)
+            .step_by(INDEX_PIECE as usize)
+            .map(|number| tokio::spawn(read(number, INDEX_PIECE)));
+        let mut reading: VecDeque<_> = others.by_ref().take(INDEX_READERS).collect();
         let mut loader = note_index::Loader::new(status.records as usize);
-        let others = (1..=status.records).step_by(INDEX_PIECE as usize).skip(1);
-        let others = others.map(|number| tokio::spawn(index_piece(self.csl.clone(), file.clone(), number)));
-        let mut others = stream::iter(others).buffered(INDEX_READERS);
         loader.take(&first.data);
-        while let Some(piece) = others.next().await {
-            let piece = piece.map_err(|e| StoreError::Defect(format!("reading failed: {e}")))?;
+        while let Some(piece) = reading.pop_front() {
+            let piece = piece.await.map_err(|e| StoreError::Defect(format!("reading failed: {e}")))?;
+            reading.extend(others.next());
             let piece = piece.map_err(|e| store_error(&e))?;
             // Dates of reference may change as it is read.
             let same = |s: &FileStatus| (s.unique, s.updated, s.records);

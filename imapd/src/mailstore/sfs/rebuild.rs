@@ -12,6 +12,7 @@ use cms::csl::{CommitOption, FileStatus, Intent, OpenOptions, WorkUnitId};
 use super::commit::StepError;
 use super::examine::{Examined, Folder, image_octets, sums};
 use super::{SfsBackend, mailbox_index, note, note_file, note_index, store_error};
+use crate::mailstore::columns::Columns;
 use crate::mailstore::error::StoreError;
 use crate::mailstore::summaries::SummaryPlace;
 use crate::mailstore::types::{
@@ -65,8 +66,8 @@ impl SfsBackend {
                 raise(&mut row, &folder.index.records);
             }
             (row.messages, row.unseen, row.octets) = match indexes.last() {
-                Some((dir, _, index)) if *dir == folder.dir => sums(&index.records),
-                _ => sums(&folder.index.records),
+                Some((dir, _, index)) if *dir == folder.dir => sums(index.records.iter().copied()),
+                _ => sums(folder.index.records.iter()),
             };
             rows.push(row);
         }
@@ -113,8 +114,7 @@ impl SfsBackend {
             .iter()
             .fold(0u64, |b, (bit, _)| b | 1u64.checked_shl((*bit).into()).unwrap_or(0));
         for (uid, status) in &folder.notes {
-            let old =
-                folder.index.records.iter().position(|r| r.uid.0 == *uid).map(|i| folder.index.records[i]);
+            let old = folder.index.records.get(Uid(*uid));
             let fits = |r: &MessageRecord| r.records == status.records && image_octets(r) == status.bytes;
             let mut record = match old {
                 Some(old) if fits(&old) && old.keywords & !bits == 0 => {
@@ -267,8 +267,8 @@ fn mailbox_index_image(header: &UserHeader, rows: Vec<MailboxRow>) -> Vec<u8> {
 }
 
 /// A row never says less than its messages.
-fn raise(row: &mut MailboxRow, records: &[MessageRecord]) {
-    for r in records {
+fn raise(row: &mut MailboxRow, records: &Columns) {
+    for r in records.iter() {
         row.highest_modseq = row.highest_modseq.max(r.modseq);
         row.uid_next = row.uid_next.max(Uid(r.uid.0.saturating_add(1)));
     }

@@ -13,9 +13,10 @@ use cms::csl::{CommitOption, CslError, FileRef, Intent, OpenOptions, ReasonCode,
 
 use super::commit::StepError;
 use super::{SfsBackend, store_error, text_file};
+use crate::mailstore::columns::Columns;
 use crate::mailstore::error::StoreError;
 use crate::mailstore::text_batch::{Head, RECORD, Which};
-use crate::mailstore::types::{MailboxRow, MessageRecord, Uid};
+use crate::mailstore::types::{MailboxRow, Uid};
 use crate::vm::UserId;
 
 impl SfsBackend {
@@ -94,7 +95,7 @@ impl SfsBackend {
         &self,
         user: UserId,
         row: &MailboxRow,
-        records: &[MessageRecord],
+        records: &Columns,
     ) -> Result<Option<u64>, StoreError> {
         let mut at = 0;
         let mut upto = Uid(0);
@@ -106,9 +107,8 @@ impl SfsBackend {
             let bad = Ok(Some(at / RECORD as u64 + 1));
             let is_next = |h: &Head| h.after == upto && h.uid_validity == row.uid_validity;
             let Some(head) = Head::read(&first).filter(is_next) else { return bad };
-            let there = records.partition_point(|r| r.uid <= head.after)
-                ..records.partition_point(|r| r.uid <= head.upto);
-            if head.upto >= row.uid_next || !head.is_about(&first, records[there].iter().copied()) {
+            let there = records.range(head.after, head.upto).map(|i| records.at(i));
+            if head.upto >= row.uid_next || !head.is_about(&first, there) {
                 return bad;
             }
             for which in Which::ALL.into_iter().filter(|_| !head.is_left_out()) {
