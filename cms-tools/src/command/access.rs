@@ -91,16 +91,19 @@ async fn access(cms: &Arc<Cms>, words: &Words<'_>) -> Result<(), DmsMessage> {
         None => top_directory(cms).await,
     };
     let before = cms.modes.get(letter);
-    match (directory, place) {
-        (Some(dir), _) => directory_as(cms, words, &dir, mode, selected).await?,
+    let others = match (directory, place) {
+        (Some(dir), _) => {
+            directory_as(cms, words, &dir, mode, selected).await?;
+            Vec::new()
+        }
         (None, Some(place)) => {
             let vdev = place.parse().map_err(|_| dms(MODULE, 29, 24, &[place]))?;
-            disk_as(cms, words, vdev, mode, selected).await?;
+            disk_as(cms, words, vdev, mode, selected).await?
         }
         (None, None) => disk_as(cms, words, FIRST_DISK, mode, selected).await?,
-    }
+    };
     if !words.options.iter().any(|option| option == "NODISK") {
-        report(cms, letter, before).await;
+        report(cms, letter, before, others).await;
     }
     Ok(())
 }
@@ -145,7 +148,7 @@ async fn disk_as(
     vdev: Vdev,
     mode: Mode<'_>,
     selected: &[&str],
-) -> Result<(), DmsMessage> {
+) -> Result<Vec<DmsMessage>, DmsMessage> {
     let options = flags(MODULE, &words.options, &DISK_OPTIONS)?;
     let has = |option: &str| options.contains(&option);
     if has("ERASE") && has("NOSAVE") {
@@ -157,14 +160,14 @@ async fn disk_as(
     }
     let selection = selection(mode.letter, selected)?;
     if has("NODISK") {
-        return Ok(());
+        return Ok(Vec::new());
     }
     let view = View { read_only: reads_only.is_some(), selection, private: has("MODE0") };
-    access_minidisk_as(cms, vdev, mode.letter, view).await?;
+    let others = access_minidisk_as(cms, vdev, mode.letter, view).await?;
     if has("ERASE") {
         erase_all(cms, mode.letter).await?;
     }
-    Ok(())
+    Ok(others)
 }
 
 /// `fn [ft [fm]]`, where fm has the letter of the mode, or is `*`; and how messages show it.
@@ -202,7 +205,7 @@ async fn erase_all(cms: &Arc<Cms>, mode: ModeLetter) -> Result<(), DmsMessage> {
 }
 
 /// The lines that ACCESS answers with.
-async fn report(cms: &Arc<Cms>, letter: ModeLetter, before: Option<Arc<Accessed>>) {
+async fn report(cms: &Arc<Cms>, letter: ModeLetter, before: Option<Arc<Accessed>>, others: Vec<DmsMessage>) {
     let Some(now) = cms.modes.get(letter) else { return };
     let shown = place_name(&now.place);
     if let Some(before) = before.filter(|b| b.place != now.place) {
@@ -211,6 +214,9 @@ async fn report(cms: &Arc<Cms>, letter: ModeLetter, before: Option<Arc<Accessed>
     }
     if now.read_only {
         cms.say(&dms(MODULE, 723, 0, &[&letter.to_string(), &shown]).to_string()).await;
+    }
+    for message in others {
+        cms.say(&message.to_string()).await;
     }
 }
 
@@ -236,16 +242,35 @@ struct View {
 /// # Errors
 /// 113S when the machine has no such disk.
 pub(crate) async fn access_minidisk(cms: &Arc<Cms>, vdev: Vdev, mode: ModeLetter) -> Result<(), DmsMessage> {
-    access_minidisk_as(cms, vdev, mode, View::default()).await
+    access_minidisk_as(cms, vdev, mode, View::default()).await.map(|_| ())
 }
 
-/// [`access_minidisk`], of which only a part may be seen; a disk that is linked read-only stays so.
+/// The other modes of a disk that is accessed once more. One that is written through stays the only one: accessed to be written, the
+/// disk leaves it, and read-only it is not accessed at all, since what is written there would not be seen.
+fn other_modes(
+    cms: &Cms,
+    vdev: Vdev,
+    mode: ModeLetter,
+    read_only: bool,
+) -> Result<Vec<Arc<Accessed>>, DmsMessage> {
+    let mut others = cms.modes.all();
+    others.retain(|a| {
+        a.mode != mode && matches!(a.place, Place::Minidisk { vdev: other, .. } if other == vdev)
+    });
+    match others.iter().find(|a| read_only && !a.read_only) {
+        Some(written) => Err(dms(MODULE, 59, 36, &[&format!("{:03X}", vdev.0), &written.mode.to_string()])),
+        None => Ok(others),
+    }
+}
+
+/// [`access_minidisk`], of which only a part may be seen; a disk that is linked read-only stays so. Returns what is to be said of the
+/// disk's other modes.
 async fn access_minidisk_as(
     cms: &Arc<Cms>,
     vdev: Vdev,
     mode: ModeLetter,
     view: View,
-) -> Result<(), DmsMessage> {
+) -> Result<Vec<DmsMessage>, DmsMessage> {
     let shown = format!("{:03X}", vdev.0);
     let named = format!("{mode}({shown})");
     let found = MinidiskFiles::attach(cms.guest.cp(), cms.guest.vm(), vdev);
@@ -253,6 +278,7 @@ async fn access_minidisk_as(
         .map_err(|e| store_message(MODULE, &e, &shown))?
         .ok_or_else(|| dms(MODULE, 113, 100, &[&named]))?;
     let read_only = read_only || view.read_only;
+    let others = other_modes(cms, vdev, mode, read_only)?;
     let store: Arc<dyn FileStore> = match (view.selection, read_only) {
         (None, false) => Arc::new(files),
         (None, true) => Arc::new(SelectedFiles::new(files, FilePattern::all(), view.private)),
@@ -265,7 +291,14 @@ async fn access_minidisk_as(
         }
     };
     cms.modes.set(Accessed { mode, place: Place::Minidisk { vdev, label }, store, read_only });
-    Ok(())
+    let told = |other: Arc<Accessed>| {
+        if other.read_only {
+            return dms(MODULE, 725, 0, &[&shown, &other.mode.to_string()]);
+        }
+        cms.modes.release(other.mode);
+        dms(MODULE, 726, 0, &[&shown, &other.mode.to_string()])
+    };
+    Ok(others.into_iter().map(told).collect())
 }
 
 /// Accesses an SFS directory. Somebody else's is read-only unless `read_only` says otherwise; that does not bypass his
