@@ -20,6 +20,7 @@ use crate::session::view::{write_flags, write_modseq, write_number};
 use crate::session::{Failure, Out, Reply, Session, View};
 use crate::syntax::ast::{ChangedSince, FetchItem, FlagChange};
 use crate::syntax::flag::{FlagList, SystemFlags};
+use crate::syntax::mailbox_name::NameForm;
 use crate::syntax::partial_range::PartialRange;
 use crate::syntax::quote;
 use crate::syntax::rights::Rights;
@@ -407,7 +408,15 @@ impl<'a> Ahead<'a> {
 
 impl Source<'_> {
     /// Makes ready what an item needs to be read for; `None` when it cannot be decoded.
-    async fn ready(&mut self, item: &Planned) -> Result<Option<Ready>, StoreError> {
+    async fn ready(&mut self, item: &Planned, rev1: bool) -> Result<Option<Ready>, StoreError> {
+        let ready = self.read_for(item).await?;
+        if rev1 && matches!(item, Planned::Figure(FetchItem::Body | FetchItem::BodyStructure)) {
+            self.for_rev1().await?;
+        }
+        Ok(ready)
+    }
+
+    async fn read_for(&mut self, item: &Planned) -> Result<Option<Ready>, StoreError> {
         Ok(Some(match item {
             Planned::Octets { section, partial, .. } => Ready::Octets(self.section(section, *partial).await?),
             Planned::Binary { path, partial: cut, .. } => match self.binary(path).await? {
@@ -441,13 +450,14 @@ async fn message(
     out: &mut Out<'_>,
 ) -> Result<Shown, Failure> {
     let record = &source.record.clone();
+    let rev1 = session.enabled.name_form() == NameForm::Utf7;
     // What can fail is read before the response begins, so that a response is never left half said.
     let mut bodies = Vec::new();
     for item in items {
         if item.is_in_index() {
             continue;
         }
-        match source.ready(item).await? {
+        match source.ready(item, rev1).await? {
             Some(ready) if !matches!(item, Planned::Figure(_)) => bodies.push(ready),
             Some(_) => {}
             None => return Ok(Shown::UnknownEncoding),
@@ -542,11 +552,12 @@ fn write_figure(
             let (label, text): (&[u8], Option<&[u8]>) = match item {
                 FetchItem::Envelope => {
                     (b"ENVELOPE ", summary.map(Summary::envelope).or(note.map(|n| &*n.envelope)))
+            let rev1 = source.and_then(|s| s.rev1.as_ref());
                 }
-                FetchItem::Body => (b"BODY ", note.map(|n| &*n.body)),
+                FetchItem::Body => (b"BODY ", rev1.map(|r| &*r.0).or(note.map(|n| &*n.body))),
                 _ => {
-                    let text = summary.map(Summary::body_structure).or(note.map(|n| &*n.body_structure));
-                    (b"BODYSTRUCTURE ", text)
+                    let made = summary.map(Summary::body_structure).or(note.map(|n| &*n.body_structure));
+                    (b"BODYSTRUCTURE ", rev1.map(|r| &*r.1).or(made))
                 }
             };
             out.extend_from_slice(label);
