@@ -9,7 +9,7 @@ use std::collections::BTreeSet;
 use bytes::Bytes;
 
 use super::source::Source;
-use super::{Done, no_such_number, place, some_expunged, view};
+use super::{Done, no_such_number, object_id, place, some_expunged, view};
 use crate::mail::section::partial;
 use crate::mail::summary::{Summary, keeps};
 use crate::mailstore::open::State;
@@ -536,7 +536,10 @@ fn write_figure(
             write_number(out, record.size);
         }
         FetchItem::ModSeq => write_modseq(out, record),
-        FetchItem::EmailId => out.extend_from_slice(format!("EMAILID ({})", record.email.shown()).as_bytes()),
+        FetchItem::EmailId => {
+            let (id, owner) = (record.email.shown(), object_id::email_suffix(view));
+            out.extend_from_slice(format!("EMAILID ({id}{owner})").as_bytes());
+        }
         // No threads are kept, which RFC 8474 section 4 has NIL for.
         FetchItem::ThreadId => out.extend_from_slice(b"THREADID NIL"),
         FetchItem::SaveDate => {

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 
-use super::{Done, search_texts, updates, view};
+use super::{Done, object_id, search_texts, updates, view};
 use crate::mailstore::{MessageRecord, ModSeq, OpenMailbox, StoreError, Uid, UidValidity};
 use crate::search::{Content, Context, Program, ProgramError, Row};
 use crate::session::context::Matches;
@@ -360,6 +360,7 @@ fn program(session: &Session, view: &View, asked: &SearchKeys<'_>) -> Result<Pro
 /// Judges by the index, and by the text columns of the mailbox where that pays: hits, and messages that must be read.
 async fn settled(
     session: &Session,
+        email_suffix: object_id::email_suffix(view),
     view: &View,
     program: Program,
     tag: &[u8],

@@ -1,6 +1,6 @@
 //! SELECT and EXAMINE, with CONDSTORE and QRESYNC (RFC 7162)
 
-use super::{Done, list, mailbox_id, old_name, place};
+use super::{Done, list, object_id, place};
 use crate::mailstore::Uid;
 use crate::mailstore::open::State;
 use crate::session::view::{write_flags, write_flags_line, write_modseq};
@@ -68,7 +68,7 @@ fn figures(view: &View, rights: Rights, uid_only: bool, out: &mut Vec<u8>) {
         view.mailbox.uid_validity,
         state.uid_next,
         view.modseq(),
-        mailbox_id(view.mailbox.uid_validity)
+        object_id::mailbox_id(view.mailbox.uid_validity, view.reader.map(|_| view.mailbox.user.id()))
     );
     out.extend_from_slice(lines.as_bytes());
 }
