@@ -121,6 +121,14 @@ pub(super) fn charset_refused(session: &Session, asked: &SearchKeys<'_>) -> Opti
     refused.then(|| Reply::client_bug("CHARSET is not allowed after ENABLE UTF8=ACCEPT"))
 }
 
+/// The answer to the charset that SORT and THREAD must name, when the client has enabled UTF8=ACCEPT and it is another one (RFC
+/// 9755 section 3).
+pub(super) fn other_charset_refused(session: &Session, asked: &SearchKeys<'_>) -> Option<Reply> {
+    let other = asked.charset.is_some_and(|charset| !charset.eq_ignore_ascii_case(b"UTF-8"));
+    (other && session.enabled.utf8)
+        .then(|| Reply::client_bug("The charset must be UTF-8 after ENABLE UTF8=ACCEPT"))
+}
+
 /// The answer to RELEVANCY, asked for or `sorted` by, without FUZZY (RFC 6203 sections 4 and 6).
 pub(super) fn relevancy_refused(
     asked: &SearchKeys<'_>,

@@ -35,6 +35,7 @@ use crate::auth::exchange::Exchange;
 use crate::command;
 use crate::mailstore::{MailboxId, SessionId, StoreError, UserStore};
 use crate::parse::{self, TaggedCommand};
+use crate::syntax::mailbox_name::NameForm;
 use crate::transport::Slot;
 use crate::vm::UserId;
 use crate::wire::{LITERAL_MINUS, Limits, Mode, Refusal};
@@ -305,6 +306,11 @@ impl Session {
             }
         };
         let TaggedCommand { tag, row, command } = parsed;
+        if self.enabled.name_form() == NameForm::Utf8 && !parse::quotes_are_utf8(&frame) {
+            Reply::client_bug(format!("{}: a quoted string is not UTF-8", row.name))
+                .write(out.buf, Some(&tag));
+            return Ok(self.count_bad(out.buf));
+        }
         drop(frame);
         if row.states & self.state() == 0 {
             let state = if row.states == table::NOT_AUTHENTICATED {
