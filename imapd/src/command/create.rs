@@ -24,7 +24,7 @@ pub async fn run(session: &Session, mailbox: MailboxArg, uses: &[Vec<u8>], out: 
         return Ok(Reply::no("USEATTR", "Special uses are for mailboxes of one's own"));
     }
     place.owner.create_for(place.inner.clone(), bits, session.id).await?;
-    list::normalized(session, &mailbox, &place, out.buf);
+    list::normalized(session, &mailbox, &place, out.buf)?;
     let made = place.owner.catalog().get(&place.inner).map(|row| row.uid_validity);
     Ok(match made {
         Some(made) => {

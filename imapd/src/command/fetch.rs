@@ -552,10 +552,10 @@ fn write_figure(
         item => {
             let note = source.and_then(|s| s.view.as_deref());
             let summary = source.and_then(|s| s.summary.as_ref());
+            let rev1 = source.and_then(|s| s.rev1.as_ref());
             let (label, text): (&[u8], Option<&[u8]>) = match item {
                 FetchItem::Envelope => {
                     (b"ENVELOPE ", summary.map(Summary::envelope).or(note.map(|n| &*n.envelope)))
-            let rev1 = source.and_then(|s| s.rev1.as_ref());
                 }
                 FetchItem::Body => (b"BODY ", rev1.map(|r| &*r.0).or(note.map(|n| &*n.body))),
                 _ => {

@@ -256,7 +256,10 @@ pub async fn foreign(session: &Session) -> Result<BTreeMap<MailboxName, Foreign>
             // A name that would be too long is not shown.
             let Some(name) = name else { continue };
             let place = Place { owner: owner.clone(), inner: row.name.clone(), name: name.clone(), who };
-            found.insert(name, Foreign { place, row: row.clone() });
+            let mut row = row.clone();
+            // What may be looked up and not read cannot be selected (RFC 9051 section 6.3.9.2).
+            row.attributes.0 |= if rights.has(Rights::READ) { 0 } else { Attributes::NOSELECT };
+            found.insert(name, Foreign { place, row });
         }
     }
     Ok(found)

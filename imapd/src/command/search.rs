@@ -360,6 +360,7 @@ fn program(session: &Session, view: &View, asked: &SearchKeys<'_>) -> Result<Pro
         greatest_seq: view.len(),
         greatest_uid: view.uids().last().copied().unwrap_or(0),
         saved: view.saved(),
+        email_suffix: object_id::email_suffix(view),
         now: session.server.store.now(),
     };
     Program::new(asked.key, asked.charset, &context)
@@ -368,7 +369,6 @@ fn program(session: &Session, view: &View, asked: &SearchKeys<'_>) -> Result<Pro
 /// Judges by the index, and by the text columns of the mailbox where that pays: hits, and messages that must be read.
 async fn settled(
     session: &Session,
-        email_suffix: object_id::email_suffix(view),
     view: &View,
     program: Program,
     tag: &[u8],
