@@ -228,6 +228,12 @@ impl Session {
             view.write_modseq(out);
         }
     }
+    /// The line that shows an alert. Other characters than those of US-ASCII are for clients of IMAP4rev2 (RFC 9051 section 9, `text`).
+    pub fn alert(&self, text: &str) -> String {
+        let fit = |c: char| if c.is_ascii() || self.enabled.rev2 { c } else { '?' };
+        format!("* OK [ALERT] {}\r\n", text.chars().map(fit).collect::<String>())
+    }
+
 
     /// Whether the client waits in IDLE.
     pub fn is_idling(&self) -> bool {
