@@ -132,8 +132,8 @@ pub fn command(frame: &Bytes) -> Result<TaggedCommand, SyntaxError> {
     }
 }
 
-/// Whether all that stands in quotes is UTF-8, as it must be once a client has agreed to that (RFC 9755 section 3, RFC 9051
-/// section 9, `QUOTED-CHAR`). The command is one that could be parsed.
+/// Whether all that stands in quotes is UTF-8, which clients may send whether they have enabled anything or not (RFC 9755 section 3,
+/// RFC 9051 section 9, `QUOTED-CHAR`). The command is one that could be parsed.
 pub fn quotes_are_utf8(frame: &[u8]) -> bool {
     let mut rest = frame;
     while let Some(at) = memchr::memchr2(b'"', b'\n', rest) {

@@ -35,7 +35,6 @@ use crate::auth::exchange::Exchange;
 use crate::command;
 use crate::mailstore::{MailboxId, SessionId, StoreError, UserStore};
 use crate::parse::{self, TaggedCommand};
-use crate::syntax::mailbox_name::NameForm;
 use crate::transport::Slot;
 use crate::vm::UserId;
 use crate::wire::{LITERAL_MINUS, Limits, Mode, Refusal};
@@ -228,12 +227,12 @@ impl Session {
             view.write_modseq(out);
         }
     }
+
     /// The line that shows an alert. Other characters than those of US-ASCII are for clients of IMAP4rev2 (RFC 9051 section 9, `text`).
     pub fn alert(&self, text: &str) -> String {
         let fit = |c: char| if c.is_ascii() || self.enabled.rev2 { c } else { '?' };
         format!("* OK [ALERT] {}\r\n", text.chars().map(fit).collect::<String>())
     }
-
 
     /// Whether the client waits in IDLE.
     pub fn is_idling(&self) -> bool {
@@ -312,7 +311,8 @@ impl Session {
             }
         };
         let TaggedCommand { tag, row, command } = parsed;
-        if self.enabled.name_form() == NameForm::Utf8 && !parse::quotes_are_utf8(&frame) {
+        // Before login nothing of UTF8=ACCEPT was shown, and a password may be whatever it is.
+        if self.user.is_some() && !parse::quotes_are_utf8(&frame) {
             Reply::client_bug(format!("{}: a quoted string is not UTF-8", row.name))
                 .write(out.buf, Some(&tag));
             return Ok(self.count_bad(out.buf));
