@@ -179,6 +179,15 @@ pub fn sequence_set(input: Input<'_>) -> Parsed<'_, SequenceSet> {
     }
 }
 
+/// `sequence-set` of numbers alone: where `*` is not allowed (RFC 7162 section 7, `known-uids`), `$` is not either.
+pub fn number_set(input: Input<'_>) -> Parsed<'_, SequenceSet> {
+    let named = |end: &SeqNumber| matches!(end, SeqNumber::Number(_));
+    match sequence_set(input)? {
+        (rest, set) if set.0.iter().all(|(a, b)| named(a) && named(b)) => Ok((rest, set)),
+        _ => fail(input),
+    }
+}
+
 /// One flag into `list`. `\Recent` and unknown `\` flags break the grammar, or our promise in PERMANENTFLAGS.
 fn flag<'a>(input: Input<'a>, list: &mut FlagList) -> Parsed<'a, ()> {
     let (rest, name) = recognize((opt(char('\\')), take_while1(is_atom_char))).parse(input)?;
