@@ -52,12 +52,13 @@ pub async fn run(session: &mut Session, set: &SequenceSet, asked: &Asked<'_>, ou
     if asked.since.is_some_and(|s| s.vanished) && !session.enabled.qresync {
         return Ok(Reply::client_bug("VANISHED needs QRESYNC to be enabled"));
     }
+    let Some(mut selected) = view(session)?.select(set, by_uid) else { return Ok(no_such_number()) };
+    // Not before: what is answered BAD changes nothing (RFC 9051 section 6).
     if items.contains(&FetchItem::ModSeq) {
         session.keeps_modseqs(out.buf);
     }
     let session = &*session;
     let view = view(session)?;
-    let Some(mut selected) = view.select(set, by_uid) else { return Ok(no_such_number()) };
     if let (Some(range), Some(limit)) = (asked.partial, session.command_limit())
         && range.from.abs_diff(range.to) >= limit.messages
     {

@@ -102,12 +102,12 @@ pub async fn run(session: &mut Session, args: &ListArgs, out: &mut Out<'_>) -> D
     let patterns = args.patterns.iter().filter(|p| !p.is_empty());
     let patterns: Vec<Pattern> =
         patterns.filter_map(|pattern| Pattern::new(&args.reference, pattern, form)).collect();
+    if let Some(reply) = args.returns.metadata.iter().find_map(|entry| getmetadata::check(entry).err()) {
+        return Ok(reply);
+    }
     let status = args.returns.status.as_ref();
     if status.is_some_and(|items| items.contains(&StatusItem::HighestModSeq)) {
         session.keeps_modseqs(out.buf);
-    }
-    if let Some(reply) = args.returns.metadata.iter().find_map(|entry| getmetadata::check(entry).err()) {
-        return Ok(reply);
     }
     let user = user(session)?;
     let others = match patterns.iter().any(Pattern::reaches_others) {
