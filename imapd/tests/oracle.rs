@@ -10,7 +10,9 @@ use arbitrary::{Arbitrary, Unstructured};
 use bytes::Bytes;
 use imap_codec::CommandCodec;
 use imap_codec::encode::Encoder;
-use imap_codec::imap_types::command::{Command as Theirs, CommandBody as Body, FetchModifier};
+use imap_codec::imap_types::command::{
+    Command as Theirs, CommandBody as Body, FetchModifier, SelectParameter,
+};
 use imap_codec::imap_types::core::AString;
 use imap_codec::imap_types::extensions::binary::LiteralOrLiteral8;
 use imap_codec::imap_types::extensions::thread::ThreadingAlgorithm;
@@ -97,6 +99,9 @@ fn may_be_refused(body: &Body<'_>, octets: &[u8]) -> bool {
     has_long_number(octets)
         || match body {
             Body::Status { item_names, .. } => item_names.is_empty(),
+            Body::Select { parameters, .. } | Body::Examine { parameters, .. } => {
+                parameters.iter().any(has_asterisk)
+            }
             Body::Fetch { macro_or_item_names, modifiers, uid, .. } => {
                 let vanished = modifiers.iter().filter(|m| matches!(m, FetchModifier::Vanished)).count();
                 let since = modifiers.len() - vanished;
@@ -119,6 +124,17 @@ fn may_be_refused(body: &Body<'_>, octets: &[u8]) -> bool {
             }
             _ => false,
         }
+}
+
+/// Whether the client says with QRESYNC that it knows `*`, which RFC 7162 section 7 does not allow.
+fn has_asterisk(parameter: &SelectParameter) -> bool {
+    let SelectParameter::QResync { known_uids, seq_match_data, .. } = parameter else { return false };
+    let matched = seq_match_data.iter().flat_map(|(numbers, uids)| [numbers, uids]);
+    let star = |n: &Theirnumber| *n == Theirnumber::Asterisk;
+    known_uids.iter().chain(matched).flat_map(|set| set.0.as_ref()).any(|sequence| match sequence {
+        Sequence::Single(n) => star(n),
+        Sequence::Range(a, b) => star(a) || star(b),
+    })
 }
 
 /// Whether both say the same of a command.

@@ -29,7 +29,7 @@ pub async fn run(
     match place.owner.append_for(&mailbox, messages, place.reader(), session.id).await {
         Ok(uids) => {
             session.meter.appended.add(uids.len());
-            list::normalized(session, &arg, &place, out.buf);
+            list::normalized(session, &arg, &place, out.buf)?;
             let set = NumberSet::from_sorted(uids.iter().map(|u| u.0));
             // To one who may not select it, UIDs would tell of the mailbox (RFC 9051 section 6.3.12).
             Ok(match rights.has(Rights::READ) {

@@ -67,7 +67,7 @@ pub async fn run(
     if pairs.is_empty() {
         return Ok(Reply::ok(done));
     }
-    list::normalized(session, &mailbox, &place, out.buf);
+    list::normalized(session, &mailbox, &place, out.buf)?;
     // To one who may not select the target, UIDs would tell of it (RFC 9051 section 6.4.7).
     let code = rights.has(Rights::READ).then(|| copy_uid(to.uid_validity, &pairs));
     if !remove {

@@ -1,7 +1,7 @@
 //! CREATE, with special uses (RFC 6154 section 3)
 
 use super::place::place;
-use super::{Done, list, mailbox_id};
+use super::{Done, list, object_id};
 use crate::mailstore::Attributes;
 use crate::session::{Out, Reply, Session};
 use crate::syntax::ast::MailboxArg;
@@ -24,10 +24,14 @@ pub async fn run(session: &Session, mailbox: MailboxArg, uses: &[Vec<u8>], out: 
         return Ok(Reply::no("USEATTR", "Special uses are for mailboxes of one's own"));
     }
     place.owner.create_for(place.inner.clone(), bits, session.id).await?;
-    list::normalized(session, &mailbox, &place, out.buf);
+    list::normalized(session, &mailbox, &place, out.buf)?;
     let made = place.owner.catalog().get(&place.inner).map(|row| row.uid_validity);
     Ok(match made {
-        Some(made) => Reply::ok_code(format!("MAILBOXID ({})", mailbox_id(made)), "CREATE completed"),
+        Some(made) => {
+            let of_another = place.reader().map(|_| place.owner.id());
+            let id = object_id::mailbox_id(made, of_another);
+            Reply::ok_code(format!("MAILBOXID ({id})"), "CREATE completed")
+        }
         // Deleted again by another session.
         None => Reply::ok("CREATE completed"),
     })

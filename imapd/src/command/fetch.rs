@@ -9,7 +9,7 @@ use std::collections::BTreeSet;
 use bytes::Bytes;
 
 use super::source::Source;
-use super::{Done, no_such_number, place, some_expunged, view};
+use super::{Done, no_such_number, object_id, place, some_expunged, view};
 use crate::mail::section::partial;
 use crate::mail::summary::{Summary, keeps};
 use crate::mailstore::open::State;
@@ -20,6 +20,7 @@ use crate::session::view::{write_flags, write_modseq, write_number};
 use crate::session::{Failure, Out, Reply, Session, View};
 use crate::syntax::ast::{ChangedSince, FetchItem, FlagChange};
 use crate::syntax::flag::{FlagList, SystemFlags};
+use crate::syntax::mailbox_name::NameForm;
 use crate::syntax::partial_range::PartialRange;
 use crate::syntax::quote;
 use crate::syntax::rights::Rights;
@@ -51,12 +52,13 @@ pub async fn run(session: &mut Session, set: &SequenceSet, asked: &Asked<'_>, ou
     if asked.since.is_some_and(|s| s.vanished) && !session.enabled.qresync {
         return Ok(Reply::client_bug("VANISHED needs QRESYNC to be enabled"));
     }
+    let Some(mut selected) = view(session)?.select(set, by_uid) else { return Ok(no_such_number()) };
+    // Not before: what is answered BAD changes nothing (RFC 9051 section 6).
     if items.contains(&FetchItem::ModSeq) {
         session.keeps_modseqs(out.buf);
     }
     let session = &*session;
     let view = view(session)?;
-    let Some(mut selected) = view.select(set, by_uid) else { return Ok(no_such_number()) };
     if let (Some(range), Some(limit)) = (asked.partial, session.command_limit())
         && range.from.abs_diff(range.to) >= limit.messages
     {
@@ -407,7 +409,15 @@ impl<'a> Ahead<'a> {
 
 impl Source<'_> {
     /// Makes ready what an item needs to be read for; `None` when it cannot be decoded.
-    async fn ready(&mut self, item: &Planned) -> Result<Option<Ready>, StoreError> {
+    async fn ready(&mut self, item: &Planned, rev1: bool) -> Result<Option<Ready>, StoreError> {
+        let ready = self.read_for(item).await?;
+        if rev1 && matches!(item, Planned::Figure(FetchItem::Body | FetchItem::BodyStructure)) {
+            self.for_rev1().await?;
+        }
+        Ok(ready)
+    }
+
+    async fn read_for(&mut self, item: &Planned) -> Result<Option<Ready>, StoreError> {
         Ok(Some(match item {
             Planned::Octets { section, partial, .. } => Ready::Octets(self.section(section, *partial).await?),
             Planned::Binary { path, partial: cut, .. } => match self.binary(path).await? {
@@ -441,13 +451,14 @@ async fn message(
     out: &mut Out<'_>,
 ) -> Result<Shown, Failure> {
     let record = &source.record.clone();
+    let rev1 = session.enabled.name_form() == NameForm::Utf7;
     // What can fail is read before the response begins, so that a response is never left half said.
     let mut bodies = Vec::new();
     for item in items {
         if item.is_in_index() {
             continue;
         }
-        match source.ready(item).await? {
+        match source.ready(item, rev1).await? {
             Some(ready) if !matches!(item, Planned::Figure(_)) => bodies.push(ready),
             Some(_) => {}
             None => return Ok(Shown::UnknownEncoding),
@@ -526,7 +537,10 @@ fn write_figure(
             write_number(out, record.size);
         }
         FetchItem::ModSeq => write_modseq(out, record),
-        FetchItem::EmailId => out.extend_from_slice(format!("EMAILID ({})", record.email.shown()).as_bytes()),
+        FetchItem::EmailId => {
+            let (id, owner) = (record.email.shown(), object_id::email_suffix(view));
+            out.extend_from_slice(format!("EMAILID ({id}{owner})").as_bytes());
+        }
         // No threads are kept, which RFC 8474 section 4 has NIL for.
         FetchItem::ThreadId => out.extend_from_slice(b"THREADID NIL"),
         FetchItem::SaveDate => {
@@ -539,14 +553,15 @@ fn write_figure(
         item => {
             let note = source.and_then(|s| s.view.as_deref());
             let summary = source.and_then(|s| s.summary.as_ref());
+            let rev1 = source.and_then(|s| s.rev1.as_ref());
             let (label, text): (&[u8], Option<&[u8]>) = match item {
                 FetchItem::Envelope => {
                     (b"ENVELOPE ", summary.map(Summary::envelope).or(note.map(|n| &*n.envelope)))
                 }
-                FetchItem::Body => (b"BODY ", note.map(|n| &*n.body)),
+                FetchItem::Body => (b"BODY ", rev1.map(|r| &*r.0).or(note.map(|n| &*n.body))),
                 _ => {
-                    let text = summary.map(Summary::body_structure).or(note.map(|n| &*n.body_structure));
-                    (b"BODYSTRUCTURE ", text)
+                    let made = summary.map(Summary::body_structure).or(note.map(|n| &*n.body_structure));
+                    (b"BODYSTRUCTURE ", rev1.map(|r| &*r.1).or(made))
                 }
             };
             out.extend_from_slice(label);

@@ -102,12 +102,12 @@ pub async fn run(session: &mut Session, args: &ListArgs, out: &mut Out<'_>) -> D
     let patterns = args.patterns.iter().filter(|p| !p.is_empty());
     let patterns: Vec<Pattern> =
         patterns.filter_map(|pattern| Pattern::new(&args.reference, pattern, form)).collect();
+    if let Some(reply) = args.returns.metadata.iter().find_map(|entry| getmetadata::check(entry).err()) {
+        return Ok(reply);
+    }
     let status = args.returns.status.as_ref();
     if status.is_some_and(|items| items.contains(&StatusItem::HighestModSeq)) {
         session.keeps_modseqs(out.buf);
-    }
-    if let Some(reply) = args.returns.metadata.iter().find_map(|entry| getmetadata::check(entry).err()) {
-        return Ok(reply);
     }
     let user = user(session)?;
     let others = match patterns.iter().any(Pattern::reaches_others) {
@@ -119,22 +119,25 @@ pub async fn run(session: &mut Session, args: &ListArgs, out: &mut Out<'_>) -> D
     if args.select.remote {
         add_remote(&mut found, &user.catalog(), &session.remote_names(), &patterns, args);
     }
-    for (name, found) in found {
+    let mut more = Vec::new();
+    for (name, mut found) in found {
+        // First, since what has no figures because it cannot be selected must be listed so (RFC 5819 section 2).
+        returns(session, args, &name, &mut found, &mut more).await?;
         let (attributes, extra) = attributes(&found, args);
         line(out.buf, "LIST", &attributes, &name, extra, form);
-        returns(session, args, name, found, out).await?;
+        out.buf.append(&mut more);
         out.room().await?;
     }
     Ok(Reply::ok(DONE))
 }
 
-/// Shows what is asked for of each name, beside its line.
+/// Appends what is asked for of a name, beside its line; `found` takes note when it can be selected no more.
 async fn returns(
     session: &Session,
     args: &ListArgs,
-    name: MailboxName,
-    found: Found,
-    out: &mut Out<'_>,
+    name: &MailboxName,
+    found: &mut Found,
+    out: &mut Vec<u8>,
 ) -> Result<(), Failure> {
     let asked = &args.returns;
     // What is shown for the sake of what is below it has no figures (RFC 5819 section 2, RFC 8440 section 3).
@@ -143,30 +146,35 @@ async fn returns(
         return Ok(());
     }
     let form = session.enabled.name_form();
-    let place = match found.foreign {
-        Some(foreign) => foreign.place,
-        None if place::is_foreign(&name) => return Ok(()),
-        None => place::of_name(session, name).await?,
+    let place = match &found.foreign {
+        Some(foreign) => foreign.place.clone(),
+        None if place::is_foreign(name) => return Ok(()),
+        None => place::of_name(session, name.clone()).await?,
     };
     // Gone since the names were looked at: it is listed, and has nothing more (RFC 5819 section 2).
-    let Some((row, rights)) = place.look() else { return Ok(()) };
+    let Some((row, rights)) = place.look() else {
+        found.attributes.set(Attributes::NOSELECT, true);
+        return Ok(());
+    };
     if asked.my_rights {
-        acl::show(out.buf, &place, rights, form);
+        acl::show(out, &place, rights, form);
     }
     if let Some(items) = &asked.status
         && row.selectable()
         && rights.has(Rights::READ)
     {
-        match status::show(out.buf, (&place.owner, place.who(), &place.name), &row, items, form).await {
-            Ok(()) | Err(StoreError::NoSuchMailbox | StoreError::NotSelectable) => {}
+        match status::show(out, (&place.owner, place.who(), &place.name), &row, items, form).await {
+            Ok(()) => {}
+            Err(StoreError::NoSuchMailbox | StoreError::NotSelectable) => {
+                found.attributes.set(Attributes::NOSELECT, true);
+            }
             Err(e) => return Err(e.into()),
         }
     }
     if !asked.metadata.is_empty() && rights.has_any(getmetadata::TOUCH) {
         let options = MetadataOptions::default();
         // No length is asked for, so none is left out.
-        let _all =
-            getmetadata::show(out.buf, &getmetadata::Of::Mailbox(&place), options, &asked.metadata, form);
+        let _all = getmetadata::show(out, &getmetadata::Of::Mailbox(&place), options, &asked.metadata, form);
     }
     Ok(())
 }
@@ -240,7 +248,7 @@ fn add_remote(
                 ..Found::default()
             });
             level.children = true;
-            level.child |= args.select.recursive && !shown;
+            level.child |= args.select.recursive && (!shown || level.own);
         }
         if shown {
             let entry = found.entry(name.clone()).or_default();
@@ -272,34 +280,68 @@ fn names(catalog: &Catalog, patterns: &[Pattern], args: &ListArgs) -> BTreeMap<M
     if !select.recursive {
         return found;
     }
-    for row in catalog.iter().filter(|row| is_own(row) && !matches(&row.name)) {
-        for above in row.name.ancestors().filter(|n| matches(n)) {
-            let attributes = catalog.get(&above).map(|r| r.attributes).unwrap_or_default();
-            let children = parents.contains(above.as_str());
-            let level = found.entry(above).or_insert(Found { attributes, children, ..Found::default() });
-            level.child = true;
+    for row in catalog.iter().filter(|row| is_own(row)) {
+        let shown = matches(&row.name);
+        for above in row.name.ancestors() {
+            match found.get_mut(&above) {
+                // What is shown anyway has it whether the name below is shown or not (RFC 9051 section 6.3.9.1).
+                Some(level) => level.child = true,
+                // What would only repeat what is shown is not (section 6.3.9.6).
+                None if shown || !matches(&above) => {}
+                None => {
+                    let attributes = catalog.get(&above).map(|r| r.attributes).unwrap_or_default();
+                    let children = parents.contains(above.as_str());
+                    found.insert(above, Found { attributes, children, child: true, ..Found::default() });
+                }
+            }
         }
     }
     found
 }
 
+/// What a name is to the user as things are now, and what he may do there; `None` when it is not there, or he may not know of it.
+fn of_place(session: &Session, place: &Place) -> Result<Option<(Found, Rights)>, Failure> {
+    let own = user(session)?;
+    let Some((row, rights)) = place.look().filter(|(_, rights)| rights.has(Rights::LOOKUP)) else {
+        return Ok(None);
+    };
+    let mut attributes = row.attributes;
+    if place.is_own() {
+        let children = own.catalog().has_children(&place.inner);
+        return Ok(Some((Found { attributes, children, ..Found::default() }, rights)));
+    }
+    // What a mailbox is used for is its owner's affair, what is subscribed to the user's.
+    attributes.set(Attributes::ALL_USES, false);
+    let kept = own.catalog().get(&place.name).map(|row| row.attributes).unwrap_or_default();
+    attributes.set(Attributes::SUBSCRIBED, kept.has(Attributes::SUBSCRIBED));
+    let catalog = place.owner.catalog();
+    let access = &catalog.entries.access;
+    let seen = |row: &MailboxRow| {
+        row.attributes.has(Attributes::EXISTS)
+            && access.rights(row.id, own.id(), place.owner.id()).has(Rights::LOOKUP)
+    };
+    let children = catalog.below(&place.inner).any(seen);
+    Ok(Some((Found { attributes, children, ..Found::default() }, rights)))
+}
+
+/// What is shown of a name that is told without having been asked for: without \Subscribed the user is not.
+fn with_subscription() -> ListArgs {
+    let returns = ListReturn { subscribed: true, ..ListReturn::default() };
+    ListArgs { returns, ..ListArgs::default() }
+}
+
 /// Appends the LIST response that IMAP4rev2 has SELECT, CREATE and RENAME give (RFC 9051 sections 6.3.2 to 6.3.6), with the name
 /// that the client used when it is another one (section 6.3.9.7).
-pub(super) fn named(out: &mut Vec<u8>, place: &Place, old: &[u8]) {
-    let name = &place.name;
-    let found = {
-        let catalog = place.owner.catalog();
-        let attributes_of = |row: &MailboxRow| Found {
-            attributes: row.attributes,
-            children: catalog.has_children(&place.inner),
-            ..Found::default()
-        };
-        catalog.get(&place.inner).map(attributes_of)
-    };
-    if let Some(found) = found {
-        let extra = old_name_item(old, name);
-        line(out, "LIST", &attributes(&found, &ListArgs::default()).0, name, &extra, NameForm::Utf8);
+///
+/// # Errors
+/// When nobody has logged in.
+pub(super) fn named(session: &Session, out: &mut Vec<u8>, place: &Place, old: &[u8]) -> Result<(), Failure> {
+    if let Some((found, _)) = of_place(session, place)? {
+        let extra = old_name_item(old, &place.name);
+        let attributes = attributes(&found, &with_subscription()).0;
+        line(out, "LIST", &attributes, &place.name, &extra, NameForm::Utf8);
     }
+    Ok(())
 }
 
 /// The extended data with a former name, or one in another form; none where it is the same.
@@ -324,10 +366,19 @@ pub(super) fn gone(session: &Session, arg: &MailboxArg, place: &Place, out: &mut
 
 /// Appends the LIST response of a mailbox that the client has named in another form than Normalization Form C, and has IMAP4rev2
 /// enabled (RFC 9051 section 6.3.9.7).
-pub(super) fn normalized(session: &Session, arg: &MailboxArg, place: &Place, out: &mut Vec<u8>) {
+///
+/// # Errors
+/// When nobody has logged in.
+pub(super) fn normalized(
+    session: &Session,
+    arg: &MailboxArg,
+    place: &Place,
+    out: &mut Vec<u8>,
+) -> Result<(), Failure> {
     let old = old_name(arg, &place.name);
-    if session.enabled.rev2 && !old.is_empty() {
-        named(out, place, old);
+    match session.enabled.rev2 && !old.is_empty() {
+        true => named(session, out, place, old),
+        false => Ok(()),
     }
 }
 
@@ -352,39 +403,27 @@ pub(super) async fn told(
     why: &Told,
     out: &mut Vec<u8>,
 ) -> Result<(), Failure> {
-    let own = user(session)?;
-    let (mut found, rights) = match place::is_foreign(name) {
-        false => (Found::default(), Rights::ALL),
-        true => match place::of_name(session, name.clone()).await {
-            Ok(place) => match place.look().filter(|(_, rights)| rights.has(Rights::LOOKUP)) {
-                Some((row, rights)) => {
-                    let mut attributes = row.attributes;
-                    attributes.set(Attributes::ALL_USES, false);
-                    let children = place.owner.catalog().has_children(&place.inner);
-                    (Found { attributes, children, ..Found::default() }, rights)
-                }
-                None => (Found::default(), Rights::ALL),
-            },
-            Err(Failure::Store(StoreError::NoSuchMailbox)) => (Found::default(), Rights::ALL),
-            Err(e) => return Err(e),
-        },
+    let here = match place::of_name(session, name.clone()).await {
+        Ok(place) => of_place(session, &place)?,
+        // One on another system is told as what is known of it here.
+        Err(Failure::Store(StoreError::NoSuchMailbox) | Failure::Answer(_)) => None,
+        Err(e) => return Err(e),
     };
-    {
-        let catalog = own.catalog();
-        let kept = catalog.get(name).map(|row| row.attributes).unwrap_or_default();
-        if place::is_foreign(name) {
-            found.attributes.set(Attributes::SUBSCRIBED, kept.has(Attributes::SUBSCRIBED));
-        } else {
-            (found.attributes, found.children) = (kept, catalog.has_children(name));
+    let (mut found, rights) = match here {
+        Some(here) => here,
+        None => {
+            let own = user(session)?;
+            let catalog = own.catalog();
+            let attributes = catalog.get(name).map(|row| row.attributes).unwrap_or_default();
+            let children = !place::is_foreign(name) && catalog.has_children(name);
+            (Found { attributes, children, ..Found::default() }, Rights::ALL)
         }
-    }
+    };
     if let Some(existed) = why.exists {
         found.attributes.set(Attributes::EXISTS, existed);
     }
     let exists = found.attributes.has(Attributes::EXISTS);
-    // To a mailbox that is renamed the user is subscribed under its new name as well, and without the attribute he is not.
-    let returns = ListReturn { subscribed: true, ..ListReturn::default() };
-    let mut words = attributes(&found, &ListArgs { returns, ..ListArgs::default() }).0;
+    let mut words = attributes(&found, &with_subscription()).0;
     match why.lost {
         Some(false) if !exists => words = "\\NoAccess".to_owned(),
         Some(true) if !exists => words += " \\NoAccess",

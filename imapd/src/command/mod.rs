@@ -32,6 +32,7 @@ pub mod namespace;
 mod news;
 pub mod noop;
 pub mod notify;
+mod object_id;
 mod place;
 pub mod rename;
 pub mod replace;
@@ -55,7 +56,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
-use crate::mailstore::{StoreError, UidValidity, UserStore};
+use crate::mailstore::{StoreError, UserStore};
 use crate::session::message_limit::Limited;
 use crate::session::{Failure, Out, Reply, Session, Status, View};
 use crate::syntax::ast::{Command, MailboxArg, SearchSource};
@@ -218,11 +219,6 @@ fn old_name<'a>(arg: &'a MailboxArg, name: &MailboxName) -> &'a [u8] {
         Ok(text) if nfc(text) != text && nfc(text).trim_end_matches('/') == name.as_str() => &arg.0,
         _ => b"",
     }
-}
-
-/// MAILBOXID (RFC 8474 section 5): made of UIDVALIDITY, which is a mailbox's own for ever and goes with it on RENAME.
-fn mailbox_id(uid_validity: UidValidity) -> String {
-    format!("F{:08X}", uid_validity.0)
 }
 
 /// Answer to message numbers that do not exist (RFC 3501 section 9, `seq-number`).

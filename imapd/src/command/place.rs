@@ -23,6 +23,9 @@ pub const OTHERS: &str = "Other Users";
 /// The namespace of published mailboxes, without the separator.
 pub const SHARED: &str = "Shared Folders";
 
+/// LINE SEPARATOR and PARAGRAPH SEPARATOR, which no new name may hold (RFC 9755 section 3, RFC 9051 section 5.1).
+const SEPARATORS: [char; 2] = ['\u{2028}', '\u{2029}'];
+
 /// Rights that make a mailbox one that can be changed (RFC 4314 section 5.2).
 const CHANGES: Rights =
     Rights::INSERT.and(Rights::EXPUNGE).and(Rights::SEEN).and(Rights::WRITE).and(Rights::DELETE_MESSAGES);
@@ -89,6 +92,10 @@ impl Place {
     /// # Errors
     /// As [`Place::need`].
     pub fn may_create(&self) -> Result<(), StoreError> {
+        // Of what names may not hold only this is let through where they are read: there may be such mailboxes of old.
+        if self.inner.as_str().contains(SEPARATORS) {
+            return Err(StoreError::Cannot("a mailbox name has no line or paragraph separator"));
+        }
         let above = {
             let catalog = self.owner.catalog();
             let exists =
@@ -249,7 +256,10 @@ pub async fn foreign(session: &Session) -> Result<BTreeMap<MailboxName, Foreign>
             // A name that would be too long is not shown.
             let Some(name) = name else { continue };
             let place = Place { owner: owner.clone(), inner: row.name.clone(), name: name.clone(), who };
-            found.insert(name, Foreign { place, row: row.clone() });
+            let mut row = row.clone();
+            // What may be looked up and not read cannot be selected (RFC 9051 section 6.3.9.2).
+            row.attributes.0 |= if rights.has(Rights::READ) { 0 } else { Attributes::NOSELECT };
+            found.insert(name, Foreign { place, row });
         }
     }
     Ok(found)

@@ -42,7 +42,8 @@ pub async fn run(session: &Session, from: MailboxArg, to: MailboxArg, out: &mut 
     if session.enabled.rev2 && !from.inner.is_inbox() {
         // As the client called it (RFC 9051 section 6.3.6).
         let old = old_name(&supplied, &from.name);
-        list::named(out.buf, &to, if old.is_empty() { from.name.as_str().as_bytes() } else { old });
+        let old = if old.is_empty() { from.name.as_str().as_bytes() } else { old };
+        list::named(session, out.buf, &to, old)?;
     }
     Ok(Reply::ok("RENAME completed"))
 }

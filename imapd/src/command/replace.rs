@@ -43,7 +43,7 @@ pub async fn run(
     match replaced {
         Ok(Some(new)) => {
             session.meter.appended.add(1);
-            list::normalized(session, &mailbox, &place, out.buf);
+            list::normalized(session, &mailbox, &place, out.buf)?;
             if rights.has(Rights::READ) {
                 // Before the EXPUNGE, so that the client knows what took its place (RFC 8508 section 3.3).
                 let line = format!("* OK [APPENDUID {} {new}] Replacement is there\r\n", to.uid_validity);

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 
-use super::{Done, search_texts, updates, view};
+use super::{Done, object_id, search_texts, updates, view};
 use crate::mailstore::{MessageRecord, ModSeq, OpenMailbox, StoreError, Uid, UidValidity};
 use crate::search::{Content, Context, Program, ProgramError, Row};
 use crate::session::context::Matches;
@@ -119,6 +119,14 @@ pub async fn run(
 pub(super) fn charset_refused(session: &Session, asked: &SearchKeys<'_>) -> Option<Reply> {
     let refused = asked.charset.is_some() && session.enabled.utf8;
     refused.then(|| Reply::client_bug("CHARSET is not allowed after ENABLE UTF8=ACCEPT"))
+}
+
+/// The answer to the charset that SORT and THREAD must name, when the client has enabled UTF8=ACCEPT and it is another one (RFC
+/// 9755 section 3).
+pub(super) fn other_charset_refused(session: &Session, asked: &SearchKeys<'_>) -> Option<Reply> {
+    let other = asked.charset.is_some_and(|charset| !charset.eq_ignore_ascii_case(b"UTF-8"));
+    (other && session.enabled.utf8)
+        .then(|| Reply::client_bug("The charset must be UTF-8 after ENABLE UTF8=ACCEPT"))
 }
 
 /// The answer to RELEVANCY, asked for or `sorted` by, without FUZZY (RFC 6203 sections 4 and 6).
@@ -352,6 +360,7 @@ fn program(session: &Session, view: &View, asked: &SearchKeys<'_>) -> Result<Pro
         greatest_seq: view.len(),
         greatest_uid: view.uids().last().copied().unwrap_or(0),
         saved: view.saved(),
+        email_suffix: object_id::email_suffix(view),
         now: session.server.store.now(),
     };
     Program::new(asked.key, asked.charset, &context)

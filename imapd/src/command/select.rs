@@ -1,12 +1,13 @@
 //! SELECT and EXAMINE, with CONDSTORE and QRESYNC (RFC 7162)
 
-use super::{Done, list, mailbox_id, old_name, place};
+use super::{Done, list, object_id, place};
 use crate::mailstore::Uid;
 use crate::mailstore::open::State;
 use crate::session::view::{write_flags, write_flags_line, write_modseq};
 use crate::session::{Enabled, Out, Reply, Session, View};
 use crate::syntax::ast::{MailboxArg, Resync, SelectArgs};
 use crate::syntax::flag::SystemFlags;
+use crate::syntax::mailbox_name::{MailboxName, SEPARATOR};
 use crate::syntax::rights::Rights;
 use crate::syntax::seqset::{NumberSet, SequenceSet};
 
@@ -25,7 +26,7 @@ pub async fn run(session: &mut Session, mailbox: MailboxArg, args: &SelectArgs, 
     let place = place::place(session, &mailbox).await?;
     let (open, rights) = place.open(Rights::READ).await?;
     if session.enabled.rev2 {
-        list::named(out.buf, &place, old_name(&mailbox, &place.name));
+        list::named(session, out.buf, &place, supplied(&mailbox, &place.name))?;
     }
     session.enabled.condstore |= args.condstore;
     let read_only = args.read_only || !place::can_change(rights);
@@ -40,6 +41,14 @@ pub async fn run(session: &mut Session, mailbox: MailboxArg, args: &SelectArgs, 
     session.view = Some(view);
     let code = if read_only { "READ-ONLY" } else { "READ-WRITE" };
     Ok(Reply::ok_code(code, if args.read_only { "EXAMINE completed" } else { "SELECT completed" }))
+}
+
+/// The name as the client wrote it, when the mailbox is called otherwise: `inbox`, too (RFC 9051 section 8).
+fn supplied<'a>(mailbox: &'a MailboxArg, name: &MailboxName) -> &'a [u8] {
+    match std::str::from_utf8(&mailbox.0) {
+        Ok(text) if text.trim_end_matches(SEPARATOR) != name.as_str() => &mailbox.0,
+        _ => b"",
+    }
 }
 
 /// Appends the responses that every client gets.
@@ -68,7 +77,7 @@ fn figures(view: &View, rights: Rights, uid_only: bool, out: &mut Vec<u8>) {
         view.mailbox.uid_validity,
         state.uid_next,
         view.modseq(),
-        mailbox_id(view.mailbox.uid_validity)
+        object_id::mailbox_id(view.mailbox.uid_validity, view.reader.map(|_| view.mailbox.user.id()))
     );
     out.extend_from_slice(lines.as_bytes());
 }

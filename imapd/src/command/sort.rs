@@ -31,7 +31,8 @@ pub async fn run(
     out: &mut Out<'_>,
 ) -> Done {
     let by_relevancy = has_relevancy(&keys);
-    if let Some(refusal) = updates::refused(session, asked, returns)
+    if let Some(refusal) = search::other_charset_refused(session, asked)
+        .or_else(|| updates::refused(session, asked, returns))
         .or_else(|| search::relevancy_refused(asked, returns, by_relevancy))
     {
         return Ok(refusal);
@@ -227,6 +228,9 @@ pub async fn thread(
     algorithm: ThreadAlgorithm,
     out: &mut Out<'_>,
 ) -> Done {
+    if let Some(refusal) = search::other_charset_refused(session, asked) {
+        return Ok(refusal);
+    }
     let hits = match search::find_or_forget(session, asked, None, out).await {
         Ok(Ok(found)) => found.hits,
         Ok(Err(reply)) => return Ok(reply),

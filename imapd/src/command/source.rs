@@ -6,9 +6,9 @@ use std::sync::Arc;
 use bytes::Bytes;
 
 use crate::mail::NoteView;
-use crate::mail::decode;
 use crate::mail::section::{Resolved, invented_part, part, partial, pick_fields, resolve};
 use crate::mail::summary::{Summary, keeps};
+use crate::mail::{body_structure, decode};
 use crate::mailstore::summaries::LARGE_MESSAGE;
 use crate::mailstore::{MessageRecord, OpenMailbox, StoreError};
 use crate::session::Server;
@@ -22,6 +22,8 @@ pub(super) struct Source<'a> {
     pub(super) whole: Option<Bytes>,
     pub(super) view: Option<Arc<NoteView>>,
     pub(super) summary: Option<Summary>,
+    /// BODY and BODYSTRUCTURE for those who know IMAP4rev1 alone, where they are others.
+    pub(super) rev1: Option<(Vec<u8>, Vec<u8>)>,
 }
 
 /// Where a section is.
@@ -40,7 +42,7 @@ pub(super) enum Located {
 impl<'a> Source<'a> {
     /// A message of which nothing was read.
     pub(super) fn new(server: &'a Server, mailbox: &'a OpenMailbox, record: MessageRecord) -> Self {
-        Self { server, mailbox, record, whole: None, view: None, summary: None }
+        Self { server, mailbox, record, whole: None, view: None, summary: None, rev1: None }
     }
 
     /// Its view.
@@ -65,6 +67,23 @@ impl<'a> Source<'a> {
         };
         self.view = Some(view.clone());
         Ok(view)
+    }
+
+    /// Makes BODY and BODYSTRUCTURE ready for those who know IMAP4rev1 alone.
+    pub(super) async fn for_rev1(&mut self) -> Result<(), StoreError> {
+        let shown = self.summary.as_ref().map(Summary::body_structure);
+        let shown = shown.or(self.view.as_deref().map(|view| &*view.body_structure));
+        if self.rev1.is_some() || !shown.is_some_and(body_structure::names_global) {
+            return Ok(());
+        }
+        let (view, whole) = (self.view().await?, self.whole().await?);
+        let made = |extended| {
+            let mut out = Vec::new();
+            body_structure::write_rev1(&mut out, &whole, &view.structure, extended);
+            out
+        };
+        self.rev1 = Some((made(false), made(true)));
+        Ok(())
     }
 
     /// The octets of a range that begins with a line.

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::place::place;
-use super::{Done, mailbox_id};
+use super::{Done, object_id};
 use crate::mailstore::{Attributes, MailboxRow, StoreError, Uid, UserStore};
 use crate::session::{Out, Reply, Session};
 use crate::syntax::ast::{MailboxArg, StatusItem};
@@ -81,7 +81,10 @@ pub(super) async fn show(
             StatusItem::Deleted => format!("DELETED {deleted}"),
             StatusItem::DeletedStorage => format!("DELETED-STORAGE {deleted_storage}"),
             StatusItem::HighestModSeq => format!("HIGHESTMODSEQ {}", row.highest_modseq),
-            StatusItem::MailboxId => format!("MAILBOXID ({})", mailbox_id(row.uid_validity)),
+            StatusItem::MailboxId => {
+                let of_another = Some(owner.id()).filter(|owner| *owner != who);
+                format!("MAILBOXID ({})", object_id::mailbox_id(row.uid_validity, of_another))
+            }
             StatusItem::AppendLimit => format!("APPENDLIMIT {MAX_MESSAGE}"),
         })
         .collect();

@@ -21,6 +21,8 @@ pub async fn run(
     by_uid: bool,
     out: &mut Out<'_>,
 ) -> Done {
+    let Some(mut selected) = view(session)?.select(set, by_uid) else { return Ok(no_such_number()) };
+    // Not before: what is answered BAD changes nothing (RFC 9051 section 6).
     if asked.unchanged_since.is_some() {
         session.keeps_modseqs(out.buf);
     }
@@ -28,7 +30,6 @@ pub async fn run(
     if view.read_only {
         return Ok(read_only());
     }
-    let Some(mut selected) = view.select(set, by_uid) else { return Ok(no_such_number()) };
     let limited = session.limit(&mut selected);
     let uids: Vec<Uid> = selected.iter().map(|(_, uid)| *uid).collect();
     let StoreArgs { change, silent, flags, unchanged_since } = asked;

@@ -19,6 +19,21 @@ enum Step {
 
 /// Appends the structure of the message; with extension data when `extended`.
 pub fn write(out: &mut Vec<u8>, message: &[u8], structure: &Structure, extended: bool) {
+    write_form(out, message, structure, extended, true);
+}
+
+/// The same for those who know IMAP4rev1 alone, whose grammar takes `message/global` for a part like any other (RFC 3501 section 9,
+/// `media-message`; RFC 9755 section 6).
+pub fn write_rev1(out: &mut Vec<u8>, message: &[u8], structure: &Structure, extended: bool) {
+    write_form(out, message, structure, extended, false);
+}
+
+/// Whether a structure may show a part that [`write_rev1`] shows otherwise.
+pub fn names_global(shown: &[u8]) -> bool {
+    memchr::memmem::find(shown, b"\"MESSAGE\" \"GLOBAL\"").is_some()
+}
+
+fn write_form(out: &mut Vec<u8>, message: &[u8], structure: &Structure, extended: bool, globals: bool) {
     let mut steps = vec![Step::Open(0)];
     while let Some(step) = steps.pop() {
         match step {
@@ -26,7 +41,14 @@ pub fn write(out: &mut Vec<u8>, message: &[u8], structure: &Structure, extended:
                 let part = structure.part(index);
                 let fields = Fields::of(message, part);
                 out.push(b'(');
+                let plain = !globals && fields.is_global();
                 match part.kind {
+                    Kind::Message if plain => {
+                        basic(out, part, &fields);
+                        finish(out, part, &fields, extended);
+                        out.push(b')');
+                        continue;
+                    }
                     Kind::Leaf => {
                         leaf(out, part, &fields);
                         finish(out, part, &fields, extended);
@@ -102,6 +124,10 @@ impl Fields {
             slot.get_or_insert(value);
         }
         f
+    }
+
+    fn is_global(&self) -> bool {
+        self.content.media_type().is_some_and(|(_, sub)| sub.eq_ignore_ascii_case(b"global"))
     }
 
     fn subtype(&self) -> Vec<u8> {

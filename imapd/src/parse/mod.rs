@@ -37,6 +37,7 @@ use nom::IResult;
 
 use crate::session::table::{self, CommandRow};
 use crate::syntax::ast::Command;
+use crate::wire::trailing_literal;
 
 pub use acl::{deleteacl, getacl, listrights, myrights, setacl};
 pub use append::append;
@@ -129,6 +130,34 @@ pub fn command(frame: &Bytes) -> Result<TaggedCommand, SyntaxError> {
         Err(nom::Err::Error(e) | nom::Err::Failure(e)) => Err(fail(where_(row, frame, e.input))),
         Err(nom::Err::Incomplete(_)) => Err(fail(where_(row, frame, &[]))),
     }
+}
+
+/// Whether all that stands in quotes is UTF-8, which clients may send whether they have enabled anything or not (RFC 9755 section 3,
+/// RFC 9051 section 9, `QUOTED-CHAR`). The command is one that could be parsed.
+pub fn quotes_are_utf8(frame: &[u8]) -> bool {
+    let mut rest = frame;
+    while let Some(at) = memchr::memchr2(b'"', b'\n', rest) {
+        let after = &rest[at + 1..];
+        if rest[at] == b'\n' {
+            let line = rest[..at].strip_suffix(b"\r").unwrap_or(&rest[..at]);
+            let octets = trailing_literal(line).map_or(0, |literal| literal.octets);
+            rest = after.get(octets..).unwrap_or_default();
+            continue;
+        }
+        let mut end = 0;
+        while let Some(stop) = memchr::memchr2(b'"', b'\\', &after[end..]) {
+            end += stop;
+            if after[end] == b'"' {
+                break;
+            }
+            end = after.len().min(end + 2);
+        }
+        if std::str::from_utf8(&after[..end]).is_err() {
+            return false;
+        }
+        rest = after.get(end + 1..).unwrap_or_default();
+    }
+    true
 }
 
 /// Names the place of an error: the octet and the token there.

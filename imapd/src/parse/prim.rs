@@ -17,6 +17,7 @@ use crate::syntax::date::{InternalDate, month};
 use crate::syntax::flag::{FlagList, Keyword, SystemFlags};
 use crate::syntax::partial_range::PartialRange;
 use crate::syntax::seqset::{SeqNumber, SequenceSet};
+use crate::wire::MAX_DIGITS;
 
 /// Longest tag taken, so that an answer cannot be made large by its own tag.
 pub const MAX_TAG: usize = 64;
@@ -80,7 +81,11 @@ fn quoted(input: Input<'_>) -> Parsed<'_, Vec<u8>> {
 /// The octets of a literal, borrowed from the command.
 pub fn literal(input: Input<'_>) -> Parsed<'_, &[u8]> {
     let (rest, _) = opt(char('~')).parse(input)?;
-    let (rest, octets) = delimited(char('{'), number, (opt(char('+')), char('}'))).parse(rest)?;
+    // As many digits as the framer takes: what it announced is there.
+    let count = map_opt(take_while_m_n(1, MAX_DIGITS, |b: u8| b.is_ascii_digit()), |digits: &[u8]| {
+        std::str::from_utf8(digits).ok()?.parse::<usize>().ok()
+    });
+    let (rest, octets) = delimited(char('{'), count, (opt(char('+')), char('}'))).parse(rest)?;
     let (rest, _) = alt((lit("\r\n"), lit("\n"))).parse(rest)?;
     take(octets).parse(rest)
 }
@@ -171,6 +176,15 @@ pub fn sequence_set(input: Input<'_>) -> Parsed<'_, SequenceSet> {
             Some((b',', next)) => rest = next,
             _ => return Ok((after, SequenceSet(ranges))),
         }
+    }
+}
+
+/// `sequence-set` of numbers alone: where `*` is not allowed (RFC 7162 section 7, `known-uids`), `$` is not either.
+pub fn number_set(input: Input<'_>) -> Parsed<'_, SequenceSet> {
+    let named = |end: &SeqNumber| matches!(end, SeqNumber::Number(_));
+    match sequence_set(input)? {
+        (rest, set) if set.0.iter().all(|(a, b)| named(a) && named(b)) => Ok((rest, set)),
+        _ => fail(input),
     }
 }
 

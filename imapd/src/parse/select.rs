@@ -54,13 +54,13 @@ fn arguments(input: Input<'_>, read_only: bool) -> Parsed<'_, Command> {
 
 fn resync(input: Input<'_>) -> Parsed<'_, Resync> {
     let matched =
-        delimited(char('('), separated_pair(prim::sequence_set, prim::sp, prim::sequence_set), char(')'));
+        delimited(char('('), separated_pair(prim::number_set, prim::sp, prim::number_set), char(')'));
     let (rest, (uid_validity, modseq, known, matched)) = delimited(
         char('('),
         (
             prim::nz_number,
             preceded(prim::sp, prim::mod_sequence),
-            opt(preceded(prim::sp, prim::sequence_set)),
+            opt(preceded(prim::sp, prim::number_set)),
             opt(preceded(prim::sp, matched)),
         ),
         char(')'),

@@ -220,6 +220,11 @@ fn set() -> impl Strategy<Value = SequenceSet> {
     ]
 }
 
+fn number_set() -> impl Strategy<Value = SequenceSet> {
+    let n = (1u32..).prop_map(SeqNumber::Number);
+    proptest::collection::vec((n.clone(), n), 1..5).prop_map(SequenceSet)
+}
+
 fn flags() -> impl Strategy<Value = FlagList> {
     (0u8..32, proptest::collection::vec("[$a-zA-Z][a-zA-Z0-9.]{0,8}", 0..3)).prop_map(|(bits, words)| {
         let mut list = FlagList { system: SystemFlags::from_bits(bits), keywords: vec![] };
@@ -458,7 +463,8 @@ proptest! {
     fn select_round_trip(
         mailbox in name(), form: u8, read_only: bool, condstore: bool,
         resync in proptest::option::of((
-            1u32.., 0..=ModSeq::MAX.0, proptest::option::of(set()), proptest::option::of((set(), set())),
+            1u32.., 0..=ModSeq::MAX.0, proptest::option::of(number_set()),
+            proptest::option::of((number_set(), number_set())),
         )),
     ) {
         let mut sent = if read_only { b"t EXAMINE ".to_vec() } else { b"t SELECT ".to_vec() };

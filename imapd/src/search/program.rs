@@ -38,6 +38,8 @@ pub struct Context<'a> {
     pub greatest_uid: u32,
     /// `$`, as UIDs.
     pub saved: &'a NumberSet,
+    /// What follows each EMAILID.
+    pub email_suffix: String,
     /// Seconds since 1970 UTC.
     pub now: i64,
 }
@@ -202,7 +204,10 @@ impl Program {
             SearchKey::Younger(n) => Self::From(context.now - i64::from(*n)),
             SearchKey::ModSeq(n) => Self::ModSeq(*n),
             SearchKey::Saved(test, date) => Self::Saved(*test, *date),
-            SearchKey::EmailId(id) => EmailId::parse(id).map_or(Self::Constant(false), Self::EmailId),
+            SearchKey::EmailId(id) => {
+                let id = id.strip_suffix(context.email_suffix.as_bytes()).and_then(EmailId::parse);
+                id.map_or(Self::Constant(false), Self::EmailId)
+            }
             SearchKey::ThreadId(_) => Self::Constant(false),
             SearchKey::Larger(n) => Self::Larger(*n),
             SearchKey::Smaller(n) => Self::Smaller(*n),

@@ -228,6 +228,12 @@ impl Session {
         }
     }
 
+    /// The line that shows an alert. Other characters than those of US-ASCII are for clients of IMAP4rev2 (RFC 9051 section 9, `text`).
+    pub fn alert(&self, text: &str) -> String {
+        let fit = |c: char| if c.is_ascii() || self.enabled.rev2 { c } else { '?' };
+        format!("* OK [ALERT] {}\r\n", text.chars().map(fit).collect::<String>())
+    }
+
     /// Whether the client waits in IDLE.
     pub fn is_idling(&self) -> bool {
         matches!(self.waiting, Waiting::Idle { .. })
@@ -305,6 +311,12 @@ impl Session {
             }
         };
         let TaggedCommand { tag, row, command } = parsed;
+        // Before login nothing of UTF8=ACCEPT was shown, and a password may be whatever it is.
+        if self.user.is_some() && !parse::quotes_are_utf8(&frame) {
+            Reply::client_bug(format!("{}: a quoted string is not UTF-8", row.name))
+                .write(out.buf, Some(&tag));
+            return Ok(self.count_bad(out.buf));
+        }
         drop(frame);
         if row.states & self.state() == 0 {
             let state = if row.states == table::NOT_AUTHENTICATED {

@@ -121,10 +121,11 @@ impl Reply {
         Self::new(Status::No, Some(code.into()), text)
     }
 
-    /// For commands that add messages to a mailbox: a missing one may be created by the client.
+    /// For commands that add messages to a mailbox: a missing one may be created by the client, also where a name is left of it
+    /// that others are below (RFC 9051 section 6.3.12).
     pub fn try_create(error: &StoreError) -> Self {
         match error {
-            StoreError::NoSuchMailbox | StoreError::MailboxDeleted => {
+            StoreError::NoSuchMailbox | StoreError::MailboxDeleted | StoreError::NotSelectable => {
                 Self::no("TRYCREATE", "Mailbox does not exist")
             }
             e => Self::from_store(e),

@@ -446,8 +446,12 @@ impl View {
         if !added {
             return self.uids.len();
         }
-        if !self.read_only && self.shows_recent {
-            let first = self.mailbox.claim_recent(state.uid_next);
+        if self.shows_recent {
+            // One that only looks takes nothing from those who come after it (RFC 3501 section 2.3.2).
+            let first = match self.read_only {
+                true => self.mailbox.recent_from().max(Uid(last.saturating_add(1))),
+                false => self.mailbox.claim_recent(state.uid_next),
+            };
             let high = state.uid_next.0 - 1;
             match self.recent.last_mut() {
                 Some(last) if first < state.uid_next && last.1 + 1 == first.0 => last.1 = high,

@@ -57,14 +57,15 @@ pub enum NameForm {
 }
 
 impl NameForm {
-    /// The text of a name or pattern.
+    /// The text of a name or pattern. What modified UTF-7 cannot hold is UTF-8, which clients may send before they have enabled
+    /// anything (RFC 9755 section 3).
     ///
     /// # Errors
     /// When the octets are not in this form.
     pub fn decode(self, wire: &[u8]) -> Result<String, MailboxNameError> {
         match self {
-            Self::Utf7 => Ok(utf7::decode(wire)?),
-            Self::Utf8 => Ok(std::str::from_utf8(wire)?.to_owned()),
+            Self::Utf7 if wire.is_ascii() => Ok(utf7::decode(wire)?),
+            Self::Utf7 | Self::Utf8 => Ok(std::str::from_utf8(wire)?.to_owned()),
         }
     }
 }

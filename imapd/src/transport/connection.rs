@@ -404,7 +404,7 @@ async fn talk(
                 wire.say(&update).await?;
             }
             text = registered.alert() => {
-                wire.say(format!("* OK [ALERT] {text}\r\n").as_bytes()).await?;
+                wire.say(session.alert(&text).as_bytes()).await?;
             }
             () = tokio::time::sleep(service.timeouts.quiet), if wire.can_rest() => wire.rest(),
             () = tokio::time::sleep_until(limit) => {

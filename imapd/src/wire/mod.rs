@@ -11,7 +11,7 @@ mod literal;
 use bytes::{Buf, Bytes, BytesMut};
 use thiserror::Error;
 
-pub use literal::{LiteralHeader, trailing_literal};
+pub use literal::{LiteralHeader, MAX_DIGITS, trailing_literal};
 
 /// What a client may send in one command.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

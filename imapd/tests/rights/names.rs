@@ -76,14 +76,19 @@ impl Turn<'_> {
     pub async fn list(&mut self) {
         let (tester, model, me) = self.parts();
         let text = tester.run("LIST \"\" *").await;
-        // A name above one that is seen is no mailbox to him who may not see it.
-        let lines = || text.lines().filter(|l| !l.contains("\\Noselect"));
-        let shown = |name: &str| lines().any(|l| l.ends_with(&format!("\"/\" {name}")));
+        // A name above one that is seen is no mailbox to him who may not see it, and what he may not read cannot be selected.
+        let lines = |name: &str| {
+            let ends = [format!("\"/\" {name}"), format!("\"/\" {}", name.trim_matches('"'))];
+            text.lines().filter(move |l| ends.iter().any(|end| l.ends_with(end)))
+        };
         for i in 0..Model::NAMES.len() {
-            let seen =
-                model.find(i).is_some_and(|id| model.boxes[&id].has(me, "l") || Model::OWNERS[i] == me);
+            let may = |right| {
+                model.find(i).is_some_and(|id| model.boxes[&id].has(me, right) || Model::OWNERS[i] == me)
+            };
             let name = model.name(me, i);
-            assert_eq!(shown(&name) || shown(name.trim_matches('"')), seen, "{name}: {text}");
+            let selectable = lines(&name).any(|l| !l.contains("\\Noselect"));
+            assert_eq!(selectable, may("l") && may("r"), "{name}: {text}");
+            assert!(lines(&name).next().is_some() || !may("l"), "{name}: {text}");
         }
     }
 
