@@ -119,22 +119,26 @@ pub async fn run(session: &mut Session, args: &ListArgs, out: &mut Out<'_>) -> D
     if args.select.remote {
         add_remote(&mut found, &user.catalog(), &session.remote_names(), &patterns, args);
     }
-    for (name, found) in found {
+    for (name, mut found) in found {
+        // Before its line, which says whether there are figures.
+        let mut more = Vec::new();
+        returns(session, args, &name, &mut found, &mut more).await?;
         let (attributes, extra) = attributes(&found, args);
         line(out.buf, "LIST", &attributes, &name, extra, form);
-        returns(session, args, name, found, out).await?;
+        out.buf.append(&mut more);
         out.room().await?;
     }
     Ok(Reply::ok(DONE))
 }
 
-/// Shows what is asked for of each name, beside its line.
+/// Appends what is asked for of a name beside its line. One whose figures cannot be had is shown as one that cannot be selected (RFC
+/// 5819 section 2).
 async fn returns(
     session: &Session,
     args: &ListArgs,
-    name: MailboxName,
-    found: Found,
-    out: &mut Out<'_>,
+    name: &MailboxName,
+    found: &mut Found,
+    out: &mut Vec<u8>,
 ) -> Result<(), Failure> {
     let asked = &args.returns;
     // What is shown for the sake of what is below it has no figures (RFC 5819 section 2, RFC 8440 section 3).
@@ -143,30 +147,37 @@ async fn returns(
         return Ok(());
     }
     let form = session.enabled.name_form();
-    let place = match found.foreign {
+    let place = match found.foreign.take() {
         Some(foreign) => foreign.place,
-        None if place::is_foreign(&name) => return Ok(()),
-        None => place::of_name(session, name).await?,
+        None if place::is_foreign(name) => return Ok(()),
+        None => place::of_name(session, name.clone()).await?,
     };
-    // Gone since the names were looked at: it is listed, and has nothing more (RFC 5819 section 2).
-    let Some((row, rights)) = place.look() else { return Ok(()) };
+    let Some((row, rights)) = place.look() else {
+        // Gone since the names were looked at.
+        found.attributes.set(Attributes::NOSELECT, asked.status.is_some());
+        return Ok(());
+    };
     if asked.my_rights {
-        acl::show(out.buf, &place, rights, form);
+        acl::show(out, &place, rights, form);
     }
-    if let Some(items) = &asked.status
-        && row.selectable()
-        && rights.has(Rights::READ)
-    {
-        match status::show(out.buf, (&place.owner, place.who(), &place.name), &row, items, form).await {
-            Ok(()) | Err(StoreError::NoSuchMailbox | StoreError::NotSelectable) => {}
+    if let Some(items) = &asked.status {
+        let whose = (&place.owner, place.who(), &place.name);
+        let shown = match row.selectable() && rights.has(Rights::READ) {
+            true => status::show(out, whose, &row, items, form).await,
+            false => Err(StoreError::NotSelectable),
+        };
+        match shown {
+            Ok(()) => {}
+            Err(StoreError::NoSuchMailbox | StoreError::NotSelectable) => {
+                found.attributes.set(Attributes::NOSELECT, true);
+            }
             Err(e) => return Err(e.into()),
         }
     }
     if !asked.metadata.is_empty() && rights.has_any(getmetadata::TOUCH) {
         let options = MetadataOptions::default();
         // No length is asked for, so none is left out.
-        let _all =
-            getmetadata::show(out.buf, &getmetadata::Of::Mailbox(&place), options, &asked.metadata, form);
+        let _all = getmetadata::show(out, &getmetadata::Of::Mailbox(&place), options, &asked.metadata, form);
     }
     Ok(())
 }
@@ -291,7 +302,7 @@ pub(super) fn named(out: &mut Vec<u8>, place: &Place, old: &[u8]) {
         let catalog = place.owner.catalog();
         let attributes_of = |row: &MailboxRow| Found {
             attributes: row.attributes,
-            children: catalog.has_children(&place.inner),
+            children: place.shows_children(&catalog),
             ..Found::default()
         };
         catalog.get(&place.inner).map(attributes_of)
@@ -360,7 +371,7 @@ pub(super) async fn told(
                 Some((row, rights)) => {
                     let mut attributes = row.attributes;
                     attributes.set(Attributes::ALL_USES, false);
-                    let children = place.owner.catalog().has_children(&place.inner);
+                    let children = place.shows_children(&place.owner.catalog());
                     (Found { attributes, children, ..Found::default() }, rights)
                 }
                 None => (Found::default(), Rights::ALL),
