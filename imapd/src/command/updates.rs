@@ -216,10 +216,11 @@ pub(super) fn refused(
     (again && returns.is_some_and(|r| r.update)).then(|| Reply::bad("Tag is that of a search with updates"))
 }
 
-/// Keeps a search up from now on, or tells that it is not.
+/// Keeps a search up from now on, or tells that it is not; `correlator` is what its results were told with.
 pub(super) fn begin(
     session: &mut Session,
     asked: &SearchKeys<'_>,
+    correlator: Vec<u8>,
     matches: Matches,
     attributes: Vec<FetchItem>,
     out: &mut Vec<u8>,
@@ -232,6 +233,7 @@ pub(super) fn begin(
     let key = asked.key.settled(view.uids(), view.saved());
     view.contexts.add(UpdateContext {
         tag: Bytes::copy_from_slice(asked.tag),
+        correlator,
         key,
         charset: asked.charset.map(<[u8]>::to_vec),
         by_uid: asked.uid,
