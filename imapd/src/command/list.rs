@@ -4,6 +4,7 @@
 //! several clients look for them without asking.
 
 use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 
 use super::place::{self, Foreign, Place};
 use super::{Done, acl, getmetadata, old_name, status, user};
@@ -81,7 +82,7 @@ struct Found {
     remote: bool,
     /// Whether it meets the selection options itself.
     own: bool,
-    /// Whether a name below that does not match the pattern meets them.
+    /// Whether a name below meets them; of what does not meet them itself, one that does not match the pattern.
     child: bool,
     children: bool,
 }
@@ -251,7 +252,7 @@ fn add_remote(
                 ..Found::default()
             });
             level.children = true;
-            level.child |= args.select.recursive && !shown;
+            level.child |= args.select.recursive && (!shown || level.own);
         }
         if shown {
             let entry = found.entry(name.clone()).or_default();
@@ -283,12 +284,21 @@ fn names(catalog: &Catalog, patterns: &[Pattern], args: &ListArgs) -> BTreeMap<M
     if !select.recursive {
         return found;
     }
-    for row in catalog.iter().filter(|row| is_own(row) && !matches(&row.name)) {
+    for row in catalog.iter().filter(|row| is_own(row)) {
+        let shown = matches(&row.name);
         for above in row.name.ancestors().filter(|n| matches(n)) {
             let attributes = catalog.get(&above).map(|r| r.attributes).unwrap_or_default();
             let children = parents.contains(above.as_str());
-            let level = found.entry(above).or_insert(Found { attributes, children, ..Found::default() });
-            level.child = true;
+            let level = found.entry(above);
+            match level {
+                // What is shown anyhow says of all that it has below (RFC 5258 section 3.5).
+                Entry::Occupied(mut level) => level.get_mut().child = true,
+                // What would be shown for that alone is not, where what is below is shown itself.
+                Entry::Vacant(_) if shown => {}
+                Entry::Vacant(level) => {
+                    level.insert(Found { attributes, children, child: true, ..Found::default() });
+                }
+            }
         }
     }
     found
