@@ -39,6 +39,7 @@ pub async fn run(session: &mut Session, mailbox: MailboxArg, args: &SelectArgs, 
         changes(&view, resync, session.enabled, out).await?;
     }
     let read_only = args.read_only || place::is_read_only(rights, view.has_own_seen());
+    view.told_read_only = read_only;
     session.view = Some(view);
     let code = if read_only { "READ-ONLY" } else { "READ-WRITE" };
     Ok(Reply::ok_code(code, if args.read_only { "EXAMINE completed" } else { "SELECT completed" }))

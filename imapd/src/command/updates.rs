@@ -41,18 +41,18 @@ pub async fn tell(session: &mut Session, expunge: bool, out: &mut Out<'_>) -> io
 fn rights(session: &mut Session, out: &mut Vec<u8>) {
     let (Some(user), Some(view)) = (&session.user, &mut session.view) else { return };
     let rights = view.mailbox.user.rights(view.mailbox.id, user.id());
+    let read_only = view.examined || place::is_read_only(rights, view.has_own_seen());
     let state = view.mailbox.state();
-    if rights == view.rights || state.deleted {
+    let is_told = read_only == view.told_read_only;
+    if (rights == view.rights && is_told) || state.deleted {
         return;
     }
     let former = std::mem::replace(&mut view.rights, rights);
     if view.examined {
         return;
     }
-    let own_seen = view.reader.is_some() && view.mailbox.has_own_seen();
-    view.read_only = !place::can_change(rights);
-    let read_only = place::is_read_only(rights, own_seen);
-    if read_only != place::is_read_only(former, own_seen) {
+    (view.read_only, view.told_read_only) = (!place::can_change(rights), read_only);
+    if !is_told {
         let (code, text) = match read_only {
             true => ("READ-ONLY", "Rights to change anything are gone"),
             false => ("READ-WRITE", "There are rights to change something"),

@@ -31,6 +31,8 @@ pub struct View {
     pub examined: bool,
     /// What the user may do, as far as the client was told.
     pub rights: Rights,
+    /// Whether the client was told that it is read only.
+    pub told_read_only: bool,
     /// As what it was opened, when it is somebody else's.
     pub foreign_name: Option<MailboxName>,
     /// Who reads, when he is not the owner.
@@ -102,6 +104,7 @@ impl View {
             read_only,
             examined: read_only,
             rights: Rights::ALL,
+            told_read_only: read_only,
             foreign_name: None,
             reader: None,
             shows_recent,
