@@ -138,18 +138,19 @@ fn first(value: &[u8]) -> (String, String) {
         return Default::default();
     };
     let mailbox = mailbox.unwrap_or_default();
-    let mailbox = match &host {
-        Some(_) => decode::charset_text(None, &mailbox),
-        // The name of a group.
-        None => decode::words_text(&mailbox),
+    let (mailbox, good) = match (&host, std::str::from_utf8(&mailbox)) {
+        // The name of a group is a phrase, which may be encoded; a local part is what it is.
+        (None, _) => read(&mailbox),
+        (Some(_), Ok(text)) => (text.to_owned(), true),
+        (Some(_), Err(_)) => (mailbox.iter().map(|b| char::from(*b)).collect(), false),
     };
     let name = name.map(|name| read(&name)).filter(|(name, _)| !name.is_empty());
     let shown = match (name, host) {
         (Some((name, good)), _) => collated(&name, good),
-        (None, Some(host)) => fold(&format!("{mailbox}@{}", decode::charset_text(None, &host))),
-        (None, None) => fold(&mailbox),
+        (None, Some(host)) => collated(&format!("{mailbox}@{}", decode::charset_text(None, &host)), good),
+        (None, None) => collated(&mailbox, good),
     };
-    (fold(&mailbox), shown)
+    (collated(&mailbox, good), shown)
 }
 
 /// The message ids in angle brackets, the last [`MAX_REFERENCES`].
@@ -258,6 +259,8 @@ mod tests {
         let shown = |from: &str| Head::new(format!("From: {from}\r\n").as_bytes()).display_from;
         assert_eq!(shown("=?utf-8?q??= <a@b>"), "A@B");
         assert_eq!(shown("root"), "ROOT@");
+        let raw = Head::new(b"From: \xe4@b\r\n");
+        assert!(raw.from.starts_with(LAST) && raw.display_from.starts_with(LAST));
         assert_eq!(shown("=?utf-8?q?caf=C3=A9?=: a@b;"), fold("caf\u{e9}"));
         assert_eq!(shown("\"x; y*=us-ascii''z\" <a@b>"), "X; Y*=US-ASCII''Z");
     }
