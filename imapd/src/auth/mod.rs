@@ -31,6 +31,7 @@ use thiserror::Error;
 
 use cms::exit::ExitReturn;
 
+use crate::syntax::saslprep::saslprep;
 use crate::vm::{DirectoryImage, Password, ScramHash, ScramSalt, UserId};
 use bearer::TokenExit;
 use cache::CredentialCache;
@@ -130,13 +131,14 @@ impl Authenticator {
         }
     }
 
-    /// The user a login name stands for: a user id in any case, with or without our domain.
+    /// The user a login name stands for: a user id in any case, with or without our domain, prepared by SASLprep (RFC 4616 section 2,
+    /// RFC 5802 section 5.1).
     pub fn user_id(&self, name: &[u8]) -> Option<UserId> {
-        let name = std::str::from_utf8(name).ok()?;
+        let name = saslprep(std::str::from_utf8(name).ok()?)?;
         let local = match name.split_once('@') {
             Some((local, domain)) if domain.eq_ignore_ascii_case(&self.domain) => local,
             Some(_) => return None,
-            None => name,
+            None => &name,
         };
         UserId::new(local).ok()
     }

@@ -8,6 +8,7 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use thiserror::Error;
 
+use crate::syntax::saslprep::saslprep;
 use crate::vm::{ScramHash, ScramSalt};
 
 /// Octets of the tls-exporter channel binding (RFC 9266 section 2).
@@ -110,7 +111,8 @@ impl ClientFirst {
         let mut attributes = bare.split(',');
         let name = attributes.next().and_then(|a| a.strip_prefix("n=")).ok_or(ScramError::Malformed)?;
         let nonce = attributes.next().and_then(|a| a.strip_prefix("r=")).ok_or(ScramError::Malformed)?;
-        let name = sasl_name(name)?;
+        // One of which nothing is left, or that is prohibited, ends the exchange (RFC 5802 section 5.1).
+        let name = saslprep(&sasl_name(name)?).ok_or(ScramError::Malformed)?.into_owned();
         if !is_nonce(nonce) {
             return Err(ScramError::Malformed);
         }
@@ -259,6 +261,9 @@ mod tests {
             ("n,,n=a,r=x,z", FREE, Err(ScramError::Malformed)),
             ("n,,n=a,r=x,1=y", FREE, Err(ScramError::Malformed)),
             ("n,,n=a,r=x,z=", FREE, Err(ScramError::Malformed)),
+            ("n,,n=\u{ff41}\u{ad},r=x", FREE, Ok("a")),
+            ("n,,n=\u{ad},r=x", FREE, Err(ScramError::Malformed)),
+            ("n,,n=\u{e000},r=x", FREE, Err(ScramError::Malformed)),
             ("n,,n=a\0,r=x", FREE, Err(ScramError::Malformed)),
             ("n,a=,n=a,r=x", FREE, Err(ScramError::Malformed)),
             ("n,a=b=,n=a,r=x", FREE, Err(ScramError::Malformed)),

@@ -9,6 +9,7 @@ use crate::syntax::ast::{Command, MailboxArg};
 use crate::syntax::mailbox_name::NameForm;
 use crate::syntax::quote;
 use crate::syntax::rights::Rights;
+use crate::syntax::saslprep::saslprep;
 
 /// Rights of which one is enough to be told of one's rights (RFC 4314 section 4).
 const ANY_OF: Rights = Rights::LOOKUP
@@ -139,11 +140,13 @@ pub(super) fn show(out: &mut Vec<u8>, place: &Place, rights: Rights, form: NameF
     out.extend_from_slice(format!(" {rights}\r\n").as_bytes());
 }
 
-/// What an identifier means. One that nothing is left of, or that holds what SASLprep prohibits, is BAD (RFC 4314 section 3).
+/// What an identifier means, prepared by SASLprep. One that nothing is left of, or that holds what is prohibited, is BAD (RFC 4314
+/// section 3).
 fn identifier(text: &[u8]) -> Result<Identifier, Reply> {
-    let prohibited = |text: &str| text.is_empty() || text.chars().any(char::is_control);
-    if std::str::from_utf8(text).is_ok_and(prohibited) {
-        return Err(Reply::client_bug("Identifier is empty or holds control characters"));
-    }
-    Identifier::parse(text).map_err(|_| Reply::no("CANNOT", "Identifier is neither a user id nor anyone"))
+    let unknown = || Reply::no("CANNOT", "Identifier is neither a user id nor anyone");
+    let text = std::str::from_utf8(text).map_err(|_| unknown())?;
+    let Some(prepared) = saslprep(text) else {
+        return Err(Reply::client_bug("Identifier is empty or holds what is prohibited"));
+    };
+    Identifier::parse(prepared.as_bytes()).map_err(|_| unknown())
 }

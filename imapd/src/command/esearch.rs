@@ -4,10 +4,11 @@ use std::collections::BTreeMap;
 
 use super::place::{self, Place};
 use super::search::{self, SearchKeys};
-use super::{Done, name, user};
+use super::{Done, name, updates, user};
 use crate::mailstore::{Attributes, MailboxRow, StoreError};
+use crate::session::context::Matches;
 use crate::session::{Failure, Out, Reply, Session, View, context, message_limit};
-use crate::syntax::ast::SearchSource;
+use crate::syntax::ast::{FetchItem, SearchSource};
 use crate::syntax::mailbox_name::MailboxName;
 use crate::syntax::rights::Rights;
 use crate::syntax::search_key::SearchReturn;
@@ -20,23 +21,19 @@ pub async fn run(
     session: &mut Session,
     asked: &SearchKeys<'_>,
     sources: &[SearchSource],
-    returns: SearchReturn,
+    (returns, attributes): (SearchReturn, Vec<FetchItem>),
     out: &mut Out<'_>,
 ) -> Done {
     let here = sources.iter().all(|s| matches!(s, SearchSource::Selected));
     if let Some(refusal) = refused(session, asked, sources, returns) {
         return Ok(refusal);
     }
-    if returns.update {
-        // Nothing is kept up for several mailboxes (RFC 5267 section 4.3.1 lets a server refuse).
-        context::write_refused(out.buf, asked.tag);
-    }
     let places = wanted(session, sources).await?;
     if asked.key.uses_modseq() {
         session.keeps_modseqs(out.buf);
     }
     let selected = session.view.as_ref().map(|view| view.mailbox.clone());
-    let mut looked_at = 0;
+    let (mut looked_at, mut kept_up) = (0, None);
     for (name, place) in places {
         // What may not be read is passed over (RFC 7377 section 2.2).
         let mailbox = match place.open(Rights::READ).await {
@@ -67,16 +64,25 @@ pub async fn run(
             Ok(found) => found,
             Err(reply) => return Ok(reply),
         };
+        let place = (&name, view.mailbox.uid_validity, session.enabled.name_form());
+        let head = search::correlator(asked.tag, Some(place));
         if !found.hits.is_empty() && returns.shows() {
             let modseq = search::modseq_in(view, asked, &found.hits, Some(returns));
-            let place = (&name, view.mailbox.uid_validity, session.enabled.name_form());
-            let head = search::correlator(asked.tag, Some(place));
             search::esearch(out.buf, &head, &found, returns, true, true, modseq);
+        }
+        if is_selected && returns.update {
+            kept_up = Some((head, Matches::Plain(search::uids(&found.hits))));
         }
         out.room().await?;
         if here {
             search::keep(session, &found.hits, returns);
         }
+    }
+    match kept_up {
+        Some((head, matches)) => updates::begin(session, asked, head, matches, attributes, out.buf),
+        // In no other mailbox (RFC 7377 section 2.2).
+        None if returns.update => context::write_refused(out.buf, asked.tag),
+        None => {}
     }
     Ok(Reply::ok("ESEARCH completed"))
 }
@@ -89,6 +95,7 @@ fn refused(
     returns: SearchReturn,
 ) -> Option<Reply> {
     let refusal = search::charset_refused(session, asked)
+        .or_else(|| updates::refused(session, asked, Some(returns)))
         .or_else(|| search::relevancy_refused(asked, Some(returns), false));
     if refusal.is_some() {
         return refusal;
@@ -122,14 +129,14 @@ async fn wanted(
                     found.extend(here.map(|place| (place.name.clone(), place)));
                 }
             }
-            SearchSource::Inboxes => add(session, &mut found, [MailboxName::inbox()]).await?,
+            SearchSource::Inboxes => add(session, &mut found, [MailboxName::inbox()], Rights::LOOKUP).await?,
             SearchSource::Personal => {
                 let names = own(session, |_| true)?;
-                add(session, &mut found, names).await?;
+                add(session, &mut found, names, Rights::LOOKUP).await?;
             }
             SearchSource::Subscribed => {
                 let names = own(session, |row| row.attributes.has(Attributes::SUBSCRIBED))?;
-                add(session, &mut found, names).await?;
+                add(session, &mut found, names, Rights::LOOKUP).await?;
                 let others = |row: &MailboxRow| {
                     row.attributes.has(Attributes::SUBSCRIBED) && place::is_foreign(&row.name)
                 };
@@ -138,11 +145,11 @@ async fn wanted(
                     let catalog = user.catalog();
                     catalog.iter().filter(|r| others(r)).map(|r| r.name.clone()).collect()
                 };
-                add(session, &mut found, names).await?;
+                add(session, &mut found, names, Rights::LOOKUP).await?;
             }
             SearchSource::Mailboxes(args) => {
                 let names: Result<Vec<_>, _> = args.iter().map(|arg| name(session, arg)).collect();
-                add(session, &mut found, names?).await?;
+                add(session, &mut found, names?, Rights::NONE).await?;
             }
             SearchSource::Subtree { roots, one_level } => {
                 let roots: Result<Vec<_>, _> = roots.iter().map(|arg| name(session, arg)).collect();
@@ -153,7 +160,7 @@ async fn wanted(
                 };
                 let named = |n: &MailboxName| roots.iter().any(|root| below(n, root));
                 let names = own(session, |row| named(&row.name))?;
-                add(session, &mut found, names).await?;
+                add(session, &mut found, names, Rights::LOOKUP).await?;
                 if roots.iter().any(place::is_foreign) {
                     let others = place::foreign(session).await?;
                     found.extend(others.into_iter().filter(|(n, _)| named(n)).map(|(n, f)| (n, f.place)));
@@ -172,15 +179,20 @@ fn own(session: &Session, wanted: impl Fn(&MailboxRow) -> bool) -> Result<Vec<Ma
     Ok(rows.map(|row| row.name.clone()).collect())
 }
 
-/// Adds the places of names; one that leads nowhere is passed over.
+/// Adds the places of names; one that leads nowhere is passed over, and one where the user has not what is `needed`: `l` for names
+/// that he has not said himself (RFC 7377 section 2.2).
 async fn add(
     session: &Session,
     found: &mut BTreeMap<MailboxName, Place>,
     names: impl IntoIterator<Item = MailboxName>,
+    needed: Rights,
 ) -> Result<(), Failure> {
     for name in names {
         match place::of_name(session, name).await {
-            Ok(place) => drop(found.insert(place.name.clone(), place)),
+            Ok(place) if place.look().is_some_and(|(_, rights)| rights.has(needed)) => {
+                found.insert(place.name.clone(), place);
+            }
+            Ok(_) => {}
             Err(Failure::Store(StoreError::NoSuchMailbox)) => {}
             Err(e) => return Err(e),
         }

@@ -81,7 +81,7 @@ struct Found {
     remote: bool,
     /// Whether it meets the selection options itself.
     own: bool,
-    /// Whether a name below that does not match the pattern meets them.
+    /// Whether a name below meets them; of what does not meet them itself, one that does not match the pattern.
     child: bool,
     children: bool,
 }
@@ -314,13 +314,7 @@ fn of_place(session: &Session, place: &Place) -> Result<Option<(Found, Rights)>,
     attributes.set(Attributes::ALL_USES, false);
     let kept = own.catalog().get(&place.name).map(|row| row.attributes).unwrap_or_default();
     attributes.set(Attributes::SUBSCRIBED, kept.has(Attributes::SUBSCRIBED));
-    let catalog = place.owner.catalog();
-    let access = &catalog.entries.access;
-    let seen = |row: &MailboxRow| {
-        row.attributes.has(Attributes::EXISTS)
-            && access.rights(row.id, own.id(), place.owner.id()).has(Rights::LOOKUP)
-    };
-    let children = catalog.below(&place.inner).any(seen);
+    let children = place.shows_children(&place.owner.catalog());
     Ok(Some((Found { attributes, children, ..Found::default() }, rights)))
 }
 

@@ -162,12 +162,12 @@ async fn searching(session: &mut Session, command: Command, tag: &Bytes, out: &m
                 None => reply,
             })
         }
-        Command::Esearch { sources, returns, charset, key } => {
+        Command::Esearch { sources, returns, attributes, charset, key } => {
             let here = sources.iter().all(|s| matches!(s, SearchSource::Selected));
             let limited = if here { session.limit_search(&key) } else { None };
             let key = above(limited, key);
             let asked = search::SearchKeys { charset: charset.as_deref(), key: &key, uid: true, tag };
-            let reply = esearch::run(session, &asked, &sources, returns, out).await?;
+            let reply = esearch::run(session, &asked, &sources, (returns, attributes), out).await?;
             Ok(match limited.filter(|_| reply.status == Status::Ok) {
                 Some(limited) => limited.tell(reply, out.buf),
                 None => reply,

@@ -186,6 +186,10 @@ impl Digest<'_> {
                     // Another UIDVALIDITY may have come to the name (RFC 5465 section 5.1).
                     self.told.messages.entry((whose, after.id)).or_default().flags = true;
                 }
+                let is_told = |name: &MailboxName| self.events(name, whose == 0).has(Events::NAMES);
+                // INBOX that is renamed is there again: nothing is told of it, but that it was the name of the other.
+                let stays = before.zip(after).is_some_and(|(before, after)| before.id != after.id);
+                let old = old.filter(|_| !stays || new.as_ref().is_some_and(is_told));
                 self.renamed(whose == 0, old, new, Events::NAMES, false);
             }
             News::Access { before, after } => self.access(before.as_ref(), after.as_ref()),

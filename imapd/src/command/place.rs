@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::{name, user};
+use crate::mailstore::catalog::Catalog;
 use crate::mailstore::news::Visible;
 use crate::mailstore::user::Untouchable;
 use crate::mailstore::{Attributes, MailboxRow, OpenMailbox, StoreError, UserStore};
@@ -26,9 +27,10 @@ pub const SHARED: &str = "Shared Folders";
 /// LINE SEPARATOR and PARAGRAPH SEPARATOR, which no new name may hold (RFC 9755 section 3, RFC 9051 section 5.1).
 const SEPARATORS: [char; 2] = ['\u{2028}', '\u{2029}'];
 
-/// Rights that make a mailbox one that can be changed (RFC 4314 section 5.2).
-const CHANGES: Rights =
-    Rights::INSERT.and(Rights::EXPUNGE).and(Rights::SEEN).and(Rights::WRITE).and(Rights::DELETE_MESSAGES);
+/// Rights to keep flags.
+const FLAGS: Rights = Rights::SEEN.and(Rights::WRITE).and(Rights::DELETE_MESSAGES);
+/// Rights that make a mailbox one that can be changed.
+const CHANGES: Rights = FLAGS.and(Rights::INSERT).and(Rights::EXPUNGE);
 
 /// A mailbox that a name leads to; it need not exist.
 #[derive(Clone)]
@@ -63,6 +65,15 @@ impl Place {
         let catalog = self.owner.catalog();
         let row = catalog.get(&self.inner).filter(|r| r.attributes.has(Attributes::EXISTS))?;
         Some((row.clone(), catalog.entries.access.rights(row.id, self.who, self.owner.id())))
+    }
+
+    /// Whether something below it may be looked up (RFC 5258 section 4).
+    pub fn shows_children(&self, catalog: &Catalog) -> bool {
+        let access = &catalog.entries.access;
+        catalog.below(&self.inner).any(|row| {
+            row.attributes.has(Attributes::EXISTS)
+                && access.rights(row.id, self.who, self.owner.id()).has(Rights::LOOKUP)
+        })
     }
 
     /// Its row and rights, for one who has `needed`.
@@ -286,6 +297,17 @@ pub fn need_in(session: &Session, view: &View, needed: Rights) -> Result<(), Fai
 /// Whether one who has these rights can change anything.
 pub fn can_change(rights: Rights) -> bool {
     rights.has_any(CHANGES)
+}
+
+/// Whether one who has these rights is told that the mailbox is read only: where `\Seen` is each reader's own, the right to it changes
+/// nothing that others see (RFC 4314 section 5.2).
+pub fn is_read_only(rights: Rights, own_seen: bool) -> bool {
+    !can_change(if own_seen { rights.without(Rights::SEEN) } else { rights })
+}
+
+/// Whether other flags can be kept with these rights than with those.
+pub fn keeps_other_flags(rights: Rights, former: Rights) -> bool {
+    rights.without(former).and(former.without(rights)).has_any(FLAGS)
 }
 
 /// The flags that one who has these rights cannot change (RFC 4314 section 4).

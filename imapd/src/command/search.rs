@@ -109,7 +109,7 @@ pub async fn run(
     keep(session, &found.hits, returns);
     if returns.update {
         let matches = Matches::Plain(uids(&found.hits));
-        updates::begin(session, asked, matches, attributes, out.buf);
+        updates::begin(session, asked, correlator(asked.tag, None), matches, attributes, out.buf);
     }
     Ok(Reply::ok("SEARCH completed"))
 }
@@ -266,7 +266,7 @@ pub(super) fn esearch(
     out.extend_from_slice(b"\r\n");
 }
 
-fn uids<'a>(hits: impl IntoIterator<Item = &'a (u32, Uid)>) -> NumberSet {
+pub(super) fn uids<'a>(hits: impl IntoIterator<Item = &'a (u32, Uid)>) -> NumberSet {
     NumberSet::from_ranges(hits.into_iter().map(|(_, uid)| (uid.0, uid.0)))
 }
 

@@ -32,12 +32,15 @@ pub async fn run(session: &mut Session, mailbox: MailboxArg, args: &SelectArgs, 
     let read_only = args.read_only || !place::can_change(rights);
     let mut view = View::new(open, read_only, !session.enabled.rev2);
     view.examined = args.read_only;
+    view.rights = rights;
     view.reader = place.reader();
     view.foreign_name = view.reader.map(|_| place.name);
     figures(&view, rights, session.enabled.uid_only, out.buf);
     if let Some(resync) = &args.resync {
         changes(&view, resync, session.enabled, out).await?;
     }
+    let read_only = args.read_only || place::is_read_only(rights, view.has_own_seen());
+    view.told_read_only = read_only;
     session.view = Some(view);
     let code = if read_only { "READ-ONLY" } else { "READ-WRITE" };
     Ok(Reply::ok_code(code, if args.read_only { "EXAMINE completed" } else { "SELECT completed" }))

@@ -68,7 +68,8 @@ pub async fn run(
             if let Some(keys) = kept_keys {
                 let order = order.hits.iter().map(|(_, uid)| uid.0).collect();
                 let matches = Matches::Sorted { keys, order };
-                updates::begin(session, asked, matches, attributes, out.buf);
+                let correlator = search::correlator(asked.tag, None);
+                updates::begin(session, asked, correlator, matches, attributes, out.buf);
             }
         }
         None => plain(&order.hits, asked.uid, modseq, out).await?,

@@ -37,22 +37,32 @@ pub async fn tell(session: &mut Session, expunge: bool, out: &mut Out<'_>) -> io
 }
 
 /// Tells that the selected mailbox can be changed no more, or can be from now on, for rights on it have changed (RFC 9051 section
-/// 7.1, READ-ONLY and READ-WRITE).
+/// 7.1, READ-ONLY and READ-WRITE), and which flags can be kept (RFC 4314 section 5.1.1).
 fn rights(session: &mut Session, out: &mut Vec<u8>) {
     let (Some(user), Some(view)) = (&session.user, &mut session.view) else { return };
     let rights = view.mailbox.user.rights(view.mailbox.id, user.id());
-    let read_only = view.examined || !place::can_change(rights);
+    let read_only = view.examined || place::is_read_only(rights, view.has_own_seen());
     let state = view.mailbox.state();
-    if read_only == view.read_only || state.deleted {
+    let is_told = read_only == view.told_read_only;
+    if (rights == view.rights && is_told) || state.deleted {
         return;
     }
-    view.read_only = read_only;
-    let (code, text, flags) = match read_only {
-        true => ("READ-ONLY", "Rights to change anything are gone", String::new()),
-        false => ("READ-WRITE", "There are rights to change something", select::permanent(rights, &state)),
-    };
-    let lines = format!("* OK [{code}] {text}\r\n* OK [PERMANENTFLAGS ({flags})] Flags that are kept\r\n");
-    out.extend_from_slice(lines.as_bytes());
+    let former = std::mem::replace(&mut view.rights, rights);
+    if view.examined {
+        return;
+    }
+    (view.read_only, view.told_read_only) = (!place::can_change(rights), read_only);
+    if !is_told {
+        let (code, text) = match read_only {
+            true => ("READ-ONLY", "Rights to change anything are gone"),
+            false => ("READ-WRITE", "There are rights to change something"),
+        };
+        out.extend_from_slice(format!("* OK [{code}] {text}\r\n").as_bytes());
+    } else if !place::keeps_other_flags(rights, former) {
+        return;
+    }
+    let flags = if view.read_only { String::new() } else { select::permanent(rights, &state) };
+    out.extend_from_slice(format!("* OK [PERMANENTFLAGS ({flags})] Flags that are kept\r\n").as_bytes());
 }
 
 /// Tells what changed in the selected mailbox, as far as that is wanted; what there is more to say of.
@@ -206,10 +216,11 @@ pub(super) fn refused(
     (again && returns.is_some_and(|r| r.update)).then(|| Reply::bad("Tag is that of a search with updates"))
 }
 
-/// Keeps a search up from now on, or tells that it is not.
+/// Keeps a search up from now on, or tells that it is not; `correlator` is what its results were told with.
 pub(super) fn begin(
     session: &mut Session,
     asked: &SearchKeys<'_>,
+    correlator: Vec<u8>,
     matches: Matches,
     attributes: Vec<FetchItem>,
     out: &mut Vec<u8>,
@@ -222,6 +233,7 @@ pub(super) fn begin(
     let key = asked.key.settled(view.uids(), view.saved());
     view.contexts.add(UpdateContext {
         tag: Bytes::copy_from_slice(asked.tag),
+        correlator,
         key,
         charset: asked.charset.map(<[u8]>::to_vec),
         by_uid: asked.uid,

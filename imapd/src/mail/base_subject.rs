@@ -9,20 +9,24 @@ pub struct BaseSubject {
     pub reply: bool,
 }
 
+/// `WSP` once tabs are spaces; other blanks, as those that do not break, are text.
+const SPACE: char = ' ';
+
 /// The base subject of decoded text.
 pub fn base_subject(decoded: &str) -> BaseSubject {
-    let one_line = decoded.split_whitespace().collect::<Vec<_>>().join(" ");
+    let words = decoded.split([SPACE, '\t']).filter(|word| !word.is_empty());
+    let one_line = words.collect::<Vec<_>>().join(" ");
     let mut text = one_line.as_str();
     let mut reply = false;
     loop {
         // Trailers, then leaders, until there are none.
-        while let Some(before) = strip_suffix(text.trim_end(), "(fwd)") {
+        while let Some(before) = strip_suffix(text.trim_end_matches(SPACE), "(fwd)") {
             (text, reply) = (before, true);
         }
-        text = text.trim();
+        text = text.trim_matches(SPACE);
         loop {
             if let Some(after) = leader(text) {
-                (text, reply) = (after.trim_start(), true);
+                (text, reply) = (after.trim_start_matches(SPACE), true);
                 continue;
             }
             match blob(text) {
@@ -53,7 +57,7 @@ fn strip_suffix<'a>(text: &'a str, lower: &str) -> Option<&'a str> {
 fn blob(text: &str) -> Option<&str> {
     let inner = text.strip_prefix('[')?;
     let end = inner.find(['[', ']'])?;
-    inner[end..].strip_prefix(']').map(str::trim_start)
+    inner[end..].strip_prefix(']').map(|rest| rest.trim_start_matches(SPACE))
 }
 
 /// `*subj-blob subj-refwd`: what follows it.
@@ -62,7 +66,8 @@ fn leader(text: &str) -> Option<&str> {
     while let Some(after) = blob(rest) {
         rest = after;
     }
-    let rest = ["re", "fwd", "fw"].iter().find_map(|word| strip_prefix(rest, word))?.trim_start();
+    let rest = ["re", "fwd", "fw"].iter().find_map(|word| strip_prefix(rest, word))?;
+    let rest = rest.trim_start_matches(SPACE);
     let rest = blob(rest).unwrap_or(rest);
     rest.strip_prefix(':')
 }
@@ -86,6 +91,9 @@ mod tests {
             ("", "", false),
             ("fwd", "fwd", false),
             ("[a[b] Re: x", "[a[b] Re: x", false),
+            ("re\t: \t hello\t\tworld", "hello world", true),
+            ("Re:\u{a0}hello", "\u{a0}hello", true),
+            ("Re\u{a0}: hello", "Re\u{a0}: hello", false),
         ] {
             assert_eq!(base_subject(subject), BaseSubject { text: base.into(), reply }, "{subject}");
         }

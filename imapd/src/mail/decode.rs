@@ -14,7 +14,7 @@ use super::{header, params};
 
 /// Text of `octets` in the charset of that name.
 ///
-/// Unknown and missing charsets are taken as UTF-8 when they are, else as ISO 8859-1.
+/// Unknown and missing charsets are taken as UTF-8 as far as they are, else as ISO 8859-1.
 pub fn charset_text(label: Option<&[u8]>, octets: &[u8]) -> String {
     text_of(label, octets).into_owned()
 }
@@ -36,8 +36,19 @@ fn text_of<'a>(label: Option<&[u8]>, octets: &'a [u8]) -> Cow<'a, str> {
     }
     match std::str::from_utf8(octets) {
         Ok(text) => text.into(),
-        Err(_) => octets.iter().map(|b| char::from(*b)).collect(),
+        Err(_) => in_part_utf8(octets).into(),
     }
+}
+
+/// What is UTF-8 in octets that are not as a whole is found by who looks for it (RFC 5255 section 4.6 c), the rest stands for ISO
+/// 8859-1.
+fn in_part_utf8(octets: &[u8]) -> String {
+    let mut out = String::with_capacity(octets.len());
+    for chunk in octets.utf8_chunks() {
+        out.push_str(chunk.valid());
+        out.extend(chunk.invalid().iter().map(|b| char::from(*b)));
+    }
+    out
 }
 
 /// Whether text in that charset can be read (for BADCHARSET).
@@ -78,24 +89,7 @@ fn add_plain(value: &[u8], out: &mut String) -> bool {
 /// Adds a value that may have encoded words or extended parameters.
 fn add_encoded(value: &[u8], out: &mut String) {
     let value = header::unfold(value);
-    let mut rest: &[u8] = &value;
-    let mut after_word = false;
-    while let Some(start) = word_start(rest) {
-        let Some((text, used)) = encoded_word(&rest[start..]) else {
-            out.push_str(&text_of(None, &rest[..start + 2]));
-            rest = &rest[start + 2..];
-            after_word = false;
-            continue;
-        };
-        // Blanks between two encoded words are not shown (RFC 2047 section 6.2).
-        if !(after_word && rest[..start].iter().all(u8::is_ascii_whitespace)) {
-            out.push_str(&text_of(None, &rest[..start]));
-        }
-        out.push_str(&text);
-        rest = &rest[start + used..];
-        after_word = true;
-    }
-    out.push_str(&text_of(None, rest));
+    add_words(&value, out);
     if memchr::memchr(b'*', &value).is_some() && memchr::memchr(b';', &value).is_some() {
         for (_, text) in extended_params(&params::parse(&value)) {
             out.push(' ');
@@ -104,30 +98,80 @@ fn add_encoded(value: &[u8], out: &mut String) {
     }
 }
 
+/// The text of a value that has no parameters: a subject, a name.
+pub fn words_text(value: &[u8]) -> String {
+    let mut out = String::with_capacity(value.len());
+    add_words(&header::unfold(value), &mut out);
+    out
+}
+
+/// The octets of a value whose encoded words are read, each as one character, so that they compare as octets do.
+pub fn words_octets(value: &[u8]) -> String {
+    let value = header::unfold(value);
+    let mut out = Vec::with_capacity(value.len());
+    each_word(&value, |piece| match piece {
+        Piece::Plain(octets) => out.extend_from_slice(octets),
+        Piece::Word(_, octets) => out.extend_from_slice(&octets),
+    });
+    out.into_iter().map(char::from).collect()
+}
+
+fn add_words(value: &[u8], out: &mut String) {
+    each_word(value, |piece| match piece {
+        Piece::Plain(octets) => out.push_str(&text_of(None, octets)),
+        Piece::Word(charset, octets) => out.push_str(&text_of(Some(charset), &octets)),
+    });
+}
+
+/// A piece of an unfolded value.
+enum Piece<'a> {
+    /// As it stands.
+    Plain(&'a [u8]),
+    /// An encoded word: charset, octets.
+    Word(&'a [u8], Vec<u8>),
+}
+
+/// Takes an unfolded value apart. Blanks between two encoded words are not shown (RFC 2047 section 6.2).
+fn each_word<'a>(value: &'a [u8], mut take: impl FnMut(Piece<'a>)) {
+    let mut rest = value;
+    let mut after_word = false;
+    while let Some(start) = word_start(rest) {
+        let Some((charset, octets, used)) = word_octets(&rest[start..]) else {
+            take(Piece::Plain(&rest[..start + 2]));
+            rest = &rest[start + 2..];
+            after_word = false;
+            continue;
+        };
+        if !(after_word && rest[..start].iter().all(u8::is_ascii_whitespace)) {
+            take(Piece::Plain(&rest[..start]));
+        }
+        take(Piece::Word(charset, octets));
+        rest = &rest[start + used..];
+        after_word = true;
+    }
+    take(Piece::Plain(rest));
+}
+
 /// Whether a field value is text in the charsets that its encoded words name, and in UTF-8 without them (RFC 5255 section 4.6, step
 /// b). What is not is decoded all the same, as well as can be.
 pub fn is_text(value: &[u8]) -> bool {
-    let mut rest = value;
-    while let Some(start) = word_start(rest) {
-        let Some((charset, octets, used)) = word_octets(&rest[start..]) else {
-            rest = &rest[start + 2..];
-            continue;
-        };
-        let label = charset.split(|b| *b == b'*').next().unwrap_or(charset).trim_ascii();
-        let good = match encoding_rs::Encoding::for_label(label) {
-            Some(encoding) if encoding != encoding_rs::WINDOWS_1252 => {
-                encoding.decode_without_bom_handling_and_without_replacement(&octets).is_some()
-            }
-            // ASCII and ISO 8859-1 are taken for the code page that has all octets.
-            Some(_) => true,
-            None => charset_decoder(label).is_some() || std::str::from_utf8(&octets).is_ok(),
-        };
-        if !good {
-            return false;
-        }
-        rest = &rest[start + used..];
+    let mut good = std::str::from_utf8(value).is_ok();
+    each_word(value, |piece| match piece {
+        Piece::Word(charset, octets) if good => good = is_text_in(charset, &octets),
+        _ => {}
+    });
+    good
+}
+
+fn is_text_in(charset: &[u8], octets: &[u8]) -> bool {
+    let label = charset.split(|b| *b == b'*').next().unwrap_or(charset).trim_ascii();
+    if label.eq_ignore_ascii_case(b"us-ascii") {
+        return octets.is_ascii();
     }
-    std::str::from_utf8(value).is_ok()
+    match encoding_rs::Encoding::for_label(label) {
+        Some(encoding) => encoding.decode_without_bom_handling_and_without_replacement(octets).is_some(),
+        None => charset_decoder(label).is_some(),
+    }
 }
 
 /// Where `=?` stands. Values are short: looking for one octet costs less than to set out to look for two.
@@ -135,13 +179,7 @@ fn word_start(text: &[u8]) -> Option<usize> {
     memchr::memchr_iter(b'=', text).find(|at| text.get(at + 1) == Some(&b'?'))
 }
 
-/// `=?charset?encoding?text?=` at the start; the decoded text and the octets used.
-fn encoded_word(text: &[u8]) -> Option<(String, usize)> {
-    let (charset, octets, used) = word_octets(text)?;
-    Some((charset_text(Some(charset), &octets), used))
-}
-
-/// The same before it is text: its charset, octets, and the octets used.
+/// `=?charset?encoding?text?=` at the start: its charset, octets, and the octets used.
 fn word_octets(text: &[u8]) -> Option<(&[u8], Vec<u8>, usize)> {
     // A word is at most 75 characters; longer ones are seen, but not without end.
     let window = &text[2..text.len().min(1000)];
@@ -327,6 +365,9 @@ mod tests {
         assert_eq!(header_text(b"=?iso-8859-1?b?5A==?=\r\n =?KOI8-R?q?=C1?="), "\u{e4}\u{430}");
         assert_eq!(header_text(b"a =?nonsense"), "a =?nonsense");
         assert_eq!(header_text(b"plain \xe9"), "plain \u{e9}");
+        assert_eq!(header_text(b"\xd0\xbf\xff \xd0"), "\u{43f}\u{ff} \u{d0}");
+        assert_eq!(words_text(b"a; b*=x''c =?utf-8?q?=C3=A4?="), "a; b*=x''c \u{e4}");
+        assert_eq!(words_octets(b"=?utf-8?q?=C3=FF?=\r\n =?x?q?a?= \xe9"), "\u{c3}\u{ff}a \u{e9}");
     }
 
     #[test]

@@ -4,6 +4,7 @@ use super::address::{self, Address};
 use super::base_subject::base_subject;
 use super::{decode, header};
 use crate::search::fold::fold;
+use crate::syntax::date::header_moment;
 use crate::syntax::sort_key::{SortField, SortKey};
 
 /// Most message ids taken from References, the last ones: those nearest to the message.
@@ -80,8 +81,9 @@ impl Head {
             match which {
                 0 => head.sent = sent(field.value),
                 1 => {
-                    let base = base_subject(&decode::header_text(field.value));
-                    (head.subject, head.reply) = (collated(&base.text, field.value), base.reply);
+                    let (text, good) = read(field.value);
+                    let base = base_subject(&text);
+                    (head.subject, head.reply) = (collated(&base.text, good), base.reply);
                 }
                 2 => (head.from, head.display_from) = first(field.value),
                 3 => (head.to, head.display_to) = first(field.value),
@@ -111,53 +113,88 @@ impl Head {
 /// What comes behind every text: the last character there is.
 const LAST: char = char::MAX;
 
-/// A text as it is compared. One that is no text in its charset comes behind all that are, octet by octet (RFC 5255 section 4.6).
-fn collated(text: &str, value: &[u8]) -> String {
-    if value.is_ascii() && memchr::memmem::find(value, b"=?").is_none() || decode::is_text(value) {
-        return fold(text);
+/// The text of a value, or its octets where it is no text in its charset, and which of both.
+fn read(value: &[u8]) -> (String, bool) {
+    let plain = value.is_ascii() && memchr::memmem::find(value, b"=?").is_none();
+    match plain || decode::is_text(value) {
+        true => (decode::words_text(value), true),
+        false => (decode::words_octets(value), false),
     }
-    format!("{LAST}{text}")
+}
+
+/// A text as it is compared. One that is no text in its charset comes behind all that are, octet by octet (RFC 5255 section 4.6).
+fn collated(text: &str, good: bool) -> String {
+    if good { fold(text) } else { format!("{LAST}{text}") }
 }
 
 fn sent(value: &[u8]) -> Option<i64> {
-    let text = decode::charset_text(None, &header::unfold(value));
-    let date = mail_parser::DateTime::parse_rfc822(&text).filter(mail_parser::DateTime::is_valid)?;
-    Some(date.to_timestamp())
+    header_moment(&decode::charset_text(None, &header::unfold(value)))
 }
 
-/// Local part and shown name of the first address, folded.
+/// What a sort by the first address compares, and one by how it is shown (RFC 5256 section 3, RFC 5957 section 3).
 fn first(value: &[u8]) -> (String, String) {
     let list = address::parse(&header::unfold(value));
     let Some(Address { name, mailbox, host, .. }) = list.into_iter().next() else {
         return Default::default();
     };
-    let mailbox = decode::charset_text(None, &mailbox.unwrap_or_default());
-    let shown = match (name.filter(|n| !n.is_empty()), host) {
-        (Some(name), _) => return (fold(&mailbox), collated(&decode::header_text(&name), &name)),
-        (None, Some(host)) if !host.is_empty() => format!("{mailbox}@{}", decode::charset_text(None, &host)),
-        // A group is shown by its name.
-        (None, _) => decode::header_text(mailbox.as_bytes()),
+    let mailbox = mailbox.unwrap_or_default();
+    let (mailbox, good) = match (&host, std::str::from_utf8(&mailbox)) {
+        // The name of a group is a phrase, which may be encoded; a local part is what it is.
+        (None, _) => read(&mailbox),
+        (Some(_), Ok(text)) => (text.to_owned(), true),
+        (Some(_), Err(_)) => (mailbox.iter().map(|b| char::from(*b)).collect(), false),
     };
-    (fold(&mailbox), fold(&shown))
+    let name = name.map(|name| read(&name)).filter(|(name, _)| !name.is_empty());
+    let shown = match (name, host) {
+        (Some((name, good)), _) => collated(&name, good),
+        (None, Some(host)) => collated(&format!("{mailbox}@{}", decode::charset_text(None, &host)), good),
+        (None, None) => collated(&mailbox, good),
+    };
+    (collated(&mailbox, good), shown)
 }
 
-/// The ids in angle brackets, the last [`MAX_REFERENCES`].
+/// The message ids in angle brackets, the last [`MAX_REFERENCES`].
 fn ids(value: &[u8]) -> Vec<String> {
     let mut out = Vec::new();
     let mut rest = value;
     while let Some(open) = memchr::memchr(b'<', rest) {
         let after = &rest[open + 1..];
-        let Some(close) = memchr::memchr(b'>', after) else { break };
-        // An id that was folded, or quoted without need, is the same id.
-        let id: Vec<u8> =
-            after[..close].iter().copied().filter(|b| !b.is_ascii_whitespace() && *b != b'"').collect();
-        if !id.is_empty() {
-            out.push(decode::charset_text(None, &id));
+        match id(after) {
+            Some((id, used)) => {
+                out.push(decode::charset_text(None, &id));
+                rest = &after[used..];
+            }
+            None => rest = after,
         }
-        rest = &after[close + 1..];
     }
     out.drain(..out.len().saturating_sub(MAX_REFERENCES));
     out
+}
+
+/// A message id up to its `>`, without quotation that makes no difference and without folding (RFC 5256 section 3), and the octets
+/// used. One without `@`, or with nothing on one side of it, is none (RFC 5322 section 3.6.4).
+fn id(text: &[u8]) -> Option<(Vec<u8>, usize)> {
+    let mut out = Vec::new();
+    let (mut quoted, mut at) = (false, None);
+    let mut octets = text.iter().enumerate();
+    while let Some((i, octet)) = octets.next() {
+        match octet {
+            b'"' => quoted = !quoted,
+            b'\\' if quoted => out.extend(octets.next().map(|(_, escaped)| *escaped)),
+            b'>' if !quoted => {
+                let whole = at.is_some_and(|at| at > 0 && at + 1 < out.len());
+                return whole.then_some((out, i + 1));
+            }
+            b'<' if !quoted => return None,
+            b'@' if !quoted => {
+                at = Some(out.len());
+                out.push(b'@');
+            }
+            octet if octet.is_ascii_whitespace() => {}
+            octet => out.push(*octet),
+        }
+    }
+    None
 }
 
 #[cfg(test)]
@@ -194,10 +231,38 @@ mod tests {
         ];
         assert!(texts.map(subject).is_sorted(), "{:?}", texts.map(subject));
         assert!(texts.map(named).is_sorted(), "{:?}", texts.map(named));
-        // A charset that is named wrong is none for the octets that it has.
-        assert_eq!(subject("=?us-ascii?q?=E4?="), fold("\u{e4}"));
-        assert_eq!(subject("=?x-none?q?a?="), "A");
-        assert!(subject("=?x-none?q?=E4?=").starts_with(LAST));
+        for bad in ["=?us-ascii?q?=E4?=", "=?x-none?q?a?=", "=?x-none?q?=E4?=", "=?utf-8?q?=E4?="] {
+            assert!(subject(bad).starts_with(LAST), "{bad}");
+        }
+        assert_eq!(subject("=?us-ascii?q?a?="), "A");
+    }
+
+    #[test]
+    fn one_id_in_all_its_forms() {
+        let ids = |text: &str| Head::new(format!("References: {text}\r\n").as_bytes()).references;
+        for form in [
+            "<a.b@c>",
+            "<\"a.b\"@c>",
+            "<\"a\\.b\"@c>",
+            "< a.b\r\n @ c >",
+            "no <such> <id@> <@x> <> <a <a.b@c>",
+        ] {
+            assert_eq!(ids(form), ["a.b@c"], "{form}");
+        }
+        assert_eq!(ids("<\"a>\\\"b\"@c><d@[e]>"), ["a>\"b@c", "d@[e]"]);
+        assert_eq!(ids("<\"a@b> <c"), Vec::<String>::new());
+    }
+
+    /// The order of RFC 5957 section 3.
+    #[test]
+    fn how_an_address_is_shown() {
+        let shown = |from: &str| Head::new(format!("From: {from}\r\n").as_bytes()).display_from;
+        assert_eq!(shown("=?utf-8?q??= <a@b>"), "A@B");
+        assert_eq!(shown("root"), "ROOT@");
+        let raw = Head::new(b"From: \xe4@b\r\n");
+        assert!(raw.from.starts_with(LAST) && raw.display_from.starts_with(LAST));
+        assert_eq!(shown("=?utf-8?q?caf=C3=A9?=: a@b;"), fold("caf\u{e9}"));
+        assert_eq!(shown("\"x; y*=us-ascii''z\" <a@b>"), "X; Y*=US-ASCII''Z");
     }
 
     #[test]

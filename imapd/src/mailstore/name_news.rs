@@ -17,6 +17,8 @@ pub(super) struct Draft {
     mailboxes: Vec<(MailboxId, Option<Visible>)>,
     /// Whether rights change, not names.
     rights: bool,
+    /// The name that INBOX is renamed to, and INBOX, which stays all the same.
+    inbox: Option<(MailboxName, Visible)>,
     /// What is known already.
     news: Option<News>,
 }
@@ -33,9 +35,12 @@ impl UserStore {
             return None;
         }
         let catalog = self.catalog();
-        let (mut ids, mut news) = (Vec::new(), None);
+        let (mut ids, mut news, mut inbox) = (Vec::new(), None, None);
+        let visible = |row: &MailboxRow| Visible::new(self.id(), &catalog, row);
         let by = match request {
-            Request::Create { by, .. } => {
+            Request::Create { name, inbox: from, by, .. } => {
+                let from = from.as_ref().and_then(|from| catalog.get(from));
+                inbox = from.map(|row| (name.clone(), visible(row)));
                 ids.extend(rows.iter().map(|row| row.id));
                 *by
             }
@@ -68,19 +73,21 @@ impl UserStore {
             }
             _ => return None,
         };
-        let visible = |id| catalog.row(id).filter(exists).map(|row| Visible::new(self.id(), &catalog, row));
-        let mailboxes = ids.into_iter().map(|id| (id, visible(id))).collect();
-        Some(Draft { by, mailboxes, rights, news })
+        let of = |id| catalog.row(id).filter(exists).map(visible);
+        let mailboxes = ids.into_iter().map(|id| (id, of(id))).collect();
+        Some(Draft { by, mailboxes, rights, inbox, news })
     }
 
     /// Tells what a change has done.
     pub(super) fn tell(&self, draft: Draft) {
-        let Draft { by, mailboxes, rights, news } = draft;
+        let Draft { by, mailboxes, rights, mut inbox, news } = draft;
         let posted = {
             let catalog = self.catalog();
             let of_mailbox = |(id, before): (MailboxId, Option<Visible>)| {
                 let row = catalog.row(id).filter(exists);
                 let after = row.map(|row| Visible::new(self.id(), &catalog, row));
+                let from_inbox = row.is_some_and(|row| inbox.as_ref().is_some_and(|(to, _)| row.name == *to));
+                let before = if from_inbox { inbox.take().map(|(_, inbox)| inbox) } else { before };
                 match rights {
                     _ if before.is_none() && after.is_none() => None,
                     true if before == after => None,

@@ -231,7 +231,7 @@ impl UserStore {
         uses: u32,
         by: SessionId,
     ) -> Result<(), StoreError> {
-        self.ask(Request::Create { name, uses, by }).await.map(drop)
+        self.ask(Request::Create { name, uses, inbox: None, by }).await.map(drop)
     }
 
     /// Deletes a mailbox with its messages; a name with inferiors stays as one that cannot be selected.
@@ -264,7 +264,7 @@ impl UserStore {
         if !from.is_inbox() {
             return self.ask(Request::Rename { from, to, by }).await.map(drop);
         }
-        self.create_for(to.clone(), 0, by).await?;
+        self.ask(Request::Create { name: to.clone(), uses: 0, inbox: Some(from.clone()), by }).await?;
         let inbox = self.open(&from).await?;
         let annotations: Vec<(String, Option<Bytes>)> = {
             let catalog = self.catalog();

@@ -81,6 +81,8 @@ pub(super) enum Request {
     Create {
         name: MailboxName,
         uses: u32,
+        /// INBOX, when its messages go there because it is renamed.
+        inbox: Option<MailboxName>,
         by: SessionId,
     },
     Delete {

@@ -27,9 +27,9 @@ pub fn esearch<'a>(_: &'a Bytes, input: Input<'a>) -> Parsed<'a, Command> {
         opt(delimited((tag_no_case("CHARSET"), prim::sp), prim::astring, prim::sp)).parse(rest)?;
     let (rest, key) = criteria(rest)?;
     let sources = sources.unwrap_or_else(|| vec![SearchSource::Selected]);
-    // Nothing is updated here, so that nothing is shown of new messages either.
-    let returns = asked.map_or(SearchReturn { all: true, ..SearchReturn::default() }, |(returns, _)| returns);
-    Ok((rest, Command::Esearch { sources, returns, charset, key }))
+    let all = || (SearchReturn { all: true, ..SearchReturn::default() }, Vec::new());
+    let (returns, attributes) = asked.unwrap_or_else(all);
+    Ok((rest, Command::Esearch { sources, returns, attributes, charset, key }))
 }
 
 /// One source (RFC 5465 section 8, RFC 7377 section 2.2).

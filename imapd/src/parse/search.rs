@@ -83,7 +83,8 @@ pub(super) fn returns(input: Input<'_>) -> Parsed<'_, (SearchReturn, Vec<FetchIt
             }
             b"CONTEXT" => out.context = true,
             b"UPDATE" if !out.update => {
-                let (behind, shown) = opt(preceded(prim::sp, fetch_attributes)).parse(after)?;
+                // The grammar of RFC 5465 section 8 has no blank there, its examples have one.
+                let (behind, shown) = opt(preceded(opt(prim::sp), fetch_attributes)).parse(after)?;
                 (out.update, attributes) = (true, shown.unwrap_or_default());
                 after = behind;
             }

@@ -248,10 +248,13 @@ fn each_word(text: &str, buffer: &mut Vec<char>, mut look: impl FnMut(Run<'_>)) 
     let mut at = 0;
     while at < octets.len() {
         let start = at;
+        // Letters that were one with others have kept their case.
+        let mut small = false;
         while at < octets.len() && octets[at].is_ascii_alphanumeric() {
+            small |= octets[at].is_ascii_lowercase();
             at += 1;
         }
-        if at == octets.len() || octets[at].is_ascii() {
+        if !small && (at == octets.len() || octets[at].is_ascii()) {
             if at > start {
                 look(Run::Ascii(&octets[start..at]));
             }
@@ -262,11 +265,11 @@ fn each_word(text: &str, buffer: &mut Vec<char>, mut look: impl FnMut(Run<'_>)) 
         buffer.clear();
         let mut end = start;
         for c in text[start..].chars() {
-            if buffer.len() == MAX_RUN {
+            if buffer.len() >= MAX_RUN {
                 break;
             }
             if is_letter(c) && !is_combining_mark(c) {
-                buffer.push(c);
+                buffer.extend(c.to_uppercase());
             } else if !is_combining_mark(c) {
                 end += c.len_utf8();
                 break;
@@ -388,6 +391,13 @@ mod tests {
 
     fn score(query: &str, text: &str) -> Option<u8> {
         Query::new(query).unwrap().score_of(text)
+    }
+
+    #[test]
+    fn letters_in_one_are_their_letters() {
+        for (query, text) in [("stra\u{df}e", "STRASSE"), ("fine", "\u{fb01}ne"), ("a \u{fb01}n", "A FIN")] {
+            assert_eq!((score(query, text), score(text, query)), (Some(100), Some(100)), "{query}");
+        }
     }
 
     #[test]

@@ -127,6 +127,8 @@ fn write_ordered(out: &mut Vec<u8>, numbers: impl IntoIterator<Item = u32>) {
 pub struct UpdateContext {
     /// The tag of its command.
     pub tag: Bytes,
+    /// What says to which command, and with ESEARCH to which mailbox, its results belong.
+    pub correlator: Vec<u8>,
     /// What messages must match, message numbers replaced by UIDs.
     pub key: SearchKey,
     /// Charset of the texts.
@@ -155,9 +157,8 @@ impl UpdateContext {
         if removed.is_empty() && added.is_empty() {
             return;
         }
-        out.extend_from_slice(b"* ESEARCH (TAG ");
-        quote::string(out, &self.tag);
-        out.push(b')');
+        out.extend_from_slice(b"* ESEARCH ");
+        out.extend_from_slice(&self.correlator);
         if self.by_uid {
             out.extend_from_slice(b" UID");
         }
@@ -266,7 +267,8 @@ mod tests {
     fn context(tag: &str, matches: Matches) -> UpdateContext {
         let tag = Bytes::copy_from_slice(tag.as_bytes());
         let key = SearchKey::All;
-        UpdateContext { tag, key, charset: None, by_uid: true, attributes: Vec::new(), matches }
+        let correlator = b"(TAG \"t\")".to_vec();
+        UpdateContext { tag, correlator, key, charset: None, by_uid: true, attributes: Vec::new(), matches }
     }
 
     #[test]

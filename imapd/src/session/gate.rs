@@ -173,10 +173,10 @@ impl Needs {
                 self.updates(*returns, attributes, Token::ContextSearch);
                 self.key(key);
             }
-            Command::Esearch { returns, key, .. } => {
+            Command::Esearch { returns, attributes, key, .. } => {
                 self.add(Token::MultiSearch);
                 self.returns(Some(*returns), Token::MultiSearch);
-                self.updates(Some(*returns), &[], Token::ContextSearch);
+                self.updates(Some(*returns), attributes, Token::ContextSearch);
                 self.key(key);
             }
             Command::Sort { returns, attributes, keys, key, .. } => {

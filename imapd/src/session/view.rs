@@ -17,6 +17,7 @@ use crate::mailstore::open::State;
 use crate::mailstore::{MessageRecord, ModSeq, OpenMailbox, SessionId, Uid};
 use crate::syntax::flag::SystemFlags;
 use crate::syntax::mailbox_name::MailboxName;
+use crate::syntax::rights::Rights;
 use crate::syntax::seqset::{NumberSet, SequenceSet};
 use crate::vm::UserId;
 
@@ -24,10 +25,14 @@ use crate::vm::UserId;
 pub struct View {
     /// The mailbox.
     pub mailbox: Arc<OpenMailbox>,
-    /// Whether nothing can be changed, as far as the client was told.
+    /// Whether nothing can be changed.
     pub read_only: bool,
     /// Whether it was opened with EXAMINE.
     pub examined: bool,
+    /// What the user may do, as far as the client was told.
+    pub rights: Rights,
+    /// Whether the client was told that it is read only.
+    pub told_read_only: bool,
     /// As what it was opened, when it is somebody else's.
     pub foreign_name: Option<MailboxName>,
     /// Who reads, when he is not the owner.
@@ -98,6 +103,8 @@ impl View {
         let view = Self {
             read_only,
             examined: read_only,
+            rights: Rights::ALL,
+            told_read_only: read_only,
             foreign_name: None,
             reader: None,
             shows_recent,

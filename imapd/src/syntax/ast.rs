@@ -136,6 +136,8 @@ pub enum Command {
     Esearch {
         sources: Vec<SearchSource>,
         returns: SearchReturn,
+        /// As of SEARCH.
+        attributes: Vec<FetchItem>,
         charset: Option<Vec<u8>>,
         key: SearchKey,
     },

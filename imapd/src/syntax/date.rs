@@ -19,10 +19,18 @@ pub struct InternalDate {
     pub zone_minutes: i16,
 }
 
+/// Farthest from Greenwich that four digits can say.
+const MAX_ZONE: i16 = 23 * 60 + 59;
+
 impl InternalDate {
+    /// Its zone; UTC when that is none.
+    fn zone(self) -> i16 {
+        if (-MAX_ZONE..=MAX_ZONE).contains(&self.zone_minutes) { self.zone_minutes } else { 0 }
+    }
+
     /// The local date and time in its own zone; the epoch when out of the calendar's range.
     fn local(self) -> DateTime {
-        let offset = Offset::from_seconds(i32::from(self.zone_minutes) * 60).unwrap_or(Offset::UTC);
+        let offset = Offset::from_seconds(i32::from(self.zone()) * 60).unwrap_or(Offset::UTC);
         match jiff::Timestamp::from_second(self.seconds) {
             Ok(ts) => offset.to_datetime(ts),
             Err(_) => DateTime::constant(1970, 1, 1, 0, 0, 0, 0),
@@ -36,7 +44,7 @@ impl InternalDate {
 
     /// From the parts of a `date-time`; `None` when no such moment exists.
     pub fn from_parts(date: Date, h: i8, m: i8, s: i8, zone_minutes: i16) -> Option<Self> {
-        if !(-1439..=1439).contains(&zone_minutes) || !(0..=23).contains(&h) || !(0..=59).contains(&m) {
+        if !(-MAX_ZONE..=MAX_ZONE).contains(&zone_minutes) || !(0..=23).contains(&h) || !(0..=59).contains(&m) {
             return None;
         }
         // A leap second is shown as the second before it.
@@ -51,8 +59,7 @@ impl InternalDate {
 impl fmt::Display for InternalDate {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let t = self.local();
-        let (sign, z) =
-            if self.zone_minutes < 0 { ('-', -self.zone_minutes) } else { ('+', self.zone_minutes) };
+        let (sign, z) = if self.zone() < 0 { ('-', -self.zone()) } else { ('+', self.zone()) };
         write!(
             f,
             "{:2}-{}-{:04} {:02}:{:02}:{:02} {sign}{:02}{:02}",
@@ -77,19 +84,111 @@ pub fn month(name: &[u8]) -> Option<i8> {
 ///
 /// Broken headers are common, so all that is asked for is a day, a month name and a year in that order.
 pub fn header_date(value: &str) -> Option<Date> {
-    let value = value.split_once(',').map_or(value, |(_, rest)| rest);
-    let mut words = value.split([' ', '\t', '-', '\r', '\n']).filter(|w| !w.is_empty());
-    let day: i8 = words.next()?.parse().ok()?;
-    let name = words.next()?;
-    let month = month(name.get(..3)?.as_bytes())?;
-    let digits = words.next()?;
+    day_and_rest(&without_comments(value)).map(|(date, _)| date)
+}
+
+/// The moment of a Date header, in seconds since 1970 UTC. A time that is none is midnight, a zone that is none UTC (RFC 5256 section
+/// 2.2); zones of letters that RFC 5322 section 4.3 does not name are none.
+pub fn header_moment(value: &str) -> Option<i64> {
+    let text = without_comments(value);
+    let (date, rest) = day_and_rest(&text)?;
+    let (seconds, zone) = match time(rest) {
+        Some((seconds, after)) => (seconds, after.split_ascii_whitespace().next()),
+        None => (0, rest.split_ascii_whitespace().last()),
+    };
+    let midnight = Offset::UTC.to_timestamp(date.to_datetime(jiff::civil::Time::midnight())).ok()?;
+    Some(midnight.as_second() + seconds - zone.and_then(zone_seconds).unwrap_or(0))
+}
+
+/// A value with a blank for each comment; what follows one that does not end is part of it.
+fn without_comments(value: &str) -> String {
+    let mut out = String::with_capacity(value.len());
+    let mut depth = 0u32;
+    let mut chars = value.chars();
+    while let Some(c) = chars.next() {
+        match c {
+            '(' => {
+                depth += 1;
+                out.push(' ');
+            }
+            ')' if depth > 0 => depth -= 1,
+            '\\' if depth > 0 => drop(chars.next()),
+            c if depth == 0 => out.push(c),
+            _ => {}
+        }
+    }
+    out
+}
+
+/// Day, month and year behind the day of the week, and what follows them.
+fn day_and_rest(text: &str) -> Option<(Date, &str)> {
+    let mut rest = text.split_once(',').map_or(text, |(_, rest)| rest);
+    let mut word = || {
+        let separator = [' ', '\t', '-', '\r', '\n'];
+        let from = rest.trim_start_matches(separator);
+        let (word, after) = from.split_at(from.find(separator).unwrap_or(from.len()));
+        rest = after;
+        (!word.is_empty()).then_some(word)
+    };
+    let day: i8 = word()?.parse().ok()?;
+    let month = month(word()?.get(..3)?.as_bytes())?;
+    let digits = word()?;
     let year: i16 = digits.parse().ok()?;
     let year = match (digits.len(), year) {
         (2, 0..=49) => year + 2000,
         (2 | 3, _) => year + 1900,
         _ => year,
     };
-    Date::new(year, month, day).ok()
+    Some((Date::new(year, month, day).ok()?, rest))
+}
+
+/// The seconds of a day and what follows them, from `hh:mm` or `hh:mm:ss`, blanks between them as RFC 5322 section 4.3 has it.
+fn time(text: &str) -> Option<(i64, &str)> {
+    let number = |text: &str, most: i64| -> Option<(i64, usize)> {
+        let start = text.len() - text.trim_ascii_start().len();
+        let digits = text[start..].bytes().take_while(u8::is_ascii_digit).count();
+        let number =
+            text[start..start + digits].parse().ok().filter(|n| (1..=2).contains(&digits) && *n <= most)?;
+        Some((number, start + digits))
+    };
+    let (hours, used) = number(text, 23)?;
+    let rest = text[used..].trim_ascii_start().strip_prefix(':')?;
+    let (minutes, used) = number(rest, 59)?;
+    let rest = &rest[used..];
+    let (seconds, rest) = match rest.trim_ascii_start().strip_prefix(':') {
+        Some(rest) => number(rest, 60).map(|(seconds, used)| (seconds, &rest[used..]))?,
+        None => (0, rest),
+    };
+    Some((hours * 3600 + minutes * 60 + seconds, rest))
+}
+
+/// How far a zone is east of Greenwich; `None` for what is none.
+fn zone_seconds(zone: &str) -> Option<i64> {
+    const NAMES: [(&str, i64); 10] = [
+        ("UT", 0),
+        ("GMT", 0),
+        ("EDT", -4),
+        ("EST", -5),
+        ("CDT", -5),
+        ("CST", -6),
+        ("MDT", -6),
+        ("MST", -7),
+        ("PDT", -7),
+        ("PST", -8),
+    ];
+    if let Some((_, hours)) = NAMES.iter().find(|(name, _)| name.eq_ignore_ascii_case(zone)) {
+        return Some(hours * 3600);
+    }
+    let (sign, digits) = match zone.split_at_checked(1)? {
+        ("+", digits) => (1, digits),
+        ("-", digits) => (-1, digits),
+        _ => return None,
+    };
+    if digits.len() != 4 || !digits.bytes().all(|b| b.is_ascii_digit()) {
+        return None;
+    }
+    let (hours, minutes): (i64, i64) = (digits[..2].parse().ok()?, digits[2..].parse().ok()?);
+    (minutes < 60).then_some(sign * (hours * 3600 + minutes * 60))
 }
 
 #[cfg(test)]
@@ -113,13 +212,63 @@ mod tests {
         assert_eq!(header_date("26 May 94 16:30:17 EDT"), Some(Date::constant(1994, 5, 26)));
         assert_eq!(header_date("yesterday"), None);
         assert_eq!(header_date("31 Feb 2020"), None);
+        assert_eq!(
+            header_date("Mon (1, or so), 7 (seventh \\) (of)) Feb 1994"),
+            Some(Date::constant(1994, 2, 7))
+        );
+        assert_eq!(header_date("7 Feb (1994"), None);
+    }
+
+    #[test]
+    fn header_moments() {
+        const DAY: i64 = 978_307_200;
+        assert_eq!(
+            header_moment("Thu,      13\r\n Feb 1969 23:32 -0330 (Newfoundland Time)"),
+            Some(-27_723_480)
+        );
+        for (text, seconds) in [
+            ("1 Jan 2001 00:01:33 +0000", 93),
+            ("31 Dec 2000 16:01:33 -0800", 93),
+            ("31 Dec 2000 16:01:33 PST", 93),
+            ("Mon, 1 Jan 01 00 (x) : 01 :33 UT", 93),
+            ("1 Jan 2001 5:30 +0530", 0),
+            ("1 Jan 2001 00:01:60 gmt", 120),
+            // Military zones, names that nobody knows, and zones that are none.
+            ("1 Jan 2001 00:01 A", 60),
+            ("1 Jan 2001 00:01 CET", 60),
+            ("1 Jan 2001 00:01 +0160", 60),
+            ("1 Jan 2001 00:01 +100", 60),
+            ("1 Jan 2001 00:01", 60),
+            // Times that are none.
+            ("1 Jan 2001", 0),
+            ("1 Jan 2001 24:00:00 +0000", 0),
+            ("1 Jan 2001 10:60:00 -0100", 3600),
+            ("1 Jan 2001 10:20:61 XYZ", 0),
+            ("1 Jan 2001 noon", 0),
+        ] {
+            assert_eq!(header_moment(text), Some(DAY + seconds), "{text}");
+        }
+        assert_eq!(header_moment("31 Feb 2001 00:00:00 +0000"), None);
+        assert_eq!(header_moment("soon"), None);
     }
 
     proptest! {
         #[test]
+        fn any_date_header(value in ".{0,40}|[0-9]{1,3}[ -][Jj]an[ -][0-9]{1,5} [0-9:. +(-]{0,16}\\PC{0,3}") {
+            let _ = (header_date(&value), header_moment(&value));
+        }
+
+        #[test]
         fn never_fails_to_show(seconds in any::<i64>(), zone_minutes in any::<i16>()) {
             let text = InternalDate { seconds, zone_minutes }.to_string();
             prop_assert!(text.len() >= 26);
+        }
+
+        #[test]
+        fn a_zone_that_is_none_is_utc(seconds in any::<i32>(), beyond in 1440i16..=i16::MAX, sign: bool) {
+            let zone_minutes = if sign { beyond } else { -beyond - 1 };
+            let shown = InternalDate { seconds: seconds.into(), zone_minutes }.to_string();
+            prop_assert_eq!(shown, InternalDate { seconds: seconds.into(), zone_minutes: 0 }.to_string());
         }
     }
 }

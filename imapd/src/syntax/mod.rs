@@ -11,6 +11,7 @@ pub mod mailbox_name;
 pub mod partial_range;
 pub mod quote;
 pub mod rights;
+pub mod saslprep;
 pub mod search_key;
 pub mod section;
 pub mod seqset;

@@ -26,15 +26,18 @@ impl Turn<'_> {
         assert_eq!(answer(&text), expected.code());
         if let Ok(id) = expected.0 {
             let rights = model.boxes[&id].rights(me);
-            let changes = rights.chars().any(|r| "iestw".contains(r));
-            let read_only = examine || !changes;
-            assert_eq!(text.contains("[READ-ONLY]"), read_only, "{text}");
+            // One's own `\Seen` is nothing that others see (RFC 4314 section 5.2).
+            let changing = if model.boxes[&id].own(me) { "ietw" } else { "iestw" };
+            let told = examine || !rights.chars().any(|r| changing.contains(r));
+            let read_only = examine || !rights.chars().any(|r| "iestw".contains(r));
+            assert_eq!(text.contains("[READ-ONLY]"), told, "{text}");
             let kept = text.split_once("PERMANENTFLAGS (").unwrap().1.split(')').next().unwrap();
             let kept: Vec<&str> = kept.split(' ').collect();
             for (flag, right) in [("\\Seen", 's'), ("\\Deleted", 't'), ("\\Flagged", 'w'), ("\\*", 'w')] {
                 assert_eq!(kept.contains(&flag), !read_only && rights.contains(right), "{text}");
             }
             (tester.selected, tester.examined) = (Some((id, read_only)), examine);
+            (tester.told_read_only, tester.keeps_flags) = (told, kept != [""]);
             tester.look(model).await;
         }
     }

@@ -70,7 +70,8 @@ impl Mailbox {
         }
     }
 
-    fn own(&self, who: usize) -> bool {
+    /// Whether a user has a `\Seen` of his own.
+    pub fn own(&self, who: usize) -> bool {
         self.own_seen && who != self.owner
     }
 

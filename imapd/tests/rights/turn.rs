@@ -18,8 +18,10 @@ pub const FLAGS: [&str; 5] = ["\\Seen", "\\Deleted", "\\Flagged", "\\Answered", 
 pub struct Tester {
     session: Session,
     pub user: usize,
-    /// What is selected, and whether the client was told that nothing can be changed there.
+    /// What is selected, and whether the client was told that nothing can be changed there: by READ-ONLY and no flag that is kept.
     pub selected: Option<(Id, bool)>,
+    pub told_read_only: bool,
+    pub keeps_flags: bool,
     pub examined: bool,
     /// UIDs that the client knows of.
     pub known: BTreeSet<u32>,
@@ -32,7 +34,17 @@ impl Tester {
     pub async fn new(server: &Arc<Server>, user: usize) -> Self {
         let session = Session::new(server.clone(), [127, 0, 0, 1].into(), false);
         let (known, flags) = (BTreeSet::new(), BTreeMap::new());
-        let mut t = Self { session, user, selected: None, examined: false, known, flags, tag: 0 };
+        let mut t = Self {
+            session,
+            user,
+            selected: None,
+            told_read_only: false,
+            keeps_flags: false,
+            examined: false,
+            known,
+            flags,
+            tag: 0,
+        };
         t.run(&format!("LOGIN {} secret", USERS[user])).await;
         t.run("ENABLE QRESYNC").await;
         t
@@ -44,11 +56,17 @@ impl Tester {
         // The one literal there is, "y", goes on in the line that announces it.
         let text = String::from_utf8(sent).unwrap().replace("}\r\n", "} ");
         text.lines().for_each(|line| self.take(line));
-        for (code, told) in [("* OK [READ-ONLY]", true), ("* OK [READ-WRITE]", false)] {
-            if let Some((_, read_only)) = self.selected.as_mut().filter(|_| text.contains(code)) {
-                assert_ne!(*read_only, told, "{text}");
-                *read_only = told;
+        if let Some((_, read_only)) = &mut self.selected {
+            for (code, told) in [("* OK [READ-ONLY]", true), ("* OK [READ-WRITE]", false)] {
+                if text.contains(code) {
+                    assert_ne!(self.told_read_only, told, "{text}");
+                    self.told_read_only = told;
+                }
             }
+            if let Some((_, kept)) = text.rsplit_once("PERMANENTFLAGS (") {
+                self.keeps_flags = !kept.starts_with(')');
+            }
+            *read_only = self.told_read_only && !self.keeps_flags;
         }
         if self.selected.is_some() && text.contains(" EXISTS\r\n") {
             // Which they are is only told when it is asked for.

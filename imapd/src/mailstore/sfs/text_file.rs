@@ -1,4 +1,4 @@
-//! `NOTE TEXT`: the searchable texts of a mailbox's messages (format 2), batches of them one behind the other
+//! `NOTE TEXT`: the searchable texts of a mailbox's messages (format 3), batches of them one behind the other
 //! ([`crate::mailstore::text_batch`]).
 //!
 //! RECFM F, LRECL 4096: records too long to be kept in the file pool's catalog, so that the file is one run of octets there. It is

@@ -159,7 +159,7 @@ proptest! {
         };
         let mut sent = format!("t ESEARCH IN ({}) {option}", words.join(" ")).into_bytes();
         enc_key(&mut sent, &key, form);
-        prop_assert_eq!(parse(&sent), Command::Esearch { sources, returns, charset: None, key });
+        prop_assert_eq!(parse(&sent), Command::Esearch { sources, returns, attributes: Vec::new(), charset: None, key });
     }
 
     #[test]

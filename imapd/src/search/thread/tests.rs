@@ -13,10 +13,10 @@ use proptest::prelude::*;
 fn message(number: u32, subject: &str, id: &str, references: &str) -> Sortable {
     let mut header = format!("Subject: {subject}\r\n");
     if !id.is_empty() {
-        header += &format!("Message-ID: <{id}>\r\n");
+        header += &format!("Message-ID: <{id}@x>\r\n");
     }
     if !references.is_empty() {
-        let ids: String = references.split(' ').map(|r| format!(" <{r}>")).collect();
+        let ids: String = references.split(' ').map(|r| format!(" <{r}@x>")).collect();
         header += &format!("References:{ids}\r\n");
     }
     let record = MessageRecord {
