@@ -8,7 +8,7 @@ use std::sync::Arc;
 use cms::csl::FileRef;
 use imapd::mailstore::sfs::SfsBackend;
 use imapd::mailstore::sfs::note_index::{self, LRECL};
-use imapd::mailstore::sfs::read::INDEX_PIECE;
+use imapd::mailstore::sfs::read::{INDEX_BEGINNING, INDEX_PIECE};
 use imapd::mailstore::text_keep::{ENOUGH, Pace};
 use imapd::mailstore::{Backend, MailStore, ModSeq, NewMessage, SessionId, StoreError, Uid};
 use imapd::syntax::ast::FlagChange;
@@ -293,7 +293,8 @@ async fn an_index_of_several_pieces() {
     let alice = Alice::new().await;
     let file = || MailPool::alices(Some("INBOX"), "NOTE", "INDEX");
     let record = alice.pool.read_fixed(file()).await.chunks(LRECL).find(|r| r[0] == 0xD4).unwrap().to_vec();
-    for records in [INDEX_PIECE - 1, INDEX_PIECE, INDEX_PIECE + 1, 2 * INDEX_PIECE + 1] {
+    let pieces = [0, 1, 2, 5].map(|pieces| INDEX_BEGINNING + pieces * INDEX_PIECE);
+    for records in pieces.into_iter().flat_map(|n| [n - 1, n, n + 1]) {
         let mut image = note_index::header(ModSeq(0)).to_vec();
         for uid in 1..records {
             let at = image.len();

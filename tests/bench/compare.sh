@@ -62,8 +62,8 @@ endicott_appends() {
     "$target/endicott" shutdown --system "$work/vm" && wait "$vm" || true
 }
 
-dovecot_run() { # format, parts
-    local format=$1 port=$((base + 4)) home="$work/$1"
+dovecot_run() { # format, parts, turn
+    local format=$1 port=$((base + 4)) home="$work/$1-$3"
     mkdir -p "$home/run" "$home/mail" && chown -R mail:mail "$home/mail"
     for user in "${users[@]}"; do echo "$user:{PLAIN}SECRET1:8:8::$home/mail/$user::"; done >"$home/passwd"
     cat >"$work/dovecot.conf" <<CONF
@@ -122,10 +122,10 @@ CONF
 }
 
 echo "== endicott"; endicott
-for format in mdbox sdbox; do echo "== dovecot $format"; dovecot_run "$format" basic,large,folders=300,idle=400; done
+for format in mdbox sdbox; do echo "== dovecot $format"; dovecot_run "$format" basic,large,folders=300,idle=400 0; done
 for ((turn = 1; turn <= turns; turn++)); do
     echo "== endicott, turn $turn"; endicott_appends
-    for format in mdbox sdbox; do echo "== dovecot $format, turn $turn"; dovecot_run "$format" appends; done
+    for format in mdbox sdbox; do echo "== dovecot $format, turn $turn"; dovecot_run "$format" appends "$turn"; done
 done
 echo "== ratios: how many times better than the better of mdbox and sdbox"
 python3 - "$work" <<'PY'

@@ -44,7 +44,8 @@ impl InternalDate {
 
     /// From the parts of a `date-time`; `None` when no such moment exists.
     pub fn from_parts(date: Date, h: i8, m: i8, s: i8, zone_minutes: i16) -> Option<Self> {
-        if !(-MAX_ZONE..=MAX_ZONE).contains(&zone_minutes) || !(0..=23).contains(&h) || !(0..=59).contains(&m) {
+        if !(-MAX_ZONE..=MAX_ZONE).contains(&zone_minutes) || !(0..=23).contains(&h) || !(0..=59).contains(&m)
+        {
             return None;
         }
         // A leap second is shown as the second before it.

@@ -20,8 +20,8 @@ use crate::vm::UserId;
 /// Octets asked for in one call; the file pool server gives at most 16 MB.
 const CALL: usize = 8 * 1024 * 1024;
 
-/// Records of NOTE INDEX read in one call: 1 MB, memory that is used again for the next ones.
-pub const INDEX_PIECE: u32 = 8 * 1024;
+/// Records of NOTE INDEX read in one call: 256 KB, memory that is used again for the next ones.
+pub const INDEX_PIECE: u32 = 2 * 1024;
 
 /// Records of the first piece: all of a small index.
 pub const INDEX_BEGINNING: u32 = 256;
