@@ -188,7 +188,9 @@ impl Framer {
                     else {
                         self.scanned = self.buf.len();
                         if self.buf.len() - start > limits.line + 1 {
-                            return Some(self.refuse(Refusal::LineTooLong, Phase::SkipLine, self.buf.len()));
+                            // The end of what is dropped may be the first half of a literal header of this line.
+                            let kept = self.buf.len().saturating_sub(literal::MAX_HEADER).max(start);
+                            return Some(self.refuse(Refusal::LineTooLong, Phase::SkipLine, kept));
                         }
                         return None;
                     };
@@ -291,13 +293,7 @@ impl Framer {
         let tag = &self.buf[..word];
         let tag = (word > 0 && word <= 64 && tag.iter().all(|b| crate::parse::prim::is_tag_char(*b)))
             .then(|| Bytes::copy_from_slice(tag));
-        if then == Phase::SkipLine {
-            // The end of what is dropped may be the first half of a literal header.
-            let keep = consumed.saturating_sub(literal::MAX_HEADER);
-            self.buf.advance(keep);
-        } else {
-            self.buf.advance(consumed);
-        }
+        self.buf.advance(consumed);
         self.reset();
         self.phase = then;
         Frame::Refused { tag, why }

@@ -104,6 +104,16 @@ fn message_limit_at_and_past() {
     assert_eq!(frames(b"a XPPEND x {61}\r\n", 9, &TIGHT), vec![refused("a", Refusal::LiteralTooLarge)]);
 }
 
+/// A line that is too long, behind another one that ends just before it, is refused once.
+#[test]
+fn a_long_line_behind_a_short_one() {
+    let sent = b"a X {0}\r\n AA0}   {000}AA{+ {0 0\r\nb NOOP\r\n";
+    for chunk in 1..40 {
+        let refused = refused("a", Refusal::LineTooLong);
+        assert_eq!(frames(sent, chunk, &TIGHT), vec![Frame::Continue, refused, command("b NOOP")], "{chunk}");
+    }
+}
+
 #[test]
 fn holds_no_memory_when_idle() {
     let mut framer = Framer::default();
