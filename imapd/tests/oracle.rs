@@ -130,7 +130,11 @@ fn may_be_refused(body: &Body<'_>, octets: &[u8]) -> bool {
 fn has_asterisk(parameter: &SelectParameter) -> bool {
     let SelectParameter::QResync { known_uids, seq_match_data, .. } = parameter else { return false };
     let matched = seq_match_data.iter().flat_map(|(numbers, uids)| [numbers, uids]);
-    let star = |n: &Theirnumber| *n == Theirnumber::Asterisk;
+    // Their encoder writes the greatest number so, too.
+    let star = |n: &Theirnumber| match n {
+        Theirnumber::Asterisk => true,
+        Theirnumber::Value(n) => n.get() == u32::MAX,
+    };
     known_uids.iter().chain(matched).flat_map(|set| set.0.as_ref()).any(|sequence| match sequence {
         Sequence::Single(n) => star(n),
         Sequence::Range(a, b) => star(a) || star(b),
