@@ -3,13 +3,13 @@
 #   tests/bench/compare.sh [MESSAGES] [SECONDS]
 # FOLDERS, IDLE and MAILS in the environment change how many of them this server is given; what Dovecot could not do in the
 # time is less for it, and stands beside ours only where the figure is of the same thing.
-# What a disk takes changes from minute to minute, so APPENDs are measured TURNS times more (3), server after server, and the middle of
-# each counts.
+# What a disk takes changes from minute to minute, so what writes is measured TURNS times more (3), server after server, and the middle
+# of each counts.
 # Needs dovecot-imapd and root (Dovecot's login processes change their user); everything else is in a temporary folder.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 messages=${1:-10000} seconds=${2:-3} folders=${FOLDERS:-50000} idle=${IDLE:-10000} mails=${MAILS:-9000}
-turns=${TURNS:-3}
+turns=${TURNS:-3} writes=appends,fill,moving
 # A process for each user who idles; Dovecot looks every 30 seconds only where it cannot be told of changes.
 sysctl -q -w fs.inotify.max_user_instances=8192 2>/dev/null || echo "few inotify instances: Dovecot will be slow to tell of news"
 ulimit -n "$(ulimit -Hn)" # ten thousand connections, each end in a process of its own
@@ -33,10 +33,15 @@ load() { # parts
     "$target/imap-load" "127.0.0.1:$base" "$messages" "$seconds" "$vm" "$1" "${logins[@]}" | tee -a "$work/endicott.txt"
 }
 
-endicott() {
+generate() {
+    rm -rf "$work/vm"
     "$target/endicott" generate --system "$work/vm" "${mail[@]}" >/dev/null
     sed -i "s/^imap = .*/imap = $base/;s/^imaps = .*/imaps = $((base + 1))/;s/^smtp = .*/smtp = $((base + 2))/
         s/^submission = .*/submission = $((base + 3))/;s/^tn3270 = .*/tn3270 = 0/" "$work/vm/endicott.toml"
+}
+
+endicott() {
+    generate
     ipl
     load "basic,large,folders=$folders"
     { kill -9 "$vm" && wait "$vm"; } 2>/dev/null || true
@@ -56,9 +61,10 @@ endicott() {
     "$target/endicott" shutdown --system "$work/vm" && wait "$vm" || true
 }
 
-endicott_appends() {
+endicott_writes() {
+    generate
     ipl
-    load appends
+    load "$writes"
     "$target/endicott" shutdown --system "$work/vm" && wait "$vm" || true
 }
 
@@ -124,8 +130,8 @@ CONF
 echo "== endicott"; endicott
 for format in mdbox sdbox; do echo "== dovecot $format"; dovecot_run "$format" basic,large,folders=300,idle=400 0; done
 for ((turn = 1; turn <= turns; turn++)); do
-    echo "== endicott, turn $turn"; endicott_appends
-    for format in mdbox sdbox; do echo "== dovecot $format, turn $turn"; dovecot_run "$format" appends "$turn"; done
+    echo "== endicott, turn $turn"; endicott_writes
+    for format in mdbox sdbox; do echo "== dovecot $format, turn $turn"; dovecot_run "$format" "$writes" "$turn"; done
 done
 echo "== ratios: how many times better than the better of mdbox and sdbox"
 python3 - "$work" <<'PY'

@@ -23,6 +23,13 @@ use super::{NOTE, open};
 
 /// Open, read and close through CSL, IUCV and the server.
 pub async fn through_csl(pool: &Pool) -> Duration {
+    let unit = pool.begin();
+    unit.enroll("READER", u64::MAX / 4, "").unwrap();
+    unit.commit().await.unwrap();
+    let token = open(&unit, "READER", "5", "NOTE", Intent::New, Attributes::variable());
+    unit.write(token, &Bytes::from(vec![b'n'; NOTE]), 1).unwrap();
+    unit.close(token).unwrap();
+    unit.commit().await.unwrap();
     let entry = |name: &str, target| {
         let mut entry = DirectoryEntry::new(UserId::new(name).unwrap(), Password::NoPass);
         entry.iucv = vec![IucvStatement { target, priority: false, msglimit: None }];
@@ -32,7 +39,7 @@ pub async fn through_csl(pool: &Pool) -> Duration {
         Statement::Ident { resource: IdentResource::AnyResource, scope: IdentScope::Global, revoke: false };
     let mut server = entry("SERVER", Statement::Allow);
     server.iucv.push(IucvStatement { target: ident, priority: false, msglimit: None });
-    let users = [server, entry("U10", Statement::Any)];
+    let users = [server, entry("READER", Statement::Any)];
     let config = CpConfig { system_id: "BENCH".into(), operator: UserId::new("OPERATOR").unwrap() };
     let clock = Arc::new(ManualClock::new(Timestamp::UNIX_EPOCH));
     let cp = Cp::new(config, clock, DirectoryImage::new(users));
@@ -41,8 +48,8 @@ pub async fn through_csl(pool: &Pool) -> Duration {
     };
     let _server =
         FilePoolServer::start(&guest("SERVER"), "MAIL".parse().unwrap(), pool.clone(), &[]).unwrap();
-    let csl = Csl::for_guest(&guest("U10"));
-    let file = csl.fileid("5 NOTE MAIL:U10.").unwrap();
+    let csl = Csl::for_guest(&guest("READER"));
+    let file = csl.fileid("5 NOTE MAIL:READER.").unwrap();
     let rounds = 20_000u32;
     let start = Instant::now();
     for _ in 0..rounds {
@@ -69,7 +76,7 @@ pub async fn sequential(dasd: &Arc<dyn Dasd>, pool: &Pool) -> (f64, f64) {
     }
     disk.sync().unwrap();
     let unit = pool.begin();
-    let token = open(&unit, "U10", "LARGE", "FILE", Intent::New, Attributes::fixed(4096));
+    let token = open(&unit, "READER", "LARGE", "FILE", Intent::New, Attributes::fixed(4096));
     for _ in 0..LARGE / PIECE {
         unit.write(token, &Bytes::from(piece.clone()), u32::try_from(PIECE / 4096).unwrap()).unwrap();
     }
@@ -85,7 +92,7 @@ pub async fn sequential(dasd: &Arc<dyn Dasd>, pool: &Pool) -> (f64, f64) {
         }
         best.0 = best.0.max(rate(start));
         let start = Instant::now();
-        let token = open(&unit, "U10", "LARGE", "FILE", Intent::Read, Attributes::fixed(4096));
+        let token = open(&unit, "READER", "LARGE", "FILE", Intent::Read, Attributes::fixed(4096));
         let mut octets = 0;
         while octets < LARGE {
             octets += unit.read(token, u32::try_from(PIECE / 4096).unwrap(), PIECE).unwrap().data.len();
