@@ -269,7 +269,9 @@ pub async fn foreign(session: &Session) -> Result<BTreeMap<MailboxName, Foreign>
             let place = Place { owner: owner.clone(), inner: row.name.clone(), name: name.clone(), who };
             let mut row = row.clone();
             // What may be looked up and not read cannot be selected (RFC 9051 section 6.3.9.2).
-            row.attributes.0 |= if rights.has(Rights::READ) { 0 } else { Attributes::NOSELECT };
+            if !rights.has(Rights::READ) {
+                row.attributes.set(Attributes::NOSELECT, true);
+            }
             found.insert(name, Foreign { place, row });
         }
     }

@@ -54,6 +54,8 @@ impl Ledger {
         self.keep().await?;
         self.append(some(ENOUGH)).await?;
         self.keep().await?;
+        self.append(some(ENOUGH)).await?;
+        self.keep().await?;
         self.remove(1, 2 * ENOUGH as u32 - 20).await?;
         self.keep().await?;
         let used = self.alice.space().await?.used;
@@ -110,5 +112,5 @@ fn the_system_ends_at_each_write() {
     while block_on(ends_at(write)) {
         write += 1;
     }
-    assert!(write > 15, "{write} writes");
+    assert!(write > 20, "{write} writes");
 }
