@@ -338,7 +338,7 @@ impl Volume {
             return Err(ReadError::NoSuchAddress(addr.0));
         }
         let at = addr.0 % self.config.segment_bytes + EXTENT_HEADER as u64 + offset;
-        Ok(self.buffers.fill(len, |octets| pin.disk.read_at(octets, at))?)
+        Ok(self.buffers.fill(at, len, |octets| pin.disk.read_at(octets, at))?)
     }
 
     /// [`Self::read_pinned`] if that needs no waiting for a device; `None` if it would.
@@ -356,7 +356,7 @@ impl Volume {
             return Err(ReadError::NoSuchAddress(addr.0));
         }
         let at = addr.0 % self.config.segment_bytes + EXTENT_HEADER as u64 + offset;
-        Ok(self.buffers.try_fill(len, |octets| pin.disk.read_cached(octets, at))?)
+        Ok(self.buffers.try_fill(at, len, |octets| pin.disk.read_cached(octets, at))?)
     }
 
     /// The segments in use with their length so far in octets; the last one is still being filled.

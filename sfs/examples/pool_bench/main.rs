@@ -24,6 +24,10 @@ use jiff::Timestamp;
 use sfs::pool::{DirPath, OpenRequest, Pool, PoolConfig, Token, WorkUnit};
 use sfs::types::{Attributes, FileId, Intent};
 
+/// The memory of the program whose pools these are.
+#[global_allocator]
+static MEMORY: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
+
 /// Octets of a note.
 const NOTE: usize = 10 << 10;
 /// Octets of an index record.
@@ -106,8 +110,13 @@ async fn measure_slow(path: &Path, time: Duration) {
 }
 
 async fn measure_reads(dasd: &Arc<dyn Dasd>, pool: &Pool) {
-    let note = reads::through_csl(pool).await;
-    println!("open, read, close of a cached note through CSL and IUCV: {note:?} (at most 15 us)");
+    let note = reads::through_csl(pool);
+    println!(
+        "open, read, close of a cached note through CSL and IUCV: {:?}, from {:?} to {:?} (at most 15 us)",
+        note[note.len() / 2],
+        note[0],
+        note[note.len() - 1]
+    );
     let (host, ours) = reads::sequential(dasd, pool).await;
     println!(
         "sequential read: {:.2} GB/s, host {:.2} GB/s; ratio {:.2} (at least 0.5)",

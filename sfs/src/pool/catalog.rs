@@ -19,6 +19,7 @@ use std::sync::Arc;
 use redb::TableDefinition;
 use smallvec::SmallVec;
 
+use super::checksum::checksum;
 use super::codec::{Malformed, Reader, Writer};
 use crate::types::{EntryType, FileId, FileStatus, ModeNumber, RecordFormat, Stamp, StorageGroup};
 
@@ -440,7 +441,7 @@ impl BodyRec {
 
 /// The checksums of a body, one for each [`CRC_CHUNK`].
 pub(crate) fn checksums(body: &[u8]) -> Vec<u32> {
-    body.chunks(CRC_CHUNK).map(crc_fast::crc32_iscsi).collect()
+    body.chunks(CRC_CHUNK).map(checksum).collect()
 }
 
 #[cfg(test)]

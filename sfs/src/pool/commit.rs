@@ -14,6 +14,7 @@ use dasd::LogError;
 use super::Inner;
 use super::apply::{Commit, Committed};
 use super::catalog::{BodyId, BodyRec, DirId, FileNo, FileRec, ObjectNo, Slice, Slices, Storage, checksums};
+use super::checksum::checksum;
 use super::draft::{Content, FileChange, Keyed, Overlay};
 use super::error::PoolError;
 use super::group::GroupCharge;
@@ -461,7 +462,7 @@ pub(super) async fn bodiless_payload(inner: &Arc<Inner>, ops: &[Op]) -> Result<V
     let extents: Vec<_> = parts
         .iter()
         .zip(addrs)
-        .map(|((_, data), addr)| OpExtent { addr, len: data.len() as u32, crc: crc_fast::crc32_iscsi(data) })
+        .map(|((_, data), addr)| OpExtent { addr, len: data.len() as u32, crc: checksum(data) })
         .collect();
     Ok(vec![op::indirect(&extents)])
 }
@@ -516,7 +517,7 @@ pub(crate) fn read_indirect(store: &Store, extents: &[OpExtent]) -> Result<Vec<O
     let mut all = Vec::new();
     for extent in extents {
         let data = store.volume.read(extent.addr, 0, extent.len as usize)?;
-        if crc_fast::crc32_iscsi(&data) != extent.crc {
+        if checksum(&data) != extent.crc {
             return Err(dasd::ReadError::Checksum(extent.addr.0).into());
         }
         all.extend_from_slice(&data);

@@ -21,6 +21,7 @@ mod blocks;
 mod bulk;
 pub(crate) mod catalog;
 mod check;
+mod checksum;
 pub(crate) mod codec;
 mod commit;
 mod decoders;

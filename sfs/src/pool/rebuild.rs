@@ -30,6 +30,7 @@ use super::catalog::{
     BODY, BodyId, BodyRec, DIR, DirId, DirRec, ENTRY, FileNo, Name16, PAGE, SPACE, SpaceRec, Storage,
     checksums, level_key, named_key,
 };
+use super::checksum::checksum;
 use super::error::PoolError;
 use super::group::FIRST_MINIDISKS;
 use super::op::{self, Op, Payload};
@@ -348,7 +349,7 @@ impl Rebuild<'_> {
     fn take_extent(&mut self, header: &ExtentHeader) -> Result<Option<Bytes>, PoolError> {
         let ExtentHeader { addr: VolAddr(addr), id, len, crc } = *header;
         let data = match self.store.volume.read(VolAddr(addr), 0, len as usize) {
-            Ok(data) if crc_fast::crc32_iscsi(&data) == crc => data,
+            Ok(data) if checksum(&data) == crc => data,
             _ => {
                 (self.say)(&format!("body {id} on the volume is damaged"));
                 return Ok(None);

@@ -8,6 +8,7 @@ use bytes::Bytes;
 use dasd::{LogAddr, LogPin, LogSpace, ReadError, VolAddr, VolPin, Volume};
 
 use super::catalog::{BodyId, BodyRec, CRC_CHUNK, Storage};
+use super::checksum::checksum;
 use super::error::PoolError;
 
 /// The two storages of a pool.
@@ -89,7 +90,7 @@ impl Store {
                 self.volume.read_cached(pin, vol_addr, from as u64, len)?.ok_or(PoolError::WouldWait)?
             }
         };
-        let found = data.chunks(CRC_CHUNK).map(crc_fast::crc32_iscsi);
+        let found = data.chunks(CRC_CHUNK).map(checksum);
         let written = rec.crcs.get(chunks.start..).unwrap_or_default().iter().copied();
         let wanted = len.div_ceil(CRC_CHUNK);
         if wanted == 0 || found.zip(written).filter(|(found, written)| found == written).count() != wanted {

@@ -474,11 +474,15 @@ pub(crate) struct Reply {
     pub(crate) warnings: Vec<ReasonCode>,
 }
 
+/// Octets that nearly every control buffer fits into, so that it need not grow.
+const USUAL_CONTROL: usize = 256;
+
 /// Encodes a control buffer.
 pub(crate) fn encode<T: Serialize>(value: &T) -> Result<Bytes, ReasonCode> {
-    bincode::serde::encode_to_vec(value, bincode::config::standard())
-        .map(Bytes::from)
-        .map_err(|_| ReasonCode::ProtocolError)
+    let mut control = Vec::with_capacity(USUAL_CONTROL);
+    bincode::serde::encode_into_std_write(value, &mut control, bincode::config::standard())
+        .map_err(|_| ReasonCode::ProtocolError)?;
+    Ok(control.into())
 }
 
 /// Decodes a control buffer; all of it must be used.

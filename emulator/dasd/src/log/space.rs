@@ -93,9 +93,7 @@ impl LogSpace {
         if offset + len as u64 > self.ring.config.segment_bytes {
             return Err(ReadError::NoSuchAddress(addr.0));
         }
-        let mut buf = vec![0; len];
-        segment.disk.read_at(&mut buf, offset)?;
-        Ok(Bytes::from(buf))
+        Ok(self.ring.buffers.fill(offset, len, |octets| segment.disk.read_at(octets, offset))?)
     }
 
     /// Keeps the segment of `addr` readable until the pin is dropped; `None` when it has been recycled already.
@@ -112,7 +110,7 @@ impl LogSpace {
         if pin.0.seq != seq || offset + len as u64 > self.ring.config.segment_bytes {
             return Err(ReadError::NoSuchAddress(addr.0));
         }
-        Ok(self.ring.buffers.fill(len, |octets| pin.0.disk.read_at(octets, offset))?)
+        Ok(self.ring.buffers.fill(offset, len, |octets| pin.0.disk.read_at(octets, offset))?)
     }
 
     /// [`Self::read_pinned`] if that needs no waiting for a device; `None` if it would.
@@ -124,7 +122,7 @@ impl LogSpace {
         if pin.0.seq != seq || offset + len as u64 > self.ring.config.segment_bytes {
             return Err(ReadError::NoSuchAddress(addr.0));
         }
-        Ok(self.ring.buffers.try_fill(len, |octets| pin.0.disk.read_cached(octets, offset))?)
+        Ok(self.ring.buffers.try_fill(offset, len, |octets| pin.0.disk.read_cached(octets, offset))?)
     }
 
     /// Length of every segment in octets.
