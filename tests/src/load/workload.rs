@@ -1,6 +1,7 @@
 //! The workloads: each does its work, checks every answer, and gives one figure.
 
 use std::io;
+use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -138,31 +139,71 @@ pub fn logins(target: &Target, connections: usize) -> io::Result<Figure> {
     })
 }
 
-/// APPEND of one size, each connection to its user's own mailbox.
-///
-/// # Errors
-/// The socket's, or an answer that is wrong.
-pub fn appends(target: &Target, octets: usize, connections: usize) -> io::Result<Figure> {
-    target.rate(connections, format!("APPEND {octets} octets, {connections} connections"), |number, go_on| {
+/// A client with a mailbox of its own to be filled.
+struct Filler {
+    client: Client,
+    mailbox: String,
+}
+
+impl Filler {
+    fn new(target: &Target, number: usize, mailbox: String) -> io::Result<Self> {
         let mut client = target.login(number)?;
-        let mailbox = format!("load{octets}x{number}");
         // Dovecot tells now and then of a mailbox that is there when it has just made it; what is counted below tells the truth.
         let created = client.command(&format!("CREATE {mailbox}"))?;
         if !created.status.starts_with("OK") && !created.status.starts_with("NO [ALREADYEXISTS]") {
             return Err(io::Error::other(format!("CREATE {mailbox}: {}", created.status)));
         }
-        let message = corpus::plain(number + 1, octets);
-        let mut done = 0;
-        while go_on() {
-            client.append(&mailbox, &message)?;
-            done += 1;
-        }
+        Ok(Self { client, mailbox })
+    }
+
+    /// Sees that as many messages are there as were added, and removes the mailbox.
+    fn check(mut self, added: u64) -> io::Result<()> {
+        let Self { client, mailbox } = &mut self;
         let shown = client.ok(&format!("STATUS {mailbox} (MESSAGES)"))?;
-        if shown.count(&format!("MESSAGES {done}")) != 1 {
-            return Err(io::Error::other(format!("{done} messages appended, and {:?}", shown.lines)));
+        if shown.count(&format!("MESSAGES {added}")) != 1 {
+            return Err(io::Error::other(format!("{added} messages appended, and {:?}", shown.lines)));
         }
         client.ok(&format!("DELETE {mailbox}"))?;
-        Ok(done)
+        Ok(())
+    }
+}
+
+impl Target {
+    /// Runs `work` on each of the fillers for the target's time, and checks what they have filled: messages a second. Neither what
+    /// it takes to log in counts nor the checks.
+    fn fill_each<W>(&self, fillers: Vec<Filler>, name: String, work: W) -> io::Result<Figure>
+    where
+        W: Fn(usize, &mut Filler) -> io::Result<u64> + Sync,
+    {
+        let fillers: Vec<_> = fillers.into_iter().map(|filler| Mutex::new((filler, 0))).collect();
+        let figure = self.rate(fillers.len(), name, |number, go_on| {
+            let mut filler = fillers[number].lock().map_err(|_| io::Error::other("a thread failed"))?;
+            let (filler, added) = &mut *filler;
+            while go_on() {
+                *added += work(number, filler)?;
+            }
+            Ok(*added)
+        })?;
+        for filler in fillers {
+            let (filler, added) = filler.into_inner().map_err(|_| io::Error::other("a thread failed"))?;
+            filler.check(added)?;
+        }
+        Ok(figure)
+    }
+}
+
+/// APPEND of one size, each connection to its user's own mailbox.
+///
+/// # Errors
+/// The socket's, or an answer that is wrong.
+pub fn appends(target: &Target, octets: usize, connections: usize) -> io::Result<Figure> {
+    let filler = |number| Filler::new(target, number, format!("load{octets}x{number}"));
+    let fillers = (0..connections).map(filler).collect::<io::Result<Vec<_>>>()?;
+    let messages: Vec<_> = (0..connections).map(|number| corpus::plain(number + 1, octets)).collect();
+    let name = format!("APPEND {octets} octets, {connections} connections");
+    target.fill_each(fillers, name, |number, filler| {
+        filler.client.append(&filler.mailbox, &messages[number])?;
+        Ok(1)
     })
 }
 
@@ -173,20 +214,10 @@ pub fn appends(target: &Target, octets: usize, connections: usize) -> io::Result
 pub fn multiappends(target: &Target) -> io::Result<Figure> {
     const BATCH: usize = 100;
     let messages = client::multiappend((0..BATCH).map(corpus::message));
-    target.rate(1, format!("MULTIAPPEND of {BATCH}, messages"), |number, go_on| {
-        let mut client = target.login(number)?;
-        client.ok("CREATE multi")?;
-        let mut done = 0;
-        while go_on() {
-            client.append_all("multi", &messages)?;
-            done += BATCH as u64;
-        }
-        let shown = client.ok("STATUS multi (MESSAGES)")?;
-        if shown.count(&format!("MESSAGES {done}")) != 1 {
-            return Err(io::Error::other(format!("{done} messages appended, and {:?}", shown.lines)));
-        }
-        client.ok("DELETE multi")?;
-        Ok(done)
+    let fillers = vec![Filler::new(target, 0, "multi".into())?];
+    target.fill_each(fillers, format!("MULTIAPPEND of {BATCH}, messages"), |_, filler| {
+        filler.client.append_all(&filler.mailbox, &messages)?;
+        Ok(BATCH as u64)
     })
 }
 
