@@ -188,13 +188,15 @@ pub fn number_set(input: Input<'_>) -> Parsed<'_, SequenceSet> {
     }
 }
 
-/// One flag into `list`. `\Recent` and unknown `\` flags break the grammar, or our promise in PERMANENTFLAGS.
+/// One flag into `list`. `\Recent` breaks the grammar; other flags that begin with `\` are passed over: that they cannot be kept is
+/// told with PERMANENTFLAGS, and storing them is no error (RFC 3501 section 7.1).
 fn flag<'a>(input: Input<'a>, list: &mut FlagList) -> Parsed<'a, ()> {
     let (rest, name) = recognize((opt(char('\\')), take_while1(is_atom_char))).parse(input)?;
     if name.starts_with(b"\\") {
         match SystemFlags::by_name(name) {
             Some(f) => list.system = list.system.with(f),
-            None => return fail(input),
+            None if name.eq_ignore_ascii_case(b"\\Recent") => return fail(input),
+            None => {}
         }
     } else {
         match Keyword::new(name) {
