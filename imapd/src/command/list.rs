@@ -163,7 +163,8 @@ async fn returns(
         && row.selectable()
         && rights.has(Rights::READ)
     {
-        match status::show(out, (&place.owner, place.who(), &place.name), &row, items, form).await {
+        let of = (&place.owner, place.who(), &place.name);
+        match status::show(out, of, &row, items, form, session.view.as_ref()).await {
             Ok(()) => {}
             Err(StoreError::NoSuchMailbox | StoreError::NotSelectable) => {
                 found.attributes.set(Attributes::NOSELECT, true);
