@@ -1,7 +1,8 @@
 //! Address lists of a header, undecoded (RFC 5322 sections 3.4 and 4.4, shown as RFC 3501 section 7.4.2 `address`).
 //!
 //! One linear walk that takes whatever comes: phrases, comments as names, routes, groups, bare local parts. Comments and blanks
-//! that make no difference are in no address: those around dots and `@`, and those in angle brackets.
+//! that make no difference are in no address: those around dots and `@`, and those in angle brackets. What is broken is read as RFC
+//! 7103 section 7.1 has it.
 
 use super::params::{comment, quoted_string};
 
@@ -73,16 +74,66 @@ impl Words {
 /// Longest domain literal looked for, so that the walk stays linear: what a domain may have (RFC 5321 section 4.5.3.1.2).
 const MAX_LITERAL: usize = 255;
 
-/// The domain literal that begins at `i`, its brackets included, and the offset behind it; the bracket alone where none ends it.
-fn literal(text: &[u8], i: usize) -> (Vec<u8>, usize) {
-    let end = text[i..].iter().take(MAX_LITERAL).position(|b| *b == b']').map_or(i + 1, |len| i + len + 1);
-    (text[i..end].iter().copied().filter(|b| !b.is_ascii_whitespace()).collect(), end)
+/// The text that is walked through. A quote or a parenthesis that nothing closes is passed over, and so are all that follow: what
+/// they would swallow is most likely an address (RFC 7103 sections 7.1.4 and 7.1.6).
+struct Reader<'a> {
+    text: &'a [u8],
+    at: usize,
+    quotes_end: bool,
+    comments_end: bool,
 }
 
-/// Where an atom ends that begins at `i`; whatever stands there is one octet of it at least.
-fn atom_end(text: &[u8], i: usize, ends: &[u8]) -> usize {
-    let after = text[i + 1..].iter().position(|b| b.is_ascii_whitespace() || ends.contains(b));
-    after.map_or(text.len(), |len| i + 1 + len)
+impl<'a> Reader<'a> {
+    fn peek(&self) -> Option<u8> {
+        self.text.get(self.at).copied()
+    }
+
+    /// The quoted string that begins here.
+    fn quoted(&mut self) -> Option<Vec<u8>> {
+        self.at += 1;
+        let mut word = Vec::new();
+        if self.quotes_end {
+            let (end, closed) = quoted_string(self.text, self.at, &mut word);
+            if closed {
+                self.at = end;
+                return Some(word);
+            }
+            self.quotes_end = false;
+        }
+        None
+    }
+
+    /// The inside of the comment that begins here.
+    fn comment(&mut self) -> Option<&'a [u8]> {
+        self.at += 1;
+        if self.comments_end {
+            let (end, closed) = comment(self.text, self.at);
+            if closed {
+                let inner = &self.text[self.at..end - 1];
+                self.at = end;
+                return Some(inner);
+            }
+            self.comments_end = false;
+        }
+        None
+    }
+
+    /// The domain literal that begins here, its brackets included; the bracket alone where none closes it.
+    fn literal(&mut self) -> Vec<u8> {
+        let rest = &self.text[self.at..];
+        let len = rest.iter().take(MAX_LITERAL).position(|b| *b == b']').map_or(1, |last| last + 1);
+        self.at += len;
+        rest[..len].iter().copied().filter(|b| !b.is_ascii_whitespace()).collect()
+    }
+
+    /// The atom, with its dots, that begins here; whatever stands here is one octet of it at least.
+    fn atom(&mut self, ends: &[u8]) -> &'a [u8] {
+        let rest = &self.text[self.at..];
+        let after = rest.iter().skip(1).position(|b| b.is_ascii_whitespace() || ends.contains(b));
+        let len = after.map_or(rest.len(), |n| n + 1);
+        self.at += len;
+        &rest[..len]
+    }
 }
 
 #[derive(Default)]
@@ -98,48 +149,43 @@ struct Walker {
 /// The addresses of an unfolded value.
 pub fn parse(text: &[u8]) -> Vec<Address> {
     let mut w = Walker::default();
-    let mut i = 0;
-    while i < text.len() {
-        match text[i] {
+    let mut r = Reader { text, at: 0, quotes_end: true, comments_end: true };
+    while let Some(next) = r.peek() {
+        match next {
             b'"' => {
-                let mut word = Vec::new();
-                i = quoted_string(text, i + 1, &mut word);
-                w.words.add(&word, false);
+                if let Some(word) = r.quoted() {
+                    w.words.add(&word, false);
+                }
                 continue;
             }
             b'(' => {
-                let end = comment(text, i + 1);
-                let inner = &text[i + 1..end];
-                w.comment = Some(unescape(inner.strip_suffix(b")").unwrap_or(inner)));
-                w.words.gap = true;
-                i = end;
+                if let Some(inner) = r.comment() {
+                    w.comment = Some(unescape(inner));
+                    w.words.gap = true;
+                }
                 continue;
             }
             b'<' => {
-                let (address, end) = angle(text, i + 1);
-                w.angle = Some(address);
-                i = end;
+                w.angle = Some(angle(&mut r));
                 continue;
             }
             b'[' if w.words.at.is_some() => {
-                let (literal, end) = literal(text, i);
-                w.words.add(&literal, false);
-                i = end;
+                w.words.add(&r.literal(), false);
                 continue;
             }
             b'@' => w.words.add_at(),
             b',' => w.flush(),
             b':' => w.begin_group(),
             b';' => w.end_group(),
+            // What closes nothing (RFC 7103 sections 7.1.2 and 7.1.3).
+            b'>' => {}
             b if b.is_ascii_whitespace() => w.words.gap = true,
             _ => {
-                let end = atom_end(text, i, b"\"(<@,:;");
-                w.words.add(&text[i..end], true);
-                i = end;
+                w.words.add(r.atom(b"\"(<>@,:;"), true);
                 continue;
             }
         }
-        i += 1;
+        r.at += 1;
     }
     w.end_group();
     w.out
@@ -176,48 +222,51 @@ impl Walker {
     }
 }
 
-/// What stands in angle brackets from `i` on, and the offset behind them: optional route, local part, domain.
-fn angle(text: &[u8], mut i: usize) -> (Address, usize) {
+/// What stands in the angle brackets that begin here: optional route, local part, domain. A comma behind an address ends it, as if
+/// the bracket were closed (RFC 7103 section 7.1.5).
+fn angle(r: &mut Reader<'_>) -> Address {
     let (mut words, mut route) = (Words::default(), None);
-    while i < text.len() && text[i] != b'>' {
-        match text[i] {
+    r.at += 1;
+    while let Some(next) = r.peek() {
+        let may_be_route = route.is_none() && words.spec.starts_with(b"@");
+        match next {
             b'"' => {
-                let mut word = Vec::new();
-                i = quoted_string(text, i + 1, &mut word);
-                words.add(&word, false);
+                if let Some(word) = r.quoted() {
+                    words.add(&word, false);
+                }
                 continue;
             }
             b'(' => {
-                i = comment(text, i + 1);
+                r.comment();
                 words.gap = true;
                 continue;
             }
             b'[' if words.at.is_some() => {
-                let (literal, end) = literal(text, i);
-                words.add(&literal, false);
-                i = end;
+                words.add(&r.literal(), false);
                 continue;
             }
             b'@' => words.add_at(),
-            b':' if route.is_none() && words.spec.starts_with(b"@") => {
-                route = Some(std::mem::take(&mut words).spec);
-            }
-            b if b.is_ascii_whitespace() => words.gap = true,
+            b':' if may_be_route => route = Some(std::mem::take(&mut words).spec),
             // The domains of a route are separated by commas, which blanks may follow.
-            b',' if route.is_none() && words.spec.starts_with(b"@") => {
+            b',' if may_be_route => {
                 words.spec.push(b',');
                 (words.gap, words.joined) = (false, true);
             }
+            b',' if words.at.is_some() => break,
+            b'>' => {
+                r.at += 1;
+                break;
+            }
+            b'<' if words.is_empty() => {}
+            b if b.is_ascii_whitespace() => words.gap = true,
             _ => {
-                let end = atom_end(text, i, b"\"(@:>,[");
-                words.add(&text[i..end], true);
-                i = end;
+                words.add(r.atom(b"\"(@:<>,["), true);
                 continue;
             }
         }
-        i += 1;
+        r.at += 1;
     }
-    (Address { route, ..words.address() }, (i + 1).min(text.len()))
+    Address { route, ..words.address() }
 }
 
 fn unescape(text: &[u8]) -> Vec<u8> {
@@ -309,6 +358,26 @@ mod tests {
             show("a@b <a@b>, a@b@c, <@x>, <a"),
             ["a@b|NIL|a|b", "NIL|NIL|a@b|c", "NIL|NIL||x", "NIL|NIL|a|"]
         );
+    }
+
+    /// Sections 7.1.2 to 7.1.6 of RFC 7103.
+    #[test]
+    fn what_is_not_closed_swallows_no_address() {
+        assert_eq!(show("<<<user2@example.org>>>"), ["NIL|NIL|user2|example.org"]);
+        assert_eq!(show("<another@example.net"), ["NIL|NIL|another|example.net"]);
+        assert_eq!(show("second@example.org>"), ["NIL|NIL|second|example.org"]);
+        assert_eq!(show("(Testing <fran@example.com>"), ["Testing|NIL|fran|example.com"]);
+        assert_eq!(show("Testing) <sam@example.com>"), ["Testing)|NIL|sam|example.com"]);
+        assert_eq!(
+            show("<third@example.net, fourth@example.net>"),
+            ["NIL|NIL|third|example.net", "NIL|NIL|fourth|example.net"]
+        );
+        assert_eq!(
+            show("\"Joe <joe@example.com>, \\\"Ed <ed@x>"),
+            ["Joe|NIL|joe|example.com", "\\Ed|NIL|ed|x"]
+        );
+        // Once one is not closed, none is.
+        assert_eq!(show("a@b (c (d) <e@f>"), ["a@b c d)|NIL|e|f"]);
     }
 
     #[test]
