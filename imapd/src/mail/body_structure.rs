@@ -208,7 +208,7 @@ fn finish(out: &mut Vec<u8>, part: &Part, fields: &Fields, extended: bool) {
     out.push(b' ');
     languages(out, fields.language.as_deref());
     out.push(b' ');
-    // Blanks are where a URI was folded, and no part of it (RFC 2557 section 4.4.1).
+    // Blanks are where a URI was folded, and no part of it (RFC 2557 section 4.4.2, RFC 2017 section 3.1).
     let location = fields
         .location
         .as_ref()
