@@ -46,7 +46,8 @@ impl Words {
             self.phrase.push(b' ');
         }
         self.phrase.extend_from_slice(text);
-        if gap && !self.joined && !self.spec.is_empty() && !(is_atom && text.starts_with(b".")) {
+        let joined = self.joined || self.spec.is_empty() || (is_atom && text.starts_with(b"."));
+        if gap && !joined {
             self.spec.push(b' ');
         }
         self.spec.extend_from_slice(text);
