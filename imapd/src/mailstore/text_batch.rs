@@ -1,4 +1,4 @@
-//! What the records of `NOTE TEXT` hold (format 3): batches of folded texts, each of the messages of a range of UIDs.
+//! What the records of `NOTE TEXT` hold (format 4): batches of folded texts, each of the messages of a range of UIDs.
 //!
 //! A batch is a number of whole records of [`RECORD`] octets. Numbers are little-endian.
 //!
