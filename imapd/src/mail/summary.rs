@@ -119,6 +119,13 @@ impl Summary {
         sound.then_some(summary)
     }
 
+    /// Whether these octets are sound and of another version: what they say is not used, and is no damage.
+    pub fn is_of_another_version(octets: &[u8]) -> bool {
+        octets.len() >= HEAD
+            && octets[..2] != VERSION.to_le_bytes()
+            && octets[4..8] == crc_fast::crc32_iscsi(&octets[8..]).to_le_bytes()
+    }
+
     /// All octets, as they are to be kept.
     pub fn octets(&self) -> &Bytes {
         &self.0
@@ -219,6 +226,7 @@ mod tests {
             let mut octets = made.octets().to_vec();
             let at = at.index(octets.len());
             octets[at] ^= 1 << bit;
+            prop_assert_eq!(Summary::is_of_another_version(&octets), at < 2);
             // Octets 2 and 3 say nothing.
             if !(2..4).contains(&at) {
                 prop_assert_eq!(Summary::read(octets.into(), size), None);
