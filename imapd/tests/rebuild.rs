@@ -259,6 +259,32 @@ async fn summaries_are_damaged() {
     assert_eq!(alice.seen().await, before);
 }
 
+/// A summary of a former version is no damage, and nothing is shown from it.
+#[tokio::test]
+async fn summaries_are_of_a_former_version() {
+    let alice = Alice::new().await;
+    let file = MailPool::alices(Some("INBOX"), "NOTE", "SUMMARY");
+    let mut changed = 0;
+    let former = |image: &mut Vec<u8>| {
+        // Behind the sixteen octets before it: its version, then what its checksum is not of.
+        for run in image.chunks_mut(512).filter(|run| run[0] == 0xE2) {
+            (run[16], run[17]) = (1, 0);
+            changed += 1;
+        }
+    };
+    alice.pool.rewrite(file, 512, former).await;
+    assert!(changed > 0);
+    assert_eq!(alice.check().await, Vec::<String>::new());
+    let store = MailStore::new(alice.pool.backend(), Arc::new(|| NOW));
+    let inbox = store.user(user("ALICE")).await.unwrap().open(&MailboxName::inbox()).await.unwrap();
+    let records: Vec<_> = {
+        let state = inbox.state();
+        (0..state.columns.len()).map(|i| state.columns.at(i)).collect()
+    };
+    let kept = inbox.kept_summaries(&records).await.unwrap();
+    assert!(kept.iter().all(Option::is_none), "{kept:?}");
+}
+
 #[tokio::test]
 async fn texts_are_damaged() {
     let alice = Alice::new().await;

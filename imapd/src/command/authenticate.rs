@@ -69,7 +69,9 @@ fn begin(session: &Session, token: Token) -> Option<Exchange> {
         Token::AuthLogin => Some(Exchange::LoginName),
         Token::AuthCramMd5 => {
             let server = &session.server;
-            Some(Exchange::CramMd5(format!("<{}@{}>", server.auth.nonce(), server.host)))
+            let (nonce, now) = (server.auth.nonce(), server.store.now());
+            // Something random, a time stamp and the name of the host (RFC 2195 section 2).
+            Some(Exchange::CramMd5(format!("<{nonce}.{now}@{}>", server.host)))
         }
         Token::AuthScramSha1 => unbound(ScramHash::Sha1, Token::AuthScramSha1Plus),
         Token::AuthScramSha256 => unbound(ScramHash::Sha256, Token::AuthScramSha256Plus),

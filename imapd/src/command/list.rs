@@ -38,6 +38,11 @@ impl Pattern {
         form.decode(&full).ok().map(|text| Self(nfc(&text).into_owned()))
     }
 
+    /// Whether it has the wildcard that stops at the separator.
+    pub(super) fn has_percent(&self) -> bool {
+        self.0.contains('%')
+    }
+
     /// Whether it may match a name in the namespaces of others.
     pub(super) fn reaches_others(&self) -> bool {
         let fixed = &self.0[..self.0.find(['*', '%']).unwrap_or(self.0.len())];
@@ -163,7 +168,8 @@ async fn returns(
         && row.selectable()
         && rights.has(Rights::READ)
     {
-        match status::show(out, (&place.owner, place.who(), &place.name), &row, items, form).await {
+        let of = (&place.owner, place.who(), &place.name);
+        match status::show(out, of, &row, items, form, session.view.as_ref()).await {
             Ok(()) => {}
             Err(StoreError::NoSuchMailbox | StoreError::NotSelectable) => {
                 found.attributes.set(Attributes::NOSELECT, true);

@@ -29,7 +29,7 @@ pub async fn run(
         if pattern.matches(&name) {
             found.insert(name, true);
         } else {
-            name.ancestors().filter(|n| pattern.matches(n)).for_each(|n| _ = found.entry(n).or_insert(false));
+            levels(&name, &pattern).for_each(|n| _ = found.entry(n).or_insert(false));
         }
     }
     let others = match found.keys().any(place::is_foreign) {
@@ -44,17 +44,21 @@ pub async fn run(
     Ok(Reply::ok(done))
 }
 
-/// Subscribed names; and names above them that `%` matches while they themselves do not (RFC 3501 section 6.3.9).
+/// The names above one that `%` matches while the name itself does not (RFC 3501 section 6.3.9). A pattern without it asks for
+/// what is subscribed to and nothing else.
+fn levels<'a>(name: &'a MailboxName, pattern: &'a Pattern) -> impl Iterator<Item = MailboxName> + 'a {
+    name.ancestors().filter(|n| pattern.has_percent() && pattern.matches(n))
+}
+
+/// Subscribed names, and the levels above them that are asked for.
 fn names(catalog: &Catalog, pattern: &Pattern) -> BTreeMap<MailboxName, bool> {
     let mut found: BTreeMap<MailboxName, bool> = BTreeMap::new();
     for row in catalog.iter().filter(|r| r.attributes.has(Attributes::SUBSCRIBED)) {
         if pattern.matches(&row.name) {
             found.insert(row.name.clone(), row.selectable());
         } else {
-            for above in row.name.ancestors().filter(|n| pattern.matches(n)) {
-                let own = catalog.get(&above).is_some_and(|r| r.attributes.has(Attributes::SUBSCRIBED));
-                found.entry(above).or_insert(own);
-            }
+            // One that is subscribed to itself is there already, for names come in order.
+            levels(&row.name, pattern).for_each(|above| _ = found.entry(above).or_insert(false));
         }
     }
     found

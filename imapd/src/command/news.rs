@@ -341,7 +341,7 @@ async fn figures(
     if (news.messages && events.has(Events::MESSAGES)) || (news.flags && events.has(Events::FLAGS)) {
         let items = items(events, session.enabled.condstore);
         let form = session.enabled.name_form();
-        gone_is_fine(status::show(out, (owner, who, &name), &row, &items, form).await)?;
+        gone_is_fine(status::show(out, (owner, who, &name), &row, &items, form, None).await)?;
     }
     Ok(())
 }

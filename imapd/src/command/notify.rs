@@ -196,7 +196,7 @@ async fn show(session: &Session, notify: &Notify, figures: bool, out: &mut Out<'
         let row = own.catalog().get(&name).cloned();
         let Some(row) = row.filter(|row| session.selected() != Some((own.id(), row.id))) else { continue };
         let items = items(events, session.offers(Token::Condstore));
-        gone_is_fine(status::show(out.buf, (&own, own.id(), &name), &row, &items, form).await)?;
+        gone_is_fine(status::show(out.buf, (&own, own.id(), &name), &row, &items, form, None).await)?;
         out.room().await?;
     }
     let others = if notify.reaches_others { place::foreign(session).await? } else { BTreeMap::new() };
@@ -215,7 +215,9 @@ async fn show(session: &Session, notify: &Notify, figures: bool, out: &mut Out<'
             && session.selected() != Some((place.owner.id(), row.id))
         {
             let items = items(events, session.offers(Token::Condstore));
-            gone_is_fine(status::show(out.buf, (&place.owner, own.id(), &name), &row, &items, form).await)?;
+            gone_is_fine(
+                status::show(out.buf, (&place.owner, own.id(), &name), &row, &items, form, None).await,
+            )?;
         }
         out.room().await?;
     }

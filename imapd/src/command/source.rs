@@ -8,7 +8,7 @@ use bytes::Bytes;
 use crate::mail::NoteView;
 use crate::mail::section::{Resolved, invented_part, part, partial, pick_fields, resolve};
 use crate::mail::summary::{Summary, keeps};
-use crate::mail::{body_structure, decode};
+use crate::mail::{body_structure, decode, header};
 use crate::mailstore::summaries::LARGE_MESSAGE;
 use crate::mailstore::{MessageRecord, OpenMailbox, StoreError};
 use crate::session::Server;
@@ -180,8 +180,11 @@ impl<'a> Source<'a> {
         if let (true, Some(summary)) = (section.path.is_empty(), self.summary.clone()) {
             match &section.text {
                 SectionText::Header => return Ok(Some(at(0..summary.header_len()))),
-                SectionText::HeaderFields { not: false, names } if names.iter().all(|n| keeps(n)) => {
-                    return Ok(Some(picked(pick_fields(summary.fields(), false, names))));
+                // One that goes on up to the end of the message may be without a blank line.
+                SectionText::HeaderFields { not: false, names }
+                    if names.iter().all(|n| keeps(n)) && (summary.header_len() as u64) < self.record.size =>
+                {
+                    return Ok(Some(picked(pick_fields(summary.fields(), false, names, true))));
                 }
                 _ => {}
             }
@@ -190,9 +193,9 @@ impl<'a> Source<'a> {
         Ok(match resolve(&view.structure, section) {
             Resolved::Missing => None,
             Resolved::Octets(range) => Some(at(range)),
-            Resolved::Fields { header, not, names } => {
-                let header = self.octets(header).await?;
-                Some(picked(pick_fields(&header, not, names)))
+            Resolved::Fields { header: range, not, names } => {
+                let octets = self.octets(range).await?;
+                Some(picked(pick_fields(&octets, not, names, header::has_end(&octets))))
             }
         })
     }

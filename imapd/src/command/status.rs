@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::place::place;
 use super::{Done, object_id};
 use crate::mailstore::{Attributes, MailboxRow, StoreError, Uid, UserStore};
-use crate::session::{Out, Reply, Session};
+use crate::session::{Out, Reply, Session, View};
 use crate::syntax::ast::{MailboxArg, StatusItem};
 use crate::syntax::flag::SystemFlags;
 use crate::syntax::mailbox_name::{MailboxName, NameForm};
@@ -31,11 +31,13 @@ pub async fn run(
     if !row.selectable() {
         return Err(StoreError::NotSelectable.into());
     }
-    show(out.buf, (&place.owner, place.who(), &place.name), &row, items, session.enabled.name_form()).await?;
+    let of = (&place.owner, place.who(), &place.name);
+    show(out.buf, of, &row, items, session.enabled.name_form(), session.view.as_ref()).await?;
     Ok(Reply::ok("STATUS completed"))
 }
 
-/// Appends the STATUS response. All but RECENT and DELETED come from MAILBOX INDEX alone.
+/// Appends the STATUS response. All but RECENT and DELETED come from MAILBOX INDEX alone. In the mailbox that is selected those
+/// messages are recent which are so in the session.
 ///
 /// # Errors
 /// When the mailbox has to be opened and cannot be.
@@ -45,6 +47,7 @@ pub(super) async fn show(
     row: &MailboxRow,
     items: &[StatusItem],
     form: NameForm,
+    selected: Option<&View>,
 ) -> Result<(), StoreError> {
     let (mut recent, mut deleted, mut deleted_storage, mut unseen) = (0, 0, 0, row.unseen as usize);
     let of_messages =
@@ -56,7 +59,10 @@ pub(super) async fn show(
         let from = open.recent_from();
         let state = open.state();
         let uids = state.columns.uids();
-        recent = uids.len() - uids.partition_point(|u| *u < from.0);
+        let older = &uids[..uids.partition_point(|u| *u < from.0)];
+        let here = selected.filter(|view| Arc::ptr_eq(&view.mailbox, &open));
+        let told = here.map_or(0, |view| older.iter().filter(|uid| view.is_recent(Uid(**uid))).count());
+        recent = uids.len() - older.len() + told;
         if own_seen {
             unseen = uids.iter().filter(|uid| open.seen_by(who, Uid(**uid)) == Some(false)).count();
         }

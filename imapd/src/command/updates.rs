@@ -78,10 +78,11 @@ fn in_selected(session: &mut Session, expunge: bool, out: &mut Vec<u8>) -> Optio
         details: !view.contexts.is_empty() || selected.is_some_and(|s| !s.attributes.is_empty()),
         highest_first,
     };
-    let full = view.is_full();
+    let keywords = view.known_keywords();
     let changes = view.sync(out, session.id, session.enabled, how);
-    if view.is_full() && !full && !view.read_only {
-        // There is no room for another keyword from now on (RFC 9051 section 7.1, PERMANENTFLAGS).
+    if view.known_keywords() != keywords && !view.read_only {
+        // FLAGS has told of keywords: which of them can be kept, and whether there is room for another one, is told with this (RFC
+        // 3501 section 7.1, PERMANENTFLAGS).
         let state = view.mailbox.state();
         let rights = session.user.as_ref().map(|user| view.mailbox.user.rights(view.mailbox.id, user.id()));
         let flags = select::permanent(rights.unwrap_or_default(), &state);

@@ -208,16 +208,19 @@ fn finish(out: &mut Vec<u8>, part: &Part, fields: &Fields, extended: bool) {
     out.push(b' ');
     languages(out, fields.language.as_deref());
     out.push(b' ');
-    nstring(out, fields.location.as_deref());
+    // Blanks are where a URI was folded, and no part of it (RFC 2557 section 4.4.2, RFC 2017 section 3.1).
+    let location = fields
+        .location
+        .as_ref()
+        .map(|uri| uri.iter().copied().filter(|b| !b.is_ascii_whitespace()).collect::<Vec<u8>>());
+    nstring(out, location.as_deref());
 }
 
 fn languages(out: &mut Vec<u8>, value: Option<&[u8]>) {
-    let tags: Vec<&[u8]> = value
-        .unwrap_or_default()
-        .split(|b| *b == b',')
-        .map(<[u8]>::trim_ascii)
-        .filter(|t| !t.is_empty())
-        .collect();
+    // Comments are none of the tags (RFC 3282 section 2).
+    let value = value.map(|value| params::parse(value).value).unwrap_or_default();
+    let tags: Vec<&[u8]> =
+        value.split(|b| *b == b',').map(<[u8]>::trim_ascii).filter(|t| !t.is_empty()).collect();
     match tags.as_slice() {
         [] => out.extend_from_slice(b"NIL"),
         [one] => string(out, one),

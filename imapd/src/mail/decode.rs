@@ -7,10 +7,9 @@ use std::borrow::Cow;
 
 use mail_parser::decoders::base64::base64_decode;
 use mail_parser::decoders::charsets::map::charset_decoder;
-use mail_parser::decoders::quoted_printable::quoted_printable_decode;
 
 use super::scan::{self, Kind, Structure};
-use super::{header, params};
+use super::{header, params, transfer};
 
 /// Text of `octets` in the charset of that name.
 ///
@@ -274,21 +273,21 @@ pub fn extended_params(parsed: &params::Parameterized) -> Vec<(Vec<u8>, String)>
 pub fn transfer_decoded<'a>(encoding: Option<&[u8]>, body: &'a [u8]) -> Cow<'a, [u8]> {
     let encoding = encoding.map(|e| params::parse(e).value.to_ascii_lowercase());
     match encoding.as_deref() {
-        Some(b"base64") => base64_decode(body).map_or(body.into(), Cow::from),
-        Some(b"quoted-printable") => quoted_printable_decode(body).map_or(body.into(), Cow::from),
+        Some(b"base64") => transfer::base64(body).into(),
+        Some(b"quoted-printable") => transfer::quoted_printable(body).into(),
         _ => body.into(),
     }
 }
 
 /// The body of the part with that header, its transfer encoding undone, as BINARY shows it; `None` when the encoding is
-/// not known or the body is not in it. Lines of text end in CRLF, whatever ends them in the message (RFC 3516 section 4.3).
+/// not known. Lines of text end in CRLF, whatever ends them in the message (RFC 3516 section 4.3).
 pub fn binary(head: &[u8], in_digest: bool, body: &[u8]) -> Option<Vec<u8>> {
     let encoding = header::find(head, b"Content-Transfer-Encoding");
     let encoding = encoding.map(|f| params::parse(f.value).value.to_ascii_lowercase());
     let decoded = match encoding.as_deref() {
         None | Some(b"" | b"7bit" | b"8bit" | b"binary") => body.to_vec(),
-        Some(b"base64") => base64_decode(body)?,
-        Some(b"quoted-printable") => quoted_printable_decode(body)?,
+        Some(b"base64") => transfer::base64(body),
+        Some(b"quoted-printable") => transfer::quoted_printable(body),
         Some(_) => return None,
     };
     Some(if of_lines(&scan::content_type(head, in_digest)) { with_crlf(decoded) } else { decoded })

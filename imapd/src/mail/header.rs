@@ -61,6 +61,12 @@ pub fn is_blank(line: &[u8]) -> bool {
     matches!(line, b"" | b"\n" | b"\r\n")
 }
 
+/// Whether a header has the blank line that ends it; one that goes on up to the end of the message need not.
+pub fn has_end(header: &[u8]) -> bool {
+    let before = header.strip_suffix(b"\n").map(|h| h.strip_suffix(b"\r").unwrap_or(h));
+    before.is_some_and(|h| h.is_empty() || h.ends_with(b"\n"))
+}
+
 /// The first field of that name.
 pub fn find<'a>(header: &'a [u8], name: &[u8]) -> Option<Field<'a>> {
     fields(header).find(|f| f.is(name))
@@ -89,6 +95,22 @@ mod tests {
         fn unfolding_takes_line_ends_and_what_is_blank_at_both_ends(value in "[ab\r\n\t ]{0,12}") {
             let joined: Vec<u8> = value.bytes().filter(|b| !matches!(b, b'\r' | b'\n')).collect();
             proptest::prop_assert_eq!(unfold(value.as_bytes()), joined.trim_ascii());
+        }
+    }
+
+    #[test]
+    fn headers_with_an_end_and_without() {
+        for (header, ends) in [
+            ("", false),
+            ("\r\n", true),
+            ("\n", true),
+            ("A: 1", false),
+            ("A: 1\r\n", false),
+            ("A: 1\r\n\r\n", true),
+            ("A: 1\n\n", true),
+            ("A: 1\r\n \r\n", false),
+        ] {
+            assert_eq!(has_end(header.as_bytes()), ends, "{header:?}");
         }
     }
 

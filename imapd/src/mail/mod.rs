@@ -21,6 +21,7 @@ pub mod preview;
 pub mod scan;
 pub mod section;
 pub mod summary;
+pub mod transfer;
 
 use std::sync::OnceLock;
 

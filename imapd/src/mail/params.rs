@@ -61,11 +61,11 @@ fn piece(text: &[u8], name: bool) -> (Vec<u8>, &[u8], bool) {
             b'=' if name => break,
             b'"' => {
                 quoted = true;
-                i = quoted_string(text, i + 1, &mut out);
+                (i, _) = quoted_string(text, i + 1, &mut out);
                 continue;
             }
             b'(' => {
-                i = comment(text, i + 1);
+                (i, _) = comment(text, i + 1);
                 continue;
             }
             b' ' | b'\t' | b'\r' | b'\n' => {}
@@ -76,11 +76,11 @@ fn piece(text: &[u8], name: bool) -> (Vec<u8>, &[u8], bool) {
     (out, &text[i.min(text.len())..], quoted)
 }
 
-/// Copies a quoted string from `i`, just past its opening quote; returns the offset past its end.
-pub fn quoted_string(text: &[u8], mut i: usize, out: &mut Vec<u8>) -> usize {
+/// Copies a quoted string from `i`, just past its opening quote; returns the offset past its end, and whether it has one.
+pub fn quoted_string(text: &[u8], mut i: usize, out: &mut Vec<u8>) -> (usize, bool) {
     while i < text.len() {
         match text[i] {
-            b'"' => return i + 1,
+            b'"' => return (i + 1, true),
             b'\\' if i + 1 < text.len() => {
                 out.push(text[i + 1]);
                 i += 2;
@@ -92,11 +92,11 @@ pub fn quoted_string(text: &[u8], mut i: usize, out: &mut Vec<u8>) -> usize {
             }
         }
     }
-    i
+    (i, false)
 }
 
-/// Skips a comment from `i`, just past its opening parenthesis; returns the offset past its end.
-pub fn comment(text: &[u8], mut i: usize) -> usize {
+/// Skips a comment from `i`, just past its opening parenthesis; returns the offset past its end, and whether it has one.
+pub fn comment(text: &[u8], mut i: usize) -> (usize, bool) {
     let mut depth = 1usize;
     while i < text.len() {
         match text[i] {
@@ -105,14 +105,14 @@ pub fn comment(text: &[u8], mut i: usize) -> usize {
             b')' => {
                 depth -= 1;
                 if depth == 0 {
-                    return i + 1;
+                    return (i + 1, true);
                 }
             }
             _ => {}
         }
         i += 1;
     }
-    text.len()
+    (text.len(), false)
 }
 
 #[cfg(test)]

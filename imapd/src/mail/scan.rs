@@ -204,19 +204,19 @@ impl Scanner<'_> {
         }
     }
 
-    /// The open multipart whose delimiter this is (the text after `--`), innermost first, and whether it closes it.
+    /// The open multipart whose delimiter this is (the text after `--`), and whether it closes it. A line that begins with a boundary
+    /// is a delimiter, whatever follows (RFC 2046 section 5.1.1, note to implementors); of several boundaries the longest counts, for
+    /// one may begin as another does, then the innermost.
     fn delimiter(&self, text: &[u8]) -> Option<(usize, bool)> {
         if self.parts.len() >= MAX_PARTS {
             return None;
         }
-        self.open.iter().enumerate().rev().find_map(|(level, open)| {
-            let rest = text.strip_prefix(open.boundary.as_deref()?)?;
-            let blank = |t: &[u8]| t.iter().all(u8::is_ascii_whitespace);
-            match rest.strip_prefix(b"--") {
-                Some(after) if blank(after) => Some((level, true)),
-                _ => blank(rest).then_some((level, false)),
-            }
-        })
+        let found = self.open.iter().enumerate().filter_map(|(level, open)| {
+            let boundary = open.boundary.as_deref()?;
+            let rest = text.strip_prefix(boundary)?;
+            Some((boundary.len(), level, rest.starts_with(b"--")))
+        });
+        found.max().map(|(_, level, closing)| (level, closing))
     }
 
     /// Where the text before a delimiter line ends, and the line feeds up to there.

@@ -92,18 +92,17 @@ pub fn invented_part(structure: &Structure, path: &[u32]) -> Option<usize> {
     (parent.kind == Kind::Multipart && parent.children.is_empty()).then_some(parent.body.start)
 }
 
-/// The fields of a header that were asked for, with the blank line that ends them.
-pub fn pick_fields(header_octets: &[u8], not: bool, names: &[Vec<u8>]) -> Vec<u8> {
+/// The fields of a header that were asked for, with the blank line that ends the header where one does (RFC 3501 section 6.4.5).
+pub fn pick_fields(header_octets: &[u8], not: bool, names: &[Vec<u8>], ends: bool) -> Vec<u8> {
     let mut out = Vec::new();
     for field in header::fields(header_octets) {
         if names.iter().any(|n| field.is(n)) != not {
             out.extend_from_slice(field.raw);
-            if !field.raw.ends_with(b"\n") {
-                out.extend_from_slice(b"\r\n");
-            }
         }
     }
-    out.extend_from_slice(b"\r\n");
+    if ends {
+        out.extend_from_slice(b"\r\n");
+    }
     out
 }
 

@@ -68,11 +68,23 @@ pub fn image(summary: &Summary, email: EmailId) -> Vec<u8> {
 
 /// The summary of a message in its records; `None` when they hold no sound one.
 pub fn read(image: &Bytes, record: &MessageRecord) -> Option<Summary> {
+    Summary::read(octets(image, record)?, record.size)
+}
+
+/// Whether the records of a message hold a sound summary, of this version or another one.
+pub fn is_sound(image: &Bytes, record: &MessageRecord) -> bool {
+    octets(image, record).is_some_and(|octets| {
+        Summary::is_of_another_version(&octets) || Summary::read(octets, record.size).is_some()
+    })
+}
+
+/// The octets of the summary of a message in its records.
+fn octets(image: &Bytes, record: &MessageRecord) -> Option<Bytes> {
     let head = image.get(..FRAME)?;
     let (length, email) = (u32::from_le_bytes(head[4..8].try_into().ok()?), &head[8..16]);
     let ours = head[0] == MARK && email == record.email.0.to_le_bytes();
     let end = FRAME.checked_add(length as usize).filter(|end| *end <= image.len())?;
-    if ours { Summary::read(image.slice(FRAME..end), record.size) } else { None }
+    ours.then(|| image.slice(FRAME..end))
 }
 
 /// Which records of a companion file are free.

@@ -133,9 +133,9 @@ pub fn number64(input: Input<'_>) -> Parsed<'_, u64> {
     .parse(input)
 }
 
-/// `nz-number`
+/// `nz-number`, which does not begin with a zero.
 pub fn nz_number(input: Input<'_>) -> Parsed<'_, u32> {
-    map_opt(number, |n| (n > 0).then_some(n)).parse(input)
+    if input.starts_with(b"0") { fail(input) } else { number(input) }
 }
 
 /// `mailbox`
@@ -188,13 +188,15 @@ pub fn number_set(input: Input<'_>) -> Parsed<'_, SequenceSet> {
     }
 }
 
-/// One flag into `list`. `\Recent` and unknown `\` flags break the grammar, or our promise in PERMANENTFLAGS.
+/// One flag into `list`. `\Recent` breaks the grammar; other flags that begin with `\` are passed over: that they cannot be kept is
+/// told with PERMANENTFLAGS, and storing them is no error (RFC 3501 section 7.1).
 fn flag<'a>(input: Input<'a>, list: &mut FlagList) -> Parsed<'a, ()> {
     let (rest, name) = recognize((opt(char('\\')), take_while1(is_atom_char))).parse(input)?;
     if name.starts_with(b"\\") {
         match SystemFlags::by_name(name) {
             Some(f) => list.system = list.system.with(f),
-            None => return fail(input),
+            None if name.eq_ignore_ascii_case(b"\\Recent") => return fail(input),
+            None => {}
         }
     } else {
         match Keyword::new(name) {
@@ -247,8 +249,9 @@ fn small(n: i16) -> i8 {
     i8::try_from(n).unwrap_or(i8::MAX)
 }
 
+/// `date-text`
 fn day_month_year(input: Input<'_>) -> Parsed<'_, Date> {
-    let (rest, day) = preceded(opt(char(' ')), digits(1, 2)).parse(input)?;
+    let (rest, day) = digits(1, 2)(input)?;
     let (rest, name) = delimited(char('-'), take(3usize), char('-')).parse(rest)?;
     let (rest, year) = digits(4, 4)(rest)?;
     match month(name).and_then(|m| Date::new(year, m, small(day)).ok()) {
@@ -264,7 +267,8 @@ pub fn date(input: Input<'_>) -> Parsed<'_, Date> {
 
 /// `date-time`
 pub fn date_time(input: Input<'_>) -> Parsed<'_, InternalDate> {
-    let (rest, date) = preceded(char('"'), day_month_year).parse(input)?;
+    // `date-day-fixed` has a blank before one digit; clients that leave it out are understood.
+    let (rest, date) = preceded((char('"'), opt(char(' '))), day_month_year).parse(input)?;
     let (rest, (h, (m, s))) = preceded(
         char(' '),
         separated_pair(digits(2, 2), char(':'), separated_pair(digits(2, 2), char(':'), digits(2, 2))),

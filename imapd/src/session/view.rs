@@ -143,9 +143,9 @@ impl View {
         self.reader.is_some() && self.mailbox.has_own_seen()
     }
 
-    /// Whether the mailbox has as many keywords as it can, as far as the client was told.
-    pub fn is_full(&self) -> bool {
-        self.known_keywords == OpenMailbox::MAX_KEYWORDS
+    /// How many keywords the mailbox has, as far as the client was told.
+    pub fn known_keywords(&self) -> usize {
+        self.known_keywords
     }
 
     /// Messages in the view.

@@ -15,7 +15,7 @@ use crate::mailstore::backend::LoadedMailbox;
 use crate::mailstore::columns::Columns;
 use crate::mailstore::entries::Entries;
 use crate::mailstore::error::StoreError;
-use crate::mailstore::summaries::{PIECE, SummaryPlace, read as read_summary};
+use crate::mailstore::summaries::{PIECE, SummaryPlace, is_sound};
 use crate::mailstore::types::{Attributes, MailboxRow, MessageRecord, NoteMarks, Uid, UserHeader};
 use crate::syntax::flag::SystemFlags;
 use crate::vm::UserId;
@@ -272,7 +272,7 @@ impl SfsBackend {
             if from < end { image.slice(from..end) } else { Bytes::new() }
         };
         for record in with {
-            if read_summary(&run(record.summary), &record).is_none() {
+            if !is_sound(&run(record.summary), &record) {
                 found.push(format!("NOTE SUMMARY has no sound summary of UID {}", record.uid));
             }
         }
