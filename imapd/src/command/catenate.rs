@@ -80,7 +80,7 @@ pub(super) async fn make(session: &Session, messages: Vec<AppendMessage>) -> Res
         if octets.is_empty() {
             return Err(Reply::no("CANNOT", "A message must not be empty").into());
         }
-        made.push(NewMessage { flags: flags.system, keywords: flags.keywords, date, octets });
+        made.push(NewMessage { flags: flags.system, keywords: flags.keywords, date, email: None, octets });
     }
     Ok(Made { messages: made, _room: room })
 }

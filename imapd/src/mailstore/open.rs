@@ -45,6 +45,8 @@ pub struct State {
     pub tombstones: Tombstones,
     /// Flags that NOTE INDEX tells beside the messages' records.
     pub flag_runs: FlagRuns,
+    /// Whether NOTE INDEX is of a format whose records name the user who kept a message first.
+    pub has_owners: bool,
     /// Whether the mailbox was deleted under its sessions.
     pub deleted: bool,
 }
@@ -176,6 +178,7 @@ impl OpenMailbox {
                 highest_modseq: row.highest_modseq,
                 tombstones: Tombstones::new(loaded.tombstone_floor, loaded.tombstones, row.highest_modseq),
                 flag_runs: FlagRuns::new(loaded.flag_runs, loaded.has_runs),
+                has_owners: loaded.has_owners,
                 deleted: false,
             }),
             slots: Mutex::new(Slots::new(loaded.free_slots, loaded.next_slot)),

@@ -54,6 +54,8 @@ struct BoxStage {
     tombstones: Option<Tombstones>,
     /// Which flags are told by runs afterwards, when that changes.
     flag_runs: Option<FlagRuns>,
+    /// Whether NOTE INDEX gets the header of a format whose records name the user who kept a message first.
+    names_owners: bool,
 }
 
 impl BoxStage {
@@ -294,6 +296,19 @@ impl BoxStage {
         self.flag_runs = Some(runs);
     }
 
+    /// The header of today's format, with the first record that names the user who kept a message first.
+    fn name_owners(&mut self, ops: &mut Vec<Op>) {
+        let state = self.mailbox.state();
+        if state.has_owners || self.added.values().all(|r| r.email.owner.is_none()) {
+            return;
+        }
+        let mut tombstones = self.tombstones.take().unwrap_or_else(|| state.tombstones.clone());
+        ops.push(Op::PutFloor { dir: self.mailbox.dir.clone(), floor: tombstones.keep_floor() });
+        self.tombstones = Some(tombstones);
+        self.flag_runs.get_or_insert_with(|| state.flag_runs.clone()).allow();
+        self.names_owners = true;
+    }
+
     /// Removes messages with their notes.
     fn remove_all(&mut self, records: &[MessageRecord], by: SessionId, ops: &mut Vec<Op>) {
         if records.is_empty() {
@@ -364,6 +379,7 @@ impl<'a> Stage<'a> {
             seen_mode: None,
             tombstones: None,
             flag_runs: None,
+            names_owners: false,
         });
         Ok((stage, &mut self.ops))
     }
@@ -434,7 +450,7 @@ impl<'a> Stage<'a> {
                 size: message.octets.len() as u64,
                 records: shape.records,
                 marks: shape.marks,
-                email: EmailId::of(mailbox.uid_validity, stage.row.uid_next),
+                email: message.email.unwrap_or_else(|| EmailId::of(mailbox.uid_validity, stage.row.uid_next)),
                 slot: stage.slot(),
                 summary: SummaryPlace::default(),
             };
@@ -742,6 +758,7 @@ impl<'a> Stage<'a> {
             stage.bury(&mut ops);
             stage.keep_seen(&mut ops);
             stage.run_flags(&mut ops);
+            stage.name_owners(&mut ops);
             if stage.row.messages == 0 && !stage.removed.is_empty() {
                 // What is left of the messages is of no use any more.
                 ops.push(Op::DropSummaries { dir: stage.mailbox.dir.clone() });
@@ -802,6 +819,7 @@ impl<'a> Stage<'a> {
                 if let Some(runs) = stage.flag_runs {
                     state.flag_runs = runs;
                 }
+                state.has_owners |= stage.names_owners;
             }
             if let Some(own) = stage.seen_mode {
                 stage.mailbox.set_own_seen(own.then(OwnSeen::default));
