@@ -20,6 +20,7 @@ use super::own_seen::OwnSeen;
 use super::summaries::Places;
 use super::texts::Texts;
 use super::tombstones::Tombstones;
+use super::touches::Touches;
 use super::types::{MailboxId, MailboxRow, MessageRecord, ModSeq, Uid, UidValidity};
 use super::user::UserStore;
 use crate::mail::NoteView;
@@ -35,6 +36,8 @@ pub struct State {
     pub columns: Columns,
     /// What happened lately.
     pub log: ChangeLog,
+    /// Which flags changed lately.
+    pub touches: Touches,
     /// Keywords by bit.
     pub keywords: Vec<Option<Keyword>>,
     /// The next UID.
@@ -173,6 +176,7 @@ impl OpenMailbox {
             state: RwLock::new(State {
                 columns,
                 log: ChangeLog::default(),
+                touches: Touches::new(row.highest_modseq),
                 keywords,
                 uid_next: row.uid_next,
                 highest_modseq: row.highest_modseq,

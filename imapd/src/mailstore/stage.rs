@@ -19,6 +19,7 @@ use super::open::OpenMailbox;
 use super::own_seen::OwnSeen;
 use super::summaries::{self, Made, Ready, SummaryPlace};
 use super::tombstones::Tombstones;
+use super::touches::{FlagBits, Touch};
 use super::types::{
     Attributes, EmailId, MailboxId, MailboxRow, MessageRecord, ModSeq, NewMessage, Origin, SessionId, Uid,
     UserHeader,
@@ -46,6 +47,8 @@ struct BoxStage {
     /// Summaries of messages added here, for the memory.
     summaries: Made,
     log: Vec<Entry>,
+    /// The same by flags, ascending by modification sequence.
+    touches: Vec<Touch>,
     /// What readers see or see no more.
     seen: BTreeMap<UserId, BTreeMap<u32, bool>>,
     /// What readers have seen afterwards, when that changes.
@@ -332,6 +335,7 @@ impl<'a> Stage<'a> {
             freed_places: Vec::new(),
             summaries: Vec::new(),
             log: Vec::new(),
+            touches: Vec::new(),
             seen: BTreeMap::new(),
             own_seen: None,
             seen_mode: None,
@@ -428,6 +432,7 @@ impl<'a> Stage<'a> {
             uids.push(record.uid);
             add(stage, record, by);
         }
+        stage.touches.push(Touch::new(modseq, FlagBits::ALL, uids.iter().map(|uid: &Uid| uid.0)));
         if new_header.is_some() {
             self.header = new_header;
         }
@@ -571,6 +576,7 @@ impl<'a> Stage<'a> {
                 pairs.push((r.uid, record.uid));
                 add(target, record, by);
             }
+            target.touches.push(Touch::new(modseq, FlagBits::ALL, pairs.iter().map(|(_, new)| new.0)));
             let known = from.cached_summaries(&records).into_iter().zip(&pairs);
             target.summaries.extend(known.filter_map(|(summary, (_, new))| Some((*new, summary?))));
             let (from_dir, to_dir) = (from.dir.clone(), to.dir.clone());
@@ -613,6 +619,8 @@ impl<'a> Stage<'a> {
         }
         let changed = |uid: &u32| Entry::one(Change::Flags, Uid(*uid), SessionId::NOBODY);
         stage.log.extend(uids.iter().map(changed));
+        let seen = FlagBits { system: SystemFlags::SEEN, keywords: 0 };
+        stage.touches.push(Touch::new(modseq, seen, uids.iter().copied()));
         Ok(())
     }
 
@@ -699,6 +707,7 @@ impl<'a> Stage<'a> {
                 state.uid_next = stage.row.uid_next;
                 state.highest_modseq = stage.row.highest_modseq;
                 state.log.extend(stage.log);
+                state.touches.extend(stage.touches);
                 if let Some(tombstones) = stage.tombstones {
                     state.tombstones = tombstones;
                 }

@@ -11,8 +11,9 @@ use crate::mailstore::change_log::{Change, Entry};
 use crate::mailstore::columns::Columns;
 use crate::mailstore::error::StoreError;
 use crate::mailstore::flag_runs::{Alike, FlagMask};
-use crate::mailstore::open::OpenMailbox;
-use crate::mailstore::types::{MessageRecord, SessionId, Uid};
+use crate::mailstore::open::{OpenMailbox, State};
+use crate::mailstore::touches::{FlagBits, Touch};
+use crate::mailstore::types::{MessageRecord, ModSeq, SessionId, Uid};
 use crate::mailstore::user::{FlagsAsked, Outcome, Untouchable};
 use crate::syntax::ast::FlagChange;
 use crate::syntax::flag::{FlagList, Keyword, SystemFlags};
@@ -95,6 +96,40 @@ impl BoxStage {
     }
 }
 
+/// A STORE as it is carried out.
+struct Storing {
+    change: FlagChange,
+    /// The flags that the client names, as far as it may change them.
+    named: FlagBits,
+    unchanged_since: Option<ModSeq>,
+}
+
+impl Storing {
+    /// Whether the message was changed after what the client knows (RFC 7162 section 3.1.3).
+    fn is_refused(&self, stage: &BoxStage, state: &State, record: &MessageRecord) -> bool {
+        let Some(limit) = self.unchanged_since.filter(|limit| record.modseq > *limit) else { return false };
+        // To say what all flags are, one must know all (section 3.1.12).
+        if self.change == FlagChange::Replace {
+            return true;
+        }
+        // What a message has not is there for nobody to have changed, but for system flags (section 3.1.3, example 8).
+        let keywords_alone = self.named.system == SystemFlags::default();
+        if limit == ModSeq(0) && keywords_alone && record.keywords & self.named.keywords == 0 {
+            return false;
+        }
+        let Some(touches) = state.touches.since(limit) else { return true };
+        let mut last = None;
+        for touch in touches.chain(&stage.touches).filter(|t| t.modseq > limit && t.has(record.uid)) {
+            if touch.flags.meet(self.named) {
+                return true;
+            }
+            last = Some(touch.modseq);
+        }
+        // What is not explained may have been a change of any flag.
+        last != Some(record.modseq)
+    }
+}
+
 impl Stage<'_> {
     /// Changes flags; gives back the UIDs that are there, ascending, and those left alone because they were changed
     /// after `unchanged_since`.
@@ -117,28 +152,32 @@ impl Stage<'_> {
         let reader = stage.own_reader(*reader);
         let state = mailbox.state();
         let mask = mask(change, &flags, *kept, bits);
+        let named = FlagBits { system: flags.system, keywords: bits };
+        let storing = Storing { change, named, unchanged_since: *unchanged_since };
         // Messages that nothing else was done to, by UID, and all that are changed, as they are afterwards.
         let (mut alike, mut altered) = (Vec::new(), Vec::new());
-        let mut modseq = None;
+        let (mut modseq, mut touched) = (None, FlagBits::default());
         let mut next = 0;
         let mut present = Vec::with_capacity(uids.len());
         let mut refused = Vec::new();
         for uid in each.iter() {
             let (found, same) = stage.next_record(&state.columns, *uid, &mut next);
             let Some(mut record) = found else { continue };
-            if unchanged_since.is_some_and(|limit| record.modseq > limit) {
+            if storing.is_refused(stage, &state, &record) {
                 refused.push(*uid);
                 continue;
             }
             present.push(*uid);
-            let seen = stage.flags_for(reader, &record);
-            let (system, keywords) = (mask.system(seen), mask.keywords(record.keywords));
-            if system == seen && keywords == record.keywords {
+            let before = FlagBits { system: stage.flags_for(reader, &record), keywords: record.keywords };
+            let after =
+                FlagBits { system: mask.system(before.system), keywords: mask.keywords(before.keywords) };
+            if before == after {
                 continue;
             }
+            touched.add_changed(before, after);
             stage.count(&record, -1);
-            stage.set_flags(reader, &mut record, system);
-            record.keywords = keywords;
+            stage.set_flags(reader, &mut record, after.system);
+            record.keywords = after.keywords;
             record.modseq = *modseq.get_or_insert_with(|| {
                 // Where one is changed, mostly all are.
                 alike.reserve(each.len());
@@ -153,8 +192,9 @@ impl Stage<'_> {
             altered.push(record);
             stage.log.push(Entry::one(Change::Flags, *uid, by));
         }
-        if modseq.is_some() {
+        if let Some(modseq) = modseq {
             stage.define(fresh, ops);
+            stage.touches.push(Touch::new(modseq, touched, altered.iter().map(|r| r.uid.0)));
         }
         let ascending = reader.is_none() && alike.is_sorted();
         let alike = modseq.filter(|_| ascending).and_then(|m| Alike::new(m, mask, &alike, &state.columns));
