@@ -161,6 +161,7 @@ pub async fn start_configured(
         server.message_limit.store(Arc::new(config.message_limit));
         server.mailbox_referrals.store(Arc::new(config.mailbox_referrals.clone()));
         server.set_clear_passwords(config.clear_passwords);
+        server.set_eight_bit_headers(config.eight_bit_headers);
         server.referrals.store(Arc::new(config.referrals.clone()));
         server.progress_every = progress_every.unwrap_or(server.progress_every);
     };
