@@ -68,7 +68,11 @@ impl Columns {
     }
 
     /// Who kept the message at a position first, when that was another user.
+    #[inline]
     fn owner(&self, i: usize) -> Option<UserId> {
+        if self.owners.is_empty() {
+            return None;
+        }
         let at = self.owners.binary_search_by_key(&i, |(at, _)| *at).ok()?;
         Some(self.owners[at].1)
     }

@@ -59,6 +59,7 @@ impl BoxStage {
 
     /// A message as it is now, and whether nothing was done to any; `next` is where it is looked for first, and then where the one
     /// behind it is.
+    #[inline]
     fn next_record(&self, columns: &Columns, uid: Uid, next: &mut usize) -> (Option<MessageRecord>, bool) {
         // Mostly all messages are asked for, or neighbours.
         let same = self.is_untouched() && columns.uids().get(*next) == Some(&uid.0);
@@ -106,8 +107,14 @@ struct Storing {
 
 impl Storing {
     /// Whether the message was changed after what the client knows (RFC 7162 section 3.1.3).
+    #[inline]
     fn is_refused(&self, stage: &BoxStage, state: &State, record: &MessageRecord) -> bool {
-        let Some(limit) = self.unchanged_since.filter(|limit| record.modseq > *limit) else { return false };
+        let changed = self.unchanged_since.filter(|limit| record.modseq > *limit);
+        changed.is_some_and(|limit| self.was_changed(limit, stage, state, record))
+    }
+
+    /// Whether what it is about was among what changed.
+    fn was_changed(&self, limit: ModSeq, stage: &BoxStage, state: &State, record: &MessageRecord) -> bool {
         // To say what all flags are, one must know all (section 3.1.12).
         if self.change == FlagChange::Replace {
             return true;
@@ -194,7 +201,10 @@ impl Stage<'_> {
         }
         if let Some(modseq) = modseq {
             stage.define(fresh, ops);
-            stage.touches.push(Touch::new(modseq, touched, altered.iter().map(|r| r.uid.0)));
+            stage.touches.push(match alike.len() == altered.len() {
+                true => Touch::new(modseq, touched, alike.iter().copied()),
+                false => Touch::new(modseq, touched, altered.iter().map(|r| r.uid.0)),
+            });
         }
         let ascending = reader.is_none() && alike.is_sorted();
         let alike = modseq.filter(|_| ascending).and_then(|m| Alike::new(m, mask, &alike, &state.columns));
