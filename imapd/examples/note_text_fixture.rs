@@ -26,7 +26,7 @@ fn record(uid: u32) -> MessageRecord {
         size: planted(uid).len() as u64,
         records: 4,
         marks: NoteMarks(0),
-        email: EmailId(0),
+        email: EmailId::own(0),
         slot: 0,
         summary: SummaryPlace::default(),
     }

@@ -64,4 +64,11 @@ async fn what_changes_while_it_runs() {
     let (_third, greeting) = Client::connect(running.address).await;
     assert_eq!(greeting, "* BYE [LIMIT] Too many connections\r\n");
     assert_eq!(running.service.server.statistics.refused.get(), 1);
+
+    // That is for the next message of whoever is there.
+    let message = "APPEND INBOX {13+}\r\nSubject: \u{fc}\r\n";
+    put("EightBitHeaders REFUSE\n");
+    assert!(old.ask(message).await.starts_with("a NO [CANNOT]"));
+    put("EightBitHeaders ACCEPT\n");
+    assert!(old.ask(message).await.contains("a OK"));
 }

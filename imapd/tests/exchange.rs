@@ -28,6 +28,7 @@ fn message(n: usize) -> NewMessage {
         flags: SystemFlags::default(),
         keywords: Vec::new(),
         date: InternalDate { seconds: 1, zone_minutes: 0 },
+        email: None,
         octets: Bytes::from(format!("Subject: {n}\r\n\r\nbody of {n}\r\n")),
     }
 }

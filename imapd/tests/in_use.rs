@@ -70,6 +70,7 @@ fn letter() -> NewMessage {
         flags: SystemFlags::default(),
         keywords: Vec::new(),
         date: InternalDate { seconds: 1, zone_minutes: 0 },
+        email: None,
         octets: Bytes::from_static(b"Subject: arrives\r\n\r\nx\r\n"),
     }
 }

@@ -325,6 +325,7 @@ async fn too_much_news() {
         flags: Default::default(),
         keywords: Vec::new(),
         date: imapd::syntax::date::InternalDate { seconds: 0, zone_minutes: 0 },
+        email: None,
         octets: Bytes::from_static(b"Subject: x\r\n\r\n"),
     };
     store.append(&inbox, vec![message], SessionId::NOBODY).await.unwrap();

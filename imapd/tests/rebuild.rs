@@ -58,6 +58,7 @@ impl Alice {
                 flags: SystemFlags::default(),
                 keywords: Vec::new(),
                 date: InternalDate { seconds: 77, zone_minutes: 60 },
+                email: None,
                 octets: octets.into(),
             });
             alice.append(&mailbox, new.collect(), by).await.unwrap();
@@ -178,6 +179,7 @@ async fn records_of_note_index_are_damaged() {
         flags: SystemFlags::default(),
         keywords: Vec::new(),
         date: InternalDate { seconds: 1, zone_minutes: 0 },
+        email: None,
         octets: messages().remove(0).into(),
     };
     assert_eq!(store.append(&mailbox, vec![new], SessionId::NOBODY).await.unwrap(), [Uid(5)]);
@@ -295,6 +297,7 @@ async fn texts_are_damaged() {
             flags: SystemFlags::default(),
             keywords: Vec::new(),
             date: InternalDate { seconds: 1, zone_minutes: 0 },
+            email: None,
             octets,
         };
         let many = (0..ENOUGH).map(|n| new(format!("Subject: {n}\r\n\r\nbody\r\n").into()));

@@ -5,12 +5,18 @@ mod support;
 
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::time::Duration;
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD as B64;
+use cp::directory::DirectoryImage;
+use futures::FutureExt;
+use futures::future::BoxFuture;
 use hmac::{Hmac, Mac};
+use imapd::auth::{Authenticator, LoginError, PasswordCheck};
 use imapd::session::Server;
 use imapd::transport::{ConnectionLimits, Listener, Service, Timeouts};
+use imapd::vm::UserId;
 use rustls::pki_types::{PrivateKeyDer, PrivatePkcs8KeyDer, ServerName};
 use sha1::Sha1;
 use sha2::{Digest, Sha256};
@@ -173,6 +179,59 @@ async fn scram_without_a_channel() {
         assert!(answer.starts_with("s BAD [CLIENTBUG] "), "{answer}");
         running.service.server.auth.forgive("127.0.0.1".parse().unwrap(), support::user("ALICE"));
     }
+}
+
+/// Passwords as the CP directory checks them.
+struct Directory(Arc<DirectoryImage>);
+
+impl PasswordCheck for Directory {
+    fn check<'a>(&'a self, user: UserId, password: &'a [u8]) -> BoxFuture<'a, Result<bool, LoginError>> {
+        let entry = self.0.get(user);
+        let right = entry.is_some_and(|entry| entry.password.verify(std::str::from_utf8(password).unwrap()));
+        std::future::ready(Ok(right)).boxed()
+    }
+
+    fn directory(&self) -> Option<Arc<DirectoryImage>> {
+        Some(self.0.clone())
+    }
+}
+
+/// A client prepares the password by SASLprep (RFC 5802 section 2.2); who shows it may leave that to the server (RFC 4616 section 2).
+#[tokio::test]
+async fn passwords_that_saslprep_changes() {
+    const RAW: &str = "p\u{aa}ss\u{ad}word\u{a0}of a fi\u{148} \u{b5}";
+    const PREPARED: &str = "password of a fi\u{148} \u{3bc}";
+    let mut random = |octets: &mut [u8]| octets.fill(9);
+    let source = format!("DIRECTORY 123 3390 ESARES\nUSER ALICE '{RAW}' 64M 64M G\n");
+    let image = Arc::new(cp::directory::source::read(&source).unwrap().seal(&mut random).unwrap());
+    let configure = |server: &mut Server| {
+        let check = Arc::new(Directory(image.clone()));
+        server.auth = Authenticator::new(check, "vm.localhost".into(), [1; 32], Arc::new(|| Duration::ZERO));
+    };
+    let backend = Arc::new(Memory::default());
+    let running = start_with(backend, Timeouts::default(), ConnectionLimits::default(), configure).await;
+    for mechanism in ["SCRAM-SHA-1", "SCRAM-SHA-256"] {
+        let mut client = plain(running.address).await;
+        let answer = client.scram(mechanism, "alice", PREPARED, "n,,", b"").await;
+        assert!(answer.starts_with("s OK"), "{mechanism}: {answer}");
+        let mut client = plain(running.address).await;
+        let answer = client.scram(mechanism, "alice", RAW, "n,,", b"").await;
+        assert!(answer.starts_with("s NO [AUTHENTICATIONFAILED]"), "{mechanism}: {answer}");
+        running.service.server.auth.forgive("127.0.0.1".parse().unwrap(), support::user("ALICE"));
+    }
+    for password in [RAW, PREPARED] {
+        let mut client = plain(running.address).await;
+        let shown = B64.encode(format!("\0alice\0{password}"));
+        assert!(client.ask(&format!("a AUTHENTICATE PLAIN {shown}")).await.starts_with("a OK"), "{password}");
+        let mut client = plain(running.address).await;
+        let login = format!("a LOGIN alice {{{}+}}\r\n{password}", password.len());
+        assert!(client.ask(&login).await.starts_with("a OK"), "{password}");
+    }
+    let mut client = plain(running.address).await;
+    let shown = B64.encode("\0alice\0password of a fan \u{3bc}");
+    let answer = client.ask(&format!("a AUTHENTICATE PLAIN {shown}")).await;
+    assert!(answer.starts_with("a NO [AUTHENTICATIONFAILED]"), "{answer}");
+    running.service.shutdown(SOON).await;
 }
 
 #[tokio::test]

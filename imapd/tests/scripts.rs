@@ -33,6 +33,13 @@ fn statements(text: &str) -> String {
     text.lines().filter_map(|l| l.strip_prefix("# config: ")).map(|l| format!("{l}\n")).collect()
 }
 
+/// Enrolls whom a transcript wants beside ALICE and BOB, in lines `# user: name`.
+async fn enroll(text: &str, store: &MailStore) {
+    for name in text.lines().filter_map(|l| l.strip_prefix("# user: ")) {
+        store.enroll(support::user(name), 1000).await.unwrap();
+    }
+}
+
 /// Publishes what a transcript asks for in lines `# shared: owner mailbox name identifier rights`.
 async fn publish(text: &str, store: &MailStore) {
     for line in text.lines().filter_map(|l| l.strip_prefix("# shared: ")) {
@@ -88,6 +95,7 @@ async fn transcripts_over_memory() {
     for (name, text) in scripts() {
         let running =
             support::start_configured(Arc::new(Memory::default()), &statements(&text), progress(&text)).await;
+        enroll(&text, &running.store).await;
         publish(&text, &running.store).await;
         own_seen(&text, &running.store).await;
         authentication_exit(&text, &running);
@@ -103,6 +111,7 @@ async fn transcripts_over_a_file_pool() {
     for (name, text) in scripts() {
         let pool = support::sfs_pool::MailPool::generate();
         let running = support::start_configured(pool.backend(), &statements(&text), progress(&text)).await;
+        enroll(&text, &running.store).await;
         publish(&text, &running.store).await;
         own_seen(&text, &running.store).await;
         authentication_exit(&text, &running);

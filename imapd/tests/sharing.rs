@@ -50,6 +50,7 @@ async fn all_is_kept(backend: Arc<dyn Backend>) {
             flags,
             keywords: Vec::new(),
             date: InternalDate { seconds: 1, zone_minutes: 0 },
+            email: None,
             octets: Bytes::from_static(b"a\r\n\r\nb"),
         };
         let messages = vec![message(SystemFlags::SEEN), message(SystemFlags::default())];

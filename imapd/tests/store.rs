@@ -32,6 +32,7 @@ fn message(octets: &[u8]) -> NewMessage {
         flags: SystemFlags::default(),
         keywords: Vec::new(),
         date: InternalDate { seconds: 1, zone_minutes: 60 },
+        email: None,
         octets: Bytes::copy_from_slice(octets),
     }
 }

@@ -31,6 +31,7 @@ fn message(octets: String) -> NewMessage {
         flags: SystemFlags::default(),
         keywords: Vec::new(),
         date: InternalDate { seconds: 1, zone_minutes: 0 },
+        email: None,
         octets: octets.into(),
     }
 }

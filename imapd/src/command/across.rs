@@ -8,7 +8,9 @@ use std::sync::Arc;
 use bytes::Bytes;
 
 use crate::mailstore::user::Untouchable;
-use crate::mailstore::{Exchange, MessageRecord, Moved, NewMessage, OpenMailbox, SessionId, StoreError, Uid};
+use crate::mailstore::{
+    EmailId, Exchange, MessageRecord, Moved, NewMessage, OpenMailbox, SessionId, StoreError, Uid,
+};
 use crate::session::{Server, View};
 use crate::syntax::flag::Keyword;
 use crate::vm::UserId;
@@ -57,7 +59,8 @@ pub(super) async fn copy(
                 },
             };
             sources.push(record.uid);
-            messages.push(message(record, &keywords, octets, kept));
+            let email = record.email.seen_from(from.user.id(), to.user.id());
+            messages.push(message(record, &keywords, (octets, email), kept));
         }
     }
     if messages.is_empty() {
@@ -75,7 +78,7 @@ pub(super) async fn copy(
 fn message(
     record: &MessageRecord,
     keywords: &[Option<Keyword>],
-    octets: Bytes,
+    (octets, email): (Bytes, EmailId),
     kept: Untouchable,
 ) -> NewMessage {
     let bits = if kept.keywords { 0 } else { record.keywords };
@@ -84,6 +87,7 @@ fn message(
         flags: record.flags.without(kept.system),
         keywords: named.filter_map(|(_, keyword)| keyword.clone()).collect(),
         date: record.date,
+        email: Some(email),
         octets,
     }
 }

@@ -12,6 +12,7 @@ use tokio::sync::SemaphorePermit;
 
 use super::place::{self, OTHERS};
 use super::source::{Located, Source};
+use crate::mail::header;
 use crate::mailstore::{MessageRecord, NewMessage, OpenMailbox, StoreError, Uid};
 use crate::parse::section_spec;
 use crate::session::capability::Token;
@@ -80,9 +81,20 @@ pub(super) async fn make(session: &Session, messages: Vec<AppendMessage>) -> Res
         if octets.is_empty() {
             return Err(Reply::no("CANNOT", "A message must not be empty").into());
         }
-        made.push(NewMessage { flags: flags.system, keywords: flags.keywords, date, octets });
+        may_have_its_header(session, &octets)?;
+        made.push(NewMessage { flags: flags.system, keywords: flags.keywords, date, email: None, octets });
     }
     Ok(Made { messages: made, _room: room })
+}
+
+/// Refuses a message with 8-bit octets in its header from a client that did not say that it knows such, where the administrator wants it
+/// so (RFC 9755 section 4; the code is that of section 7). In IMAP4rev2 all clients do.
+fn may_have_its_header(session: &Session, message: &[u8]) -> Result<(), Reply> {
+    let knows = session.enabled.utf8 || session.enabled.rev2;
+    if knows || session.server.eight_bit_headers() || header::octets(message).is_ascii() {
+        return Ok(());
+    }
+    Err(Reply::no("CANNOT", "ENABLE UTF8=ACCEPT comes before messages with 8-bit headers"))
 }
 
 /// Whether nothing has to be read or copied.

@@ -538,8 +538,9 @@ fn write_figure(
         }
         FetchItem::ModSeq => write_modseq(out, record),
         FetchItem::EmailId => {
-            let (id, owner) = (record.email.shown(), object_id::email_suffix(view));
-            out.extend_from_slice(format!("EMAILID ({id}{owner})").as_bytes());
+            out.extend_from_slice(
+                format!("EMAILID ({})", object_id::email_id(view, record.email)).as_bytes(),
+            );
         }
         // No threads are kept, which RFC 8474 section 4 has NIL for.
         FetchItem::ThreadId => out.extend_from_slice(b"THREADID NIL"),

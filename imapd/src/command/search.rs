@@ -360,7 +360,7 @@ fn program(session: &Session, view: &View, asked: &SearchKeys<'_>) -> Result<Pro
         greatest_seq: view.len(),
         greatest_uid: view.uids().last().copied().unwrap_or(0),
         saved: view.saved(),
-        email_suffix: object_id::email_suffix(view),
+        email_id: &|text| object_id::read_email_id(view, text),
         now: session.server.store.now(),
     };
     Program::new(asked.key, asked.charset, &context)

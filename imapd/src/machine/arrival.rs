@@ -261,6 +261,7 @@ impl Arrival {
             flags: crate::syntax::flag::SystemFlags::default(),
             keywords: Vec::new(),
             date: self.received(name),
+            email: None,
             octets,
         };
         match user.deliver(message, name.origin(file.origin)).await {

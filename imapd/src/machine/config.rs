@@ -3,7 +3,7 @@
 //! One statement a record, keyword and operand; keywords in any case; `;` starts a comment. Every wrong record is
 //! reported with its number, the token and the reason. FilePoolID and BadFileID are required. EnrollBlocks,
 //! LoginTimeout, MaxConnections, MaxPerAddress, MaxPerUser, Comment (words), AdminURI, AuthExit, TokenExit, LoginReferral, ClearPasswords,
-//! ProxyFrom, MessageLimit, MailboxReferral and Capability are ours. `Capability token {ON|OFF} [userid]` may stand many times; a record
+//! EightBitHeaders, ProxyFrom, MessageLimit, MailboxReferral and Capability are ours. `Capability token {ON|OFF} [userid]` may stand many times; a record
 //! changes what one before it said.
 
 use std::collections::BTreeMap;
@@ -80,6 +80,8 @@ pub struct ImapConfig {
     pub proxies: Vec<ProxyAddress>,
     /// Whether passwords may come without encryption.
     pub clear_passwords: bool,
+    /// Whether messages with 8-bit headers are added for clients that did not say that they know such.
+    pub eight_bit_headers: bool,
     /// Mailboxes that are on other systems.
     pub mailbox_referrals: MailboxReferrals,
     /// How many messages one command may work on.
@@ -136,6 +138,7 @@ struct Draft {
     referrals: BTreeMap<UserId, ImapUrl>,
     proxies: Vec<ProxyAddress>,
     clear_passwords: Option<bool>,
+    eight_bit_headers: Option<bool>,
     message_limit: Option<MessageLimit>,
     mailbox_referrals: MailboxReferrals,
 }
@@ -192,6 +195,7 @@ pub fn read<'a>(records: impl Iterator<Item = &'a str>) -> Result<ImapConfig, Ve
         referrals: draft.referrals,
         proxies: draft.proxies,
         clear_passwords: draft.clear_passwords.unwrap_or(true),
+        eight_bit_headers: draft.eight_bit_headers.unwrap_or(true),
         mailbox_referrals: draft.mailbox_referrals,
         message_limit: draft.message_limit,
     })
@@ -245,6 +249,13 @@ fn take(draft: &mut Draft, words: &[&str]) -> Result<(), (String, String)> {
                 "ON" => true,
                 "OFF" => false,
                 _ => return Err(((*operand).to_owned(), "ON or OFF is needed".into())),
+            });
+        }
+        "EIGHTBITHEADERS" => {
+            draft.eight_bit_headers = Some(match operand.to_ascii_uppercase().as_str() {
+                "ACCEPT" => true,
+                "REFUSE" => false,
+                _ => return Err(((*operand).to_owned(), "ACCEPT or REFUSE is needed".into())),
             });
         }
         "BADFILEID" => draft.bad_file_id = user()?,

@@ -25,6 +25,7 @@ pub fn apply(service: &Service, config: &ImapConfig, exit: Option<Arc<dyn TokenE
     server.referrals.store(Arc::new(config.referrals.clone()));
     server.auth.set_token_exit(exit);
     server.set_clear_passwords(config.clear_passwords);
+    server.set_eight_bit_headers(config.eight_bit_headers);
     server.mailbox_referrals.store(Arc::new(config.mailbox_referrals.clone()));
     server.message_limit.store(Arc::new(config.message_limit));
     service.set_proxies(config.proxies.clone());
@@ -64,6 +65,7 @@ pub fn changes(old: &ImapConfig, new: &ImapConfig) -> Changes {
         ("TokenExit", old.token_exit != new.token_exit),
         ("LoginReferral", old.referrals != new.referrals),
         ("ClearPasswords", old.clear_passwords != new.clear_passwords),
+        ("EightBitHeaders", old.eight_bit_headers != new.eight_bit_headers),
         ("MailboxReferral", old.mailbox_referrals != new.mailbox_referrals),
         ("MessageLimit", old.message_limit != new.message_limit),
         ("ProxyFrom", old.proxies != new.proxies),
@@ -86,7 +88,7 @@ mod tests {
         assert_eq!(changes(&old, &old), Changes::default());
         let text = "FilePoolID C\nBadFileID D\nMailOriginID E\nIdleTimeout 31\nLoginTimeout 10\nEnrollBlocks 2\nMaxConnections 3\n\
                     MaxPerAddress 4\nMaxPerUser 5\nComment x\nAdminURI mailto:x\nTokenExit JWTHS256\nAuthExit IMAPAUTX\n\
-                    LoginReferral joe imap://other.example/\nClearPasswords OFF\nProxyFrom ::1\nMessageLimit 1000\n\
+                    LoginReferral joe imap://other.example/\nClearPasswords OFF\nEightBitHeaders REFUSE\nProxyFrom ::1\nMessageLimit 1000\n\
                     MailboxReferral x imap://other.example/\n                    Capability MOVE OFF\n";
         let changed = changes(&old, &read(text.lines()).unwrap());
         assert_eq!(changed.at_start, ["FilePoolID"]);

@@ -51,6 +51,15 @@ fn field(raw: &[u8], first_line: usize) -> Field<'_> {
     }
 }
 
+/// The header of a message, without its blank line; all of it, when there is none.
+pub fn octets(message: &[u8]) -> &[u8] {
+    let mut at = 0;
+    while !is_blank(&message[at..at + line_len(&message[at..])]) {
+        at += line_len(&message[at..]);
+    }
+    &message[..at]
+}
+
 /// Octets of the first line with its line end.
 pub fn line_len(text: &[u8]) -> usize {
     memchr::memchr(b'\n', text).map_or(text.len(), |i| i + 1)

@@ -70,6 +70,8 @@ pub struct LoadedMailbox {
     pub flag_runs: Vec<FlagRun>,
     /// Whether the file is of a format that has such.
     pub has_runs: bool,
+    /// Whether it is of one whose records name the user who kept a message first.
+    pub has_owners: bool,
     /// Record numbers below `next_slot` that hold nothing.
     pub free_slots: Vec<u32>,
     /// First record number never used.

@@ -10,6 +10,7 @@ use super::summaries::SummaryPlace;
 use super::types::{EmailId, MessageRecord, ModSeq, NoteMarks, Uid, UidValidity};
 use crate::syntax::date::InternalDate;
 use crate::syntax::flag::SystemFlags;
+use crate::vm::UserId;
 
 /// Messages column by column, ascending by UID. The UID column is shared with sessions whose view is up to date.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -27,6 +28,8 @@ pub struct Columns {
     email: Vec<u64>,
     slot: Vec<u32>,
     summary: Vec<SummaryPlace>,
+    /// Messages that another user kept first, and who: positions, ascending. Nearly all mailboxes have none.
+    owners: Vec<(usize, UserId)>,
 }
 
 impl Columns {
@@ -58,10 +61,20 @@ impl Columns {
             size: self.size[i],
             records: self.records[i],
             marks: NoteMarks(self.marks[i]),
-            email: EmailId(self.email[i]),
+            email: EmailId { number: self.email[i], owner: self.owner(i) },
             slot: self.slot[i],
             summary: self.summary[i],
         }
+    }
+
+    /// Who kept the message at a position first, when that was another user.
+    #[inline]
+    fn owner(&self, i: usize) -> Option<UserId> {
+        if self.owners.is_empty() {
+            return None;
+        }
+        let at = self.owners.binary_search_by_key(&i, |(at, _)| *at).ok()?;
+        Some(self.owners[at].1)
     }
 
     /// How many messages there are.
@@ -110,11 +123,14 @@ impl Columns {
             email: Vec::with_capacity(messages),
             slot: Vec::with_capacity(messages),
             summary: Vec::with_capacity(messages),
+            owners: Vec::new(),
         }
     }
 
     /// Adds messages at the end. Until all are there they need not ascend: [`Self::ascend`] sees to that.
     pub fn extend(&mut self, records: &[MessageRecord]) {
+        let owner = |(at, r): (usize, &MessageRecord)| Some((at, r.email.owner?));
+        self.owners.extend((self.len()..).zip(records).filter_map(owner));
         // Column by column: each grows in one piece.
         Arc::make_mut(&mut self.uid).extend(records.iter().map(|r| r.uid.0));
         self.modseq.extend(records.iter().map(|r| r.modseq.0));
@@ -126,7 +142,7 @@ impl Columns {
         self.size.extend(records.iter().map(|r| r.size));
         self.records.extend(records.iter().map(|r| r.records));
         self.marks.extend(records.iter().map(|r| r.marks.0));
-        self.email.extend(records.iter().map(|r| r.email.0));
+        self.email.extend(records.iter().map(|r| r.email.number));
         self.slot.extend(records.iter().map(|r| r.slot));
         self.summary.extend(records.iter().map(|r| r.summary));
     }
@@ -159,7 +175,7 @@ impl Columns {
     /// Gives an EMAILID to messages of before there was one; it is written with the next change of the message.
     pub(super) fn complete(&mut self, uid_validity: UidValidity) {
         for (email, uid) in self.email.iter_mut().zip(self.uid.iter()).filter(|(email, _)| **email == 0) {
-            *email = EmailId::of(uid_validity, Uid(*uid)).0;
+            *email = EmailId::of(uid_validity, Uid(*uid)).number;
         }
     }
 
@@ -182,6 +198,7 @@ impl Columns {
     }
 
     pub(super) fn push(&mut self, r: &MessageRecord) {
+        self.owners.extend(r.email.owner.map(|owner| (self.len(), owner)));
         Arc::make_mut(&mut self.uid).push(r.uid.0);
         self.modseq.push(r.modseq.0);
         self.flags.push(r.flags.bits());
@@ -192,7 +209,7 @@ impl Columns {
         self.size.push(r.size);
         self.records.push(r.records);
         self.marks.push(r.marks.0);
-        self.email.push(r.email.0);
+        self.email.push(r.email.number);
         self.slot.push(r.slot);
         self.summary.push(r.summary);
     }
@@ -227,6 +244,15 @@ impl Columns {
         fn pick<T>(v: &mut Vec<T>, keep: &[bool]) {
             let mut k = keep.iter();
             v.retain(|_| k.next().copied().unwrap_or(true));
+        }
+        let mut owners = std::mem::take(&mut self.owners).into_iter().peekable();
+        if owners.peek().is_some() {
+            let mut place = 0;
+            for (at, kept) in keep.iter().enumerate() {
+                let owner = owners.next_if(|(of, _)| *of == at).filter(|_| *kept);
+                self.owners.extend(owner.map(|(_, owner)| (place, owner)));
+                place += usize::from(*kept);
+            }
         }
         pick(Arc::make_mut(&mut self.uid), &keep);
         pick(&mut self.modseq, &keep);
@@ -274,7 +300,10 @@ mod tests {
             size: u64::from(uid) + 7,
             records: slot / 2,
             marks: NoteMarks(uid as u8),
-            email: EmailId(u64::from(uid % 3)),
+            email: EmailId {
+                number: u64::from(uid % 3),
+                owner: (slot % 4 == 3).then(|| UserId::new(["JOE", "ANN"][slot as usize / 4 % 2]).unwrap()),
+            },
             slot,
             summary: SummaryPlace { first: slot, pieces: 1 },
         }
@@ -303,11 +332,32 @@ mod tests {
         }
     }
 
+    proptest! {
+        /// However messages come and go, each that is left is as it was.
+        #[test]
+        fn they_come_and_go(rounds in proptest::collection::vec((0usize..9, any::<bool>(), proptest::collection::btree_set(1u32..60, 0..12)), 1..9)) {
+            let (mut columns, mut told, mut uid) = (Columns::default(), Vec::new(), 0);
+            for (more, together, gone) in rounds {
+                let new: Vec<_> = (0..more as u32).map(|n| record(uid + n + 1, uid * 7 + n)).collect();
+                uid += more as u32;
+                match together {
+                    true => columns.extend(&new),
+                    false => new.iter().for_each(|r| columns.push(r)),
+                }
+                told.extend(new);
+                columns.remove(&gone);
+                told.retain(|r: &MessageRecord| !gone.contains(&r.uid.0));
+                prop_assert_eq!(columns.iter().collect::<Vec<_>>(), told.clone());
+                prop_assert_eq!(&columns, &told.iter().copied().collect());
+            }
+        }
+    }
+
     #[test]
     fn only_those_without_get_an_emailid() {
-        let mut columns: Columns = [record(1, 2), record(3, 3)].into_iter().collect();
+        let mut columns: Columns = [record(1, 2), record(3, 4)].into_iter().collect();
         columns.complete(UidValidity(9));
-        assert_eq!(columns.at(0).email, EmailId(1));
+        assert_eq!(columns.at(0).email, EmailId::own(1));
         assert_eq!(columns.at(1).email, EmailId::of(UidValidity(9), Uid(3)));
     }
 }

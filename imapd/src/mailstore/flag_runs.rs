@@ -292,7 +292,7 @@ mod tests {
             size: 1,
             records: 1,
             marks: NoteMarks(0),
-            email: EmailId(uid.into()),
+            email: EmailId::own(uid.into()),
             slot: uid + 1,
             summary: SummaryPlace::default(),
         }

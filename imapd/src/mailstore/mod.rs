@@ -38,6 +38,7 @@ pub mod text_keep;
 pub mod text_room;
 pub mod texts;
 pub mod tombstones;
+pub mod touches;
 pub mod types;
 pub mod user;
 

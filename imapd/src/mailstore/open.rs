@@ -20,6 +20,7 @@ use super::own_seen::OwnSeen;
 use super::summaries::Places;
 use super::texts::Texts;
 use super::tombstones::Tombstones;
+use super::touches::Touches;
 use super::types::{MailboxId, MailboxRow, MessageRecord, ModSeq, Uid, UidValidity};
 use super::user::UserStore;
 use crate::mail::NoteView;
@@ -35,6 +36,8 @@ pub struct State {
     pub columns: Columns,
     /// What happened lately.
     pub log: ChangeLog,
+    /// Which flags changed lately.
+    pub touches: Touches,
     /// Keywords by bit.
     pub keywords: Vec<Option<Keyword>>,
     /// The next UID.
@@ -45,6 +48,8 @@ pub struct State {
     pub tombstones: Tombstones,
     /// Flags that NOTE INDEX tells beside the messages' records.
     pub flag_runs: FlagRuns,
+    /// Whether NOTE INDEX is of a format whose records name the user who kept a message first.
+    pub has_owners: bool,
     /// Whether the mailbox was deleted under its sessions.
     pub deleted: bool,
 }
@@ -171,11 +176,13 @@ impl OpenMailbox {
             state: RwLock::new(State {
                 columns,
                 log: ChangeLog::default(),
+                touches: Touches::new(row.highest_modseq),
                 keywords,
                 uid_next: row.uid_next,
                 highest_modseq: row.highest_modseq,
                 tombstones: Tombstones::new(loaded.tombstone_floor, loaded.tombstones, row.highest_modseq),
                 flag_runs: FlagRuns::new(loaded.flag_runs, loaded.has_runs),
+                has_owners: loaded.has_owners,
                 deleted: false,
             }),
             slots: Mutex::new(Slots::new(loaded.free_slots, loaded.next_slot)),

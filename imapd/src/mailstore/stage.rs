@@ -3,25 +3,28 @@
 //! Requests of one batch see each other's changes here. Nothing outside does: [`Stage::publish`] is called after the
 //! commit, [`Stage::discard`] when it failed. A request that fails leaves no trace in the stage.
 
-use std::borrow::Cow;
+mod flags;
+
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
+use self::flags::mask;
 use super::backend::Op;
 use super::change_log::{Change, Entry};
 use super::columns::Columns;
 use super::error::StoreError;
-use super::flag_runs::{Alike, FlagMask, FlagRuns};
+use super::flag_runs::{Alike, FlagRuns};
 use super::news;
 use super::open::OpenMailbox;
 use super::own_seen::OwnSeen;
 use super::summaries::{self, Made, Ready, SummaryPlace};
 use super::tombstones::Tombstones;
+use super::touches::{FlagBits, Touch};
 use super::types::{
     Attributes, EmailId, MailboxId, MailboxRow, MessageRecord, ModSeq, NewMessage, Origin, SessionId, Uid,
     UserHeader,
 };
-use super::user::{FlagsAsked, Outcome, Untouchable, UserStore};
+use super::user::{Outcome, Untouchable, UserStore};
 use crate::mail::summary::Summary;
 use crate::syntax::ast::FlagChange;
 use crate::syntax::flag::{FlagList, Keyword, SystemFlags};
@@ -44,6 +47,8 @@ struct BoxStage {
     /// Summaries of messages added here, for the memory.
     summaries: Made,
     log: Vec<Entry>,
+    /// The same by flags, ascending by modification sequence.
+    touches: Vec<Touch>,
     /// What readers see or see no more.
     seen: BTreeMap<UserId, BTreeMap<u32, bool>>,
     /// What readers have seen afterwards, when that changes.
@@ -54,6 +59,8 @@ struct BoxStage {
     tombstones: Option<Tombstones>,
     /// Which flags are told by runs afterwards, when that changes.
     flag_runs: Option<FlagRuns>,
+    /// Whether NOTE INDEX gets the header of a format whose records name the user who kept a message first.
+    names_owners: bool,
 }
 
 impl BoxStage {
@@ -186,50 +193,6 @@ impl BoxStage {
         self.summaries.push((record.uid, summary.clone()));
     }
 
-    /// The bits of keywords, given out as needed; `None` when there are too many.
-    fn keyword_bits(&mut self, keywords: &[Keyword], ops: &mut Vec<Op>) -> Option<u64> {
-        if keywords.is_empty() {
-            return Some(0);
-        }
-        let mut table = self.mailbox.state().keywords.clone();
-        for (bit, keyword) in &self.keywords {
-            table[usize::from(*bit)] = Some(keyword.clone());
-        }
-        let mut bits = 0u64;
-        let mut fresh = Vec::new();
-        for keyword in keywords {
-            let known = table.iter().position(|k| k.as_ref() == Some(keyword));
-            let bit = known.or_else(|| table.iter().position(Option::is_none))?;
-            if known.is_none() {
-                table[bit] = Some(keyword.clone());
-                fresh.push((u8::try_from(bit).unwrap_or(u8::MAX), keyword.clone()));
-            }
-            bits |= 1 << bit;
-        }
-        for (bit, keyword) in fresh {
-            let slot = self.slot();
-            ops.push(Op::PutKeyword { dir: self.mailbox.dir.clone(), slot, bit, keyword: keyword.clone() });
-            self.keywords.push((bit, keyword));
-        }
-        Some(bits)
-    }
-
-    /// The bits of keywords that a STORE names.
-    fn bits_to_store(
-        &mut self,
-        change: FlagChange,
-        keywords: &[Keyword],
-        ops: &mut Vec<Op>,
-    ) -> Result<u64, StoreError> {
-        if change != FlagChange::Remove {
-            let bits = self.keyword_bits(keywords, ops);
-            return bits.ok_or(StoreError::Limit("too many keywords in the mailbox"));
-        }
-        // Removing a keyword nobody knows must not define it.
-        let state = self.mailbox.state();
-        Ok(keywords.iter().filter_map(|k| state.keyword_bit(k)).fold(0, |a, b| a | b))
-    }
-
     /// Steps that keep what was removed.
     fn bury(&mut self, ops: &mut Vec<Op>) {
         if self.removed.is_empty() {
@@ -292,6 +255,19 @@ impl BoxStage {
             }
         }
         self.flag_runs = Some(runs);
+    }
+
+    /// The header of today's format, with the first record that names the user who kept a message first.
+    fn name_owners(&mut self, ops: &mut Vec<Op>) {
+        let state = self.mailbox.state();
+        if state.has_owners || self.added.values().all(|r| r.email.owner.is_none()) {
+            return;
+        }
+        let mut tombstones = self.tombstones.take().unwrap_or_else(|| state.tombstones.clone());
+        ops.push(Op::PutFloor { dir: self.mailbox.dir.clone(), floor: tombstones.keep_floor() });
+        self.tombstones = Some(tombstones);
+        self.flag_runs.get_or_insert_with(|| state.flag_runs.clone()).allow();
+        self.names_owners = true;
     }
 
     /// Removes messages with their notes.
@@ -359,11 +335,13 @@ impl<'a> Stage<'a> {
             freed_places: Vec::new(),
             summaries: Vec::new(),
             log: Vec::new(),
+            touches: Vec::new(),
             seen: BTreeMap::new(),
             own_seen: None,
             seen_mode: None,
             tombstones: None,
             flag_runs: None,
+            names_owners: false,
         });
         Ok((stage, &mut self.ops))
     }
@@ -434,7 +412,7 @@ impl<'a> Stage<'a> {
                 size: message.octets.len() as u64,
                 records: shape.records,
                 marks: shape.marks,
-                email: EmailId::of(mailbox.uid_validity, stage.row.uid_next),
+                email: message.email.unwrap_or_else(|| EmailId::of(mailbox.uid_validity, stage.row.uid_next)),
                 slot: stage.slot(),
                 summary: SummaryPlace::default(),
             };
@@ -454,82 +432,11 @@ impl<'a> Stage<'a> {
             uids.push(record.uid);
             add(stage, record, by);
         }
+        stage.touches.push(Touch::new(modseq, FlagBits::ALL, uids.iter().map(|uid: &Uid| uid.0)));
         if new_header.is_some() {
             self.header = new_header;
         }
         Ok(Outcome::Uids(uids))
-    }
-
-    /// Changes flags; gives back the UIDs that are there, ascending, and those left alone because they were changed
-    /// after `unchanged_since`.
-    pub(super) fn store(
-        &mut self,
-        mailbox: &Arc<OpenMailbox>,
-        uids: &[Uid],
-        asked: &FlagsAsked,
-        by: SessionId,
-    ) -> Result<Outcome, StoreError> {
-        let mut each: Cow<'_, [Uid]> = uids.into();
-        if !uids.is_sorted_by(|a, b| a < b) {
-            each.to_mut().sort_unstable();
-            each.to_mut().dedup();
-        }
-        let FlagsAsked { change, flags, unchanged_since, kept, reader } = asked;
-        let (change, flags) = (*change, kept.of(flags.clone()));
-        let (stage, ops) = self.open(mailbox)?;
-        let bits = stage.bits_to_store(change, &flags.keywords, ops)?;
-        let reader = stage.own_reader(*reader);
-        let state = mailbox.state();
-        let mask = mask(change, &flags, *kept, bits);
-        // Messages that nothing else was done to, by UID, and all that are changed, as they are afterwards.
-        let (mut alike, mut altered) = (Vec::new(), Vec::new());
-        let mut modseq = None;
-        let mut next = 0;
-        let mut present = Vec::with_capacity(uids.len());
-        let mut refused = Vec::new();
-        for uid in each.iter() {
-            // Mostly all messages are asked for, or neighbours.
-            let same = stage.is_untouched() && state.columns.uids().get(next) == Some(&uid.0);
-            let position = if same { Some(next) } else { state.columns.position(*uid) };
-            next = position.map_or(next, |p| p + 1);
-            let found = match position.filter(|_| same) {
-                Some(position) => stage.record_at(&state.columns, position),
-                None => stage.record_over(&state.columns, *uid),
-            };
-            let Some(mut record) = found else { continue };
-            if unchanged_since.is_some_and(|limit| record.modseq > limit) {
-                refused.push(*uid);
-                continue;
-            }
-            present.push(*uid);
-            let seen = stage.flags_for(reader, &record);
-            let (system, keywords) = (mask.system(seen), mask.keywords(record.keywords));
-            if system == seen && keywords == record.keywords {
-                continue;
-            }
-            stage.count(&record, -1);
-            stage.set_flags(reader, &mut record, system);
-            record.keywords = keywords;
-            record.modseq = *modseq.get_or_insert_with(|| {
-                // Where one is changed, mostly all are.
-                alike.reserve(each.len());
-                altered.reserve(each.len());
-                stage.log.reserve(each.len());
-                stage.next_modseq()
-            });
-            stage.count(&record, 1);
-            if same || !(stage.changed.contains_key(&uid.0) || stage.added.contains_key(&uid.0)) {
-                alike.push(uid.0);
-            }
-            altered.push(record);
-            stage.log.push(Entry::one(Change::Flags, *uid, by));
-        }
-        let ascending = reader.is_none() && alike.is_sorted();
-        let alike = modseq.filter(|_| ascending).and_then(|m| Alike::new(m, mask, &alike, &state.columns));
-        let told = |uid: Uid| alike.as_ref().is_some_and(|a| a.uids.contains(uid.0));
-        altered.into_iter().filter(|r| !told(r.uid)).for_each(|r| stage.put(r));
-        stage.alike.extend(alike);
-        Ok(Outcome::Stored { present, refused })
     }
 
     /// Removes messages with `\Deleted`, all or those of a set.
@@ -669,6 +576,7 @@ impl<'a> Stage<'a> {
                 pairs.push((r.uid, record.uid));
                 add(target, record, by);
             }
+            target.touches.push(Touch::new(modseq, FlagBits::ALL, pairs.iter().map(|(_, new)| new.0)));
             let known = from.cached_summaries(&records).into_iter().zip(&pairs);
             target.summaries.extend(known.filter_map(|(summary, (_, new))| Some((*new, summary?))));
             let (from_dir, to_dir) = (from.dir.clone(), to.dir.clone());
@@ -711,6 +619,8 @@ impl<'a> Stage<'a> {
         }
         let changed = |uid: &u32| Entry::one(Change::Flags, Uid(*uid), SessionId::NOBODY);
         stage.log.extend(uids.iter().map(changed));
+        let seen = FlagBits { system: SystemFlags::SEEN, keywords: 0 };
+        stage.touches.push(Touch::new(modseq, seen, uids.iter().copied()));
         Ok(())
     }
 
@@ -742,6 +652,7 @@ impl<'a> Stage<'a> {
             stage.bury(&mut ops);
             stage.keep_seen(&mut ops);
             stage.run_flags(&mut ops);
+            stage.name_owners(&mut ops);
             if stage.row.messages == 0 && !stage.removed.is_empty() {
                 // What is left of the messages is of no use any more.
                 ops.push(Op::DropSummaries { dir: stage.mailbox.dir.clone() });
@@ -796,12 +707,14 @@ impl<'a> Stage<'a> {
                 state.uid_next = stage.row.uid_next;
                 state.highest_modseq = stage.row.highest_modseq;
                 state.log.extend(stage.log);
+                state.touches.extend(stage.touches);
                 if let Some(tombstones) = stage.tombstones {
                     state.tombstones = tombstones;
                 }
                 if let Some(runs) = stage.flag_runs {
                     state.flag_runs = runs;
                 }
+                state.has_owners |= stage.names_owners;
             }
             if let Some(own) = stage.seen_mode {
                 stage.mailbox.set_own_seen(own.then(OwnSeen::default));
@@ -845,28 +758,4 @@ fn add(stage: &mut BoxStage, record: MessageRecord, by: SessionId) {
     stage.count(&record, 1);
     stage.log.push(Entry::one(Change::Added, record.uid, by));
     stage.added.insert(record.uid.0, record);
-}
-
-/// What a STORE does to the flags of a message. `bits` are those of its keywords.
-fn mask(change: FlagChange, flags: &FlagList, kept: Untouchable, bits: u64) -> FlagMask {
-    match change {
-        FlagChange::Replace => FlagMask {
-            stay: kept.system,
-            set: flags.system,
-            keywords_stay: if kept.keywords { u64::MAX } else { 0 },
-            keywords_set: bits,
-        },
-        FlagChange::Add => FlagMask {
-            stay: SystemFlags::ALL,
-            set: flags.system,
-            keywords_stay: u64::MAX,
-            keywords_set: bits,
-        },
-        FlagChange::Remove => FlagMask {
-            stay: SystemFlags::ALL.without(flags.system),
-            set: SystemFlags::default(),
-            keywords_stay: !bits,
-            keywords_set: 0,
-        },
-    }
 }

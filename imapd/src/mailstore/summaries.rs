@@ -22,7 +22,7 @@ use crate::session::server::compute;
 
 /// Octets of one record.
 pub const PIECE: usize = 512;
-/// Octets of a run before the summary: mark, 3 octets of 0, length, EMAILID.
+/// Octets of a run before the summary: mark, 3 octets of 0, length, what EMAILID comes to ([`EmailId::mark`]).
 const FRAME: usize = 16;
 /// First octet of a run: C`S`.
 const MARK: u8 = 0xE2;
@@ -60,7 +60,7 @@ pub fn image(summary: &Summary, email: EmailId) -> Vec<u8> {
     let mut out = Vec::with_capacity(usize::from(pieces(summary)) * PIECE);
     out.extend_from_slice(&[MARK, 0, 0, 0]);
     out.extend_from_slice(&(octets.len() as u32).to_le_bytes());
-    out.extend_from_slice(&email.0.to_le_bytes());
+    out.extend_from_slice(&email.mark().to_le_bytes());
     out.extend_from_slice(octets);
     out.resize(out.len().next_multiple_of(PIECE), 0);
     out
@@ -82,7 +82,7 @@ pub fn is_sound(image: &Bytes, record: &MessageRecord) -> bool {
 fn octets(image: &Bytes, record: &MessageRecord) -> Option<Bytes> {
     let head = image.get(..FRAME)?;
     let (length, email) = (u32::from_le_bytes(head[4..8].try_into().ok()?), &head[8..16]);
-    let ours = head[0] == MARK && email == record.email.0.to_le_bytes();
+    let ours = head[0] == MARK && email == record.email.mark().to_le_bytes();
     let end = FRAME.checked_add(length as usize).filter(|end| *end <= image.len())?;
     ours.then(|| image.slice(FRAME..end))
 }

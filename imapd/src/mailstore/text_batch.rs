@@ -419,7 +419,7 @@ mod tests {
             size: size as u64,
             records: 3,
             marks: NoteMarks(0),
-            email: EmailId(7),
+            email: EmailId::own(7),
             slot: uid,
             summary: SummaryPlace::default(),
         }

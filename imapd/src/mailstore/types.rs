@@ -48,27 +48,42 @@ impl ModSeq {
     pub const MAX: Self = Self(i64::MAX as u64);
 }
 
-number!(
-    /// What a message and its copies have in common, and no other message of the user (RFC 8474 section 4).
-    EmailId(u64)
-);
+/// What a message and its copies have in common, wherever they are, and no other message (RFC 8474 section 5.1): a number, and
+/// among whose messages that is unique.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct EmailId {
+    /// Made where the message was first kept.
+    pub number: u64,
+    /// Whose mailbox that was; `None` for the user from whom one looks: in a record he in whose mailboxes it is.
+    pub owner: Option<UserId>,
+}
 
 impl EmailId {
+    /// Of a message of the user from whom one looks.
+    pub fn own(number: u64) -> Self {
+        Self { number, owner: None }
+    }
+
     /// That of a message that first stood there: UIDVALIDITY and UID never repeat together.
     pub fn of(uid_validity: UidValidity, uid: Uid) -> Self {
-        Self((u64::from(uid_validity.0) << 32) | u64::from(uid.0))
+        Self::own((u64::from(uid_validity.0) << 32) | u64::from(uid.0))
     }
 
-    /// The form in which clients see it.
-    pub fn shown(self) -> String {
-        format!("M{:016X}", self.0)
+    /// The same one looked at from another user.
+    #[must_use]
+    pub fn seen_from(self, before: UserId, now: UserId) -> Self {
+        let owner = self.owner.unwrap_or(before);
+        Self { owner: (owner != now).then_some(owner), ..self }
     }
 
-    /// The one that is shown so.
-    pub fn parse(text: &[u8]) -> Option<Self> {
-        let digits = std::str::from_utf8(text).ok()?.strip_prefix('M')?;
-        let id = Self(u64::from_str_radix(digits, 16).ok()?);
-        (id.shown().as_bytes() == text).then_some(id)
+    /// What tells its message from the others in a mailbox, in 8 octets: the number, into which the user id goes where there is one.
+    /// Numbers of two users may be the same, and often are; these only by chance.
+    pub fn mark(self) -> u64 {
+        let mut name = [0; 8];
+        if let Some(owner) = self.owner {
+            name.iter_mut().zip(owner.as_str().bytes()).for_each(|(place, octet)| *place = octet);
+        }
+        self.number ^ u64::from_le_bytes(name)
     }
 }
 
@@ -293,6 +308,8 @@ pub struct NewMessage {
     pub keywords: Vec<Keyword>,
     /// INTERNALDATE.
     pub date: InternalDate,
+    /// The EMAILID that it has already, as it is from where it goes; without one it gets its own.
+    pub email: Option<EmailId>,
     /// Its octets.
     pub octets: Bytes,
 }

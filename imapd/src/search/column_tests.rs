@@ -25,7 +25,7 @@ fn record(uid: u32) -> MessageRecord {
         size: 0,
         records: 0,
         marks: NoteMarks(0),
-        email: EmailId(1),
+        email: EmailId::own(1),
         slot: 2,
         summary: SummaryPlace::default(),
     }

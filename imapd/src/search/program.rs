@@ -38,8 +38,8 @@ pub struct Context<'a> {
     pub greatest_uid: u32,
     /// `$`, as UIDs.
     pub saved: &'a NumberSet,
-    /// What follows each EMAILID.
-    pub email_suffix: String,
+    /// The EMAILID that is shown so, as records have it.
+    pub email_id: &'a dyn Fn(&[u8]) -> Option<EmailId>,
     /// Seconds since 1970 UTC.
     pub now: i64,
 }
@@ -204,10 +204,7 @@ impl Program {
             SearchKey::Younger(n) => Self::From(context.now - i64::from(*n)),
             SearchKey::ModSeq(n) => Self::ModSeq(*n),
             SearchKey::Saved(test, date) => Self::Saved(*test, *date),
-            SearchKey::EmailId(id) => {
-                let id = id.strip_suffix(context.email_suffix.as_bytes()).and_then(EmailId::parse);
-                id.map_or(Self::Constant(false), Self::EmailId)
-            }
+            SearchKey::EmailId(id) => (context.email_id)(id).map_or(Self::Constant(false), Self::EmailId),
             SearchKey::ThreadId(_) => Self::Constant(false),
             SearchKey::Larger(n) => Self::Larger(*n),
             SearchKey::Smaller(n) => Self::Smaller(*n),

@@ -41,6 +41,8 @@ pub struct Server {
     pub starttls: bool,
     /// Whether passwords may come in the clear.
     clear_passwords: AtomicBool,
+    /// Whether messages with 8-bit headers are added for clients that did not say that they know such.
+    eight_bit_headers: AtomicBool,
     /// Which tokens are on and off.
     pub tokens: ArcSwap<TokenSettings>,
     /// How often a client is told how far a long command is: RFC 9585 section 3 wants no more than every ten seconds.
@@ -82,6 +84,7 @@ impl Server {
             auth,
             starttls: false,
             clear_passwords: AtomicBool::new(true),
+            eight_bit_headers: AtomicBool::new(true),
             tokens: ArcSwap::default(),
             progress_every: Duration::from_secs(10),
             administrators: Arc::new(|_| false),
@@ -107,6 +110,16 @@ impl Server {
     /// Says whether passwords may come in the clear.
     pub fn set_clear_passwords(&self, on: bool) {
         self.clear_passwords.store(on, Ordering::Relaxed);
+    }
+
+    /// Whether messages with 8-bit headers are added for clients that did not say that they know such (RFC 9755 section 4).
+    pub fn eight_bit_headers(&self) -> bool {
+        self.eight_bit_headers.load(Ordering::Relaxed)
+    }
+
+    /// Says whether they are.
+    pub fn set_eight_bit_headers(&self, on: bool) {
+        self.eight_bit_headers.store(on, Ordering::Relaxed);
     }
 
     pub(crate) fn next_session(&self) -> SessionId {

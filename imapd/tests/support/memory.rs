@@ -29,6 +29,7 @@ struct Dir {
     floor: Option<ModSeq>,
     runs: BTreeMap<u32, FlagRun>,
     has_runs: bool,
+    has_owners: bool,
     seen: Vec<Bytes>,
     summaries: BTreeMap<u32, (SummaryPlace, Bytes)>,
     texts: Vec<u8>,
@@ -119,7 +120,7 @@ impl Memory {
     pub fn forget_tombstones(&self) {
         for dir in self.spaces.lock().values_mut().flat_map(|s| s.dirs.values_mut()) {
             dir.tombstones.clear();
-            (dir.floor, dir.has_runs) = (None, false);
+            (dir.floor, dir.has_runs, dir.has_owners) = (None, false, false);
             assert!(dir.runs.is_empty(), "that format has none");
         }
     }
@@ -156,7 +157,7 @@ fn apply(space: &mut Space, op: Op) {
         }
         Op::CreateDir { dir } => {
             let dir = space.dirs.entry(dir).or_default();
-            (dir.floor, dir.has_runs) = (Some(ModSeq(0)), true);
+            (dir.floor, dir.has_runs, dir.has_owners) = (Some(ModSeq(0)), true, true);
         }
         Op::RemoveDir { dir, notes } => {
             let gone = space.dirs.remove(&dir).expect("directory exists");
@@ -198,8 +199,9 @@ fn apply(space: &mut Space, op: Op) {
 fn apply_to_index(space: &mut Space, op: Op) {
     match op {
         Op::PutRecords { dir, records: new } => {
-            let records = &mut space.dirs.get_mut(&dir).expect("directory exists").records;
+            let Dir { records, has_owners, .. } = space.dirs.get_mut(&dir).expect("directory exists");
             for record in new {
+                assert!(record.email.owner.is_none() || *has_owners, "no header");
                 if let Some(old) = records.insert(record.slot, record) {
                     assert_eq!(old.uid, record.uid, "slot used twice");
                 }
@@ -231,7 +233,7 @@ fn apply_to_index(space: &mut Space, op: Op) {
         }
         Op::PutFloor { dir, floor } => {
             let dir = space.dirs.get_mut(&dir).expect("directory exists");
-            (dir.floor, dir.has_runs) = (Some(floor), true);
+            (dir.floor, dir.has_runs, dir.has_owners) = (Some(floor), true, true);
         }
         other => panic!("no step of an index: {other:?}"),
     }
@@ -314,6 +316,7 @@ impl Backend for Memory {
                 tombstone_floor: d.floor,
                 flag_runs: runs,
                 has_runs: d.has_runs,
+                has_owners: d.has_owners,
                 free_slots,
                 next_slot,
             }

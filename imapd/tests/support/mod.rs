@@ -15,7 +15,7 @@ use cp::directory::{DirectoryEntry, DirectoryImage, Password};
 use futures::FutureExt;
 use futures::future::BoxFuture;
 use imapd::auth::{Authenticator, LoginError, PasswordCheck};
-use imapd::mailstore::{Backend, MailStore};
+use imapd::mailstore::{Backend, MailStore, StoreError};
 use imapd::session::{About, Drain, Out, Server, Session};
 use imapd::transport::{ConnectionLimits, Listener, Service, Timeouts};
 use imapd::vm::UserId;
@@ -120,7 +120,9 @@ pub async fn start_with(
     // A clock that stands still: UIDVALIDITY must grow all the same.
     let store = Arc::new(MailStore::new(backend, Arc::new(|| 1_000_000_000)));
     for name in ["ALICE", "BOB"] {
-        store.enroll(user(name), 1000).await.unwrap();
+        // They are, when a server was there before on what is below.
+        let enrolled = store.enroll(user(name), 1000).await;
+        assert!(matches!(enrolled, Ok(()) | Err(StoreError::AlreadyExists)), "{enrolled:?}");
     }
     let start = std::time::Instant::now();
     let auth = Authenticator::new(
@@ -159,6 +161,7 @@ pub async fn start_configured(
         server.message_limit.store(Arc::new(config.message_limit));
         server.mailbox_referrals.store(Arc::new(config.mailbox_referrals.clone()));
         server.set_clear_passwords(config.clear_passwords);
+        server.set_eight_bit_headers(config.eight_bit_headers);
         server.referrals.store(Arc::new(config.referrals.clone()));
         server.progress_every = progress_every.unwrap_or(server.progress_every);
     };

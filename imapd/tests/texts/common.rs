@@ -30,6 +30,7 @@ pub fn message(octets: &[u8]) -> NewMessage {
         flags: SystemFlags::default(),
         keywords: Vec::new(),
         date: InternalDate { seconds: 1, zone_minutes: 0 },
+        email: None,
         octets: Bytes::copy_from_slice(octets),
     }
 }

@@ -94,7 +94,10 @@ impl Image {
             buf.reserve(more);
             // A long copy is slow on some processors where it begins a little further in its page than what it copies, as a record
             // behind its length does; short ones never are.
-            parts.iter().flat_map(|part| part.chunks(SHORT_COPY)).for_each(|part| buf.extend_from_slice(part));
+            parts
+                .iter()
+                .flat_map(|part| part.chunks(SHORT_COPY))
+                .for_each(|part| buf.extend_from_slice(part));
             *end = start + more as u64;
         }
     }

@@ -64,8 +64,7 @@ impl DirectoryImage {
 /// Spends the time that checking a password takes, for a user who is not there: nobody learns from the time of an
 /// answer which users there are.
 pub fn spend_check(password: &str) {
-    // The hash is of no use to anybody; a password that is refused for its length costs nothing either way.
-    let _hash = password::ArgonHash::derive(password, [0; password::SALT_LEN]);
+    password::ArgonHash::spend(password);
 }
 
 impl Password {

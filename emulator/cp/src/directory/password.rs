@@ -1,9 +1,13 @@
 //! Passwords and what is kept of them.
 //!
-//! A password of up to eight characters folds to upper case, as on VM; a longer one is a phrase, kept as typed. Of
+//! A password is prepared by SASLprep (RFC 4013), so that it is the same whatever it was typed on; one that holds what that
+//! prohibits stays as it is. Prepared, one of up to eight characters folds to upper case, as on VM; a longer one is a phrase. Of
 //! either only verifiers are kept: a salted argon2id hash for whoever shows the password itself, and for the
 //! challenge mechanisms, where the client never shows it, the HMAC-MD5 states of CRAM-MD5 (RFC 2195) and the keys of
 //! SCRAM-SHA-1 and SCRAM-SHA-256 (RFC 5802, RFC 7677).
+//!
+//! Verifiers that were made before passwords were prepared count as they are: a password that is shown is tried prepared and then
+//! as it came. Their challenge keys become others when the directory is made anew from its source.
 //!
 //! A client that answers a challenge uses the password as its user typed it and cannot know of the folding. So there
 //! are two sets of challenge keys for a short password, upper case and lower case; mixed case works only where the
@@ -57,7 +61,25 @@ pub enum PasswordError {
     BadParameters,
 }
 
-/// The password as it is compared: up to eight characters upper case, longer ones as typed.
+/// Prepared by SASLprep, as a stored string (RFC 5802 section 2.2), or as it is where that cannot be done or leaves nothing.
+fn prepared(password: &str) -> Cow<'_, str> {
+    match stringprep::saslprep(password) {
+        Ok(prepared) if !prepared.is_empty() => prepared,
+        _ => Cow::Borrowed(password),
+    }
+}
+
+/// What a password that is shown may have been hashed as: prepared, and as it came, when that is another one.
+fn readings(password: &str) -> SmallVec<[String; 2]> {
+    let mut readings = SmallVec::from_iter([fold_password(&prepared(password)).into_owned()]);
+    let raw = fold_password(password);
+    if raw != readings[0] {
+        readings.push(raw.into_owned());
+    }
+    readings
+}
+
+/// A prepared password as it is compared: up to eight characters upper case, longer ones as they are.
 pub fn fold_password(password: &str) -> Cow<'_, str> {
     let short = password.chars().count() <= SHORT_PASSWORD;
     if short && password.chars().any(|c| c.is_ascii_lowercase()) {
@@ -109,21 +131,34 @@ pub struct ArgonHash {
 static ROOM: Mutex<Option<Vec<Block>>> = Mutex::new(None);
 
 impl ArgonHash {
-    /// Hashes the folded `password` with the present parameters.
+    /// Hashes `password`, prepared and folded, with the present parameters.
     ///
     /// # Errors
     /// [`PasswordError`] for a password that is empty or too long.
     pub fn derive(password: &str, salt: [u8; SALT_LEN]) -> Result<Self, PasswordError> {
         check(password)?;
-        let mut made = Self {
+        let mut made = Self::unmade(salt);
+        made.hash = made.compute(&fold_password(&prepared(password)))?;
+        Ok(made)
+    }
+
+    fn unmade(salt: [u8; SALT_LEN]) -> Self {
+        Self {
             memory: ARGON2_MEMORY,
             passes: ARGON2_PASSES,
             lanes: ARGON2_LANES,
             salt: salt.to_vec(),
             hash: vec![0; 32],
-        };
-        made.hash = made.compute(password)?;
-        Ok(made)
+        }
+    }
+
+    /// Spends the time that checking a wrong password takes.
+    pub(super) fn spend(password: &str) {
+        // A password that is refused for its length costs nothing either way.
+        if check(password).is_ok() {
+            let nobodys = Self::unmade([0; SALT_LEN]);
+            readings(password).iter().for_each(|reading| drop(nobodys.compute(reading)));
+        }
     }
 
     /// A hash that was computed elsewhere.
@@ -150,7 +185,8 @@ impl ArgonHash {
         Params::new(self.memory, self.passes, self.lanes, Some(self.hash.len())).ok()
     }
 
-    fn compute(&self, password: &str) -> Result<Vec<u8>, PasswordError> {
+    /// The hash of a password as it is compared.
+    fn compute(&self, reading: &str) -> Result<Vec<u8>, PasswordError> {
         let params = self.params().ok_or(PasswordError::BadParameters)?;
         let mut hash = vec![0; self.hash.len()];
         let mut room = ROOM.lock().take().unwrap_or_default();
@@ -159,7 +195,7 @@ impl ArgonHash {
             room = vec![Block::default(); blocks];
         }
         let done = Argon2::new(Algorithm::Argon2id, Version::V0x13, params).hash_password_into_with_memory(
-            fold_password(password).as_bytes(),
+            reading.as_bytes(),
             &self.salt,
             &mut hash,
             &mut room[..blocks],
@@ -171,10 +207,11 @@ impl ArgonHash {
         Ok(hash)
     }
 
-    /// Whether `password` is the one that was hashed. Costs tens of milliseconds and 19 MiB: call it where that
-    /// holds nobody up. The comparison takes the same time whatever differs.
+    /// Whether `password` is the one that was hashed. Costs tens of milliseconds and 19 MiB, twice that for one that SASLprep changes:
+    /// call it where that holds nobody up. The comparison takes the same time whatever differs.
     pub fn verify(&self, password: &str) -> bool {
-        check(password).is_ok() && self.compute(password).is_ok_and(|hash| hash.ct_eq(&self.hash).into())
+        let is_it = |reading: &String| self.compute(reading).is_ok_and(|hash| hash.ct_eq(&self.hash).into());
+        check(password).is_ok() && readings(password).iter().any(is_it)
     }
 
     /// The hash in the PHC string form, `$argon2id$v=19$m=...,t=...,p=...$salt$hash`.
@@ -256,7 +293,7 @@ impl Verifier {
     /// [`PasswordError`] for a password that is empty or too long.
     pub fn derive(password: &str, salts: &Salts) -> Result<Self, PasswordError> {
         let argon2 = ArgonHash::derive(password, salts.argon2)?;
-        let challenge = spellings(password)
+        let challenge = spellings(&prepared(password))
             .iter()
             .map(|spelling| ChallengeKeys {
                 cram_md5: CramMd5::derive(spelling),
@@ -296,7 +333,7 @@ fn check(password: &str) -> Result<(), PasswordError> {
     }
 }
 
-/// The spellings under which a client may answer a challenge.
+/// The spellings of a prepared password under which a client may answer a challenge.
 fn spellings(password: &str) -> SmallVec<[String; 2]> {
     let folded = fold_password(password).into_owned();
     let mut spellings = SmallVec::new();
@@ -369,6 +406,41 @@ mod tests {
         assert_eq!(ArgonHash::derive(&"x".repeat(513), salt), Err(PasswordError::TooLong));
         assert_eq!(ArgonHash::derive("", salt), Err(PasswordError::Empty));
         assert!(ArgonHash::from_parts(u32::MAX, 2, 1, vec![0; 16], vec![0; 32]).is_err());
+    }
+
+    #[test]
+    fn passwords_are_prepared() {
+        // What is mapped to a blank or to nothing, what is a letter in another dress, what was composed otherwise.
+        let phrase = Verifier::derive("a\u{a0}pass\u{ad}phr\u{aa}se of \u{fb01}ve", &salts()).unwrap();
+        for shown in [
+            "a passphrase of five",
+            "a\u{a0}pass\u{ad}phr\u{aa}se of \u{fb01}ve",
+            "a pass\u{ad}phrase of five",
+        ] {
+            assert!(phrase.verify(shown), "{shown}");
+        }
+        assert!(!phrase.verify("a passphrase of four"));
+        assert_eq!(phrase, Verifier::derive("a passphrase of five", &salts()).unwrap());
+        // Eight characters are counted when it is prepared.
+        let short = Verifier::derive("se\u{ad}cret1\u{b2}", &salts()).unwrap();
+        assert!(short.verify("SECRET12") && short.verify("secret12"));
+        assert_eq!(short.challenge.len(), 2);
+        // What is prohibited, had no meaning when the profile was made, or is nothing when prepared: as it is.
+        for odd in ["bell\u{7} and more", "\u{221} and more", "\u{ad}"] {
+            let kept = ArgonHash::derive(odd, [7; SALT_LEN]).unwrap();
+            assert_eq!(kept.hash, kept.compute(odd).unwrap());
+            assert!(kept.verify(odd));
+        }
+    }
+
+    #[test]
+    fn what_was_hashed_as_it_came_counts() {
+        for raw in ["m\u{aa}rzipan phrase", "\u{b5}sECRET"] {
+            let mut former = ArgonHash::unmade([7; SALT_LEN]);
+            former.hash = former.compute(&fold_password(raw)).unwrap();
+            assert!(former.verify(raw) && !former.verify("secret"));
+            assert!(!former.verify(&prepared(raw)), "it was another password");
+        }
     }
 
     #[test]

@@ -128,6 +128,20 @@ fn proxies_and_clear_passwords() {
 }
 
 #[test]
+fn eight_bit_headers() {
+    let accepted = |text: &str| {
+        let config = read(format!("FilePoolID A\nBadFileID B\n{text}\n").lines());
+        config.map(|c| c.eight_bit_headers).map_err(|e| e[0].to_string())
+    };
+    assert_eq!(accepted(""), Ok(true));
+    assert_eq!(accepted("EightBitHeaders REFUSE"), Ok(false));
+    assert_eq!(accepted("eightbitheaders refuse\nEIGHTBITHEADERS Accept ; again"), Ok(true));
+    let error = |text: &str| accepted(text).unwrap_err();
+    assert_eq!(error("EightBitHeaders OFF"), "IMAP CONFIG record 3: OFF: ACCEPT or REFUSE is needed");
+    assert_eq!(error("EightBitHeaders"), "IMAP CONFIG record 3: EightBitHeaders: takes exactly one operand");
+}
+
+#[test]
 fn capabilities_on_and_off() {
     let base = "FilePoolID A\nBadFileID B\n";
     let text = format!("{base}capability move off\nCAPABILITY Move On JOE ; he needs it\n");

@@ -61,7 +61,8 @@ const INLINE: usize = MailboxRow::INLINE_NAME;
 /// One record.
 pub type Record = [u8; LRECL];
 
-fn padded(text: &str, out: &mut [u8]) {
+/// Text in EBCDIC, blanks behind it.
+pub(super) fn padded(text: &str, out: &mut [u8]) {
     out.fill(codepage::EBCDIC_BLANK);
     for (slot, b) in out.iter_mut().zip(codepage::from_text(text)) {
         *slot = b;

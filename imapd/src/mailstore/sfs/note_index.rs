@@ -1,4 +1,4 @@
-//! `NOTE INDEX`: the messages of a mailbox (format 162, after the structure of 1.6).
+//! `NOTE INDEX`: the messages of a mailbox (format 163, after the structure of 1.6).
 //!
 //! RECFM F, LRECL 128, numbers little-endian, texts in EBCDIC unless said. The first octet of a record says what it is;
 //! records of messages and keywords stand in any order, and freed ones are used again.
@@ -20,7 +20,8 @@
 //! | 48-55 | | octets on the wire | |
 //! | 56-63 | | EMAILID, 0 in records of before there was one | |
 //! | 64-67 | | first record of the summary in NOTE SUMMARY | |
-//! | 68-127 | | 0, reserved | |
+//! | 68-75 | | from format 163 on, of a message that another user kept first: his user id; else 0 | |
+//! | 76-127 | | 0, reserved | |
 //!
 //! | octets | `H` from format 161 on | `T` tombstone, from format 161 on |
 //! |---|---|---|
@@ -45,10 +46,14 @@
 //!
 //! A record of octet 0 = 0 is free.
 //!
-//! Files of format 160 have no tombstones, those of 161 no flag runs; they are opened as they are. The first record of a
-//! later kind is written with the new header, in one work unit. What was expunged before there were tombstones is not known,
+//! An EMAILID is the number in octets 56-63 and the user of whose messages no other has it: the one in octets 68-75, or the owner of the
+//! file space. It never changes, and a message takes it along wherever it is copied or moved.
+//!
+//! Files of format 160 have no tombstones, those of 161 no flag runs, those of 162 no user ids; they are opened as they are. The
+//! first record of a later kind is written with the new header, in one work unit. What was expunged before there were tombstones is not known,
 //! and is told as every UID that is not there.
 
+use super::mailbox_index::padded;
 use crate::mailstore::backend::LoadedMailbox;
 use crate::mailstore::columns::Columns;
 use crate::mailstore::error::StoreError;
@@ -58,13 +63,15 @@ use crate::mailstore::tombstones::Tombstone;
 use crate::mailstore::types::{EmailId, MessageRecord, ModSeq, NoteMarks, Uid};
 use crate::syntax::date::InternalDate;
 use crate::syntax::flag::{Keyword, SystemFlags};
-use crate::vm::codepage;
+use crate::vm::{UserId, codepage};
 
 /// Record length.
 pub const LRECL: usize = 128;
 /// Format number in the header.
-pub const FORMAT: u16 = 162;
-/// The format without flag runs.
+pub const FORMAT: u16 = 163;
+/// The format without user ids of messages that another user kept first.
+const WITHOUT_OWNERS: u16 = 162;
+/// The format without flag runs, too.
 const WITHOUT_RUNS: u16 = 161;
 /// The format without tombstones, too.
 const WITHOUT_TOMBSTONES: u16 = 160;
@@ -76,6 +83,13 @@ const MESSAGE: u8 = 0xD4;
 const KEYWORD: u8 = 0xD2;
 const TOMBSTONE: u8 = 0xE3;
 const FLAG_RUN: u8 = 0xC6;
+
+/// Where a message's record names the user who kept it first, and octets of that.
+const OWNER_AT: usize = 68;
+const OWNER: usize = 8;
+
+/// Records that go into the columns together: few enough to be in the processor's cache all the while.
+const TOGETHER: usize = 512;
 
 /// Where the ranges of a tombstone begin, and those of a flag run, and octets of each.
 const RANGES_AT: usize = 16;
@@ -109,8 +123,11 @@ pub fn message(m: &MessageRecord) -> Record {
     r[32..40].copy_from_slice(&m.date.seconds.to_le_bytes());
     r[40..48].copy_from_slice(&m.saved.to_le_bytes());
     r[48..56].copy_from_slice(&m.size.to_le_bytes());
-    r[56..64].copy_from_slice(&m.email.0.to_le_bytes());
+    r[56..64].copy_from_slice(&m.email.number.to_le_bytes());
     r[64..68].copy_from_slice(&m.summary.first.to_le_bytes());
+    if let Some(owner) = m.email.owner {
+        padded(owner.as_str(), &mut r[OWNER_AT..OWNER_AT + OWNER]);
+    }
     r
 }
 
@@ -210,7 +227,7 @@ pub fn salvage(image: &[u8]) -> (LoadedMailbox, Vec<String>) {
 pub struct Loader {
     out: LoadedMailbox,
     damage: Vec<String>,
-    /// Messages of the piece that is taken: memory that is used again for the next.
+    /// Messages on their way into the columns: memory that is used again for the next.
     piece: Vec<MessageRecord>,
     /// Records taken, and those of them that are not cut short.
     count: usize,
@@ -227,14 +244,16 @@ impl Loader {
     /// Takes the next records.
     pub fn take(&mut self, image: &[u8]) {
         self.whole += image.len() / LRECL;
-        for r in image.chunks(LRECL) {
-            self.count += 1;
-            if let Err(what) = take(&mut self.out, &mut self.piece, self.count, r) {
-                self.damage.push(format!("NOTE INDEX record {}: {what}", self.count));
+        for some in image.chunks(TOGETHER * LRECL) {
+            for r in some.chunks(LRECL) {
+                self.count += 1;
+                if let Err(what) = take(&mut self.out, &mut self.piece, self.count, r) {
+                    self.damage.push(format!("NOTE INDEX record {}: {what}", self.count));
+                }
             }
+            self.out.records.extend(&self.piece);
+            self.piece.clear();
         }
-        self.out.records.extend(&self.piece);
-        self.piece.clear();
     }
 
     /// Everything in the file.
@@ -274,15 +293,19 @@ fn take(
     let number = u32::try_from(slot).map_err(|_| "is beyond any number")?;
     match (slot, r[0]) {
         (1, HEADER) => match u16::from_le_bytes(field(r, 2)) {
-            format @ (FORMAT | WITHOUT_RUNS) => {
+            format @ (FORMAT | WITHOUT_OWNERS | WITHOUT_RUNS) => {
                 out.tombstone_floor = Some(ModSeq(u64::from_le_bytes(field(r, 8))));
-                out.has_runs = format == FORMAT;
+                out.has_runs = format >= WITHOUT_OWNERS;
+                out.has_owners = format == FORMAT;
             }
             WITHOUT_TOMBSTONES => {}
             _ => return Err("is not a header of this format"),
         },
         (1, _) => return Err("is not a header of this format"),
-        (_, MESSAGE) => messages.push(read_message(r, number)),
+        (_, MESSAGE) => {
+            let owner = read_owner(r).ok_or("names no user")?;
+            messages.push(read_message(r, number, owner));
+        }
         (_, KEYWORD) => {
             let len = usize::from(u16::from_le_bytes(field(r, 2)));
             let text = r.get(4..4 + len).map(codepage::to_text);
@@ -297,7 +320,15 @@ fn take(
     Ok(())
 }
 
-fn read_message(r: &[u8], slot: u32) -> MessageRecord {
+/// Who kept the message of a record first, when that was another user; `None` when it cannot be one.
+fn read_owner(r: &[u8]) -> Option<Option<UserId>> {
+    match field::<OWNER>(r, OWNER_AT) {
+        [0, ..] => Some(None),
+        name => UserId::new(codepage::to_text(&name).trim_end()).ok().map(Some),
+    }
+}
+
+fn read_message(r: &[u8], slot: u32, owner: Option<UserId>) -> MessageRecord {
     MessageRecord {
         uid: Uid(u32::from_le_bytes(field(r, 4))),
         modseq: ModSeq(u64::from_le_bytes(field(r, 8))),
@@ -311,7 +342,7 @@ fn read_message(r: &[u8], slot: u32) -> MessageRecord {
         size: u64::from_le_bytes(field(r, 48)),
         records: u32::from_le_bytes(field(r, 28)),
         marks: NoteMarks(r[1]),
-        email: EmailId(u64::from_le_bytes(field(r, 56))),
+        email: EmailId { number: u64::from_le_bytes(field(r, 56)), owner },
         slot,
         summary: SummaryPlace { first: u32::from_le_bytes(field(r, 64)), pieces: r[25] },
     }
@@ -327,8 +358,8 @@ mod tests {
         fn there_and_back(
             uid in 1u32.., modseq: u64, keywords: u64, flags in 0u8..32, seconds: i64, zone_minutes: i16,
             saved: i64, size: u64, records: u32, marks: u8, word in "[a-zA-Z$]{1,100}", floor: u64,
-            lows in proptest::collection::vec(1u32.., 0..=Tombstone::RANGES), former in 0u16..3,
-            later: bool,
+            lows in proptest::collection::vec(1u32.., 0..=Tombstone::RANGES), former in 0u16..4,
+            later: bool, owner in proptest::option::of("[A-Z$#][A-Z0-9-]{4,7}"),
         ) {
             let ranges = lows.iter().map(|low| (*low, low.saturating_add(7))).collect();
             let grave = Tombstone { modseq: ModSeq(modseq), ranges, slot: 5 };
@@ -345,10 +376,11 @@ mod tests {
             let ranges = ranges.skip(usize::from(lows.len() >= FlagRun::RANGES)).take(FlagRun::RANGES).collect();
             let after = if later { modseq.saturating_add(1) } else { modseq };
             let run = FlagRun { modseq: ModSeq(after), mask, ranges, slot: 6 };
+            let owner = owner.and_then(|name| UserId::new(&name).ok());
             let record = MessageRecord {
                 uid: Uid(uid), modseq: ModSeq(modseq), flags: SystemFlags::from_bits(flags), keywords,
                 date: InternalDate { seconds, zone_minutes }, saved, size, records, marks: NoteMarks(marks),
-                email: EmailId(size ^ modseq), slot: 4, summary: SummaryPlace { first: records, pieces: marks },
+                email: EmailId { number: size ^ modseq, owner }, slot: 4, summary: SummaryPlace { first: records, pieces: marks },
             };
             let word = Keyword::new(word.as_bytes()).unwrap();
             let image = [first, keyword(63, &word), [0; LRECL], message(&record), tombstone(&grave), flag_run(&run)].concat();
@@ -357,12 +389,12 @@ mod tests {
             flag_runs::apply(std::slice::from_ref(&run), &mut told);
             prop_assert_eq!(loaded.records, told);
             prop_assert_eq!(loaded.flag_runs, vec![run]);
-            prop_assert_eq!(loaded.has_runs, former == 0);
+            prop_assert_eq!((loaded.has_runs, loaded.has_owners), (former < 2, former == 0));
             prop_assert_eq!(loaded.keywords, vec![(63, word)]);
             prop_assert_eq!(loaded.free_slots, vec![3]);
             prop_assert_eq!(loaded.next_slot, 7);
             prop_assert_eq!(loaded.tombstones, vec![grave]);
-            prop_assert_eq!(loaded.tombstone_floor, (former < 2).then_some(ModSeq(floor)));
+            prop_assert_eq!(loaded.tombstone_floor, (former < 3).then_some(ModSeq(floor)));
         }
 
         /// However it comes in pieces, it is what it is as a whole.

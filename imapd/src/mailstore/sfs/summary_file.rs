@@ -7,7 +7,7 @@
 //! | 0 | C`S` |
 //! | 1-3 | 0 |
 //! | 4-7 | octets of the summary, little-endian |
-//! | 8-15 | EMAILID of the message |
+//! | 8-15 | number of the message's EMAILID; where another user kept it first, XOR his user id in US-ASCII, then 0 |
 //! | 16- | the summary ([`crate::mail::summary`]), then 0 |
 //!
 //! The file has no header and is not needed: a mailbox without it, or with another one, is opened as any other, and what

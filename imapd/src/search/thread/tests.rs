@@ -29,7 +29,7 @@ fn message(number: u32, subject: &str, id: &str, references: &str) -> Sortable {
         size: 0,
         records: 0,
         marks: NoteMarks(0),
-        email: EmailId(0),
+        email: EmailId::own(0),
         slot: 0,
         summary: SummaryPlace::default(),
     };
