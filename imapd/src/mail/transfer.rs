@@ -3,73 +3,31 @@
 //! Nothing fails: what stands in an encoded body and is no part of its encoding is passed over in base 64, which the standard
 //! demands, and stays as it is in quoted-printable, which it recommends.
 
-/// What is no digit of base 64.
-const NONE: u8 = 0xff;
+use ::base64::Engine;
+use ::base64::alphabet::STANDARD;
+use ::base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
 
-/// The digits of base 64 with their values.
-const DIGITS: [u8; 256] = {
-    let alphabet = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-    let mut table = [NONE; 256];
-    let mut value = 0;
-    while value < alphabet.len() {
-        table[alphabet[value] as usize] = value as u8;
-        value += 1;
-    }
-    table
-};
+/// Digits without padding; bits that are left over say nothing.
+const DIGITS: GeneralPurpose = GeneralPurpose::new(
+    &STANDARD,
+    GeneralPurposeConfig::new()
+        .with_decode_padding_mode(DecodePaddingMode::RequireNone)
+        .with_decode_allow_trailing_bits(true),
+);
 
 /// The octets of a body in base 64. Padding ends what is before it; what follows, as in bodies that were put one behind the other,
 /// is read on.
 pub fn base64(body: &[u8]) -> Vec<u8> {
     let mut out = Vec::with_capacity(body.len() / 4 * 3 + 3);
-    let (mut bits, mut digits) = (0u32, 0u8);
-    let mut rest = body;
-    loop {
-        if digits == 0 {
-            rest = whole_groups(rest, &mut out);
-        }
-        let Some((octet, after)) = rest.split_first() else { break };
-        rest = after;
-        match DIGITS[usize::from(*octet)] {
-            NONE if *octet == b'=' => {
-                finish(bits, digits, &mut out);
-                digits = 0;
-            }
-            NONE => {}
-            value => {
-                bits = (bits << 6) | u32::from(value);
-                digits = (digits + 1) & 3;
-                if digits == 0 {
-                    out.extend_from_slice(&bits.to_be_bytes()[1..]);
-                }
-            }
-        }
+    let is_digit = |octet: &u8| octet.is_ascii_alphanumeric() || matches!(octet, b'+' | b'/');
+    for piece in body.split(|octet| *octet == b'=') {
+        let mut digits: Vec<u8> = piece.iter().copied().filter(is_digit).collect();
+        // One digit alone is no octet.
+        digits.truncate(digits.len() - usize::from(digits.len() % 4 == 1));
+        let decoded = DIGITS.decode_vec(&digits, &mut out);
+        debug_assert!(decoded.is_ok(), "there are digits alone, and enough of them");
     }
-    finish(bits, digits, &mut out);
     out
-}
-
-/// Reads groups of four digits as long as nothing is between them; what is left.
-fn whole_groups<'a>(mut rest: &'a [u8], out: &mut Vec<u8>) -> &'a [u8] {
-    while let [a, b, c, d, after @ ..] = rest {
-        let [a, b, c, d] = [a, b, c, d].map(|octet| DIGITS[usize::from(*octet)]);
-        if (a | b | c | d) & 0xc0 != 0 {
-            break;
-        }
-        let bits = (u32::from(a) << 18) | (u32::from(b) << 12) | (u32::from(c) << 6) | u32::from(d);
-        out.extend_from_slice(&bits.to_be_bytes()[1..]);
-        rest = after;
-    }
-    rest
-}
-
-/// Adds the octets of a group that is not whole.
-fn finish(bits: u32, digits: u8, out: &mut Vec<u8>) {
-    match digits {
-        2 => out.extend_from_slice(&(bits << 12).to_be_bytes()[1..2]),
-        3 => out.extend_from_slice(&(bits << 6).to_be_bytes()[1..3]),
-        _ => {}
-    }
 }
 
 /// The octets of a quoted-printable body. Blanks at the ends of lines are not the sender's; an equals sign there, also at the very
@@ -120,7 +78,6 @@ fn unescape(mut text: &[u8], out: &mut Vec<u8>) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use ::base64::Engine;
     use ::base64::engine::general_purpose::STANDARD;
     use proptest::prelude::*;
 

@@ -40,7 +40,7 @@ mod tests {
 
     #[test]
     fn the_sum_is_that_of_the_field() {
-        // The check value of CRC-32C, and of as many octets as take the other way (RFC 3720 appendix B.4 has 32 zeros).
+        // The check value of CRC-32C, and an example of RFC 3720 (appendix B.4).
         assert_eq!(checksum(b"123456789"), 0xE306_9283);
         assert_eq!(checksum(&[0; 32]), 0x8A91_36AA);
     }
