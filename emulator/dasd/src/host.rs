@@ -6,15 +6,13 @@ use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use rustix::fs::OFlags;
 use rustix::io::{Errno, ReadWriteFlags};
 
+use crate::direct::DirectFile;
 use crate::io::{Dasd, Disk};
 
 /// Octets of zeros written at once.
 const ZEROS: usize = 1 << 20;
-/// What memory, lengths and places of writes past the host's cache must be multiples of: no block of a disk is larger.
-const DIRECT_ALIGNMENT: usize = 4096;
 
 /// How much less of a processor that others want a thread gets which gives way: a third.
 const WAY: i32 = 5;
@@ -47,13 +45,15 @@ impl HostDasd {
 
 impl Dasd for HostDasd {
     fn open(&self, name: &str) -> io::Result<Arc<dyn Disk>> {
-        let file = OpenOptions::new().read(true).write(true).open(self.folder.join(name))?;
-        Ok(Arc::new(HostDisk { file }))
+        let path = self.folder.join(name);
+        let file = OpenOptions::new().read(true).write(true).open(&path)?;
+        Ok(Arc::new(HostDisk { file, direct: DirectFile::new(path) }))
     }
 
     fn create(&self, name: &str) -> io::Result<Arc<dyn Disk>> {
-        let file = OpenOptions::new().read(true).write(true).create_new(true).open(self.folder.join(name))?;
-        Ok(Arc::new(HostDisk { file }))
+        let path = self.folder.join(name);
+        let file = OpenOptions::new().read(true).write(true).create_new(true).open(&path)?;
+        Ok(Arc::new(HostDisk { file, direct: DirectFile::new(path) }))
     }
 
     fn list(&self) -> io::Result<Vec<String>> {
@@ -82,22 +82,7 @@ impl Dasd for HostDasd {
 #[derive(Debug)]
 struct HostDisk {
     file: File,
-}
-
-impl HostDisk {
-    /// Writes whole blocks of zeros, from `at` on, which goes with what is written.
-    fn write_zeros_direct(&self, len: u64, at: &mut u64) -> io::Result<()> {
-        let room = vec![0; ZEROS + DIRECT_ALIGNMENT];
-        let skip = room.as_ptr().align_offset(DIRECT_ALIGNMENT);
-        let zeros = room.get(skip..skip + ZEROS).unwrap_or_default();
-        while len - *at >= DIRECT_ALIGNMENT as u64 && !zeros.is_empty() {
-            let whole = (len - *at) / DIRECT_ALIGNMENT as u64 * DIRECT_ALIGNMENT as u64;
-            let n = zeros.len().min(usize::try_from(whole).unwrap_or(ZEROS));
-            self.file.write_all_at(&zeros[..n], *at)?;
-            *at += n as u64;
-        }
-        Ok(())
-    }
+    direct: DirectFile,
 }
 
 impl Disk for HostDisk {
@@ -145,6 +130,13 @@ impl Disk for HostDisk {
         Ok(())
     }
 
+    fn write_parts_past_cache(&self, parts: &[&[u8]], offset: u64) -> io::Result<()> {
+        if self.direct.write_parts(parts, offset)? {
+            return Ok(());
+        }
+        self.write_parts(parts, offset)
+    }
+
     fn set_len(&self, len: u64) -> io::Result<()> {
         self.file.set_len(len)
     }
@@ -152,18 +144,7 @@ impl Disk for HostDisk {
     /// Past the host's cache where its file system can: nobody will read the zeros, and half the work of filling the log would be to
     /// copy them.
     fn zero(&self, len: u64) -> io::Result<()> {
-        let flags = rustix::fs::fcntl_getfl(&self.file)?;
-        let direct = rustix::fs::fcntl_setfl(&self.file, flags | OFlags::DIRECT).is_ok();
-        let mut at = 0;
-        if direct {
-            let done = self.write_zeros_direct(len, &mut at);
-            rustix::fs::fcntl_setfl(&self.file, flags)?;
-            match done {
-                // Lengths or memory that it cannot write so.
-                Err(error) if error.kind() == io::ErrorKind::InvalidInput => {}
-                done => done?,
-            }
-        }
+        let mut at = self.direct.write_zeros(len)?;
         let zeros = vec![0; ZEROS.min(usize::try_from(len - at).unwrap_or(ZEROS))];
         while at < len {
             let n = zeros.len().min(usize::try_from(len - at).unwrap_or(ZEROS));

@@ -86,6 +86,15 @@ pub trait Disk: Send + Sync + Debug + 'static {
         self.write_at(&parts.concat(), offset)
     }
 
+    /// [`Disk::write_parts`] past the host's cache, where it has one and can: for much at once that is not worth a place in it. Offset and
+    /// length are best whole blocks.
+    ///
+    /// # Errors
+    /// As [`Disk::write_at`].
+    fn write_parts_past_cache(&self, parts: &[&[u8]], offset: u64) -> io::Result<()> {
+        self.write_parts(parts, offset)
+    }
+
     /// Cuts or grows the disk; new octets read as zero.
     ///
     /// # Errors

@@ -18,6 +18,7 @@
 
 pub mod anchor;
 mod buffers;
+mod direct;
 pub mod error;
 pub mod faulty;
 pub mod host;

@@ -80,6 +80,10 @@ impl Disk for SharedSync {
         self.disk.write_parts(parts, offset)
     }
 
+    fn write_parts_past_cache(&self, parts: &[&[u8]], offset: u64) -> io::Result<()> {
+        self.disk.write_parts_past_cache(parts, offset)
+    }
+
     fn set_len(&self, len: u64) -> io::Result<()> {
         self.disk.set_len(len)
     }

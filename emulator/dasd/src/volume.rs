@@ -30,6 +30,9 @@ use crate::{BLOCK, round_to_block};
 
 const VERSION: u32 = 1;
 const SEGMENT_MAGIC: [u8; 8] = *b"DASDVOL\x01";
+/// Octets of data from which on an extent goes past the host's cache: copying it there costs as much as writing it, and it would drive
+/// out many small ones.
+pub const LARGE: usize = 256 << 10;
 /// What is behind the data of an extent, up to the next block.
 const PADDING: [u8; BLOCK as usize] = [0; BLOCK as usize];
 const EXTENT_MAGIC: [u8; 4] = *b"VEXT";
@@ -248,7 +251,12 @@ impl Volume {
         for neighbours in extents.chunk_by(|a, b| a.header.addr.0 + a.header.extent() == b.header.addr.0) {
             let parts: Vec<_> = neighbours.iter().flat_map(Extent::parts).collect();
             let first = &neighbours[0];
-            first.disk.write_parts(&parts, first.header.addr.0 % self.config.segment_bytes)?;
+            let at = first.header.addr.0 % self.config.segment_bytes;
+            // Small ones together are of a mailbox that is being moved out of the log, and are read through the cache as before.
+            match neighbours.iter().all(|extent| extent.data.len() >= LARGE) {
+                true => first.disk.write_parts_past_cache(&parts, at)?,
+                false => first.disk.write_parts(&parts, at)?,
+            }
         }
         for segment in extents.chunk_by(|a, b| Arc::ptr_eq(&a.disk, &b.disk)) {
             segment[0].disk.sync()?;

@@ -7,6 +7,7 @@
 //!
 //!     logins          LOGIN of one and of eight connections
 //!     appends         APPEND of three sizes, MULTIAPPEND
+//!     append=NxM      APPEND of N octets with M connections
 //!     mailbox         a mailbox of MESSAGES messages and all that is done with it
 //!     fill, reading, bodies, moving   the steps of the one above; the two in the middle may be repeated
 //!     basic           logins, appends and mailbox, and 100 idle sessions
@@ -88,6 +89,10 @@ fn run(target: &Target, part: &str) -> io::Result<()> {
         "basic" => basic(target)?,
         "logins" => logins(target)?,
         "appends" => appends(target)?,
+        "append" => {
+            let sizes = value.split_once('x').ok_or_else(|| io::Error::other("no number of connections"))?;
+            show([workload::appends(target, number(sizes.0)?, number(sizes.1)?)?]);
+        }
         "mailbox" => mailbox(target)?,
         "fill" => show([workload::fill(target)?]),
         "reading" => show(workload::reading(target)?),
