@@ -9,6 +9,8 @@
 //! Not here: which texts a message has ([`texts`] asks the MIME view), who keeps columns ([`crate::mailstore::texts`]) and
 //! how they are written down ([`crate::mailstore::text_batch`]).
 
+use memchr::memmem::Finder;
+
 use super::addresses;
 use super::fold::{Needle, fold, fold_into};
 use super::fuzzy::{Likeness, Query};
@@ -62,8 +64,9 @@ impl ColumnKey {
 /// Whether what is looked for is in a value with addresses, or in what it shows.
 pub fn is_in_addresses(needle: &Needle, value: &str) -> bool {
     let folded = fold(value);
-    let is_in = |folded: &str| needle.find(folded.as_bytes()).is_some();
-    needle.is_empty() || is_in(&folded) || addresses::shown(&folded).iter().any(|text| is_in(text))
+    needle.is_empty()
+        || needle.is_in_folded(&folded)
+        || addresses::shown(&folded).iter().any(|text| needle.is_in_folded(text))
 }
 
 /// Looks at each text of a body, not yet folded.
@@ -239,19 +242,32 @@ impl TextColumn {
 
     /// UIDs of messages with a text that contains `needle`, ascending.
     pub fn find(&self, needle: &Needle) -> Vec<u32> {
-        let mut found: Vec<u32> = Vec::new();
         if needle.is_empty() {
-            found.extend(self.ends.iter().map(|(uid, _)| *uid));
+            let mut found: Vec<u32> = self.ends.iter().map(|(uid, _)| *uid).collect();
             found.dedup();
             return found;
         }
+        let mut forms = needle.finders().map(|finder| self.find_form(finder));
+        let mut found = forms.next().unwrap_or_default();
+        let before = found.len();
+        forms.for_each(|more| found.extend(more));
+        if found.len() > before {
+            found.sort_unstable();
+            found.dedup();
+        }
+        found
+    }
+
+    /// The same for one form of it.
+    fn find_form(&self, finder: &Finder<'_>) -> Vec<u32> {
+        let mut found: Vec<u32> = Vec::new();
         let text = self.text.as_bytes();
         let mut from = 0;
         let mut entry = 0;
-        while let Some(at) = text.get(from..).and_then(|rest| needle.find(rest)).map(|i| from + i) {
+        while let Some(at) = text.get(from..).and_then(|rest| finder.find(rest)).map(|i| from + i) {
             entry += self.ends[entry..].partition_point(|(_, end)| *end <= at);
             let Some((uid, end)) = self.ends.get(entry).copied() else { break };
-            if at + needle.len() <= end {
+            if at + finder.needle().len() <= end {
                 if found.last() != Some(&uid) {
                     found.push(uid);
                 }
@@ -343,8 +359,8 @@ mod tests {
         /// The sweep finds exactly what looking into each text finds, also with needles that repeat themselves.
         #[test]
         fn finds_what_looking_at_each_finds(
-            texts in proptest::collection::vec((0u32..3, "[aAb\u{e4}]{0,6}"), 0..40),
-            needle in "[ab\u{c4}]{0,3}", cut in 0usize..40,
+            texts in proptest::collection::vec((0u32..3, "[aAb \u{e4}]{0,6}"), 0..40),
+            needle in "[ab \u{c4}]{0,3}", cut in 0usize..40,
         ) {
             let needle = Needle::new(&needle);
             let (mut first, mut second) = (TextColumn::default(), TextColumn::default());
