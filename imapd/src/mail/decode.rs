@@ -352,8 +352,8 @@ fn with_crlf(text: Vec<u8>) -> Vec<u8> {
     out
 }
 
-/// Calls `found` with every decoded text of the bodies until it returns true: text parts, and headers of messages
-/// and parts inside. Returns whether it did.
+/// Calls `found` with every decoded text of the bodies until it returns true: parts of types `text` and `message`, the only ones that
+/// searches must look into (RFC 3501 section 6.4.4), and headers of messages and parts inside. Returns whether it did.
 pub fn body_texts(message: &[u8], structure: &Structure, mut found: impl FnMut(&str) -> bool) -> bool {
     for (i, part) in structure.parts().iter().enumerate() {
         let octets = &message[part.header.clone()];
@@ -373,7 +373,9 @@ pub fn body_texts(message: &[u8], structure: &Structure, mut found: impl FnMut(&
             continue;
         }
         let content = scan::content_type(octets, part.in_digest);
-        if !content.media_type().is_some_and(|(main, _)| main.eq_ignore_ascii_case(b"text")) {
+        // A message that is not taken apart is a report, or what is to be made whole from pieces.
+        let is_text = |main: &[u8]| [&b"text"[..], b"message"].iter().any(|t| main.eq_ignore_ascii_case(t));
+        if !content.media_type().is_some_and(|(main, _)| is_text(main)) {
             continue;
         }
         let encoding = header::find(octets, b"Content-Transfer-Encoding").map(|f| f.value);
