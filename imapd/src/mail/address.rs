@@ -167,7 +167,7 @@ pub fn parse(text: &[u8]) -> Vec<Address> {
                 continue;
             }
             b'<' => {
-                w.angle = Some(angle(&mut r));
+                w.take_angle(angle(&mut r));
                 continue;
             }
             b'[' if w.words.at.is_some() => {
@@ -202,6 +202,18 @@ impl Walker {
         } else if !words.is_empty() {
             self.out.push(Address { name: comment, ..words.address() });
         }
+    }
+
+    /// Takes what stood in angle brackets. A second one is an address of its own, as if a comma were before it: to put it in the place
+    /// of the first would show another sender than there is.
+    fn take_angle(&mut self, angle: Address) {
+        if self.angle.is_some() {
+            if angle.mailbox.as_ref().is_none_or(|mailbox| mailbox.is_empty()) {
+                return;
+            }
+            self.flush();
+        }
+        self.angle = Some(angle);
     }
 
     fn begin_group(&mut self) {
@@ -359,6 +371,7 @@ mod tests {
             show("a@b <a@b>, a@b@c, <@x>, <a"),
             ["a@b|NIL|a|b", "NIL|NIL|a@b|c", "NIL|NIL||x", "NIL|NIL|a|"]
         );
+        assert_eq!(show("A <a@b> <c@d> (e), F <f@g> <>"), ["A|NIL|a|b", "e|NIL|c|d", "F|NIL|f|g"]);
     }
 
     /// Sections 7.1.2 to 7.1.6 of RFC 7103.

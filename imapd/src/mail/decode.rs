@@ -57,7 +57,8 @@ pub fn knows_charset(label: &[u8]) -> bool {
         || charset_decoder(label).is_some()
 }
 
-/// A field value decoded: unfolded, encoded words read, and extended parameters read and appended.
+/// A field value decoded: unfolded, encoded words read, and extended parameters read and appended. Blanks side by side are one space:
+/// whether a line was folded before a tab or before a space makes no difference to who looks for its words.
 pub fn header_text(value: &[u8]) -> String {
     let mut out = String::with_capacity(value.len());
     add_header_text(value, &mut out);
@@ -66,6 +67,13 @@ pub fn header_text(value: &[u8]) -> String {
 
 /// The same, added to `out`.
 pub fn add_header_text(value: &[u8], out: &mut String) {
+    let from = out.len();
+    add_decoded(value, out);
+    one_blank_each(out, from);
+}
+
+/// The same with all blanks.
+fn add_decoded(value: &[u8], out: &mut String) {
     let from = out.len();
     if add_plain(value.trim_ascii(), out) {
         let text = &out.as_bytes()[from..];
@@ -76,6 +84,30 @@ pub fn add_header_text(value: &[u8], out: &mut String) {
         out.truncate(from);
     }
     add_encoded(value, out);
+}
+
+/// Whether there are blanks other than single spaces.
+pub fn has_other_blanks(text: &str) -> bool {
+    let other = |b: &u8| matches!(b, b'\t' | b'\r' | b'\n');
+    text.bytes().any(|b| other(&b)) || text.contains("  ")
+}
+
+/// Puts one space in the place of each run of blanks behind the first `from` octets.
+pub fn one_blank_each(text: &mut String, from: usize) {
+    if !text.get(from..).is_some_and(has_other_blanks) {
+        return;
+    }
+    let tail = text.split_off(from);
+    let mut after_blank = false;
+    for c in tail.chars() {
+        let blank = matches!(c, ' ' | '\t' | '\r' | '\n');
+        if !blank {
+            text.push(c);
+        } else if !after_blank {
+            text.push(' ');
+        }
+        after_blank = blank;
+    }
 }
 
 /// Adds a value without its line ends when it is ASCII; most are, and nothing else is to be done with them.
@@ -320,8 +352,8 @@ fn with_crlf(text: Vec<u8>) -> Vec<u8> {
     out
 }
 
-/// Calls `found` with every decoded text of the bodies until it returns true: text parts, and headers of messages
-/// and parts inside. Returns whether it did.
+/// Calls `found` with every decoded text of the bodies until it returns true: parts of types `text` and `message`, the only ones that
+/// searches must look into (RFC 3501 section 6.4.4), and headers of messages and parts inside. Returns whether it did.
 pub fn body_texts(message: &[u8], structure: &Structure, mut found: impl FnMut(&str) -> bool) -> bool {
     for (i, part) in structure.parts().iter().enumerate() {
         let octets = &message[part.header.clone()];
@@ -341,7 +373,9 @@ pub fn body_texts(message: &[u8], structure: &Structure, mut found: impl FnMut(&
             continue;
         }
         let content = scan::content_type(octets, part.in_digest);
-        if !content.media_type().is_some_and(|(main, _)| main.eq_ignore_ascii_case(b"text")) {
+        // A message that is not taken apart is a report, or what is to be made whole from pieces.
+        let is_text = |main: &[u8]| [&b"text"[..], b"message"].iter().any(|t| main.eq_ignore_ascii_case(t));
+        if !content.media_type().is_some_and(|(main, _)| is_text(main)) {
             continue;
         }
         let encoding = header::find(octets, b"Content-Transfer-Encoding").map(|f| f.value);
@@ -363,6 +397,7 @@ mod tests {
         assert_eq!(header_text(b" =?utf-8?Q?J=C3=B6rg_X?= <j@x>\r\n"), "J\u{f6}rg X <j@x>");
         assert_eq!(header_text(b"=?iso-8859-1?b?5A==?=\r\n =?KOI8-R?q?=C1?="), "\u{e4}\u{430}");
         assert_eq!(header_text(b"a =?nonsense"), "a =?nonsense");
+        assert_eq!(header_text(b" a\r\n\t b\r\n  =?utf-8?q?c__d?=\t"), "a b c d");
         assert_eq!(header_text(b"plain \xe9"), "plain \u{e9}");
         assert_eq!(header_text(b"\xd0\xbf\xff \xd0"), "\u{43f}\u{ff} \u{d0}");
         assert_eq!(words_text(b"a; b*=x''c =?utf-8?q?=C3=A4?="), "a; b*=x''c \u{e4}");
@@ -388,6 +423,7 @@ mod tests {
         fn plain_values_the_short_way(value in "[aB=?*;\r\n\t \u{e4}]{0,12}|a[ -~]{0,30}") {
             let mut long = String::from("x");
             add_encoded(value.as_bytes(), &mut long);
+            one_blank_each(&mut long, 1);
             prop_assert_eq!(format!("x{}", header_text(value.as_bytes())), long);
         }
 

@@ -8,6 +8,7 @@ const FIELDS: &[&str] = &[
     "subject:\r\n",
     "From: \"A \\\" X\" <a@example.org>, b@example.org\r\n",
     "From : Team: a@x, b@y;\r\n",
+    "From: M (a) \"=?utf-8?q?N?=\" <m . n @ x>\r\n",
     " From: a blank before\r\n",
     "To: c@example.org\r\n",
     "TO: =?utf-8?q?=E4?= <d@x>\r\n",

@@ -1,6 +1,8 @@
 //! Structured values with parameters: Content-Type, Content-Disposition (RFC 2045 section 5.1, RFC 2183).
 //!
-//! The reader is lenient and linear: comments are dropped, quotes undone, and parameters that make no sense skipped.
+//! The reader is lenient and linear: comments are dropped, quotes undone, and parameters that make no sense skipped. What stands
+//! before the first semicolon ends at a blank, unless a slash or a comma is there: `text/plain charset=x`, which lacks a
+//! semicolon, is still text. Blanks within a value that should have been quoted stay in it, as one: file names have them.
 
 /// Most parameters kept of one field; real mail has a handful.
 pub const MAX_PARAMS: usize = 100;
@@ -20,27 +22,36 @@ impl Parameterized {
         self.params.iter().find(|(n, _)| n.eq_ignore_ascii_case(name)).map(|(_, v)| v.as_slice())
     }
 
-    /// Type and subtype of a Content-Type, when both are there.
+    /// Type and subtype of a Content-Type, when both are there; what a second slash begins is no part of them.
     pub fn media_type(&self) -> Option<(&[u8], &[u8])> {
-        let slash = memchr::memchr(b'/', &self.value)?;
-        let (main, sub) = (&self.value[..slash], &self.value[slash + 1..]);
+        let mut names = self.value.split(|b| *b == b'/');
+        let (main, sub) = (names.next()?, names.next()?);
         let token = |t: &[u8]| !t.is_empty() && t.iter().all(|b| b.is_ascii_graphic());
         (token(main) && token(sub)).then_some((main, sub))
     }
 }
 
+/// What a piece of the text is.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Piece {
+    /// What stands before the first semicolon.
+    Head,
+    /// The name of a parameter.
+    Name,
+    /// The value of a parameter.
+    Value,
+}
+
 /// Reads a value with parameters.
 pub fn parse(text: &[u8]) -> Parameterized {
     let mut out = Parameterized::default();
-    let mut rest = text;
-    let (value, after, _) = piece(rest, false);
+    let (value, mut rest) = piece(text, Piece::Head);
     out.value = value;
-    rest = after;
     while let Some(after) = rest.strip_prefix(b";") {
-        let (name, after, _) = piece(after, true);
+        let (name, after) = piece(after, Piece::Name);
         rest = after;
         let Some(after) = rest.strip_prefix(b"=") else { continue };
-        let (value, after, _) = piece(after, false);
+        let (value, after) = piece(after, Piece::Value);
         rest = after;
         if !name.is_empty() && out.params.len() < MAX_PARAMS {
             out.params.push((name, value));
@@ -49,31 +60,47 @@ pub fn parse(text: &[u8]) -> Parameterized {
     out
 }
 
-/// Text up to `;` (or `=` for a name): blanks outside quotes and comments dropped. Returns the text, the rest, and
-/// whether any of it was quoted.
-fn piece(text: &[u8], name: bool) -> (Vec<u8>, &[u8], bool) {
+/// Text up to `;` (or `=` for a name), and the rest. Comments count as blanks; blanks at both ends are dropped.
+fn piece(text: &[u8], kind: Piece) -> (Vec<u8>, &[u8]) {
     let mut out = Vec::new();
-    let mut quoted = false;
+    // Whether blanks stand before what comes next, and whether what is wanted has ended.
+    let (mut gap, mut ended) = (false, false);
+    let mut dropped = Vec::new();
     let mut i = 0;
     while i < text.len() {
-        match text[i] {
+        let next = text[i];
+        match next {
             b';' => break,
-            b'=' if name => break,
-            b'"' => {
-                quoted = true;
-                (i, _) = quoted_string(text, i + 1, &mut out);
-                continue;
-            }
+            b'=' if kind == Piece::Name => break,
             b'(' => {
                 (i, _) = comment(text, i + 1);
+                gap = true;
                 continue;
             }
-            b' ' | b'\t' | b'\r' | b'\n' => {}
-            b => out.push(b),
+            b' ' | b'\t' | b'\r' | b'\n' => {
+                gap = true;
+                i += 1;
+                continue;
+            }
+            _ => {}
         }
-        i += 1;
+        if std::mem::take(&mut gap) && !out.is_empty() {
+            let joins = |b: u8| matches!(b, b'/' | b',');
+            match kind {
+                Piece::Head => ended |= !joins(next) && !out.last().is_some_and(|b| joins(*b)),
+                Piece::Name => {}
+                Piece::Value => out.push(b' '),
+            }
+        }
+        let to = if ended { &mut dropped } else { &mut out };
+        if next == b'"' {
+            (i, _) = quoted_string(text, i + 1, to);
+        } else {
+            to.push(next);
+            i += 1;
+        }
     }
-    (out, &text[i.min(text.len())..], quoted)
+    (out, &text[i.min(text.len())..])
 }
 
 /// Copies a quoted string from `i`, just past its opening quote; returns the offset past its end, and whether it has one.
@@ -124,9 +151,31 @@ mod tests {
         let p = parse(b" text/plain (really) ; Charset=\"us-\\ascii\"; bad; x = y z;=n");
         assert_eq!(p.media_type(), Some((&b"text"[..], &b"plain"[..])));
         assert_eq!(p.param(b"charset"), Some(&b"us-ascii"[..]));
-        assert_eq!(p.param(b"x"), Some(&b"yz"[..]));
+        assert_eq!(p.param(b"x"), Some(&b"y z"[..]));
         assert_eq!(p.params.len(), 2);
         assert_eq!(parse(b"text").media_type(), None);
+    }
+
+    #[test]
+    fn what_is_not_quoted_or_has_no_semicolon() {
+        for (text, main, sub) in [
+            ("text / html (c) ; a=b", "text", "html"),
+            ("text/plain charset=utf-8", "text", "plain"),
+            ("text/plain (c) x; a=b", "text", "plain"),
+            ("text/plain/extra", "text", "plain"),
+        ] {
+            assert_eq!(
+                parse(text.as_bytes()).media_type(),
+                Some((main.as_bytes(), sub.as_bytes())),
+                "{text}"
+            );
+        }
+        assert_eq!(parse(b"attachment filename=x").value, b"attachment");
+        assert_eq!(parse(b" en, de ,fr").value, b"en,de,fr");
+        let p = parse(b"a/b; name=my  first file.txt ; x=\"a\" b;y = (c) 1 (d)");
+        assert_eq!(p.param(b"name"), Some(&b"my first file.txt"[..]));
+        assert_eq!(p.param(b"x"), Some(&b"a b"[..]));
+        assert_eq!(p.param(b"y"), Some(&b"1"[..]));
     }
 
     #[test]

@@ -1,9 +1,11 @@
 //! PREVIEW: the beginning of what a person would read (RFC 8970).
 //!
 //! Of the first text part, plain before HTML, on one line. Of HTML, tags and what is never shown are left out and the
-//! common character references are read; it is a glance, not a browser.
+//! common character references are read; it is a glance, not a browser. Lines that quote another message are passed over, unless
+//! there are no others, and so are words of nothing that can be seen, with which senders fill a preview up.
 
 use super::decode::{charset_text, transfer_decoded};
+use super::entities;
 use super::header;
 use super::scan::{self, Kind, Structure};
 
@@ -30,21 +32,29 @@ pub fn preview(message: &[u8], structure: &Structure) -> String {
         let body = transfer_decoded(encoding, &message[part.body.start..end]);
         let text = charset_text(content.param(b"charset"), &body);
         if plain {
-            let text = one_line(&text);
+            let own = text.lines().filter(|line| !line.trim_start().starts_with('>'));
+            let own = one_line(own.flat_map(str::split_whitespace));
+            let text = if own.is_empty() { one_line(text.split_whitespace()) } else { own };
             if !text.is_empty() {
                 return text;
             }
         } else {
-            html = Some(one_line(&visible(&text)));
+            html = Some(one_line(visible(&text).split_whitespace()));
         }
     }
     html.unwrap_or_default()
 }
 
-fn one_line(text: &str) -> String {
+/// Whether a character takes no room by itself.
+fn is_unseen(c: char) -> bool {
+    matches!(c, '\u{ad}' | '\u{34f}' | '\u{200b}'..='\u{200f}' | '\u{2060}' | '\u{feff}')
+}
+
+/// The words, of which those that nothing can be seen of are none, with blanks between them.
+fn one_line<'a>(words: impl Iterator<Item = &'a str>) -> String {
     let mut out = String::new();
     let mut chars = 0;
-    for word in text.split(|c: char| c.is_whitespace() || c.is_control()).filter(|w| !w.is_empty()) {
+    for word in words.flat_map(|w| w.split(char::is_control)).filter(|w| !w.chars().all(is_unseen)) {
         let gap = if out.is_empty() { "" } else { " " };
         for c in gap.chars().chain(word.chars()) {
             if chars == MAX_CHARS {
@@ -100,14 +110,9 @@ fn references(text: &str, out: &mut String) {
     while let Some(at) = rest.find('&') {
         out.push_str(&rest[..at]);
         let name = rest[at + 1..].split(';').next().unwrap_or_default();
-        let known = match name {
-            "amp" => Some('&'),
-            "lt" => Some('<'),
-            "gt" => Some('>'),
-            "quot" => Some('"'),
-            "apos" => Some('\''),
-            "nbsp" => Some(' '),
-            _ => name.strip_prefix('#').and_then(numeric),
+        let known = match name.strip_prefix('#') {
+            Some(number) => numeric(number),
+            None => entities::named(name),
         };
         match known.filter(|_| rest[at + 1 + name.len()..].starts_with(';')) {
             Some(c) => {
@@ -152,6 +157,14 @@ mod tests {
         let html = "<html><HEAD><title>t</title></head><style>p{}</style><!-- c --><body>A&nbsp;&lt;b&gt; <b>c</b>&#x21; &x";
         assert_eq!(of(&format!("Content-Type: text/html\r\n\r\n{html}")), "A <b> c ! &x");
         assert_eq!(of("Content-Type: image/gif\r\n\r\nGIF"), "");
+        let html = "<p>Gr&uuml;&szlig;e &ndash; 5&nbsp;&euro;&nosuch;</p>&nbsp;&zwnj; &#8203;&shy;<p>x&zwj;y";
+        assert_eq!(of(&format!("Content-Type: text/html\r\n\r\n{html}")), "Grüße – 5 €&nosuch; x\u{200d}y");
+    }
+
+    #[test]
+    fn what_is_quoted_is_passed_over() {
+        assert_eq!(of("\r\nAnn wrote:\r\n> one\r\n > two\r\nI agree.\r\n"), "Ann wrote: I agree.");
+        assert_eq!(of("\r\n> one\r\n>\r\n"), "> one >");
     }
 
     #[test]

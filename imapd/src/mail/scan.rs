@@ -11,6 +11,7 @@ use std::ops::Range;
 
 use memchr::memmem::Finder;
 
+use super::continuations;
 use super::header;
 use super::params::{self, Parameterized};
 
@@ -271,13 +272,21 @@ impl Scanner<'_> {
         if main.eq_ignore_ascii_case(b"multipart") {
             part.kind = Kind::Multipart;
             open.digest = sub.eq_ignore_ascii_case(b"digest");
-            open.boundary =
-                content.param(b"boundary").map(|b| b.trim_ascii_end().to_vec()).filter(|b| !b.is_empty());
+            open.boundary = boundary(content);
         } else if is_message(main, sub) && !full {
             part.kind = Kind::Message;
             self.begin_part(at, false);
         }
     }
+}
+
+/// What the delimiters of a multipart begin with, also when it comes in pieces (RFC 2231 section 3).
+fn boundary(content: Parameterized) -> Option<Vec<u8>> {
+    let is_it = |name: &[u8]| name.eq_ignore_ascii_case(b"boundary");
+    let known = content.params.iter().any(|(name, _)| is_it(name));
+    let params = if known { content.params } else { continuations::joined(&content.params) };
+    let (_, value) = params.into_iter().find(|(name, _)| is_it(name))?;
+    Some(value.trim_ascii_end().to_vec()).filter(|value| !value.is_empty())
 }
 
 /// Whether a media type is a message in itself.

@@ -287,6 +287,7 @@ impl OpenMailbox {
                 let Some((_, whole)) = whole else { return Some(TextColumn::default()) };
                 let column = match key {
                     ColumnKey::Field(name) => whole.of_field(name)?,
+                    ColumnKey::Addresses(name) => whole.of_addresses(name)?,
                     // Nobody looks at it afterwards: those of fields come before that of all of them.
                     _ => std::mem::take(whole),
                 };
@@ -357,5 +358,6 @@ impl OpenMailbox {
 
 /// Whether summaries tell all that is asked for.
 fn tell_all(keys: &[(ColumnKey, Uid)]) -> bool {
-    keys.iter().all(|(key, _)| matches!(key, ColumnKey::Field(name) if keeps(name)))
+    keys.iter()
+        .all(|(key, _)| matches!(key, ColumnKey::Field(name) | ColumnKey::Addresses(name) if keeps(name)))
 }

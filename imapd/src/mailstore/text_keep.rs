@@ -73,8 +73,8 @@ impl Pace {
 
 /// Columns that are filled before anybody asks: what most searches look at.
 fn usual() -> BTreeSet<ColumnKey> {
-    let fields = [&b"SUBJECT"[..], b"FROM", b"TO"].map(ColumnKey::field);
-    fields.into_iter().chain([ColumnKey::Header, ColumnKey::Body]).collect()
+    let people = [&b"FROM"[..], b"TO"].map(ColumnKey::addresses);
+    people.into_iter().chain([ColumnKey::field(b"SUBJECT"), ColumnKey::Header, ColumnKey::Body]).collect()
 }
 
 impl OpenMailbox {

@@ -199,10 +199,8 @@ fn with_argument<'a>(word: &[u8], input: Input<'a>) -> Option<Parsed<'a, SearchK
     let text = |build: fn(Vec<u8>) -> SearchKey| {
         preceded(prim::sp, prim::astring).parse(input).map(|(r, t)| (r, build(t)))
     };
-    let field = |name: &str| {
-        preceded(prim::sp, prim::astring)
-            .parse(input)
-            .map(|(r, t)| (r, SearchKey::Header(name.as_bytes().to_vec(), t)))
+    let field = |build: fn(Vec<u8>, Vec<u8>) -> SearchKey, name: &str| {
+        preceded(prim::sp, prim::astring).parse(input).map(|(r, t)| (r, build(name.as_bytes().to_vec(), t)))
     };
     let date = |build: fn(DateTest, jiff::civil::Date) -> SearchKey, test| {
         preceded(prim::sp, prim::date).parse(input).map(|(r, d)| (r, build(test, d)))
@@ -214,11 +212,11 @@ fn with_argument<'a>(word: &[u8], input: Input<'a>) -> Option<Parsed<'a, SearchK
         preceded(prim::sp, prim::nz_number).parse(input).map(|(r, n)| (r, build(n)))
     };
     Some(match word {
-        b"BCC" => field("Bcc"),
-        b"CC" => field("Cc"),
-        b"FROM" => field("From"),
-        b"SUBJECT" => field("Subject"),
-        b"TO" => field("To"),
+        b"BCC" => field(SearchKey::Addresses, "Bcc"),
+        b"CC" => field(SearchKey::Addresses, "Cc"),
+        b"FROM" => field(SearchKey::Addresses, "From"),
+        b"SUBJECT" => field(SearchKey::Header, "Subject"),
+        b"TO" => field(SearchKey::Addresses, "To"),
         b"BODY" => text(SearchKey::Body),
         b"TEXT" => text(SearchKey::Text),
         b"BEFORE" => date(SearchKey::Internal, DateTest::Before),

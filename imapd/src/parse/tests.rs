@@ -141,6 +141,7 @@ fn enc_key(out: &mut Vec<u8>, key: &SearchKey, form: u8) {
             out.push(b' ');
             enc_string(out, t, form);
         }
+        SearchKey::Addresses(n, t) => text(&String::from_utf8_lossy(n).to_ascii_uppercase(), t),
         SearchKey::Body(t) => text("BODY", t),
         SearchKey::Text(t) => text("TEXT", t),
     }
@@ -263,6 +264,8 @@ fn key() -> impl Strategy<Value = SearchKey> {
         (0..1u64 << 63).prop_map(SearchKey::Larger),
         (0..1u64 << 63).prop_map(SearchKey::Smaller),
         (text(), text()).prop_map(|(a, b)| SearchKey::Header(a, b)),
+        (proptest::sample::select(vec!["Bcc", "Cc", "From", "To"]), text())
+            .prop_map(|(n, t)| SearchKey::Addresses(n.into(), t)),
         text().prop_map(SearchKey::Body),
         text().prop_map(SearchKey::Text),
     ];

@@ -37,9 +37,9 @@ proptest! {
     #[test]
     fn columns_say_what_messages_say(
         mails in proptest::collection::vec(mail(), 1..6),
-        needle in prop_oneof![Just(""), Just("a"), Just("X"), Just("\u{e4}"), Just("matter"), Just(": "), Just("text"), Just("mattre of texts")],
+        needle in prop_oneof![Just(""), Just("a"), Just("X"), Just("\u{e4}"), Just("matter"), Just(": "), Just("text"), Just("A \" x"), Just("m (a) n"), Just("m n"), Just("mattre of texts")],
         field in prop_oneof![Just("Subject"), Just("from"), Just("TO"), Just("X-Other"), Just("Content-Type")],
-        kind in 0..5u8,
+        kind in 0..6u8,
     ) {
         let query = Query::new(needle).map(Arc::new);
         let needle = Arc::new(Needle::new(needle));
@@ -48,6 +48,7 @@ proptest! {
             (4, Ok(query)) => Program::Fuzzy(vec![ColumnKey::Header, ColumnKey::Body], query.clone()),
             (0, _) => Program::Header(field.as_bytes().to_vec(), needle.clone()),
             (1, _) => Program::Body(needle.clone()),
+            (2, _) => Program::Addresses(field.as_bytes().to_vec(), needle.clone()),
             _ => Program::Not(Box::new(Program::Text(needle.clone()))),
         };
         let mut asked = Vec::new();
@@ -63,7 +64,12 @@ proptest! {
                 for (uid, mail) in (1..).zip(&mails) {
                     texts([(&ColumnKey::Header, &mut all)], Uid(uid), mail, None);
                 }
-                if let ColumnKey::Field(name) = key && let Some(told) = all.of_field(name) {
+                let told = match key {
+                    ColumnKey::Field(name) => all.of_field(name),
+                    ColumnKey::Addresses(name) => all.of_addresses(name),
+                    _ => None,
+                };
+                if let Some(told) = told {
                     assert_eq!(told.texts().collect::<Vec<_>>(), column.texts().collect::<Vec<_>>());
                 }
                 match wanted {

@@ -4,7 +4,10 @@
 //! That table has one character for one: a sharp s stays what it is and is not two of them, and the letters within a ligature stay
 //! small.
 
+use memchr::memmem::Finder;
 use unicode_normalization::UnicodeNormalization;
+
+use crate::mail::decode::{has_other_blanks, one_blank_each};
 
 /// Folds text so that two texts are the same to a search exactly when their folded forms are.
 pub fn fold(text: &str) -> String {
@@ -49,39 +52,44 @@ pub fn fold_into(out: &mut String, text: &str) {
     }
 }
 
-/// A folded needle, ready to be looked for in many texts.
+/// A folded needle, ready to be looked for in many texts. One with blanks side by side is looked for with one in their place too, since
+/// header fields have no others ([`crate::mail::decode::header_text`]).
 #[derive(Debug)]
 pub struct Needle {
-    folded: String,
-    finder: memchr::memmem::Finder<'static>,
+    as_given: Finder<'static>,
+    with_one_blank: Option<Finder<'static>>,
 }
 
 impl Needle {
     /// Prepares the search for `text`.
     pub fn new(text: &str) -> Self {
-        let folded = fold(text);
-        let finder = memchr::memmem::Finder::new(folded.as_bytes()).into_owned();
-        Self { folded, finder }
+        let finder = |text: &str| Finder::new(fold(text).as_bytes()).into_owned();
+        let one = has_other_blanks(text).then(|| {
+            let mut one = text.to_owned();
+            one_blank_each(&mut one, 0);
+            finder(&one)
+        });
+        Self { as_given: finder(text), with_one_blank: one }
     }
 
     /// Whether nothing is looked for, which every text contains.
     pub fn is_empty(&self) -> bool {
-        self.folded.is_empty()
+        self.as_given.needle().is_empty()
     }
 
-    /// Octets of the folded needle.
-    pub fn len(&self) -> usize {
-        self.folded.len()
+    /// What finds it in text that is folded already, in each of its forms.
+    pub fn finders(&self) -> impl Iterator<Item = &Finder<'static>> {
+        std::iter::once(&self.as_given).chain(&self.with_one_blank)
     }
 
-    /// Where it first stands in text that is folded already.
-    pub fn find(&self, folded: &[u8]) -> Option<usize> {
-        self.finder.find(folded)
+    /// Whether text that is folded already contains it.
+    pub fn is_in_folded(&self, folded: &str) -> bool {
+        self.finders().any(|finder| finder.find(folded.as_bytes()).is_some())
     }
 
     /// Whether `text` contains it.
     pub fn is_in(&self, text: &str) -> bool {
-        self.is_empty() || self.finder.find(fold(text).as_bytes()).is_some()
+        self.is_empty() || self.is_in_folded(&fold(text))
     }
 }
 
@@ -96,6 +104,18 @@ mod tests {
         assert!(Needle::new("\u{ff21}b").is_in("aB"));
         assert!(Needle::new("").is_in(""));
         assert!(!Needle::new("x").is_in("y"));
+    }
+
+    #[test]
+    fn blanks_side_by_side() {
+        let needle = Needle::new("a \t b");
+        for (text, there) in [("xa \t B", true), ("A b", true), ("a  b", false), ("a\tb", false)] {
+            assert_eq!(needle.is_in(text), there, "{text:?}");
+        }
+        assert!(!Needle::new("a b").is_in("a  b"));
+        let mut text = "a  b \t\r\n c ".to_owned();
+        one_blank_each(&mut text, 2);
+        assert_eq!(text, "a  b c ");
     }
 
     /// The example of RFC 5051 section 2, and what the table says of others.

@@ -4,6 +4,7 @@
 //! decide are read and decoded. Text is compared as a substring after case folding (i;unicode-casemap, RFC 5051, with
 //! an ASCII fast path), over decoded text; with FUZZY words are compared with words ([`fuzzy`]).
 
+mod addresses;
 pub mod column;
 #[cfg(test)]
 mod column_tests;

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use jiff::civil::Date;
 use thiserror::Error;
 
-use super::column::ColumnKey;
+use super::column::{ColumnKey, is_in_addresses};
 use super::fold::{Needle, fold};
 use super::fuzzy::{Likeness, NoQuery, Query};
 use crate::mail::scan::{Structure, scan};
@@ -131,6 +131,8 @@ pub enum Program {
     Smaller(u64),
     /// Field and text.
     Header(Vec<u8>, Arc<Needle>),
+    /// Field with addresses and text.
+    Addresses(Vec<u8>, Arc<Needle>),
     /// Body text.
     Body(Arc<Needle>),
     /// Header or body text.
@@ -163,7 +165,9 @@ impl Program {
         // Depth is bounded by the parser (SearchKey::MAX_DEPTH), so recursion is.
         let again = |k: &SearchKey| Self::made(k, charset, context, fuzzy);
         let columns = match key {
-            SearchKey::Header(name, text) => Some((vec![ColumnKey::field(name)], text)),
+            SearchKey::Header(name, text) | SearchKey::Addresses(name, text) => {
+                Some((vec![ColumnKey::field(name)], text))
+            }
             SearchKey::Body(text) => Some((vec![ColumnKey::Body], text)),
             SearchKey::Text(text) => Some((vec![ColumnKey::Header, ColumnKey::Body], text)),
             _ => None,
@@ -209,6 +213,7 @@ impl Program {
             SearchKey::Larger(n) => Self::Larger(*n),
             SearchKey::Smaller(n) => Self::Smaller(*n),
             SearchKey::Header(name, text) => Self::Header(name.clone(), needle(text)),
+            SearchKey::Addresses(name, text) => Self::Addresses(name.clone(), needle(text)),
             SearchKey::Body(text) => Self::Body(needle(text)),
             SearchKey::Text(text) => Self::Text(needle(text)),
         })
@@ -221,7 +226,7 @@ impl Program {
             Self::Or(a, b) => a.asks_for_texts_alone() && b.asks_for_texts_alone(),
             Self::Not(a) => a.asks_for_texts_alone(),
             Self::Constant(answer) => *answer,
-            Self::Header(..) | Self::Fuzzy(..) => true,
+            Self::Header(..) | Self::Addresses(..) | Self::Fuzzy(..) => true,
             Self::Body(n) | Self::Text(n) => !n.is_empty(),
             _ => false,
         }
@@ -234,7 +239,7 @@ impl Program {
             Self::And(keys) => keys.iter().all(Self::asks_for_kept_fields_alone),
             Self::Or(a, b) => a.asks_for_kept_fields_alone() && b.asks_for_kept_fields_alone(),
             Self::Not(a) => a.asks_for_kept_fields_alone(),
-            Self::Header(name, _) => keeps(name),
+            Self::Header(name, _) | Self::Addresses(name, _) => keeps(name),
             Self::Fuzzy(columns, _) => {
                 columns.iter().all(|c| matches!(c, ColumnKey::Field(name) if keeps(name)))
             }
@@ -250,6 +255,7 @@ impl Program {
         let exact = |columns, needle: &Arc<Needle>| Some((columns, Wanted::Exact(needle.clone())));
         match self {
             Self::Header(name, needle) => exact(vec![ColumnKey::field(name)], needle),
+            Self::Addresses(name, needle) => exact(vec![ColumnKey::addresses(name)], needle),
             Self::Body(needle) if !needle.is_empty() => exact(vec![ColumnKey::Body], needle),
             Self::Text(needle) if !needle.is_empty() => {
                 exact(vec![ColumnKey::Header, ColumnKey::Body], needle)
@@ -326,9 +332,12 @@ impl Program {
             Self::Smaller(n) => row.record.size < *n,
             Self::Text(n) | Self::Body(n) if n.is_empty() => true,
             Self::Scores(scores) => score_in(scores, row.record.uid.0).is_some(),
-            Self::Sent(..) | Self::Header(..) | Self::Body(_) | Self::Text(_) | Self::Fuzzy(..) => {
-                return None;
-            }
+            Self::Sent(..)
+            | Self::Header(..)
+            | Self::Addresses(..)
+            | Self::Body(_)
+            | Self::Text(_)
+            | Self::Fuzzy(..) => return None,
         })
     }
 
@@ -372,6 +381,9 @@ impl Program {
             Self::Header(name, needle) => header::fields(content.header())
                 .filter(|f| f.is(name))
                 .any(|f| needle.is_empty() || needle.is_in(&decode::header_text(f.value))),
+            Self::Addresses(name, needle) => header::fields(content.header())
+                .filter(|f| f.is(name))
+                .any(|f| is_in_addresses(needle, &decode::header_text(f.value))),
             Self::Body(needle) if !needle.is_empty() => {
                 decode::body_texts(content.message, &content.structure, |text| needle.is_in(text))
             }

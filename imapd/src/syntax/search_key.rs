@@ -68,6 +68,8 @@ pub enum SearchKey {
     Smaller(u64),
     /// Field name and text in it; empty text asks for the field's presence.
     Header(Vec<u8>, Vec<u8>),
+    /// Name of a field with addresses, and text in them; empty text asks for the field's presence.
+    Addresses(Vec<u8>, Vec<u8>),
     /// Text in the body.
     Body(Vec<u8>),
     /// Text in header or body.
