@@ -4,7 +4,8 @@ set -euo pipefail
 cd "$(dirname "$0")"
 
 # Mail programs that the interop tests drive. Without them (no root, no Debian) those tests say that they skip.
-programs=(isync mutt swaks libnet-ssleay-perl curl python3 fetchmail offlineimap3 alpine thunderbird xvfb xdotool)
+programs=(isync mutt swaks libnet-ssleay-perl curl python3 fetchmail offlineimap3 alpine thunderbird xvfb xdotool
+    interimap pullimap libmail-imapclient-perl libio-socket-ssl-perl libdigest-hmac-perl)
 if [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null; then
     missing=()
     for program in "${programs[@]}"; do

@@ -45,8 +45,9 @@ pub struct View {
     ghosts: BTreeSet<u32>,
     /// What the client knew of before the first of them, while there are some.
     held_since: Option<ModSeq>,
-    /// Whether the client was told of that.
-    told_held: bool,
+    /// Whether the client is to be told up to where it knows once it was told all: it was told that something is held, or of what others
+    /// expunged.
+    owes_modseq: bool,
     /// UIDs that are recent in this session, as ranges.
     recent: Vec<(u32, u32)>,
     known_keywords: usize,
@@ -113,7 +114,7 @@ impl View {
             modseq: state.highest_modseq,
             ghosts: BTreeSet::new(),
             held_since: None,
-            told_held: false,
+            owes_modseq: false,
             recent: if from < uid_next { vec![(from.0, uid_next.0 - 1)] } else { Vec::new() },
             known_keywords: state.keywords.iter().flatten().count(),
             saved: NumberSet::default(),
@@ -162,7 +163,7 @@ impl View {
     /// than what it was shown (RFC 7162 section 3.2).
     pub fn write_held(&mut self, out: &mut Vec<u8>) {
         if let Some(modseq) = self.held_since {
-            self.told_held = true;
+            self.owes_modseq = true;
             let line = format!("* OK [HIGHESTMODSEQ {modseq}] Expunged messages are told later\r\n");
             out.extend_from_slice(line.as_bytes());
         }
@@ -305,9 +306,6 @@ impl View {
         }
         if self.ghosts.is_empty() {
             self.held_since = None;
-            if std::mem::take(&mut self.told_held) {
-                self.write_modseq(out);
-            }
         }
         let mut changes = Changes { flagged: news.by_me, own: news.own, ..Changes::default() };
         if how.messages {
@@ -332,10 +330,24 @@ impl View {
             self.unflagged_since.get_or_insert(former);
         }
         self.withheld = !how.messages;
+        self.owes_modseq |= news.gone_by_others && enabled.qresync;
+        if !state.deleted {
+            self.tell_modseq(out);
+        }
         if how.details {
             changes.flagged.append(&mut news.flagged);
         }
         changes
+    }
+
+    /// Tells up to where the session knows of changes, when it was told all and could not know by that: VANISHED names no modification
+    /// sequence, so that a client would be told once more of what others expunged, or would take nothing to have changed (RFC 7162
+    /// section 3.2).
+    fn tell_modseq(&mut self, out: &mut Vec<u8>) {
+        let told_all = self.ghosts.is_empty() && !self.withheld && self.unflagged_since.is_none();
+        if told_all && std::mem::take(&mut self.owes_modseq) {
+            self.write_modseq(out);
+        }
     }
 
     fn tell_flags(&self, uid: Uid, state: &State, out: &mut Vec<u8>, enabled: Enabled) {
@@ -373,7 +385,9 @@ impl View {
                             to.extend(between(state.columns.uids(), e.uid, e.last));
                         }
                         Change::Expunged => {
+                            let before = gone.len();
                             gone.extend(between(&self.uids, e.uid, e.last));
+                            news.gone_by_others |= !mine && gone.len() > before;
                             if mine && !how.messages {
                                 news.own_gone.extend(between(&self.uids, e.uid, e.last));
                             }
@@ -385,6 +399,7 @@ impl View {
                 let now = state.columns.uids();
                 let absent = self.uids.iter().filter(|u| now.binary_search(u).is_err());
                 gone.extend(absent.filter(|uid| !self.ghosts.contains(uid)));
+                news.gone_by_others = !gone.is_empty();
                 news.flagged.extend(state.columns.changed_since(self.modseq).map(|u| u.0));
             }
         }
@@ -478,6 +493,8 @@ impl View {
 #[derive(Default)]
 struct News {
     gone: BTreeSet<u32>,
+    /// Whether others expunged some of it: what the session expunges is answered with the modification sequence.
+    gone_by_others: bool,
     /// What the session itself expunged, when that is all it wants to know.
     own_gone: BTreeSet<u32>,
     /// What the session itself added, when details are asked for.

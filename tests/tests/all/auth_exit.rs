@@ -13,7 +13,7 @@ use tests::python;
 use tests::system::{Running, System};
 
 /// Writes files to MAINT's 191 while the system is stopped: name, type, text.
-fn write(system: &System, files: &[(&str, &str, &str)]) {
+pub(super) fn write_config_files(system: &System, files: &[(&str, &str, &str)]) {
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap();
     runtime.block_on(async {
         let dasd: Arc<dyn dasd::Dasd> = Arc::new(dasd::HostDasd::new(system.path().join("dasd")).unwrap());
@@ -49,7 +49,7 @@ print(c.readline().decode())
 fn the_exit_is_configured_while_the_system_runs() {
     let system = System::generate(&[("VMUSER1", "SECRET1"), ("VMUSER2", "SECRET2")]);
     let base = "FilePoolID IMAPPOOL\nBadFileID POSTMSTR\n";
-    write(
+    write_config_files(
         &system,
         &[
             ("NONE", "CONFIG", &format!("{base}; there is none\nAuthExit FROB\n")),

@@ -20,7 +20,7 @@ pub(super) fn installed(program: &str) -> bool {
     found.is_ok()
 }
 
-fn said(output: &Output) -> String {
+pub(super) fn said(output: &Output) -> String {
     String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr)
 }
 

@@ -12,6 +12,7 @@ mod damage;
 mod fileserv;
 mod foreign;
 mod foreign_readers;
+mod foreign_sync;
 mod fuzz;
 mod hostile;
 mod limits;
