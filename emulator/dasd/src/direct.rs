@@ -1,7 +1,7 @@
 //! Writes past the host's cache, where its file system can.
 //!
-//! The cache costs a copy into memory that has to be found for it, and holds the file against other writers meanwhile: of a large
-//! body nearly half of all that storing it takes. Such a write is as durable as any other, which is after the next sync, and is seen
+//! The cache costs a copy into memory that has to be found for it, and holds the file against other writers meanwhile: of what
+//! storing a megabyte takes of the processors, a third. Such a write is as durable as any other, which is after the next sync, and is seen
 //! by reads through the cache at once.
 //!
 //! Invariant: what cannot be written so is not an error; the caller is told, and writes it through the cache. Not here: what is
@@ -18,7 +18,7 @@ use rustix::fs::OFlags;
 /// What memory, lengths and places must be multiples of: no block of a disk is larger.
 const ALIGNMENT: usize = 4096;
 /// Octets written at once. A body of a megabyte, which many clients allow at most, goes in one piece with its header.
-pub(crate) const PIECE: usize = (1 << 20) + ALIGNMENT;
+const PIECE: usize = (1 << 20) + ALIGNMENT;
 
 /// A file of the host, opened a second time for such writes when the first of them comes.
 #[derive(Debug)]

@@ -30,9 +30,9 @@ use crate::{BLOCK, round_to_block};
 
 const VERSION: u32 = 1;
 const SEGMENT_MAGIC: [u8; 8] = *b"DASDVOL\x01";
-/// Octets of data from which on an extent goes past the host's cache: copying it there costs as much as writing it, and it would drive
-/// out many small ones.
-pub const LARGE: usize = 256 << 10;
+/// Octets of data from which on an extent goes past the host's cache: copying it there takes more of the processor than writing it,
+/// and it would drive out many small ones.
+const LARGE: usize = 256 << 10;
 /// What is behind the data of an extent, up to the next block.
 const PADDING: [u8; BLOCK as usize] = [0; BLOCK as usize];
 const EXTENT_MAGIC: [u8; 4] = *b"VEXT";
