@@ -11,7 +11,6 @@ pub mod base_subject;
 pub mod body_structure;
 mod continuations;
 pub mod decode;
-mod entities;
 pub mod envelope;
 #[cfg(test)]
 pub(crate) mod generated;

@@ -1,11 +1,12 @@
 //! PREVIEW: the beginning of what a person would read (RFC 8970).
 //!
 //! Of the first text part, plain before HTML, on one line. Of HTML, tags and what is never shown are left out and the
-//! common character references are read; it is a glance, not a browser. Lines that quote another message are passed over, unless
+//! character references are read; it is a glance, not a browser. Lines that quote another message are passed over, unless
 //! there are no others, and so are words of nothing that can be seen, with which senders fill a preview up.
 
+use mail_parser::decoders::html::add_html_token;
+
 use super::decode::{charset_text, transfer_decoded};
-use super::entities;
 use super::header;
 use super::scan::{self, Kind, Structure};
 
@@ -105,6 +106,21 @@ fn close_of(tag: &str, name: &str) -> Option<usize> {
     None
 }
 
+/// Longest name of a character that HTML has, in octets.
+const LONGEST_NAME: usize = 31;
+
+/// What a name of HTML stands for, in the case it is written in.
+fn named(name: &str) -> Option<char> {
+    if name.len() > LONGEST_NAME || !name.bytes().all(|b| b.is_ascii_alphanumeric()) {
+        return None;
+    }
+    let mut out = String::new();
+    add_html_token(&mut out, format!("&{name};").as_bytes(), false);
+    // What is no name comes back as it is.
+    let mut characters = out.chars();
+    characters.next().filter(|_| characters.next().is_none())
+}
+
 fn references(text: &str, out: &mut String) {
     let mut rest = text;
     while let Some(at) = rest.find('&') {
@@ -112,7 +128,7 @@ fn references(text: &str, out: &mut String) {
         let name = rest[at + 1..].split(';').next().unwrap_or_default();
         let known = match name.strip_prefix('#') {
             Some(number) => numeric(number),
-            None => entities::named(name),
+            None => named(name),
         };
         match known.filter(|_| rest[at + 1 + name.len()..].starts_with(';')) {
             Some(c) => {
@@ -159,6 +175,16 @@ mod tests {
         assert_eq!(of("Content-Type: image/gif\r\n\r\nGIF"), "");
         let html = "<p>Gr&uuml;&szlig;e &ndash; 5&nbsp;&euro;&nosuch;</p>&nbsp;&zwnj; &#8203;&shy;<p>x&zwj;y";
         assert_eq!(of(&format!("Content-Type: text/html\r\n\r\n{html}")), "Grüße – 5 €&nosuch; x\u{200d}y");
+    }
+
+    #[test]
+    fn a_name_at_and_past_the_longest() {
+        let longest = "CounterClockwiseContourIntegral";
+        assert_eq!(longest.len(), LONGEST_NAME);
+        assert_eq!(named(longest), Some('\u{2233}'));
+        for none in [&format!("{longest}x"), "", "AUML", "a b", "\u{e4}"] {
+            assert_eq!(named(none), None, "{none}");
+        }
     }
 
     #[test]
