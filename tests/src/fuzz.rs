@@ -3,7 +3,10 @@
 //! `tests/fuzz` runs them under libFuzzer; the ordinary tests replay the seeds of [`SEEDS`] and mutations of them.
 
 use bytes::Bytes;
-use imapd::mail::NoteView;
+use imapd::mail::base_subject::base_subject;
+use imapd::mail::head::Head;
+use imapd::mail::summary::Summary;
+use imapd::mail::{NoteView, address, body_structure, decode, header, preview};
 use imapd::wire::{Framer, Limits, Mode};
 
 /// A target: its name and function.
@@ -64,12 +67,69 @@ pub fn imap_stream(octets: &[u8]) {
     }
 }
 
-/// The MIME view of a message.
+/// The MIME view of a message, and all that is shown or kept of it.
 pub fn mime_view(octets: &[u8]) {
     let view = NoteView::new(octets);
     for part in view.structure.parts() {
         assert!(part.header.end <= octets.len() && part.body.end <= octets.len());
+        let header = &octets[part.header.clone()];
+        let _decoded = decode::binary(header, false, &octets[part.body.clone()]);
+        for field in header::fields(header) {
+            let text = decode::header_text(field.value);
+            let subject = base_subject(&text).text;
+            assert_eq!(base_subject(&subject).text, subject, "a base subject has none itself");
+            let _addresses = address::parse(field.value);
+        }
     }
+    let mut rev1 = Vec::new();
+    body_structure::write_rev1(&mut rev1, octets, &view.structure, true);
+    for shown in [&view.envelope[..], &view.body, &view.body_structure, &rev1] {
+        assert_eq!(lists(shown), Some((&b""[..], 1)), "{}", shown.escape_ascii());
+    }
+    assert!(view.preview(octets).chars().count() <= preview::MAX_CHARS);
+    if let Some(summary) = Summary::of(octets, &view.structure) {
+        assert_eq!(Summary::read(summary.octets().clone(), octets.len() as u64), Some(summary));
+    }
+    let _found = decode::body_texts(octets, &view.structure, |_| false);
+    let _head = Head::new(octets);
+}
+
+/// Reads parenthesized lists, atoms, strings and literals up to where none begins, without recursion; what is left, and how many values there
+/// were outside of all lists. `None` when a list or string does not end as the grammar wants it (RFC 9051 section 9).
+fn lists(mut rest: &[u8]) -> Option<(&[u8], usize)> {
+    let (mut depth, mut values) = (0usize, 0);
+    while let Some((&first, behind)) = rest.split_first() {
+        let len = match first {
+            b'(' => {
+                depth += 1;
+                1
+            }
+            b')' => {
+                depth = depth.checked_sub(1)?;
+                1
+            }
+            b' ' => 1,
+            b'"' => {
+                let mut len = 0;
+                while *behind.get(len)? != b'"' {
+                    len += if behind[len] == b'\\' { 2 } else { 1 };
+                }
+                behind[..len].iter().all(|octet| !b"\r\n\0".contains(octet)).then_some(len + 2)?
+            }
+            b'{' => {
+                let end = behind.windows(3).position(|w| w == b"}\r\n")?;
+                let octets: usize = std::str::from_utf8(&behind[..end]).ok()?.parse().ok()?;
+                1 + end + 3 + octets
+            }
+            b'0'..=b'9' | b'A'..=b'Z' => {
+                behind.iter().take_while(|octet| octet.is_ascii_alphanumeric()).count() + 1
+            }
+            _ => break,
+        };
+        rest = rest.get(len..)?;
+        values += usize::from(depth == 0 && first != b' ');
+    }
+    (depth == 0).then_some((rest, values))
 }
 
 /// The SMTP command grammar.
