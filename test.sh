@@ -5,7 +5,7 @@ cd "$(dirname "$0")"
 
 # Mail programs that the interop tests drive. Without them (no root, no Debian) those tests say that they skip.
 programs=(isync mutt swaks libnet-ssleay-perl curl python3 fetchmail offlineimap3 alpine thunderbird xvfb xdotool
-    interimap pullimap libmail-imapclient-perl libio-socket-ssl-perl libdigest-hmac-perl)
+    interimap pullimap libmail-imapclient-perl libio-socket-ssl-perl libdigest-hmac-perl libmail-java)
 if [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null; then
     missing=()
     for program in "${programs[@]}"; do

@@ -11,6 +11,7 @@ mod crash;
 mod damage;
 mod fileserv;
 mod foreign;
+mod foreign_java;
 mod foreign_readers;
 mod foreign_sync;
 mod fuzz;
