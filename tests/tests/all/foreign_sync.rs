@@ -2,7 +2,7 @@
 //! pullimap of the same author, which delivers what it finds; and a migration as imapsync does it, by Perl's Mail::IMAPClient.
 //! A program that is not installed is passed over with a line that says so.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use tests::system::{Running, System};
@@ -38,15 +38,20 @@ fn interimap(folder: &Path, arguments: &[&str]) {
     assert!(!text.contains("WARNING") && !text.contains("ERROR"), "{text}");
 }
 
+/// A system that runs, with the configuration of interimap in its folder.
+fn interimap_system(system: &System) -> (Running, PathBuf) {
+    let (running, folder) = (system.start(), system.path());
+    write(&folder.join("sync.conf"), &interimap_config(&running, &folder));
+    (running, folder)
+}
+
 #[test]
 fn interimap_both_ways() {
     if !installed("interimap") {
         return;
     }
     let system = System::generate(USERS);
-    let running = system.start();
-    let folder = system.path();
-    write(&folder.join("sync.conf"), &interimap_config(&running, &folder));
+    let (running, folder) = interimap_system(&system);
     let both = |text: &str| script(&running, &format!("{SAME}\n{text}"), &[]);
     both(FILL);
     interimap(&folder, &["--debug"]);
@@ -86,9 +91,7 @@ fn interimap_told_by_notify() {
         return;
     }
     let system = System::generate(USERS);
-    let running = system.start();
-    let folder = system.path();
-    write(&folder.join("sync.conf"), &interimap_config(&running, &folder));
+    let (running, folder) = interimap_system(&system);
     let both = |text: &str| script(&running, &format!("{SAME}\n{text}"), &[]);
     both(FILL);
     interimap(&folder, &[]);
