@@ -26,7 +26,8 @@ fn text_of<'a>(label: Option<&[u8]>, octets: &'a [u8]) -> Cow<'a, str> {
         let ascii = label.eq_ignore_ascii_case(b"us-ascii") || label.eq_ignore_ascii_case(b"utf-8");
         if !ascii {
             if let Some(encoding) = encoding_rs::Encoding::for_label(label) {
-                return encoding.decode_without_bom_handling(octets).0;
+                // A byte order mark says which octet comes first in UTF-16 (RFC 2781 section 4.3).
+                return encoding.decode(octets).0;
             }
             if let Some(decode) = charset_decoder(label) {
                 return decode(octets).into();
@@ -402,6 +403,15 @@ mod tests {
         assert_eq!(header_text(b"\xd0\xbf\xff \xd0"), "\u{43f}\u{ff} \u{d0}");
         assert_eq!(words_text(b"a; b*=x''c =?utf-8?q?=C3=A4?="), "a; b*=x''c \u{e4}");
         assert_eq!(words_octets(b"=?utf-8?q?=C3=FF?=\r\n =?x?q?a?= \xe9"), "\u{c3}\u{ff}a \u{e9}");
+    }
+
+    #[test]
+    fn a_byte_order_mark_tells_the_order() {
+        let text = charset_text(Some(b"utf-16"), b"\xfe\xff\0G\0r\0\xfc\0n");
+        assert_eq!(text, "Gr\u{fc}n");
+        assert_eq!(charset_text(Some(b"UTF-16"), b"\xff\xfeG\0r\0\xfc\0n\0"), text);
+        assert_eq!(charset_text(Some(b"utf-16be"), b"\0G\0r\0\xfc\0n"), text);
+        assert_eq!(charset_text(Some(b"iso-8859-1"), b"\xef\xbb\xbfGr\xc3\xbcn"), text);
     }
 
     #[test]

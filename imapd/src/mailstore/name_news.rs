@@ -27,6 +27,14 @@ fn exists(row: &&MailboxRow) -> bool {
     row.attributes.has(Attributes::EXISTS)
 }
 
+/// The mailbox of whose name nothing stays.
+fn dropped(op: &Op) -> Option<MailboxId> {
+    match op {
+        Op::DropRow { id, .. } => Some(*id),
+        _ => None,
+    }
+}
+
 impl UserStore {
     /// Notes what a change is about to do; nothing, when nobody listens.
     pub(super) fn draft(&self, request: &Request, ops: &[Op], rows: &[MailboxRow]) -> Option<Draft> {
@@ -46,10 +54,7 @@ impl UserStore {
             }
             Request::Delete { by, .. } => {
                 ids.extend(rows.iter().map(|row| row.id));
-                ids.extend(ops.iter().filter_map(|op| match op {
-                    Op::DropRow { id, .. } => Some(*id),
-                    _ => None,
-                }));
+                ids.extend(ops.iter().filter_map(dropped));
                 *by
             }
             Request::Rename { from, by, .. } => {
@@ -57,6 +62,7 @@ impl UserStore {
                 let below =
                     |row: &&MailboxRow| catalog.row(row.id).is_some_and(|old| old.name.is_below(from));
                 ids.extend(rows.iter().filter(|row| !below(row)).map(|row| row.id));
+                ids.extend(ops.iter().filter_map(dropped));
                 *by
             }
             Request::Subscribe { name, by, .. } => {

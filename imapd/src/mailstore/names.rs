@@ -138,21 +138,7 @@ impl UserStore {
             ops.push(Op::PutEntries(entries));
         }
         if !children {
-            // Names that only stood for their inferiors go with the last of them.
-            let above: Vec<MailboxName> = name.ancestors().collect();
-            for above in above.iter().rev() {
-                let Some(parent) = catalog.get(above).filter(|r| r.attributes.has(Attributes::NOSELECT))
-                else {
-                    break;
-                };
-                let alive = |r: &&MailboxRow| r.attributes.has(Attributes::EXISTS);
-                let others =
-                    catalog.below(above).filter(alive).any(|r| r.name != *name && !name.is_below(&r.name));
-                if others || parent.attributes.has(Attributes::SUBSCRIBED) {
-                    break;
-                }
-                ops.push(Op::DropRow { id: parent.id, slot: parent.slot, name_slot: parent.name_slot });
-            }
+            drop_empty_above(&catalog, name, None, &mut ops, &mut rows);
         }
         Ok((ops, rows))
     }
@@ -214,6 +200,7 @@ impl UserStore {
         if header != catalog.header {
             ops.push(Op::PutHeader(header));
         }
+        drop_empty_above(&catalog, from, Some(to), &mut ops, &mut rows);
         Ok((ops, rows))
     }
 
@@ -380,5 +367,36 @@ impl UserStore {
             ));
         }
         Ok((vec![Op::PutRow(row.clone())], vec![row]))
+    }
+}
+
+/// Names that only stood for their inferiors go with the last of them, be it deleted or, with all below it, called `moved`; what
+/// is left of those that are subscribed to is that.
+fn drop_empty_above(
+    catalog: &Catalog,
+    gone: &MailboxName,
+    moved: Option<&MailboxName>,
+    ops: &mut Vec<Op>,
+    rows: &mut Vec<MailboxRow>,
+) {
+    let above: Vec<MailboxName> = gone.ancestors().collect();
+    for above in above.iter().rev() {
+        let stands = |r: &&MailboxRow| r.attributes.has(Attributes::EXISTS | Attributes::NOSELECT);
+        let Some(parent) = catalog.get(above).filter(stands) else { break };
+        let stays = |r: &MailboxRow| {
+            let goes = r.name == *gone || r.name.is_below(gone);
+            r.attributes.has(Attributes::EXISTS) && !goes && !gone.is_below(&r.name)
+        };
+        if catalog.below(above).any(stays) || moved.is_some_and(|to| to.is_below(above)) {
+            break;
+        }
+        if parent.attributes.has(Attributes::SUBSCRIBED) {
+            let mut row = parent.clone();
+            row.attributes.set(Attributes::NOSELECT | Attributes::EXISTS, false);
+            ops.push(Op::PutRow(row.clone()));
+            rows.push(row);
+        } else {
+            ops.push(Op::DropRow { id: parent.id, slot: parent.slot, name_slot: parent.name_slot });
+        }
     }
 }
