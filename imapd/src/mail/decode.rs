@@ -5,6 +5,7 @@
 
 use std::borrow::Cow;
 
+use encoding_rs::{Encoding, UTF_16BE, UTF_16LE};
 use mail_parser::decoders::base64::base64_decode;
 use mail_parser::decoders::charsets::map::charset_decoder;
 
@@ -18,6 +19,15 @@ pub fn charset_text(label: Option<&[u8]>, octets: &[u8]) -> String {
     text_of(label, octets).into_owned()
 }
 
+/// Text in an encoding. The byte order mark of UTF-16 says which octet comes first (RFC 2781 section 4.3), that of UTF-8 that the label is
+/// wrong; in other encodings the octets of the first are letters.
+fn in_encoding<'a>(encoding: &'static Encoding, octets: &'a [u8]) -> Cow<'a, str> {
+    if encoding == UTF_16LE || encoding == UTF_16BE || octets.starts_with(b"\xef\xbb\xbf") {
+        return encoding.decode(octets).0;
+    }
+    encoding.decode_without_bom_handling(octets).0
+}
+
 /// The same, without a copy of what is text already.
 fn text_of<'a>(label: Option<&[u8]>, octets: &'a [u8]) -> Cow<'a, str> {
     if let Some(label) = label {
@@ -25,9 +35,8 @@ fn text_of<'a>(label: Option<&[u8]>, octets: &'a [u8]) -> Cow<'a, str> {
         let label = label.split(|b| *b == b'*').next().unwrap_or(label).trim_ascii();
         let ascii = label.eq_ignore_ascii_case(b"us-ascii") || label.eq_ignore_ascii_case(b"utf-8");
         if !ascii {
-            if let Some(encoding) = encoding_rs::Encoding::for_label(label) {
-                // A byte order mark says which octet comes first in UTF-16 (RFC 2781 section 4.3).
-                return encoding.decode(octets).0;
+            if let Some(encoding) = Encoding::for_label(label) {
+                return in_encoding(encoding, octets);
             }
             if let Some(decode) = charset_decoder(label) {
                 return decode(octets).into();
@@ -54,7 +63,7 @@ fn in_part_utf8(octets: &[u8]) -> String {
 /// Whether text in that charset can be read (for BADCHARSET).
 pub fn knows_charset(label: &[u8]) -> bool {
     label.eq_ignore_ascii_case(b"us-ascii")
-        || encoding_rs::Encoding::for_label(label).is_some()
+        || Encoding::for_label(label).is_some()
         || charset_decoder(label).is_some()
 }
 
@@ -200,7 +209,7 @@ fn is_text_in(charset: &[u8], octets: &[u8]) -> bool {
     if label.eq_ignore_ascii_case(b"us-ascii") {
         return octets.is_ascii();
     }
-    match encoding_rs::Encoding::for_label(label) {
+    match Encoding::for_label(label) {
         Some(encoding) => encoding.decode_without_bom_handling_and_without_replacement(octets).is_some(),
         None => charset_decoder(label).is_some(),
     }
@@ -412,6 +421,7 @@ mod tests {
         assert_eq!(charset_text(Some(b"UTF-16"), b"\xff\xfeG\0r\0\xfc\0n\0"), text);
         assert_eq!(charset_text(Some(b"utf-16be"), b"\0G\0r\0\xfc\0n"), text);
         assert_eq!(charset_text(Some(b"iso-8859-1"), b"\xef\xbb\xbfGr\xc3\xbcn"), text);
+        assert_eq!(charset_text(Some(b"windows-1251"), b"\xff\xfe\xf2"), "\u{44f}\u{44e}\u{442}", "letters");
     }
 
     #[test]
