@@ -30,12 +30,16 @@ pub async fn run(session: &mut Session, mailbox: MailboxArg, args: &SelectArgs, 
     }
     session.enabled.condstore |= args.condstore;
     let read_only = args.read_only || !place::can_change(rights);
-    let mut view = View::new(open, read_only, !session.enabled.rev2);
-    view.examined = args.read_only;
-    view.rights = rights;
-    view.reader = place.reader();
-    view.foreign_name = view.reader.map(|_| place.name);
-    figures(&view, rights, session.enabled.uid_only, out.buf);
+    let mut view = {
+        let state = open.state();
+        let mut view = View::new(&open, &state, read_only, !session.enabled.rev2);
+        view.examined = args.read_only;
+        view.rights = rights;
+        view.reader = place.reader();
+        view.foreign_name = view.reader.map(|_| place.name);
+        figures(&view, &state, session.enabled.uid_only, out.buf);
+        view
+    };
     if let Some(resync) = &args.resync {
         changes(&view, resync, session.enabled, out).await?;
     }
@@ -54,13 +58,13 @@ fn supplied<'a>(mailbox: &'a MailboxArg, name: &MailboxName) -> &'a [u8] {
     }
 }
 
-/// Appends the responses that every client gets.
-fn figures(view: &View, rights: Rights, uid_only: bool, out: &mut Vec<u8>) {
-    let state = view.mailbox.state();
-    write_flags_line(out, &state);
+/// Appends the responses that every client gets, all of the moment of the view: a message that came just then is either counted by
+/// EXISTS or has UIDNEXT before it.
+fn figures(view: &View, state: &State, uid_only: bool, out: &mut Vec<u8>) {
+    write_flags_line(out, state);
     let permanent = match view.read_only {
         true => String::new(),
-        false => permanent(rights, &state),
+        false => permanent(view.rights, state),
     };
     let mut lines = format!("* {} EXISTS\r\n", view.len());
     if view.shows_recent() {
@@ -70,7 +74,7 @@ fn figures(view: &View, rights: Rights, uid_only: bool, out: &mut Vec<u8>) {
     // The code tells a message number, which means nothing under UIDONLY (RFC 9586 section 3).
     if view.shows_recent()
         && !uid_only
-        && let Some(first) = first_unseen(view, &state).filter(|i| *i < view.len() as usize)
+        && let Some(first) = first_unseen(view, state).filter(|i| *i < view.len() as usize)
     {
         lines += &format!("* OK [UNSEEN {}] First unseen message\r\n", first + 1);
     }

@@ -91,17 +91,16 @@ pub struct Changes {
 }
 
 impl View {
-    /// Opens a view on the mailbox as it is now.
-    pub fn new(mailbox: Arc<OpenMailbox>, read_only: bool, shows_recent: bool) -> Self {
+    /// Opens a view on the mailbox as it is now, which is in `state`: what is told of it with that is of the same moment.
+    pub fn new(mailbox: &Arc<OpenMailbox>, state: &State, read_only: bool, shows_recent: bool) -> Self {
         let watch = mailbox.subscribe();
-        let state = mailbox.state();
         let uid_next = state.uid_next;
         let from = match (shows_recent, read_only) {
             (false, _) => uid_next,
             (true, true) => mailbox.recent_from(),
             (true, false) => mailbox.claim_recent(uid_next),
         };
-        let view = Self {
+        Self {
             read_only,
             examined: read_only,
             rights: Rights::ALL,
@@ -124,9 +123,7 @@ impl View {
             withheld: false,
             watch,
             mailbox: mailbox.clone(),
-        };
-        drop(state);
-        view
+        }
     }
 
     /// A message with the `\Seen` of who reads here.
