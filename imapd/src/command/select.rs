@@ -62,15 +62,13 @@ fn supplied<'a>(mailbox: &'a MailboxArg, name: &MailboxName) -> &'a [u8] {
 /// EXISTS or has UIDNEXT before it.
 fn figures(view: &View, state: &State, uid_only: bool, out: &mut Vec<u8>) {
     write_flags_line(out, state);
-    let permanent = match view.read_only {
-        true => String::new(),
-        false => permanent(view.rights, state),
-    };
     let mut lines = format!("* {} EXISTS\r\n", view.len());
     if view.shows_recent() {
         lines += &format!("* {} RECENT\r\n", view.recent_count());
     }
-    lines += &format!("* OK [PERMANENTFLAGS ({permanent})] Flags that are kept\r\n");
+    out.extend_from_slice(lines.as_bytes());
+    lines.clear();
+    write_permanent(out, if view.read_only { Rights::default() } else { view.rights }, state);
     // The code tells a message number, which means nothing under UIDONLY (RFC 9586 section 3).
     if view.shows_recent()
         && !uid_only
@@ -97,14 +95,16 @@ fn first_unseen(view: &View, state: &State) -> Option<usize> {
     (0..state.columns.len()).find(|i| !seen(i))
 }
 
-/// The flags that the user can keep; the star says that new keywords can be made, as long as there is room for one.
-pub(super) fn permanent(rights: Rights, state: &State) -> String {
+/// Tells the flags that one with these rights can keep; the star says that new keywords can be made, as long as there is room for
+/// one.
+pub(crate) fn write_permanent(out: &mut Vec<u8>, rights: Rights, state: &State) {
     let star = state.keywords.iter().any(Option::is_none).then_some("\\*");
     let kept = place::untouchable(rights);
     let system = SystemFlags::TABLE.iter().filter(|(flag, _)| !kept.system.contains(*flag)).map(|(_, n)| *n);
     let keywords = state.keywords.iter().flatten().map(|k| k.as_str()).chain(star);
     let keywords = keywords.filter(|_| !kept.keywords);
-    system.chain(keywords).collect::<Vec<_>>().join(" ")
+    let flags = system.chain(keywords).collect::<Vec<_>>().join(" ");
+    out.extend_from_slice(format!("* OK [PERMANENTFLAGS ({flags})] Flags that are kept\r\n").as_bytes());
 }
 
 /// Tells what happened since the client was here: what vanished, then what changed (RFC 7162 section 3.2.5).
@@ -137,6 +137,7 @@ async fn changes(
         {
             let state = view.mailbox.state();
             let Some(record) = state.columns.get(uid).map(|r| view.as_read(r)) else { continue };
+            view.tell_keywords(&state, out.buf);
             enabled.write_told(out.buf, number, uid);
             out.buf.extend_from_slice(b"FLAGS ");
             write_flags(out.buf, &record, &state, view.is_recent(uid));
