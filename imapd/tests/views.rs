@@ -2,7 +2,7 @@
 //!
 //! Random commands from three sessions. Every untagged response goes into a model of a client, which knows nothing of
 //! the server: EXISTS adds messages, EXPUNGE takes one out, FETCH sets UID and flags. At the end all sessions have the
-//! same messages, and no response was one that its command does not allow.
+//! same messages, and no response was one that its command does not allow. What one answer to EXAMINE says is of one moment.
 #![allow(clippy::unwrap_used, reason = "a test stops at the first surprise")]
 
 mod support;
@@ -118,12 +118,18 @@ fn action() -> impl Strategy<Value = Do> {
     ]
 }
 
-async fn play(script: Vec<(usize, Do)>) {
+/// A server with one user, whose file space has that many blocks.
+async fn server(blocks: u32) -> (Arc<MailStore>, Arc<Server>) {
     let store = Arc::new(MailStore::new(Arc::new(Memory::default()), Arc::new(|| 1_000_000_000)));
-    store.enroll(user("ALICE"), 10_000).await.unwrap();
+    store.enroll(user("ALICE"), blocks).await.unwrap();
     let clock = Arc::new(|| std::time::Duration::ZERO);
     let auth = Authenticator::new(Arc::new(Secret), "vm.localhost".into(), [3; 32], clock);
     let server = Arc::new(Server::new("vm.localhost".into(), store.clone(), auth, 1));
+    (store, server)
+}
+
+async fn play(script: Vec<(usize, Do)>) {
+    let (store, server) = server(10_000).await;
     let mut testers = Vec::new();
     for _ in 0..3 {
         testers.push(Tester::new(&server).await);
@@ -182,4 +188,38 @@ async fn a_session_that_fell_behind_is_told_all_the_same() {
     script.push((0, Do::Plain("STORE 300 +FLAGS (\\Flagged)")));
     script.push((0, Do::Plain("EXPUNGE")));
     play(script).await;
+}
+
+/// The number in the line that holds `before` and `after` around it.
+fn figure(text: &str, before: &str, after: &str) -> u32 {
+    let found = text.lines().find_map(|line| line.strip_prefix(before)?.split_once(after)?.0.parse().ok());
+    found.unwrap_or_else(|| panic!("{before}: {text}"))
+}
+
+/// A message that comes while a mailbox is opened is counted by EXISTS or has a UID from UIDNEXT on; one that were neither would stay
+/// unseen by a client that later asks from UIDNEXT on.
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn what_examine_says_is_of_one_moment() {
+    let (_store, server) = server(1_000_000).await;
+    let mut adder = Tester::new(&server).await;
+    let mut openers = Vec::new();
+    for _ in 0..3 {
+        let mut opener = Tester::new(&server).await.session;
+        openers.push(tokio::spawn(async move {
+            for tag in 0..5000 {
+                let text = String::from_utf8(run(&mut opener, tag, "EXAMINE INBOX").await).unwrap();
+                let (count, next) = (figure(&text, "* ", " EXISTS"), figure(&text, "* OK [UIDNEXT ", "]"));
+                assert_eq!(count + 1, next, "{text}");
+            }
+        }));
+    }
+    let adding = tokio::spawn(async move {
+        loop {
+            run(&mut adder.session, 1, "APPEND INBOX {15}\r\nSubject: x\r\n\r\ny").await;
+        }
+    });
+    for opener in openers {
+        opener.await.unwrap();
+    }
+    adding.abort();
 }

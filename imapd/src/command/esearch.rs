@@ -48,7 +48,7 @@ pub async fn run(
         let view = match &session.view {
             Some(view) if is_selected => view,
             _ => {
-                let mut view = View::new(mailbox, true, false);
+                let mut view = View::new(&mailbox, &mailbox.state(), true, false);
                 view.reader = place.reader();
                 other = view;
                 &other

@@ -204,6 +204,11 @@ impl Planned {
             if !matches!(figure, FetchItem::Envelope | FetchItem::Body | FetchItem::BodyStructure))
     }
 
+    /// Whether it shows flags.
+    fn is_flags(&self) -> bool {
+        matches!(self, Self::Figure(FetchItem::Flags))
+    }
+
     /// Whether a summary answers it, or makes it cheaper.
     fn is_in_summary(&self) -> bool {
         match self {
@@ -293,6 +298,9 @@ fn figures(
     out: &mut Vec<u8>,
 ) -> bool {
     let state = view.mailbox.state();
+    if !seen.is_empty() || items.iter().any(Planned::is_flags) {
+        view.tell_keywords(&state, out);
+    }
     let mut missing = false;
     for (number, uid) in selected {
         let Some(record) = state.columns.get(*uid).map(|r| view.as_read(r)) else {
@@ -463,6 +471,9 @@ async fn message(
             Some(_) => {}
             None => return Ok(Shown::UnknownEncoding),
         }
+    }
+    if show_flags || items.iter().any(Planned::is_flags) {
+        view.tell_keywords(&view.mailbox.state(), out.buf);
     }
     session.enabled.write_fetch(out.buf, number, record.uid);
     let mut bodies = bodies.into_iter();

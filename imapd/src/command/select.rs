@@ -30,12 +30,16 @@ pub async fn run(session: &mut Session, mailbox: MailboxArg, args: &SelectArgs, 
     }
     session.enabled.condstore |= args.condstore;
     let read_only = args.read_only || !place::can_change(rights);
-    let mut view = View::new(open, read_only, !session.enabled.rev2);
-    view.examined = args.read_only;
-    view.rights = rights;
-    view.reader = place.reader();
-    view.foreign_name = view.reader.map(|_| place.name);
-    figures(&view, rights, session.enabled.uid_only, out.buf);
+    let mut view = {
+        let state = open.state();
+        let mut view = View::new(&open, &state, read_only, !session.enabled.rev2);
+        view.examined = args.read_only;
+        view.rights = rights;
+        view.reader = place.reader();
+        view.foreign_name = view.reader.map(|_| place.name);
+        figures(&view, &state, session.enabled.uid_only, out.buf);
+        view
+    };
     if let Some(resync) = &args.resync {
         changes(&view, resync, session.enabled, out).await?;
     }
@@ -54,23 +58,21 @@ fn supplied<'a>(mailbox: &'a MailboxArg, name: &MailboxName) -> &'a [u8] {
     }
 }
 
-/// Appends the responses that every client gets.
-fn figures(view: &View, rights: Rights, uid_only: bool, out: &mut Vec<u8>) {
-    let state = view.mailbox.state();
-    write_flags_line(out, &state);
-    let permanent = match view.read_only {
-        true => String::new(),
-        false => permanent(rights, &state),
-    };
+/// Appends the responses that every client gets, all of the moment of the view: a message that came just then is either counted by
+/// EXISTS or has UIDNEXT before it.
+fn figures(view: &View, state: &State, uid_only: bool, out: &mut Vec<u8>) {
+    write_flags_line(out, state);
     let mut lines = format!("* {} EXISTS\r\n", view.len());
     if view.shows_recent() {
         lines += &format!("* {} RECENT\r\n", view.recent_count());
     }
-    lines += &format!("* OK [PERMANENTFLAGS ({permanent})] Flags that are kept\r\n");
+    out.extend_from_slice(lines.as_bytes());
+    lines.clear();
+    write_permanent(out, if view.read_only { Rights::default() } else { view.rights }, state);
     // The code tells a message number, which means nothing under UIDONLY (RFC 9586 section 3).
     if view.shows_recent()
         && !uid_only
-        && let Some(first) = first_unseen(view, &state).filter(|i| *i < view.len() as usize)
+        && let Some(first) = first_unseen(view, state).filter(|i| *i < view.len() as usize)
     {
         lines += &format!("* OK [UNSEEN {}] First unseen message\r\n", first + 1);
     }
@@ -93,14 +95,16 @@ fn first_unseen(view: &View, state: &State) -> Option<usize> {
     (0..state.columns.len()).find(|i| !seen(i))
 }
 
-/// The flags that the user can keep; the star says that new keywords can be made, as long as there is room for one.
-pub(super) fn permanent(rights: Rights, state: &State) -> String {
+/// Tells the flags that one with these rights can keep; the star says that new keywords can be made, as long as there is room for
+/// one.
+pub(crate) fn write_permanent(out: &mut Vec<u8>, rights: Rights, state: &State) {
     let star = state.keywords.iter().any(Option::is_none).then_some("\\*");
     let kept = place::untouchable(rights);
     let system = SystemFlags::TABLE.iter().filter(|(flag, _)| !kept.system.contains(*flag)).map(|(_, n)| *n);
     let keywords = state.keywords.iter().flatten().map(|k| k.as_str()).chain(star);
     let keywords = keywords.filter(|_| !kept.keywords);
-    system.chain(keywords).collect::<Vec<_>>().join(" ")
+    let flags = system.chain(keywords).collect::<Vec<_>>().join(" ");
+    out.extend_from_slice(format!("* OK [PERMANENTFLAGS ({flags})] Flags that are kept\r\n").as_bytes());
 }
 
 /// Tells what happened since the client was here: what vanished, then what changed (RFC 7162 section 3.2.5).
@@ -133,6 +137,7 @@ async fn changes(
         {
             let state = view.mailbox.state();
             let Some(record) = state.columns.get(uid).map(|r| view.as_read(r)) else { continue };
+            view.tell_keywords(&state, out.buf);
             enabled.write_told(out.buf, number, uid);
             out.buf.extend_from_slice(b"FLAGS ");
             write_flags(out.buf, &record, &state, view.is_recent(uid));

@@ -103,6 +103,9 @@ fn show_piece(
     out: &mut Vec<u8>,
 ) {
     let state = view.mailbox.state();
+    if !silent {
+        view.tell_keywords(&state, out);
+    }
     for (number, uid) in piece.iter().filter(|(_, uid)| refused.binary_search(uid).is_err()) {
         let Some(record) = state.columns.get(*uid).map(|r| view.as_read(r)) else { continue };
         enabled.write_fetch(out, *number, *uid);

@@ -18,6 +18,7 @@ use crate::session::notify::Events;
 use crate::session::view::{Changes, Telling};
 use crate::session::{Failure, Out, Reply, Session, View};
 use crate::syntax::ast::FetchItem;
+use crate::syntax::rights::Rights;
 use crate::syntax::search_key::SearchReturn;
 
 /// Tells what changed. EXPUNGE only when `expunge`.
@@ -61,8 +62,8 @@ fn rights(session: &mut Session, out: &mut Vec<u8>) {
     } else if !place::keeps_other_flags(rights, former) {
         return;
     }
-    let flags = if view.read_only { String::new() } else { select::permanent(rights, &state) };
-    out.extend_from_slice(format!("* OK [PERMANENTFLAGS ({flags})] Flags that are kept\r\n").as_bytes());
+    let kept = if view.read_only { Rights::default() } else { rights };
+    select::write_permanent(out, kept, &state);
 }
 
 /// Tells what changed in the selected mailbox, as far as that is wanted; what there is more to say of.
@@ -78,16 +79,7 @@ fn in_selected(session: &mut Session, expunge: bool, out: &mut Vec<u8>) -> Optio
         details: !view.contexts.is_empty() || selected.is_some_and(|s| !s.attributes.is_empty()),
         highest_first,
     };
-    let keywords = view.known_keywords();
     let changes = view.sync(out, session.id, session.enabled, how);
-    if view.known_keywords() != keywords && !view.read_only {
-        // FLAGS has told of keywords: which of them can be kept, and whether there is room for another one, is told with this (RFC
-        // 3501 section 7.1, PERMANENTFLAGS).
-        let state = view.mailbox.state();
-        let rights = session.user.as_ref().map(|user| view.mailbox.user.rights(view.mailbox.id, user.id()));
-        let flags = select::permanent(rights.unwrap_or_default(), &state);
-        out.extend_from_slice(format!("* OK [PERMANENTFLAGS ({flags})] Flags that are kept\r\n").as_bytes());
-    }
     (changes != Changes::default()).then_some(changes)
 }
 

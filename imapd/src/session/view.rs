@@ -6,12 +6,14 @@
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use tokio::sync::watch;
 
 use super::Enabled;
 use super::batches::AskedBatches;
 use super::context::Contexts;
+use crate::command::select;
 use crate::mailstore::change_log::{Change, Since};
 use crate::mailstore::open::State;
 use crate::mailstore::{MessageRecord, ModSeq, OpenMailbox, SessionId, Uid};
@@ -50,7 +52,8 @@ pub struct View {
     owes_modseq: bool,
     /// UIDs that are recent in this session, as ranges.
     recent: Vec<(u32, u32)>,
-    known_keywords: usize,
+    /// The keywords of the mailbox that the client was told of, as in a record. They are told while messages are shown.
+    known_keywords: AtomicU64,
     /// What the last SEARCH with SAVE found, `$` (RFC 5182). UIDs never come back, so those expunged do no harm.
     saved: NumberSet,
     /// Searches that are to be kept up.
@@ -91,17 +94,16 @@ pub struct Changes {
 }
 
 impl View {
-    /// Opens a view on the mailbox as it is now.
-    pub fn new(mailbox: Arc<OpenMailbox>, read_only: bool, shows_recent: bool) -> Self {
+    /// Opens a view on the mailbox as it is now, which is in `state`: what is told of it with that is of the same moment.
+    pub fn new(mailbox: &Arc<OpenMailbox>, state: &State, read_only: bool, shows_recent: bool) -> Self {
         let watch = mailbox.subscribe();
-        let state = mailbox.state();
         let uid_next = state.uid_next;
         let from = match (shows_recent, read_only) {
             (false, _) => uid_next,
             (true, true) => mailbox.recent_from(),
             (true, false) => mailbox.claim_recent(uid_next),
         };
-        let view = Self {
+        Self {
             read_only,
             examined: read_only,
             rights: Rights::ALL,
@@ -116,7 +118,7 @@ impl View {
             held_since: None,
             owes_modseq: false,
             recent: if from < uid_next { vec![(from.0, uid_next.0 - 1)] } else { Vec::new() },
-            known_keywords: state.keywords.iter().flatten().count(),
+            known_keywords: AtomicU64::new(keyword_bits(state)),
             saved: NumberSet::default(),
             contexts: Contexts::default(),
             asked_batches: None,
@@ -124,9 +126,7 @@ impl View {
             withheld: false,
             watch,
             mailbox: mailbox.clone(),
-        };
-        drop(state);
-        view
+        }
     }
 
     /// A message with the `\Seen` of who reads here.
@@ -144,9 +144,20 @@ impl View {
         self.reader.is_some() && self.mailbox.has_own_seen()
     }
 
-    /// How many keywords the mailbox has, as far as the client was told.
-    pub fn known_keywords(&self) -> usize {
-        self.known_keywords
+    /// Tells which flags there are and which of them can be kept, when keywords came or went since the client was told: a flag that
+    /// FLAGS did not name is a mistake of the server to some clients, so that this comes before it is shown (RFC 3501 sections 7.1
+    /// and 7.2.6).
+    pub fn tell_keywords(&self, state: &State, out: &mut Vec<u8>) {
+        let now = keyword_bits(state);
+        if self.known_keywords.swap(now, Ordering::Relaxed) == now {
+            return;
+        }
+        write_flags_line(out, state);
+        if !self.read_only {
+            let user = &self.mailbox.user;
+            let rights = user.rights(self.mailbox.id, self.reader.unwrap_or(user.id()));
+            select::write_permanent(out, rights, state);
+        }
     }
 
     /// Messages in the view.
@@ -314,11 +325,7 @@ impl View {
                 changes.added = self.uids[from..].iter().copied().collect();
             }
         }
-        let keywords = state.keywords.iter().flatten().count();
-        if keywords != self.known_keywords {
-            self.known_keywords = keywords;
-            write_flags_line(out, &state);
-        }
+        self.tell_keywords(&state, out);
         if how.flags {
             if let Some(since) = self.unflagged_since.take() {
                 news.flagged.extend(state.columns.changed_since(since).map(|uid| uid.0));
@@ -555,6 +562,12 @@ pub fn write_modseq(out: &mut Vec<u8>, record: &MessageRecord) {
     out.extend_from_slice(b"MODSEQ (");
     write_number(out, record.modseq.0);
     out.push(b')');
+}
+
+/// The keywords that the mailbox has, as in a record.
+fn keyword_bits(state: &State) -> u64 {
+    let bits = state.keywords.iter().enumerate().filter(|(_, keyword)| keyword.is_some());
+    bits.fold(0, |bits, (i, _)| bits | 1 << i)
 }
 
 /// All flags of the mailbox, without parentheses.
