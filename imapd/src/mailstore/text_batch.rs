@@ -1,4 +1,4 @@
-//! What the records of `NOTE TEXT` hold (format 4): batches of folded texts, each of the messages of a range of UIDs.
+//! What the records of `NOTE TEXT` hold (format 6): batches of folded texts, each of the messages of a range of UIDs.
 //!
 //! A batch is a number of whole records of [`RECORD`] octets. Numbers are little-endian.
 //!
@@ -44,7 +44,7 @@ use super::types::{MessageRecord, Uid, UidValidity};
 use crate::search::column::TextColumn;
 
 /// Goes up with the format, and whenever the texts of the same message would be others: decoding, folding, which texts there are.
-pub const VERSION: u16 = 5;
+pub const VERSION: u16 = 6;
 /// Octets of one record of the file.
 pub const RECORD: usize = 4096;
 /// Octets before the parts.
