@@ -50,7 +50,7 @@ pub struct View {
     owes_modseq: bool,
     /// UIDs that are recent in this session, as ranges.
     recent: Vec<(u32, u32)>,
-    known_keywords: usize,
+    known_keywords: u64,
     /// What the last SEARCH with SAVE found, `$` (RFC 5182). UIDs never come back, so those expunged do no harm.
     saved: NumberSet,
     /// Searches that are to be kept up.
@@ -116,7 +116,7 @@ impl View {
             held_since: None,
             owes_modseq: false,
             recent: if from < uid_next { vec![(from.0, uid_next.0 - 1)] } else { Vec::new() },
-            known_keywords: state.keywords.iter().flatten().count(),
+            known_keywords: state.keyword_changes,
             saved: NumberSet::default(),
             contexts: Contexts::default(),
             asked_batches: None,
@@ -144,8 +144,8 @@ impl View {
         self.reader.is_some() && self.mailbox.has_own_seen()
     }
 
-    /// How many keywords the mailbox has, as far as the client was told.
-    pub fn known_keywords(&self) -> usize {
+    /// Up to which change of the mailbox's keywords the client was told.
+    pub fn known_keywords(&self) -> u64 {
         self.known_keywords
     }
 
@@ -314,7 +314,7 @@ impl View {
                 changes.added = self.uids[from..].iter().copied().collect();
             }
         }
-        let keywords = state.keywords.iter().flatten().count();
+        let keywords = state.keyword_changes;
         if keywords != self.known_keywords {
             self.known_keywords = keywords;
             write_flags_line(out, &state);
