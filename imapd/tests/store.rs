@@ -352,6 +352,43 @@ fn keywords_at_and_past_the_limit() {
     });
 }
 
+/// A keyword that no message has makes room for another one, which has its record of NOTE INDEX from then on.
+#[test]
+fn unused_keywords_make_room() {
+    block_on(async {
+        let pool = MailPool::generate();
+        let store = store_over(pool.backend());
+        prepare(&store).await;
+        let (user, boxes) = open_all(&store).await;
+        user.append(&boxes[0], vec![message(b"x")], ME).await.unwrap();
+        let flags = |names: &[&str]| FlagList {
+            system: SystemFlags::default(),
+            keywords: names.iter().map(|n| Keyword::new(n.as_bytes()).unwrap()).collect(),
+        };
+        let names: Vec<String> = (0..OpenMailbox::MAX_KEYWORDS).map(|i| format!("k{i}")).collect();
+        let all: Vec<&str> = names.iter().map(String::as_str).collect();
+        let of_first = vec![Uid(1)];
+        user.store(&boxes[0], of_first.clone(), FlagChange::Add, flags(&all), ME).await.unwrap();
+        user.store(&boxes[0], of_first.clone(), FlagChange::Remove, flags(&["k7"]), ME).await.unwrap();
+        let bit = boxes[0].state().keyword_bit(&Keyword::new(b"k7").unwrap()).unwrap();
+        let two =
+            user.store(&boxes[0], of_first.clone(), FlagChange::Add, flags(&["new", "newer"]), ME).await;
+        assert!(matches!(two, Err(StoreError::Limit(_))));
+        // What is asked for together makes no room for what it comes with.
+        let with = user.store(&boxes[0], of_first.clone(), FlagChange::Add, flags(&["new", "k7"]), ME).await;
+        assert!(matches!(with, Err(StoreError::Limit(_))));
+        user.store(&boxes[0], of_first, FlagChange::Add, flags(&["new"]), ME).await.unwrap();
+        drop((user, boxes, store));
+        let pool = pool.power_cut();
+        let store = store_over(pool.backend());
+        let (_, boxes) = open_all(&store).await;
+        let state = boxes[0].state();
+        assert_eq!(state.keyword_bit(&Keyword::new(b"k7").unwrap()), None);
+        assert_eq!(state.keyword_bit(&Keyword::new(b"new").unwrap()), Some(bit));
+        assert_eq!(state.columns.at(0).keywords, u64::MAX);
+    });
+}
+
 #[test]
 fn a_failed_commit_leaves_no_trace() {
     block_on(async {

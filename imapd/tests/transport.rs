@@ -85,6 +85,34 @@ async fn starttls_then_login() {
 }
 
 #[tokio::test]
+async fn clients_that_mean_another_protocol_get_no_tls() {
+    let (service, address, connector) = with_tls(true).await;
+    let offered: [(&[&[u8]], _); 4] = [
+        (&[], Some(None)),
+        (&[b"imap"], Some(Some(&b"imap"[..]))),
+        (&[b"h2", b"imap"], Some(Some(&b"imap"[..]))),
+        (&[b"http/1.1"], None),
+    ];
+    for (protocols, agreed) in offered {
+        let mut config = rustls::ClientConfig::clone(connector.config());
+        config.alpn_protocols = protocols.iter().map(|p| p.to_vec()).collect();
+        let name = ServerName::try_from("vm.localhost").unwrap();
+        let tcp = TcpStream::connect(address).await.unwrap();
+        match TlsConnector::from(Arc::new(config)).connect(name, tcp).await {
+            Ok(tls) => {
+                assert_eq!(Some(tls.get_ref().1.alpn_protocol()), agreed);
+                assert!(line(&mut BufReader::new(tls)).await.starts_with("* OK"));
+            }
+            Err(e) => {
+                assert!(agreed.is_none(), "{protocols:?}");
+                assert!(e.to_string().contains("NoApplicationProtocol"), "{e}");
+            }
+        }
+    }
+    service.shutdown(SOON).await;
+}
+
+#[tokio::test]
 async fn implicit_tls_carries_large_messages() {
     let (service, address, connector) = with_tls(true).await;
     let name = ServerName::try_from("vm.localhost").unwrap();

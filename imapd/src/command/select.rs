@@ -98,7 +98,7 @@ fn first_unseen(view: &View, state: &State) -> Option<usize> {
 /// Tells the flags that one with these rights can keep; the star says that new keywords can be made, as long as there is room for
 /// one.
 pub(crate) fn write_permanent(out: &mut Vec<u8>, rights: Rights, state: &State) {
-    let star = state.keywords.iter().any(Option::is_none).then_some("\\*");
+    let star = state.takes_keywords().then_some("\\*");
     let kept = place::untouchable(rights);
     let system = SystemFlags::TABLE.iter().filter(|(flag, _)| !kept.system.contains(*flag)).map(|(_, n)| *n);
     let keywords = state.keywords.iter().flatten().map(|k| k.as_str()).chain(star);

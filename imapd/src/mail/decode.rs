@@ -10,7 +10,7 @@ use mail_parser::decoders::base64::base64_decode;
 use mail_parser::decoders::charsets::map::charset_decoder;
 
 use super::scan::{self, Kind, Structure};
-use super::{header, params, transfer};
+use super::{header, html, params, transfer};
 
 /// Text of `octets` in the charset of that name.
 ///
@@ -363,7 +363,8 @@ fn with_crlf(text: Vec<u8>) -> Vec<u8> {
 }
 
 /// Calls `found` with every decoded text of the bodies until it returns true: parts of types `text` and `message`, the only ones that
-/// searches must look into (RFC 3501 section 6.4.4), and headers of messages and parts inside. Returns whether it did.
+/// searches must look into (RFC 3501 section 6.4.4), HTML as it came and as it is read, and headers of messages and parts inside.
+/// Returns whether it did.
 pub fn body_texts(message: &[u8], structure: &Structure, mut found: impl FnMut(&str) -> bool) -> bool {
     for (i, part) in structure.parts().iter().enumerate() {
         let octets = &message[part.header.clone()];
@@ -385,12 +386,11 @@ pub fn body_texts(message: &[u8], structure: &Structure, mut found: impl FnMut(&
         let content = scan::content_type(octets, part.in_digest);
         // A message that is not taken apart is a report, or what is to be made whole from pieces.
         let is_text = |main: &[u8]| [&b"text"[..], b"message"].iter().any(|t| main.eq_ignore_ascii_case(t));
-        if !content.media_type().is_some_and(|(main, _)| is_text(main)) {
-            continue;
-        }
+        let Some((_, sub)) = content.media_type().filter(|(main, _)| is_text(main)) else { continue };
         let encoding = header::find(octets, b"Content-Transfer-Encoding").map(|f| f.value);
         let body = transfer_decoded(encoding, &message[part.body.clone()]);
-        if found(&text_of(content.param(b"charset"), &body)) {
+        let text = text_of(content.param(b"charset"), &body);
+        if found(&text) || (sub.eq_ignore_ascii_case(b"html") && found(&html::visible(&text))) {
             return true;
         }
     }

@@ -16,6 +16,7 @@ pub mod envelope;
 pub(crate) mod generated;
 pub mod head;
 pub mod header;
+pub mod html;
 pub mod params;
 pub mod preview;
 pub mod scan;

@@ -1,14 +1,13 @@
 //! PREVIEW: the beginning of what a person would read (RFC 8970).
 //!
 //! Of the first part with text, on one line; of the parts of a `multipart/alternative` plain text before HTML. What is attached,
-//! messages with it, has its turn when there is nothing else. Of HTML, tags and what is never shown are left out and the
-//! character references are read; it is a glance, not a browser. What quotes another message is passed over, unless
+//! messages with it, has its turn when there is nothing else. Of HTML the words are shown
+//! ([`super::html`]); it is a glance, not a browser. What quotes another message is passed over, unless
 //! there is nothing else, and so are words of nothing that can be seen, with which senders fill a preview up.
-
-use mail_parser::decoders::html::add_html_token;
 
 use super::decode::{charset_text, transfer_decoded};
 use super::header;
+use super::html;
 use super::params;
 use super::scan::{self, Kind, Part, Structure};
 
@@ -94,7 +93,8 @@ fn of_part(message: &[u8], (turn, part): &(Turn, &Part)) -> String {
     let body = transfer_decoded(encoding, &message[part.body.start..end]);
     let text = charset_text(content.param(b"charset"), &body);
     let shown = |quotes: bool| match turn.html {
-        true => one_line(&visible(&text, quotes)),
+        true if quotes => one_line(&html::visible(&text)),
+        true => one_line(&html::unquoted(&text)),
         false if quotes => one_line(&text),
         false => one_line(&unquoted(&text)),
     };
@@ -131,115 +131,6 @@ fn one_line(text: &str) -> String {
     out
 }
 
-/// HTML without its tags, comments, scripts and styles; what it quotes where that is wanted.
-fn visible(html: &str, quotes: bool) -> String {
-    let mut out = String::new();
-    let mut rest = html;
-    while let Some(open) = rest.find('<') {
-        references(&rest[..open], &mut out);
-        // A tag may end a word, or not; most that matter here do.
-        out.push(' ');
-        let tag = &rest[open + 1..];
-        let hidden =
-            ["script", "style", "head", "title", "blockquote"].into_iter().find(|name| is_tag(tag, name));
-        let end = match hidden {
-            _ if tag.starts_with("!--") => tag.find("-->").map(|i| i + 3),
-            Some("blockquote") if quotes => tag.find('>').map(|i| i + 1),
-            Some("blockquote") => close_of_quote(tag),
-            Some(name) => close_of(tag, name),
-            None => tag.find('>').map(|i| i + 1),
-        };
-        match end {
-            Some(end) => rest = &tag[end..],
-            None => return out,
-        }
-    }
-    references(rest, &mut out);
-    out
-}
-
-/// Whether a tag, of which this is what comes after its `<` or `</`, is that of an element.
-fn is_tag(tag: &str, name: &str) -> bool {
-    let named = tag.get(..name.len()).is_some_and(|t| t.eq_ignore_ascii_case(name));
-    named && !tag[name.len()..].starts_with(|c: char| c.is_alphanumeric() || c == '-')
-}
-
-/// Where the element `name` ends, from within its opening tag.
-fn close_of(tag: &str, name: &str) -> Option<usize> {
-    let mut from = 0;
-    while let Some(i) = tag[from..].find("</").map(|i| i + from + 2) {
-        if is_tag(&tag[i..], name) {
-            return tag[i..].find('>').map(|end| i + end + 1);
-        }
-        from = i;
-    }
-    None
-}
-
-/// Where a `blockquote` ends, from within its opening tag; there may be others in it.
-fn close_of_quote(tag: &str) -> Option<usize> {
-    let mut open = 1;
-    let mut from = 0;
-    while let Some(i) = tag[from..].find('<').map(|i| i + from + 1) {
-        if is_tag(&tag[i..], "blockquote") {
-            open += 1;
-        } else if tag[i..].strip_prefix('/').is_some_and(|tag| is_tag(tag, "blockquote")) {
-            open -= 1;
-        }
-        if open == 0 {
-            return tag[i..].find('>').map(|end| i + end + 1);
-        }
-        from = i;
-    }
-    None
-}
-
-/// Longest name of a character that HTML has, in octets.
-const LONGEST_NAME: usize = 31;
-
-/// What a name of HTML stands for, in the case it is written in.
-fn named(name: &str) -> Option<char> {
-    if name.len() > LONGEST_NAME || !name.bytes().all(|b| b.is_ascii_alphanumeric()) {
-        return None;
-    }
-    let mut out = String::new();
-    add_html_token(&mut out, format!("&{name};").as_bytes(), false);
-    // What is no name comes back as it is.
-    let mut characters = out.chars();
-    characters.next().filter(|_| characters.next().is_none())
-}
-
-fn references(text: &str, out: &mut String) {
-    let mut rest = text;
-    while let Some(at) = rest.find('&') {
-        out.push_str(&rest[..at]);
-        let name = rest[at + 1..].split(';').next().unwrap_or_default();
-        let known = match name.strip_prefix('#') {
-            Some(number) => numeric(number),
-            None => named(name),
-        };
-        match known.filter(|_| rest[at + 1 + name.len()..].starts_with(';')) {
-            Some(c) => {
-                out.push(c);
-                rest = &rest[at + name.len() + 2..];
-            }
-            None => {
-                out.push('&');
-                rest = &rest[at + 1..];
-            }
-        }
-    }
-    out.push_str(rest);
-}
-
-fn numeric(number: &str) -> Option<char> {
-    let value = match number.strip_prefix(['x', 'X']) {
-        Some(hex) => u32::from_str_radix(hex, 16),
-        None => number.parse(),
-    };
-    char::from_u32(value.ok()?)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -259,20 +150,10 @@ mod tests {
             "yes"
         );
         let html = "<html><HEAD><title>t</title></head><style>p{}</style><!-- c --><body>A&nbsp;&lt;b&gt; <b>c</b>&#x21; &x";
-        assert_eq!(of(&format!("Content-Type: text/html\r\n\r\n{html}")), "A <b> c ! &x");
+        assert_eq!(of(&format!("Content-Type: text/html\r\n\r\n{html}")), "A <b> c! &x");
         assert_eq!(of("Content-Type: image/gif\r\n\r\nGIF"), "");
         let html = "<p>Gr&uuml;&szlig;e &ndash; 5&nbsp;&euro;&nosuch;</p>&nbsp;&zwnj; &#8203;&shy;<p>x&zwj;y";
         assert_eq!(of(&format!("Content-Type: text/html\r\n\r\n{html}")), "Grüße – 5 €&nosuch; x\u{200d}y");
-    }
-
-    #[test]
-    fn a_name_at_and_past_the_longest() {
-        let longest = "CounterClockwiseContourIntegral";
-        assert_eq!(longest.len(), LONGEST_NAME);
-        assert_eq!(named(longest), Some('\u{2233}'));
-        for none in [&format!("{longest}x"), "", "AUML", "a b", "\u{e4}"] {
-            assert_eq!(named(none), None, "{none}");
-        }
     }
 
     #[test]

@@ -55,13 +55,24 @@ pub struct Committed {
     pub is_above_threshold: bool,
 }
 
+/// A keyword that a mailbox knows.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DefinedKeyword {
+    /// Its bit in the records of messages.
+    pub bit: u8,
+    /// Its record of NOTE INDEX.
+    pub slot: u32,
+    /// The keyword.
+    pub keyword: Keyword,
+}
+
 /// All that is known of a mailbox's messages.
 #[derive(Debug, Clone, Default)]
 pub struct LoadedMailbox {
     /// The messages.
     pub records: Columns,
-    /// Keywords with their bits.
-    pub keywords: Vec<(u8, Keyword)>,
+    /// Keywords.
+    pub keywords: Vec<DefinedKeyword>,
     /// What is known of expunged messages.
     pub tombstones: Vec<Tombstone>,
     /// From where on that is all; not known in files of the first format.
@@ -114,8 +125,8 @@ pub enum Op {
     DropRecords { dir: String, slots: Vec<u32> },
     /// Replaces NOTE SEEN.
     PutSeen { dir: String, seen: OwnSeen },
-    /// Writes a keyword of NOTE INDEX at a slot.
-    PutKeyword { dir: String, slot: u32, bit: u8, keyword: Keyword },
+    /// Writes a keyword of NOTE INDEX at its slot; of another one that was there before, nothing stays.
+    PutKeyword { dir: String, defined: DefinedKeyword },
     /// Writes a tombstone of NOTE INDEX at its slot.
     PutTombstone { dir: String, tombstone: Tombstone },
     /// Writes a record of NOTE INDEX at its slot: flags of many messages changed alike.

@@ -102,6 +102,11 @@ impl Columns {
         self.flags.iter().filter(|f| *f & flag.bits() != 0).count()
     }
 
+    /// The bits of keywords that some message has.
+    pub fn keywords_in_use(&self) -> u64 {
+        self.keywords.iter().fold(0, |bits, keywords| bits | keywords)
+    }
+
     /// Position of the first message without `\Seen`.
     pub fn first_unseen(&self) -> Option<usize> {
         self.flags.iter().position(|f| f & SystemFlags::SEEN.bits() == 0)

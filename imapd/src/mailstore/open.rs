@@ -8,7 +8,7 @@ use bytes::Bytes;
 use parking_lot::{Mutex, RwLock, RwLockReadGuard};
 use tokio::sync::watch;
 
-use super::backend::LoadedMailbox;
+use super::backend::{DefinedKeyword, LoadedMailbox};
 use super::catalog::Slots;
 use super::change_log::{ChangeLog, Since};
 use super::columns::Columns;
@@ -40,6 +40,10 @@ pub struct State {
     pub touches: Touches,
     /// Keywords by bit.
     pub keywords: Vec<Option<Keyword>>,
+    /// Their records of NOTE INDEX, by bit.
+    pub(super) keyword_slots: Vec<Option<u32>>,
+    /// How often a keyword was made known since the mailbox was opened.
+    pub keyword_changes: u64,
     /// The next UID.
     pub uid_next: Uid,
     /// HIGHESTMODSEQ.
@@ -58,6 +62,21 @@ impl State {
     /// The bit of a keyword.
     pub fn keyword_bit(&self, keyword: &Keyword) -> Option<u64> {
         self.keywords.iter().position(|k| k.as_ref() == Some(keyword)).map(|i| 1 << i)
+    }
+
+    /// Whether a keyword that is not known can be made so: there is room for one, or one that no message has gives way.
+    pub fn takes_keywords(&self) -> bool {
+        self.keywords.iter().any(Option::is_none) || self.columns.keywords_in_use() != u64::MAX
+    }
+
+    /// Makes a keyword known, in place of one that has its bit.
+    pub(super) fn define(&mut self, defined: DefinedKeyword) {
+        let bit = usize::from(defined.bit);
+        if let (Some(place), Some(slot)) = (self.keywords.get_mut(bit), self.keyword_slots.get_mut(bit)) {
+            *place = Some(defined.keyword);
+            *slot = Some(defined.slot);
+            self.keyword_changes += 1;
+        }
     }
 }
 
@@ -139,7 +158,7 @@ impl Drop for OpenMailbox {
 }
 
 impl OpenMailbox {
-    /// Most keywords of one mailbox: one bit each in a record of NOTE INDEX.
+    /// Most keywords that messages of one mailbox have: one bit each in a record of NOTE INDEX.
     pub const MAX_KEYWORDS: usize = 64;
     /// Octets of cached views of one mailbox: about 10,000 messages.
     const MAX_VIEW_OCTETS: usize = 16 * 1024 * 1024;
@@ -161,30 +180,28 @@ impl OpenMailbox {
         let mut columns = loaded.records;
         columns.complete(row.uid_validity);
         let places = Places::new(columns.summaries());
-        let mut keywords = vec![None; Self::MAX_KEYWORDS];
-        for (bit, keyword) in loaded.keywords {
-            if let Some(place) = keywords.get_mut(usize::from(bit)) {
-                *place = Some(keyword);
-            }
-        }
+        let mut state = State {
+            columns,
+            log: ChangeLog::default(),
+            touches: Touches::new(row.highest_modseq),
+            keywords: vec![None; Self::MAX_KEYWORDS],
+            keyword_slots: vec![None; Self::MAX_KEYWORDS],
+            keyword_changes: 0,
+            uid_next: row.uid_next,
+            highest_modseq: row.highest_modseq,
+            tombstones: Tombstones::new(loaded.tombstone_floor, loaded.tombstones, row.highest_modseq),
+            flag_runs: FlagRuns::new(loaded.flag_runs, loaded.has_runs),
+            has_owners: loaded.has_owners,
+            deleted: false,
+        };
+        loaded.keywords.into_iter().for_each(|keyword| state.define(keyword));
         Self {
             in_memory: user.brings(),
             user,
             id: row.id,
             dir: row.dir.clone(),
             uid_validity: row.uid_validity,
-            state: RwLock::new(State {
-                columns,
-                log: ChangeLog::default(),
-                touches: Touches::new(row.highest_modseq),
-                keywords,
-                uid_next: row.uid_next,
-                highest_modseq: row.highest_modseq,
-                tombstones: Tombstones::new(loaded.tombstone_floor, loaded.tombstones, row.highest_modseq),
-                flag_runs: FlagRuns::new(loaded.flag_runs, loaded.has_runs),
-                has_owners: loaded.has_owners,
-                deleted: false,
-            }),
+            state: RwLock::new(state),
             slots: Mutex::new(Slots::new(loaded.free_slots, loaded.next_slot)),
             recent_from: AtomicU32::new(row.recent_from.0),
             own_seen: RwLock::new(own_seen),

@@ -9,7 +9,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
 use self::flags::mask;
-use super::backend::Op;
+use super::backend::{DefinedKeyword, Op};
 use super::change_log::{Change, Entry};
 use super::columns::Columns;
 use super::error::StoreError;
@@ -39,7 +39,7 @@ struct BoxStage {
     /// Changes of many messages alike, in order; these are not in `changed`, unless something else happened to them later.
     alike: Vec<Alike>,
     removed: BTreeSet<u32>,
-    keywords: Vec<(u8, Keyword)>,
+    keywords: Vec<DefinedKeyword>,
     taken: Vec<u32>,
     freed: Vec<u32>,
     taken_places: Vec<SummaryPlace>,
@@ -536,8 +536,8 @@ impl<'a> Stage<'a> {
         let old = records.clone();
         records.iter_mut().for_each(|record| kept.strip(record));
         let mut table = from.state().keywords.clone();
-        for (bit, keyword) in &source.keywords {
-            table[usize::from(*bit)] = Some(keyword.clone());
+        for defined in &source.keywords {
+            table[usize::from(defined.bit)] = Some(defined.keyword.clone());
         }
         let names = |bits: u64| {
             let named = table.iter().enumerate().filter(move |(i, _)| bits & (1 << i) != 0);
@@ -701,9 +701,7 @@ impl<'a> Stage<'a> {
                 for record in stage.added.values() {
                     state.columns.push(record);
                 }
-                for (bit, keyword) in stage.keywords {
-                    state.keywords[usize::from(bit)] = Some(keyword);
-                }
+                stage.keywords.into_iter().for_each(|keyword| state.define(keyword));
                 state.uid_next = stage.row.uid_next;
                 state.highest_modseq = stage.row.highest_modseq;
                 state.log.extend(stage.log);

@@ -132,6 +132,15 @@ pub fn command(frame: &Bytes) -> Result<TaggedCommand, SyntaxError> {
     }
 }
 
+/// Whether a line is not for this server: the first one of a request of HTTP (RFC 9112 section 3), a method, a target and a version.
+pub fn is_http_request(line: &[u8]) -> bool {
+    let mut words = line.trim_ascii_end().split(|b| *b == b' ');
+    words.next().is_some_and(|method| method.iter().all(u8::is_ascii_uppercase))
+        && words.next().is_some()
+        && matches!(words.next(), Some([b'H', b'T', b'T', b'P', b'/', b'0'..=b'9', b'.', b'0'..=b'9']))
+        && words.next().is_none()
+}
+
 /// Whether all that stands in quotes is UTF-8, which clients may send whether they have enabled anything or not (RFC 9755 section 3,
 /// RFC 9051 section 9, `QUOTED-CHAR`). The command is one that could be parsed.
 pub fn quotes_are_utf8(frame: &[u8]) -> bool {

@@ -10,6 +10,7 @@ pub mod column;
 mod column_tests;
 pub mod fold;
 pub mod fuzzy;
+mod idn;
 pub mod program;
 pub mod sort;
 pub mod thread;

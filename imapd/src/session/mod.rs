@@ -305,6 +305,11 @@ impl Session {
     pub async fn command(&mut self, frame: Bytes, out: &mut Out<'_>) -> io::Result<Step> {
         let parsed = match parse::command(&frame) {
             Ok(parsed) => parsed,
+            Err(_) if self.user.is_none() && parse::is_http_request(&frame) => {
+                // A page somewhere had a browser do that; what it goes on with might be commands (RFC 9325 section 3.7).
+                out.buf.extend_from_slice(b"* BYE This is an IMAP server\r\n");
+                return Ok(Step::Close);
+            }
             Err(e) => {
                 Reply::bad(e.text).write(out.buf, e.tag.as_deref());
                 return Ok(self.count_bad(out.buf));

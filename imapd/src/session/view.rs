@@ -52,7 +52,7 @@ pub struct View {
     owes_modseq: bool,
     /// UIDs that are recent in this session, as ranges.
     recent: Vec<(u32, u32)>,
-    /// The keywords of the mailbox that the client was told of, as in a record. They are told while messages are shown.
+    /// Up to which change of the mailbox's keywords the client was told. They are told while messages are shown.
     known_keywords: AtomicU64,
     /// What the last SEARCH with SAVE found, `$` (RFC 5182). UIDs never come back, so those expunged do no harm.
     saved: NumberSet,
@@ -118,7 +118,7 @@ impl View {
             held_since: None,
             owes_modseq: false,
             recent: if from < uid_next { vec![(from.0, uid_next.0 - 1)] } else { Vec::new() },
-            known_keywords: AtomicU64::new(keyword_bits(state)),
+            known_keywords: AtomicU64::new(state.keyword_changes),
             saved: NumberSet::default(),
             contexts: Contexts::default(),
             asked_batches: None,
@@ -148,7 +148,7 @@ impl View {
     /// FLAGS did not name is a mistake of the server to some clients, so that this comes before it is shown (RFC 3501 sections 7.1
     /// and 7.2.6).
     pub fn tell_keywords(&self, state: &State, out: &mut Vec<u8>) {
-        let now = keyword_bits(state);
+        let now = state.keyword_changes;
         if self.known_keywords.swap(now, Ordering::Relaxed) == now {
             return;
         }
@@ -562,12 +562,6 @@ pub fn write_modseq(out: &mut Vec<u8>, record: &MessageRecord) {
     out.extend_from_slice(b"MODSEQ (");
     write_number(out, record.modseq.0);
     out.push(b')');
-}
-
-/// The keywords that the mailbox has, as in a record.
-fn keyword_bits(state: &State) -> u64 {
-    let bits = state.keywords.iter().enumerate().filter(|(_, keyword)| keyword.is_some());
-    bits.fold(0, |bits, (i, _)| bits | 1 << i)
 }
 
 /// All flags of the mailbox, without parentheses.

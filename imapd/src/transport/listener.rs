@@ -21,6 +21,17 @@ use crate::session::Server;
 /// Connections waiting to be accepted; as many as the kernel allows by default.
 const BACKLOG: u32 = 4096;
 
+/// What clients call IMAP in the handshake of TLS (RFC 7301, IANA's TLS ALPN Protocol IDs).
+const ALPN: &[u8] = b"imap";
+
+/// A configuration with which the handshake fails for clients that mean other protocols (RFC 7301 section 3.2, RFC 9325 section 3.7);
+/// most mail programs name none.
+fn for_imap(tls: Option<Arc<ServerConfig>>) -> Option<Arc<ServerConfig>> {
+    let mut own = ServerConfig::clone(&*tls?);
+    own.alpn_protocols = vec![ALPN.to_vec()];
+    Some(Arc::new(own))
+}
+
 /// The service: sessions, their limits, and how they end.
 pub struct Service {
     /// What sessions share.
@@ -51,7 +62,7 @@ impl Service {
             idle: AtomicU64::new(millis(timeouts.idle)),
             login: AtomicU64::new(millis(timeouts.login)),
             proxies: ArcSwap::default(),
-            tls: ArcSwapOption::new(tls),
+            tls: ArcSwapOption::new(for_imap(tls)),
             tasks: TaskTracker::new(),
         })
     }
@@ -88,7 +99,7 @@ impl Service {
 
     /// Takes new certificates for connections from now on.
     pub fn set_tls(&self, tls: Option<Arc<ServerConfig>>) {
-        self.tls.store(tls);
+        self.tls.store(for_imap(tls));
     }
 
     pub(super) fn tls(&self) -> Option<TlsAcceptor> {

@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use bytes::Bytes;
 use futures::FutureExt;
-use imapd::mailstore::backend::{Answer, SpaceFigures};
+use imapd::mailstore::backend::{Answer, DefinedKeyword, SpaceFigures};
 use imapd::mailstore::columns::Columns;
 use imapd::mailstore::flag_runs;
 use imapd::mailstore::summaries::image;
@@ -15,7 +15,6 @@ use imapd::mailstore::{
     Access, Backend, Committed, Entries, FlagRun, LoadedMailbox, LoadedUser, MailboxRow, MessageRecord,
     ModSeq, NoteMarks, Op, OwnSeen, Shape, StoreError, SummaryPlace, Tombstone, UserHeader,
 };
-use imapd::syntax::flag::Keyword;
 use imapd::vm::UserId;
 use parking_lot::Mutex;
 use tokio::sync::{Notify, Semaphore};
@@ -24,7 +23,7 @@ use tokio::sync::{Notify, Semaphore};
 struct Dir {
     notes: BTreeMap<u32, Bytes>,
     records: BTreeMap<u32, MessageRecord>,
-    keywords: BTreeMap<u32, (u8, Keyword)>,
+    keywords: BTreeMap<u32, DefinedKeyword>,
     tombstones: BTreeMap<u32, Tombstone>,
     floor: Option<ModSeq>,
     runs: BTreeMap<u32, FlagRun>,
@@ -215,8 +214,8 @@ fn apply_to_index(space: &mut Space, op: Op) {
                 dir.runs.remove(&slot);
             }
         }
-        Op::PutKeyword { dir, slot, bit, keyword } => {
-            space.dirs.get_mut(&dir).expect("directory exists").keywords.insert(slot, (bit, keyword));
+        Op::PutKeyword { dir, defined } => {
+            space.dirs.get_mut(&dir).expect("directory exists").keywords.insert(defined.slot, defined);
         }
         Op::PutTombstone { dir, tombstone } => {
             let dir = space.dirs.get_mut(&dir).expect("directory exists");

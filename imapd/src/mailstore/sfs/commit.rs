@@ -275,7 +275,9 @@ fn gather_notes(op: Op, notes: &mut BTreeMap<String, Records>) {
             let records = slots.into_iter().map(|slot| (slot, none.clone()));
             notes.entry(dir).or_default().add(records);
         }
-        Op::PutKeyword { dir, slot, bit, keyword } => put(dir, slot, note_index::keyword(bit, &keyword)),
+        Op::PutKeyword { dir, defined } => {
+            put(dir, defined.slot, note_index::keyword(defined.bit, &defined.keyword))
+        }
         Op::PutTombstone { dir, tombstone } => put(dir, tombstone.slot, note_index::tombstone(&tombstone)),
         Op::PutFlagRun { dir, run } => put(dir, run.slot, note_index::flag_run(&run)),
         Op::PutFloor { dir, floor } => put(dir, 1, note_index::header(floor)),

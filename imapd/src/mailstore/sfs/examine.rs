@@ -282,11 +282,8 @@ impl SfsBackend {
 
 /// NOTE INDEX against the notes.
 fn compare(folder: &Folder, found: &mut Vec<String>) {
-    let bits = folder
-        .index
-        .keywords
-        .iter()
-        .fold(0u64, |bits, (bit, _)| bits | 1u64.checked_shl((*bit).into()).unwrap_or(0));
+    let bits =
+        folder.index.keywords.iter().fold(0u64, |bits, k| bits | 1u64.checked_shl(k.bit.into()).unwrap_or(0));
     for r in folder.index.records.iter() {
         match folder.notes.get(&r.uid.0) {
             None => found.push(format!("UID {} has no note", r.uid)),

@@ -54,7 +54,7 @@
 //! and is told as every UID that is not there.
 
 use super::mailbox_index::padded;
-use crate::mailstore::backend::LoadedMailbox;
+use crate::mailstore::backend::{DefinedKeyword, LoadedMailbox};
 use crate::mailstore::columns::Columns;
 use crate::mailstore::error::StoreError;
 use crate::mailstore::flag_runs::{self, FlagMask, FlagRun};
@@ -310,7 +310,8 @@ fn take(
             let len = usize::from(u16::from_le_bytes(field(r, 2)));
             let text = r.get(4..4 + len).map(codepage::to_text);
             let keyword = text.and_then(|t| Keyword::new(t.as_bytes()).ok());
-            out.keywords.push((r[1], keyword.ok_or("holds no keyword")?));
+            let keyword = keyword.ok_or("holds no keyword")?;
+            out.keywords.push(DefinedKeyword { bit: r[1], slot: number, keyword });
         }
         (_, TOMBSTONE) => out.tombstones.push(read_tombstone(r, number).ok_or("holds no tombstone")?),
         (_, FLAG_RUN) => out.flag_runs.push(read_flag_run(r, number).ok_or("holds no flag run")?),
@@ -390,7 +391,7 @@ mod tests {
             prop_assert_eq!(loaded.records, told);
             prop_assert_eq!(loaded.flag_runs, vec![run]);
             prop_assert_eq!((loaded.has_runs, loaded.has_owners), (former < 2, former == 0));
-            prop_assert_eq!(loaded.keywords, vec![(63, word)]);
+            prop_assert_eq!(loaded.keywords, vec![DefinedKeyword { bit: 63, slot: 2, keyword: word }]);
             prop_assert_eq!(loaded.free_slots, vec![3]);
             prop_assert_eq!(loaded.next_slot, 7);
             prop_assert_eq!(loaded.tombstones, vec![grave]);

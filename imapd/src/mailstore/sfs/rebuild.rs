@@ -12,6 +12,7 @@ use cms::csl::{CommitOption, FileStatus, Intent, OpenOptions, WorkUnitId};
 use super::commit::StepError;
 use super::examine::{Examined, Folder, image_octets, sums};
 use super::{SfsBackend, mailbox_index, note, note_file, note_index, store_error};
+use crate::mailstore::backend::DefinedKeyword;
 use crate::mailstore::columns::Columns;
 use crate::mailstore::error::StoreError;
 use crate::mailstore::summaries::SummaryPlace;
@@ -108,11 +109,8 @@ impl SfsBackend {
         row.highest_modseq = ModSeq(row.highest_modseq.0 + 1);
         let mut records = Vec::with_capacity(folder.notes.len());
         let (mut kept, mut made) = (0, 0);
-        let bits = folder
-            .index
-            .keywords
-            .iter()
-            .fold(0u64, |b, (bit, _)| b | 1u64.checked_shl((*bit).into()).unwrap_or(0));
+        let bits =
+            folder.index.keywords.iter().fold(0u64, |b, k| b | 1u64.checked_shl(k.bit.into()).unwrap_or(0));
         for (uid, status) in &folder.notes {
             let old = folder.index.records.get(Uid(*uid));
             let fits = |r: &MessageRecord| r.records == status.records && image_octets(r) == status.bytes;
@@ -236,14 +234,14 @@ impl SfsBackend {
 /// NOTE INDEX to be written.
 struct NewIndex {
     floor: ModSeq,
-    keywords: Vec<(u8, crate::syntax::flag::Keyword)>,
+    keywords: Vec<DefinedKeyword>,
     records: Vec<MessageRecord>,
 }
 
 impl NewIndex {
     fn image(&self) -> Vec<u8> {
         let mut image = note_index::header(self.floor).to_vec();
-        self.keywords.iter().for_each(|(bit, k)| image.extend_from_slice(&note_index::keyword(*bit, k)));
+        self.keywords.iter().for_each(|k| image.extend_from_slice(&note_index::keyword(k.bit, &k.keyword)));
         self.records.iter().for_each(|r| image.extend_from_slice(&note_index::message(r)));
         image
     }

@@ -1,12 +1,13 @@
 //! Flags: the bits of keywords, and STORE.
 //!
-//! A keyword is defined in a mailbox when a message gets it, in the same work unit, and not before.
+//! A keyword is defined in a mailbox when a message gets it, in the same work unit, and not before. It stays defined when no message
+//! has it any more, so that clients go on offering it, until all bits are given out: then one that no message has makes room.
 
 use std::borrow::Cow;
 use std::sync::Arc;
 
 use super::{BoxStage, Stage};
-use crate::mailstore::backend::Op;
+use crate::mailstore::backend::{DefinedKeyword, Op};
 use crate::mailstore::change_log::{Change, Entry};
 use crate::mailstore::columns::Columns;
 use crate::mailstore::error::StoreError;
@@ -18,8 +19,8 @@ use crate::mailstore::user::{FlagsAsked, Outcome, Untouchable};
 use crate::syntax::ast::FlagChange;
 use crate::syntax::flag::{FlagList, Keyword, SystemFlags};
 
-/// Keywords that a mailbox does not know yet, with the bits they would have.
-type Fresh = Vec<(u8, Keyword)>;
+/// Keywords that a mailbox does not know yet, with the bits they would have, and the records of those that make room for them.
+type Fresh = Vec<(u8, Option<u32>, Keyword)>;
 
 impl BoxStage {
     /// The bits of keywords, given out as needed; `None` when there are too many.
@@ -31,28 +32,51 @@ impl BoxStage {
 
     /// The bits that keywords have, and those that new ones would have; `None` when there are too many.
     fn choose_bits(&self, keywords: &[Keyword]) -> Option<(u64, Fresh)> {
-        let (mut bits, mut fresh) = (0u64, Vec::new());
+        let mut fresh = Vec::new();
         if keywords.is_empty() {
-            return Some((bits, fresh));
+            return Some((0, fresh));
         }
         let mut table = self.keyword_table();
+        let known = table.iter().enumerate();
+        let known = known.filter(|(_, k)| k.as_ref().is_some_and(|k| keywords.contains(k)));
+        let mut bits = known.fold(0u64, |bits, (bit, _)| bits | 1 << bit);
+        let mut in_use = None;
         for keyword in keywords {
-            let known = table.iter().position(|k| k.as_ref() == Some(keyword));
-            let bit = known.or_else(|| table.iter().position(Option::is_none))?;
-            if known.is_none() {
-                table[bit] = Some(keyword.clone());
-                fresh.push((u8::try_from(bit).unwrap_or(u8::MAX), keyword.clone()));
+            if table.iter().any(|k| k.as_ref() == Some(keyword)) {
+                continue;
             }
+            let bit = match table.iter().position(Option::is_none) {
+                Some(free) => free,
+                // Those that are asked for now are in use in a moment.
+                None => (!(*in_use.get_or_insert_with(|| self.keywords_in_use()) | bits)).trailing_zeros()
+                    as usize,
+            };
+            *table.get_mut(bit)? = Some(keyword.clone());
+            fresh.push((u8::try_from(bit).unwrap_or(u8::MAX), self.keyword_slot(bit), keyword.clone()));
             bits |= 1 << bit;
         }
         Some((bits, fresh))
     }
 
+    /// The record of the keyword that has a bit.
+    fn keyword_slot(&self, bit: usize) -> Option<u32> {
+        let here = self.keywords.iter().rfind(|k| usize::from(k.bit) == bit).map(|k| k.slot);
+        here.or_else(|| self.mailbox.state().keyword_slots[bit])
+    }
+
+    /// The bits of keywords that some message has, or had before this work unit.
+    fn keywords_in_use(&self) -> u64 {
+        let records = self.changed.values().chain(self.added.values());
+        self.mailbox.state().columns.keywords_in_use()
+            | records.fold(0, |bits, record| bits | record.keywords)
+            | self.alike.iter().fold(0, |bits, alike| bits | alike.mask.keywords_set)
+    }
+
     /// The keywords of the mailbox by bit, as they are now.
     fn keyword_table(&self) -> Vec<Option<Keyword>> {
         let mut table = self.mailbox.state().keywords.clone();
-        for (bit, keyword) in &self.keywords {
-            table[usize::from(*bit)] = Some(keyword.clone());
+        for defined in &self.keywords {
+            table[usize::from(defined.bit)] = Some(defined.keyword.clone());
         }
         table
     }
@@ -74,10 +98,12 @@ impl BoxStage {
 
     /// Makes keywords known.
     fn define(&mut self, fresh: Fresh, ops: &mut Vec<Op>) {
-        for (bit, keyword) in fresh {
-            let slot = self.slot();
-            ops.push(Op::PutKeyword { dir: self.mailbox.dir.clone(), slot, bit, keyword: keyword.clone() });
-            self.keywords.push((bit, keyword));
+        for (bit, former, keyword) in fresh {
+            // The record of one that makes room is written anew, so that no bit has two.
+            let slot = former.unwrap_or_else(|| self.slot());
+            let defined = DefinedKeyword { bit, slot, keyword };
+            ops.push(Op::PutKeyword { dir: self.mailbox.dir.clone(), defined: defined.clone() });
+            self.keywords.push(defined);
         }
     }
 
