@@ -102,6 +102,11 @@ impl UserStore {
         Ok((ops, rows))
     }
 
+    /// Rows and steps that take `name` away with `mailbox`, which the name stood for when it was looked at, none where it could not
+    /// be selected.
+    ///
+    /// # Errors
+    /// [`StoreError::MailboxDeleted`] when the name stands for another one by now.
     pub(super) fn plan_delete(
         &self,
         mailbox: Option<&OpenMailbox>,
@@ -117,7 +122,10 @@ impl UserStore {
         }
         let mut ops = Vec::new();
         let mut rows = Vec::new();
-        if let Some(mailbox) = mailbox.filter(|_| row.selectable()) {
+        if row.selectable() {
+            // A row that comes to life keeps its number, but gets a UIDVALIDITY of its own.
+            let same = |m: &&OpenMailbox| (m.id, m.uid_validity) == (id, row.uid_validity);
+            let mailbox = mailbox.filter(same).ok_or(StoreError::MailboxDeleted)?;
             let notes = mailbox.state().columns.uids().iter().map(|u| Uid(*u)).collect();
             ops.push(Op::RemoveDir { dir: row.dir.clone(), notes });
         }

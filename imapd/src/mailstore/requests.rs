@@ -242,12 +242,18 @@ impl UserStore {
         if name.is_inbox() {
             return Err(StoreError::Cannot("INBOX cannot be deleted"));
         }
-        let mailbox = match self.open(&name).await {
-            Ok(mailbox) => Some(mailbox),
-            Err(StoreError::NotSelectable) => None,
-            Err(e) => return Err(e),
-        };
-        self.ask(Request::Delete { mailbox, name, by }).await.map(drop)
+        loop {
+            let mailbox = match self.open(&name).await {
+                Ok(mailbox) => Some(mailbox),
+                Err(StoreError::NotSelectable) => None,
+                Err(e) => return Err(e),
+            };
+            match self.ask(Request::Delete { mailbox, name: name.clone(), by }).await {
+                // The name is that of another mailbox by now: of that one the messages have to be known.
+                Err(StoreError::MailboxDeleted) => {}
+                done => return done.map(drop),
+            }
+        }
     }
 
     /// Renames a mailbox and all below it. Of INBOX, moves the messages into a new mailbox and leaves INBOX empty

@@ -155,6 +155,7 @@ fn apply(space: &mut Space, op: Op) {
             space.rows.remove(&slot);
         }
         Op::CreateDir { dir } => {
+            assert!(!space.dirs.contains_key(&dir), "directory is new");
             let dir = space.dirs.entry(dir).or_default();
             (dir.floor, dir.has_runs, dir.has_owners) = (Some(ModSeq(0)), true, true);
         }
