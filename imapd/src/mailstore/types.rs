@@ -156,13 +156,19 @@ impl Attributes {
     /// Readers have a `\Seen` of their own.
     pub const OWN_SEEN: u32 = 256;
 
-    /// Special uses (RFC 6154), each with its name. `\\All` and `\\Flagged` are for mailboxes that show messages kept
-    /// elsewhere, which there are none of here.
-    pub const USES: [(u32, &'static str); 5] =
-        [(8, "\\Archive"), (16, "\\Drafts"), (32, "\\Junk"), (64, "\\Sent"), (128, "\\Trash")];
+    /// Special uses (RFC 6154; `\\Important` is of RFC 8457), each with its name. `\\All` and `\\Flagged` are for mailboxes that show
+    /// messages kept elsewhere, which there are none of here.
+    pub const USES: [(u32, &'static str); 6] = [
+        (8, "\\Archive"),
+        (16, "\\Drafts"),
+        (32, "\\Junk"),
+        (64, "\\Sent"),
+        (128, "\\Trash"),
+        (512, "\\Important"),
+    ];
 
     /// All of them.
-    pub const ALL_USES: u32 = 8 | 16 | 32 | 64 | 128;
+    pub const ALL_USES: u32 = 8 | 16 | 32 | 64 | 128 | 512;
 
     /// The bit of a special use, by its name in any case.
     pub fn use_named(name: &[u8]) -> Option<u32> {
