@@ -86,10 +86,11 @@ async fn change(
     change: AccessChange,
 ) -> Result<(), crate::session::Failure> {
     let place = place(session, mailbox).await?;
-    place.need(Rights::ADMINISTER)?;
+    let (row, _) = place.need(Rights::ADMINISTER)?;
+    let leave = place.leave(&row, Rights::ADMINISTER);
     // What is read later must not be older than this change.
     session.server.store.sharers().await?;
-    Ok(place.owner.change_access(place.inner, vec![change]).await?)
+    Ok(place.owner.change_access_for(place.inner, vec![change], leave).await?)
 }
 
 /// Shows what rights an identifier has always, and what may be given to it.

@@ -7,9 +7,9 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
-use crate::mailstore::user::Untouchable;
+use crate::mailstore::user::{CopyHow, Untouchable};
 use crate::mailstore::{
-    EmailId, Exchange, MessageRecord, Moved, NewMessage, OpenMailbox, SessionId, StoreError, Uid,
+    Asker, EmailId, Exchange, MessageRecord, Moved, NewMessage, OpenMailbox, StoreError, Terms, Uid,
 };
 use crate::session::{Server, View};
 use crate::syntax::flag::Keyword;
@@ -30,8 +30,8 @@ pub(super) async fn copy(
     view: &View,
     uids: &[Uid],
     (to, reader): (&Arc<OpenMailbox>, Option<UserId>),
-    (remove, kept): (bool, Untouchable),
-    by: SessionId,
+    CopyHow { remove, kept, all }: CopyHow,
+    by: Asker,
 ) -> Result<Vec<(Uid, Uid)>, StoreError> {
     let from = &view.mailbox;
     let (records, keywords): (Vec<MessageRecord>, Vec<Option<Keyword>>) = {
@@ -63,13 +63,18 @@ pub(super) async fn copy(
             messages.push(message(record, &keywords, (octets, email), kept));
         }
     }
+    if all && messages.len() < uids.len() {
+        return Err(StoreError::Expunged);
+    }
     if messages.is_empty() {
         return Ok(Vec::new());
     }
     if remove {
         let messages = sources.into_iter().zip(messages).collect();
         let moved = Some(Moved { reader: view.reader, kept });
-        return Exchange { from: from.clone(), messages, to: to.clone(), reader, moved, by }.run().await;
+        let Asker { session: by, leave } = by;
+        let exchange = Exchange { from: from.clone(), messages, to: to.clone(), reader, moved, by };
+        return exchange.run_on(Terms { leave, all }).await;
     }
     let added = to.user.append_for(to, messages, reader, by).await?;
     Ok(sources.into_iter().zip(added).collect())
@@ -101,9 +106,9 @@ pub(super) async fn replace(
     uid: Uid,
     (to, reader): (&Arc<OpenMailbox>, Option<UserId>),
     message: NewMessage,
-    by: SessionId,
+    Asker { session: by, leave }: Asker,
 ) -> Result<Option<Uid>, StoreError> {
     let (from, to, messages) = (from.clone(), to.clone(), vec![(uid, message)]);
     let exchange = Exchange { from, messages, to, reader, moved: None, by };
-    Ok(exchange.run().await?.first().map(|(_, new)| *new))
+    Ok(exchange.run_on(Terms { leave, all: false }).await?.first().map(|(_, new)| *new))
 }

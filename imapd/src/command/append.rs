@@ -26,7 +26,8 @@ pub async fn run(
     let mut made = catenate::make(session, messages).await?;
     made.messages.iter_mut().for_each(|message| allow(message, rights));
     let messages = std::mem::take(&mut made.messages);
-    match place.owner.append_for(&mailbox, messages, place.reader(), session.id).await {
+    let by = place::asker(session, &mailbox, Rights::INSERT)?;
+    match place.owner.append_for(&mailbox, messages, place.reader(), by).await {
         Ok(uids) => {
             session.meter.appended.add(uids.len());
             list::normalized(session, &arg, &place, out.buf)?;

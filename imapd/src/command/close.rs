@@ -1,6 +1,7 @@
 //! CLOSE
 
 use super::{Done, place, view};
+use crate::mailstore::StoreError;
 use crate::session::{Reply, Session};
 use crate::syntax::rights::Rights;
 
@@ -14,8 +15,13 @@ pub async fn run(session: &mut Session) -> Done {
     let may_expunge = place::rights_in(session, view)?.has(Rights::EXPUNGE);
     if !view.read_only && may_expunge && !view.mailbox.state().deleted {
         let mailbox = view.mailbox.clone();
-        let gone = mailbox.user.expunge(&mailbox, None, session.id).await?;
-        session.meter.expunged.add(gone.len());
+        let by = place::asker(session, &mailbox, Rights::EXPUNGE)?;
+        match mailbox.user.expunge(&mailbox, None, by).await {
+            Ok(gone) => session.meter.expunged.add(gone.len()),
+            // Since a moment ago: that is no reason to stay.
+            Err(StoreError::NoRight | StoreError::NoSuchMailbox | StoreError::MailboxDeleted) => {}
+            Err(e) => return Err(e.into()),
+        }
     }
     // What others did meanwhile was not told, so that HIGHESTMODSEQ must not be (RFC 7162 section 3.2.8).
     session.view = None;

@@ -2,11 +2,15 @@
 
 use super::append::try_create;
 use super::{Done, across, expunge, list, no_such_number, place, read_only, some_expunged, view};
+use crate::mailstore::user::CopyHow;
 use crate::mailstore::{Uid, UidValidity};
 use crate::session::{Out, Reply, Session};
 use crate::syntax::ast::MailboxArg;
 use crate::syntax::rights::Rights;
 use crate::syntax::seqset::{NumberSet, SequenceSet};
+
+/// Rights to take messages away: it is a STORE of \Deleted and an EXPUNGE.
+pub(super) const MOVES: Rights = Rights::DELETE_MESSAGES.and(Rights::EXPUNGE);
 
 /// Copies or moves messages, all or none. A message that is gone fails a COPY by number.
 ///
@@ -26,7 +30,7 @@ pub async fn run(
         return Ok(read_only());
     }
     if remove {
-        place::need_in(session, view, Rights::DELETE_MESSAGES.and(Rights::EXPUNGE))?;
+        place::need_in(session, view, MOVES)?;
     }
     let Some(mut selected) = view.select(set, by_uid) else { return Ok(no_such_number()) };
     let limited = if remove { session.limit(&mut selected) } else { None };
@@ -50,13 +54,17 @@ pub async fn run(
     if uids.is_empty() {
         return Ok(Reply::ok(done));
     }
-    let how = (remove, place::untouchable(rights));
+    let how = CopyHow { remove, kept: place::untouchable(rights), all: !by_uid };
+    let mut by = place::asker(session, &to, Rights::INSERT)?;
+    if remove {
+        by.leave = by.leave.on(place.who(), &from, MOVES);
+    }
     // What is seen by this user alone goes with the copies, for whom they are.
     let own_seen = view.has_own_seen() || (place.reader().is_some() && to.has_own_seen());
     let copied = if place.owner.id() == from.user.id() && !own_seen {
-        place.owner.copy_within(&from, uids, &to, how, session.id).await
+        place.owner.copy_within(&from, uids, &to, how, by).await
     } else {
-        across::copy(&session.server, view, &uids, (&to, place.reader()), how, session.id).await
+        across::copy(&session.server, view, &uids, (&to, place.reader()), how, by).await
     };
     let pairs = match copied {
         Ok(pairs) => pairs,

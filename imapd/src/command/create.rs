@@ -2,7 +2,7 @@
 
 use super::place::place;
 use super::{Done, list, object_id};
-use crate::mailstore::Attributes;
+use crate::mailstore::{Asker, Attributes, Leave};
 use crate::session::{Out, Reply, Session};
 use crate::syntax::ast::MailboxArg;
 
@@ -23,16 +23,10 @@ pub async fn run(session: &Session, mailbox: MailboxArg, uses: &[Vec<u8>], out: 
     if bits != 0 && !place.is_own() {
         return Ok(Reply::no("USEATTR", "Special uses are for mailboxes of one's own"));
     }
-    place.owner.create_for(place.inner.clone(), bits, session.id).await?;
+    let leave = Leave::default().to_make(place.who(), &place.inner);
+    let by = Asker { session: session.id, leave };
+    let made = place.owner.create_for(place.inner.clone(), bits, by).await?;
     list::normalized(session, &mailbox, &place, out.buf)?;
-    let made = place.owner.catalog().get(&place.inner).map(|row| row.uid_validity);
-    Ok(match made {
-        Some(made) => {
-            let of_another = place.reader().map(|_| place.owner.id());
-            let id = object_id::mailbox_id(made, of_another);
-            Reply::ok_code(format!("MAILBOXID ({id})"), "CREATE completed")
-        }
-        // Deleted again by another session.
-        None => Reply::ok("CREATE completed"),
-    })
+    let id = object_id::mailbox_id(made.uid_validity, place.reader().map(|_| place.owner.id()));
+    Ok(Reply::ok_code(format!("MAILBOXID ({id})"), "CREATE completed"))
 }

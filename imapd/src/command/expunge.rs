@@ -20,7 +20,8 @@ pub async fn run(session: &Session, only: Option<&SequenceSet>, out: &mut Out<'_
     place::need_in(session, view, Rights::EXPUNGE)?;
     let mut only = only.map(|set| view.resolve_uids(set));
     let limited = only.as_mut().and_then(|set| limit(session, view, set));
-    let gone = view.mailbox.user.expunge(&view.mailbox, only, session.id).await?;
+    let by = place::asker(session, &view.mailbox, Rights::EXPUNGE)?;
+    let gone = view.mailbox.user.expunge(&view.mailbox, only, by).await?;
     let reply = done(session, &view.mailbox, gone.len(), "EXPUNGE completed");
     Ok(match limited {
         Some(limited) => limited.tell(reply, out.buf),

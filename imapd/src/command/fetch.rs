@@ -178,12 +178,17 @@ async fn mark_seen(
     let flags = FlagList { system: SystemFlags::SEEN, keywords: Vec::new() };
     let (kept, reader) = (Untouchable::default(), view.reader);
     let asked = FlagsAsked { change: FlagChange::Add, flags, unchanged_since: None, kept, reader };
-    match view.mailbox.user.store_within(&view.mailbox, unseen, asked, session.id).await {
+    let by = place::asker(session, &view.mailbox, Rights::NONE)?;
+    match view.mailbox.user.store_within(&view.mailbox, unseen, asked, by).await {
         Ok((uids, _)) => Ok(uids.into_iter().map(|u| u.0).collect()),
         // Reading must work when nothing can be written; the flag is set another time.
-        Err(StoreError::OverQuota | StoreError::PoolFull | StoreError::Limit(_) | StoreError::InUse) => {
-            Ok(BTreeSet::new())
-        }
+        Err(
+            StoreError::OverQuota
+            | StoreError::PoolFull
+            | StoreError::Limit(_)
+            | StoreError::InUse
+            | StoreError::NoRight,
+        ) => Ok(BTreeSet::new()),
         Err(e) => Err(e.into()),
     }
 }

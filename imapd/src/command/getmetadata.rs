@@ -6,7 +6,7 @@
 use super::place::{Place, place};
 use super::{Done, user};
 use crate::mailstore::entries::{OF_USER, SPECIAL_USE};
-use crate::mailstore::{StoreError, UserStore};
+use crate::mailstore::{MailboxId, StoreError, UserStore};
 use crate::session::{About, Out, Reply, Session};
 use crate::syntax::ast::{Depth, MailboxArg, MetadataOptions};
 use crate::syntax::mailbox_name::NameForm;
@@ -32,11 +32,11 @@ pub async fn run(
         show(out.buf, &Of::Server(&*user(session)?, &session.server.about.load()), options, entries, form)
     } else {
         let place = place(session, &mailbox).await?;
-        let (_, rights) = place.need(Rights::LOOKUP)?;
+        let (row, rights) = place.need(Rights::LOOKUP)?;
         if !rights.has_any(TOUCH) {
             return Err(StoreError::NoRight.into());
         }
-        show(out.buf, &Of::Mailbox(&place), options, entries, form)
+        show(out.buf, &Of::Mailbox(&place, row.id), options, entries, form)
     };
     const DONE: &str = "GETMETADATA completed";
     Ok(match longest {
@@ -64,8 +64,8 @@ pub(super) const TOUCH: Rights =
 pub(super) enum Of<'a> {
     /// The server, and the user's own of it.
     Server(&'a UserStore, &'a About),
-    /// A mailbox.
-    Mailbox(&'a Place),
+    /// A mailbox that was looked up.
+    Mailbox(&'a Place, MailboxId),
 }
 
 /// How the entry of a mailbox is kept: private ones of others than the owner with their user id before it.
@@ -86,12 +86,11 @@ pub(super) fn show(
     form: NameForm,
 ) -> Option<usize> {
     let wanted = |name: &str| asked.iter().any(|entry| is_wanted(name, entry, options.depth));
-    let (user, place, about) = match of {
-        Of::Server(user, about) => (*user, None, Some(*about)),
-        Of::Mailbox(place) => (&*place.owner, Some(*place), None),
+    let (user, place, about, id) = match of {
+        Of::Server(user, about) => (*user, None, Some(*about), OF_USER),
+        Of::Mailbox(place, id) => (&*place.owner, Some(*place), None, *id),
     };
     let catalog = user.catalog();
-    let id = place.map_or(Some(OF_USER), |place| catalog.get(&place.inner).map(|row| row.id))?;
     let mine = place.filter(|p| !p.is_own()).map(|p| format!("@{}", p.who()));
     let own = catalog.entries.annotations(id).filter_map(|(name, value)| {
         let name = match &mine {
@@ -102,8 +101,7 @@ pub(super) fn show(
     });
     let own = own.filter(|(name, _)| name.starts_with('/') && *name != SPECIAL_USE);
     // What a mailbox is used for is its owner's affair.
-    let uses =
-        place.filter(|p| p.is_own()).and_then(|p| catalog.get(&p.inner)).map(|row| row.attributes.uses());
+    let uses = place.filter(|p| p.is_own()).and_then(|_| catalog.row(id)).map(|row| row.attributes.uses());
     let uses = uses.map(|uses| uses.collect::<Vec<_>>().join(" ")).filter(|uses| !uses.is_empty());
     let uses = uses.iter().map(|uses| (SPECIAL_USE, uses.as_bytes()));
     let said = [

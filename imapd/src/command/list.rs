@@ -180,7 +180,8 @@ async fn returns(
     if !asked.metadata.is_empty() && rights.has_any(getmetadata::TOUCH) {
         let options = MetadataOptions::default();
         // No length is asked for, so none is left out.
-        let _all = getmetadata::show(out, &getmetadata::Of::Mailbox(&place), options, &asked.metadata, form);
+        let _all =
+            getmetadata::show(out, &getmetadata::Of::Mailbox(&place, row.id), options, &asked.metadata, form);
     }
     Ok(())
 }

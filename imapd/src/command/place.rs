@@ -10,11 +10,10 @@ use super::{name, user};
 use crate::mailstore::catalog::Catalog;
 use crate::mailstore::news::Visible;
 use crate::mailstore::user::Untouchable;
-use crate::mailstore::{Attributes, MailboxRow, OpenMailbox, StoreError, UserStore};
+use crate::mailstore::{Asker, Attributes, Leave, MailboxRow, OpenMailbox, StoreError, UserStore, leave};
 use crate::session::mailbox_referrals::referral;
 use crate::session::{Failure, Session, View};
 use crate::syntax::ast::MailboxArg;
-use crate::syntax::flag::SystemFlags;
 use crate::syntax::mailbox_name::{MailboxName, SEPARATOR};
 use crate::syntax::rights::Rights;
 use crate::vm::UserId;
@@ -82,11 +81,8 @@ impl Place {
     /// [`StoreError::NoRight`]; [`StoreError::NoSuchMailbox`] for one who may not even know of it.
     pub fn need(&self, needed: Rights) -> Result<(MailboxRow, Rights), StoreError> {
         let (row, rights) = self.look().ok_or(StoreError::NoSuchMailbox)?;
-        match rights {
-            rights if rights.has(needed) => Ok((row, rights)),
-            rights if rights.has(Rights::LOOKUP) => Err(StoreError::NoRight),
-            _ => Err(StoreError::NoSuchMailbox),
-        }
+        leave::need(rights, needed)?;
+        Ok((row, rights))
     }
 
     /// Opens it for one who has `needed`, and says what else he may do.
@@ -94,8 +90,12 @@ impl Place {
     /// # Errors
     /// As [`Place::need`] and [`UserStore::open`].
     pub async fn open(&self, needed: Rights) -> Result<(Arc<OpenMailbox>, Rights), StoreError> {
-        let (_, rights) = self.need(needed)?;
-        Ok((self.owner.open(&self.inner).await?, rights))
+        let (row, _) = self.need(needed)?;
+        let mailbox = self.owner.open_row(&row).await?;
+        // It may have taken its time to read it.
+        let rights = self.owner.rights(mailbox.id, self.who);
+        leave::need(rights, needed)?;
+        Ok((mailbox, rights))
     }
 
     /// Whether a mailbox of that name may be made: what exists above it decides (RFC 4314 section 4).
@@ -107,18 +107,23 @@ impl Place {
         if self.inner.as_str().contains(SEPARATORS) {
             return Err(StoreError::Cannot("a mailbox name has no line or paragraph separator"));
         }
-        let above = {
-            let catalog = self.owner.catalog();
-            let exists =
-                |n: &MailboxName| catalog.get(n).is_some_and(|r| r.attributes.has(Attributes::EXISTS));
-            self.inner.ancestors().filter(exists).last()
-        };
-        match above {
-            Some(inner) => Self { inner, ..self.clone() }.need(Rights::CREATE).map(drop),
-            None if self.is_own() => Ok(()),
-            None => Err(StoreError::NoSuchMailbox),
-        }
+        self.owner.may_create(self.who, &self.inner)
     }
+
+    /// What a change of this mailbox, which was looked up, needs when its turn comes: that the name stands for it still, with these
+    /// rights.
+    pub fn leave(&self, row: &MailboxRow, needed: Rights) -> Leave {
+        Leave::default().on_name((self.who, self.owner.id()), row, needed)
+    }
+}
+
+/// The session, for a change that needs these rights on a mailbox when its turn comes.
+///
+/// # Errors
+/// When nobody has logged in.
+pub fn asker(session: &Session, mailbox: &Arc<OpenMailbox>, needed: Rights) -> Result<Asker, Failure> {
+    let leave = Leave::default().on(user(session)?.id(), mailbox, needed);
+    Ok(Asker { session: session.id, leave })
 }
 
 /// The place of a mailbox argument.
@@ -314,15 +319,5 @@ pub fn keeps_other_flags(rights: Rights, former: Rights) -> bool {
 
 /// The flags that one who has these rights cannot change (RFC 4314 section 4).
 pub fn untouchable(rights: Rights) -> Untouchable {
-    let mut system = SystemFlags::default();
-    let other = SystemFlags::ANSWERED.with(SystemFlags::FLAGGED).with(SystemFlags::DRAFT);
-    let of_right = [
-        (Rights::SEEN, SystemFlags::SEEN),
-        (Rights::DELETE_MESSAGES, SystemFlags::DELETED),
-        (Rights::WRITE, other),
-    ];
-    for (_, flags) in of_right.into_iter().filter(|(right, _)| !rights.has(*right)) {
-        system = system.with(flags);
-    }
-    Untouchable { system, keywords: !rights.has(Rights::WRITE) }
+    Untouchable::within(rights)
 }

@@ -2,7 +2,7 @@
 
 use super::place::{Place, of_name};
 use super::{Done, list, name, old_name};
-use crate::mailstore::StoreError;
+use crate::mailstore::{Asker, StoreError};
 use crate::session::mailbox_referrals::referral;
 use crate::session::{Failure, Out, Reply, Session};
 use crate::syntax::ast::MailboxArg;
@@ -30,7 +30,7 @@ pub async fn run(session: &Session, from: MailboxArg, to: MailboxArg, out: &mut 
         }
         (Err(e), _) | (_, Err(e)) => return Err(e),
     };
-    from.need(Rights::DELETE_MAILBOX)?;
+    let (row, _) = from.need(Rights::DELETE_MAILBOX)?;
     to.may_create()?;
     if from.owner.id() != to.owner.id() {
         return Err(StoreError::Cannot("mailbox cannot be renamed to one of another user").into());
@@ -38,7 +38,9 @@ pub async fn run(session: &Session, from: MailboxArg, to: MailboxArg, out: &mut 
     if from.inner.is_inbox() && !from.is_own() {
         return Err(StoreError::Cannot("INBOX of another user cannot be renamed").into());
     }
-    from.owner.rename(from.inner.clone(), to.inner.clone(), session.id).await?;
+    let leave = from.leave(&row, Rights::DELETE_MAILBOX).to_make(to.who(), &to.inner);
+    let by = Asker { session: session.id, leave };
+    from.owner.rename(from.inner.clone(), to.inner.clone(), by).await?;
     if session.enabled.rev2 && !from.inner.is_inbox() {
         // As the client called it (RFC 9051 section 6.3.6).
         let old = old_name(&supplied, &from.name);

@@ -1,6 +1,7 @@
 //! REPLACE and UID REPLACE (RFC 8508)
 
 use super::append::{allow, try_create};
+use super::copy::MOVES;
 use super::{Done, across, catenate, expunge, list, no_such_number, place, read_only, some_expunged, view};
 use crate::session::{Out, Reply, Session};
 use crate::syntax::ast::{AppendMessage, MailboxArg};
@@ -25,7 +26,7 @@ pub async fn run(
         return Ok(read_only());
     }
     // It is an APPEND, a STORE of \Deleted and an EXPUNGE together.
-    place::need_in(session, view, Rights::DELETE_MESSAGES.and(Rights::EXPUNGE))?;
+    place::need_in(session, view, MOVES)?;
     let Some(selected) = view.select(set, by_uid) else { return Ok(no_such_number()) };
     let Some((_, uid)) = selected.first().copied() else {
         return Ok(Reply::no("NONEXISTENT", "No message has that UID"));
@@ -35,10 +36,12 @@ pub async fn run(
     let Some(mut message) = made.messages.pop() else { return Ok(Reply::bad("REPLACE needs a message")) };
     allow(&mut message, rights);
     let own_seen = place.reader().is_some() && to.has_own_seen();
+    let mut by = place::asker(session, &to, Rights::INSERT)?;
+    by.leave = by.leave.on(place.who(), &view.mailbox, MOVES);
     let replaced = if place.owner.id() == view.mailbox.user.id() && !own_seen {
-        place.owner.replace(&view.mailbox, uid, &to, message, session.id).await
+        place.owner.replace(&view.mailbox, uid, &to, message, by).await
     } else {
-        across::replace(&view.mailbox, uid, (&to, place.reader()), message, session.id).await
+        across::replace(&view.mailbox, uid, (&to, place.reader()), message, by).await
     };
     match replaced {
         Ok(Some(new)) => {

@@ -8,6 +8,7 @@ use std::time::Duration;
 use bytes::Bytes;
 
 use super::{Done, object_id, search_texts, updates, view};
+use crate::mailstore::open::State;
 use crate::mailstore::{MessageRecord, ModSeq, OpenMailbox, StoreError, Uid, UidValidity};
 use crate::search::{Content, Context, Program, ProgramError, Row};
 use crate::session::context::Matches;
@@ -297,11 +298,17 @@ pub(super) async fn find_in(
     asked: &SearchKeys<'_>,
     out: &mut Out<'_>,
 ) -> Result<Result<Found, Reply>, Failure> {
-    let program = match program(session, view, asked) {
-        Ok(program) => program,
-        Err(e) => return Ok(Err(cannot_search(e))),
+    let (program, (mut hits, unknown)) = loop {
+        let program = match program(session, view, asked) {
+            Ok(program) => program,
+            Err(e) => return Ok(Err(cannot_search(e))),
+        };
+        match settled(session, view, program, asked.tag, out).await? {
+            Some(judged) => break judged,
+            // A keyword that is looked for has another bit by now.
+            None => continue,
+        }
     };
-    let (program, (mut hits, unknown)) = settled(session, view, program, asked.tag, out).await?;
     let mut scores = if asked.key.uses_fuzzy() { scores(view, &program, &hits) } else { BTreeMap::new() };
     for read in by_content(session, &view.mailbox, &Arc::new(program), unknown, asked.tag, out).await? {
         hits.push((read.number, read.uid));
@@ -330,10 +337,10 @@ pub(super) async fn find_among(
     uids: &BTreeSet<u32>,
     out: &mut Out<'_>,
 ) -> Result<BTreeSet<u32>, Failure> {
-    let Ok(program) = program(session, view, asked) else { return Ok(BTreeSet::new()) };
     let (mut hits, mut unknown) = (BTreeSet::new(), Vec::new());
-    {
+    let program = {
         let state = view.mailbox.state();
+        let Ok((program, _)) = program_at(session, view, &state, asked) else { return Ok(BTreeSet::new()) };
         for uid in uids {
             let uid = Uid(*uid);
             let (Some(number), Some(record)) = (view.number_of(uid), state.columns.get(uid)) else {
@@ -346,15 +353,27 @@ pub(super) async fn find_among(
                 None => unknown.push(Candidate { number, record, recent }),
             }
         }
-    }
+        program
+    };
     let read = by_content(session, &view.mailbox, &Arc::new(program), unknown, asked.tag, out).await?;
     hits.extend(read.into_iter().map(|hit| hit.uid.0));
     Ok(hits)
 }
 
-/// The search made ready.
-fn program(session: &Session, view: &View, asked: &SearchKeys<'_>) -> Result<Program, ProgramError> {
-    let state = view.mailbox.state();
+/// A search made ready, and the change of the mailbox's keywords after which it is not, when it looks for one: bits are given to
+/// others.
+type Ready = (Program, Option<u64>);
+
+fn program(session: &Session, view: &View, asked: &SearchKeys<'_>) -> Result<Ready, ProgramError> {
+    program_at(session, view, &view.mailbox.state(), asked)
+}
+
+fn program_at(
+    session: &Session,
+    view: &View,
+    state: &State,
+    asked: &SearchKeys<'_>,
+) -> Result<Ready, ProgramError> {
     let context = Context {
         keyword_bit: &|k| state.keyword_bit(k),
         greatest_seq: view.len(),
@@ -363,29 +382,31 @@ fn program(session: &Session, view: &View, asked: &SearchKeys<'_>) -> Result<Pro
         email_id: &|text| object_id::read_email_id(view, text),
         now: session.server.store.now(),
     };
-    Program::new(asked.key, asked.charset, &context)
+    let keywords = asked.key.uses_keywords().then_some(state.keyword_changes);
+    Ok((Program::new(asked.key, asked.charset, &context)?, keywords))
 }
 
-/// Judges by the index, and by the text columns of the mailbox where that pays: hits, and messages that must be read.
+/// Judges by the index, and by the text columns of the mailbox where that pays: hits, and messages that must be read. Nothing when
+/// keywords changed meanwhile.
 async fn settled(
     session: &Session,
     view: &View,
-    program: Program,
+    (program, keywords): Ready,
     tag: &[u8],
     out: &mut Out<'_>,
-) -> Result<(Program, (Hits, Vec<Candidate>)), Failure> {
+) -> Result<Option<(Program, (Hits, Vec<Candidate>))>, Failure> {
     if program.asks_for_texts_alone() {
         let program = settle(session, view, program, view.uids().len(), tag, out).await?;
-        let judged = by_index(view, &program);
-        return Ok((program, judged));
+        let judged = by_index(view, &program, keywords);
+        return Ok(judged.map(|judged| (program, judged)));
     }
-    let judged = by_index(view, &program);
+    let Some(judged) = by_index(view, &program, keywords) else { return Ok(None) };
     if judged.1.is_empty() {
-        return Ok((program, judged));
+        return Ok(Some((program, judged)));
     }
     let program = settle(session, view, program, judged.1.len(), tag, out).await?;
-    let judged = by_index(view, &program);
-    Ok((program, judged))
+    let judged = by_index(view, &program, keywords);
+    Ok(judged.map(|judged| (program, judged)))
 }
 
 /// Answers the texts of a program, and tells the client now and then how far that is.
@@ -413,9 +434,12 @@ async fn settle(
     settled.map_err(|e| StoreError::Defect(format!("computation failed: {e}")))?.map_err(Into::into)
 }
 
-/// Hits that the index tells, and the messages it cannot tell of.
-fn by_index(view: &View, program: &Program) -> (Vec<(u32, Uid)>, Vec<Candidate>) {
+/// Hits that the index tells, and the messages it cannot tell of; nothing when keywords changed since.
+fn by_index(view: &View, program: &Program, keywords: Option<u64>) -> Option<(Hits, Vec<Candidate>)> {
     let state = view.mailbox.state();
+    if keywords.is_some_and(|known| known != state.keyword_changes) {
+        return None;
+    }
     let (mut hits, mut unknown) = (Vec::new(), Vec::new());
     // Nearly always the session counts exactly the messages that are there.
     let same = view.uids() == state.columns.uids();
@@ -431,7 +455,7 @@ fn by_index(view: &View, program: &Program) -> (Vec<(u32, Uid)>, Vec<Candidate>)
             None => unknown.push(Candidate { number, record, recent }),
         }
     }
-    (hits, unknown)
+    Some((hits, unknown))
 }
 
 /// A message that matches, as reading it has shown.

@@ -6,7 +6,7 @@ use super::getmetadata::{TOUCH, kept_as};
 use super::place::place;
 use super::{Done, getmetadata, user};
 use crate::mailstore::entries::{MAX_NAME, MAX_VALUE, SPECIAL_USE};
-use crate::mailstore::{Attributes, StoreError};
+use crate::mailstore::{Asker, Attributes, StoreError};
 use crate::session::{Reply, Session};
 use crate::syntax::ast::MailboxArg;
 use crate::syntax::rights::Rights;
@@ -42,7 +42,7 @@ pub async fn run(session: &mut Session, mailbox: MailboxArg, values: Vec<(String
         return Ok(Reply::ok("SETMETADATA completed"));
     }
     let place = place(session, &mailbox).await?;
-    let (_, rights) = place.need(Rights::LOOKUP)?;
+    let (row, rights) = place.need(Rights::LOOKUP)?;
     if !rights.has_any(TOUCH) {
         return Err(StoreError::NoRight.into());
     }
@@ -50,6 +50,9 @@ pub async fn run(session: &mut Session, mailbox: MailboxArg, values: Vec<(String
         return Ok(Reply::no("USEATTR", "Special uses are for mailboxes of one's own"));
     }
     let values = values.into_iter().map(|(entry, value)| (kept_as(&place, &entry), value)).collect();
-    place.owner.annotate(Some(place.inner), values, session.id).await?;
+    // One of those that are enough is enough when the turn comes.
+    let leave = place.leave(&row, Rights::LOOKUP).any_on_name(place.who(), &row, TOUCH);
+    let by = Asker { session: session.id, leave };
+    place.owner.annotate(Some(place.inner), values, by).await?;
     Ok(Reply::ok("SETMETADATA completed"))
 }

@@ -36,7 +36,8 @@ pub async fn run(
     Ok(Reply::ok("STATUS completed"))
 }
 
-/// Appends the STATUS response. All but RECENT and DELETED come from MAILBOX INDEX alone. In the mailbox that is selected those
+/// Appends the STATUS response. All but RECENT and DELETED come from MAILBOX INDEX alone; where these are asked for, all are of the moment at which the
+/// messages were looked at. In the mailbox that is selected those
 /// messages are recent which are so in the session.
 ///
 /// # Errors
@@ -49,16 +50,27 @@ pub(super) async fn show(
     form: NameForm,
     selected: Option<&View>,
 ) -> Result<(), StoreError> {
+    let mut row = row.clone();
     let (mut recent, mut deleted, mut deleted_storage, mut unseen) = (0, 0, 0, row.unseen as usize);
     let of_messages =
         |i: &StatusItem| matches!(i, StatusItem::Recent | StatusItem::Deleted | StatusItem::DeletedStorage);
     let own_seen =
         items.contains(&StatusItem::Unseen) && who != owner.id() && row.attributes.has(Attributes::OWN_SEEN);
     if row.messages > 0 && (own_seen || items.iter().any(of_messages)) {
-        let open = owner.open(&row.name).await?;
+        let open = owner.open_row(&row).await?;
         let from = open.recent_from();
         let state = open.state();
+        if state.deleted {
+            return Err(StoreError::NoSuchMailbox);
+        }
         let uids = state.columns.uids();
+        let size = |i: usize| state.columns.at(i).size;
+        row.messages = u32::try_from(uids.len()).unwrap_or(u32::MAX);
+        (row.uid_next, row.highest_modseq) = (state.uid_next, state.highest_modseq);
+        if items.contains(&StatusItem::Size) {
+            row.octets = (0..uids.len()).map(size).sum();
+        }
+        unseen = uids.len() - state.columns.count(SystemFlags::SEEN);
         let older = &uids[..uids.partition_point(|u| *u < from.0)];
         let here = selected.filter(|view| Arc::ptr_eq(&view.mailbox, &open));
         let told = here.map_or(0, |view| older.iter().filter(|uid| view.is_recent(Uid(**uid))).count());

@@ -8,6 +8,7 @@ use crate::session::view::{write_flags, write_modseq, write_number};
 use crate::session::{Enabled, Out, Reply, Session, View};
 use crate::syntax::ast::StoreArgs;
 use crate::syntax::flag::{FlagList, SystemFlags};
+use crate::syntax::rights::Rights;
 use crate::syntax::seqset::{NumberSet, SequenceSet};
 
 /// Changes flags in one work unit and shows them.
@@ -42,7 +43,8 @@ pub async fn run(
         return Err(StoreError::NoRight.into());
     }
     let asked = FlagsAsked { change, flags, unchanged_since, kept, reader: view.reader };
-    let stored = view.mailbox.user.store_within(&view.mailbox, uids, asked, session.id);
+    let by = place::asker(session, &view.mailbox, Rights::NONE)?;
+    let stored = view.mailbox.user.store_within(&view.mailbox, uids, asked, by);
     let (present, refused) = stored.await?;
     if limited.is_some() {
         message_limit::highest_first(&mut selected);

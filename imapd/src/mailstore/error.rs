@@ -38,6 +38,9 @@ pub enum StoreError {
     /// The mailbox went away while the request was under way.
     #[error("mailbox was deleted")]
     MailboxDeleted,
+    /// Of messages that go together, one went away while the request was under way.
+    #[error("some messages were expunged by another session")]
+    Expunged,
     /// The name has inferior names and is none of a mailbox.
     #[error("mailbox has inferior names and cannot be selected")]
     HasChildren,

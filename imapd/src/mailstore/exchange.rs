@@ -8,8 +8,9 @@
 use std::sync::Arc;
 
 use super::error::StoreError;
+use super::leave::Leave;
 use super::open::OpenMailbox;
-use super::stage::Stage;
+use super::stage::{Stage, allowed};
 use super::summaries::Ready;
 use super::text_room::commit_in_room;
 use super::types::{NewMessage, SessionId, Uid};
@@ -32,6 +33,15 @@ pub struct Exchange {
     pub by: SessionId,
 }
 
+/// On what terms an exchange is made, once the turns of both users have come.
+#[derive(Clone, Default)]
+pub struct Terms {
+    /// What who asks must be allowed, on both sides.
+    pub leave: Leave,
+    /// Whether nothing goes when one of the messages is gone.
+    pub all: bool,
+}
+
 /// How flags go with a message.
 #[derive(Debug, Clone, Copy)]
 pub struct Moved {
@@ -47,16 +57,24 @@ impl Exchange {
     /// # Errors
     /// [`StoreError`]; nothing is changed then.
     pub async fn run(self) -> Result<Vec<(Uid, Uid)>, StoreError> {
+        self.run_on(Terms::default()).await
+    }
+
+    /// The same, on terms.
+    ///
+    /// # Errors
+    /// [`StoreError`], [`StoreError::Expunged`] among them; nothing is changed then.
+    pub async fn run_on(self, terms: Terms) -> Result<Vec<(Uid, Uid)>, StoreError> {
         let mut ready = Vec::with_capacity(self.messages.len());
         for (_, message) in &self.messages {
             ready.push(Ready::new(self.to.user.backend(), &message.octets).await);
         }
         // A task of its own: a client that goes away must not stop a commit half way.
-        let done = tokio::spawn(self.in_turn(ready)).await;
+        let done = tokio::spawn(self.in_turn(ready, terms)).await;
         done.map_err(|_| StoreError::Unavailable("mail store is stopping".into()))?
     }
 
-    async fn in_turn(self, ready: Vec<Ready>) -> Result<Vec<(Uid, Uid)>, StoreError> {
+    async fn in_turn(self, ready: Vec<Ready>, terms: Terms) -> Result<Vec<(Uid, Uid)>, StoreError> {
         let (from, to) = (self.from.user.clone(), self.to.user.clone());
         let (first, second) = if from.id() <= to.id() { (&from, &to) } else { (&to, &from) };
         let second = (first.id() != second.id()).then_some(second);
@@ -70,7 +88,7 @@ impl Exchange {
             Some(user) => Some(user.turn().await),
             None => None,
         };
-        let done = self.commit((&from, &to), ready).await;
+        let done = self.commit((&from, &to), ready, &terms).await;
         from.make_spare().await;
         to.make_spare().await;
         done
@@ -80,11 +98,13 @@ impl Exchange {
         mut self,
         (from, to): (&UserStore, &UserStore),
         ready: Vec<Ready>,
+        terms: &Terms,
     ) -> Result<Vec<(Uid, Uid)>, StoreError> {
+        from.grants(&terms.leave)?;
         let now = from.now();
         let mut source = Stage::new(from, now);
         let mut target = (from.id() != to.id()).then(|| Stage::new(to, now));
-        let staged = self.stage(&mut source, target.as_mut(), ready);
+        let staged = self.stage(&mut source, target.as_mut(), ready, terms);
         let pairs = match staged {
             Ok(pairs) if !pairs.is_empty() => pairs,
             done => {
@@ -114,11 +134,17 @@ impl Exchange {
         source: &mut Stage<'_>,
         target: Option<&mut Stage<'_>>,
         ready: Vec<Ready>,
+        terms: &Terms,
     ) -> Result<Vec<(Uid, Uid)>, StoreError> {
         let (mut gone, mut messages, mut made) = (Vec::new(), Vec::new(), Vec::new());
         for ((uid, mut message), ready) in std::mem::take(&mut self.messages).into_iter().zip(ready) {
             let reader = self.moved.and_then(|moved| moved.reader);
-            let Some((system, keywords)) = source.flags(&self.from, uid, reader)? else { continue };
+            let Some((system, keywords)) = source.flags(&self.from, uid, reader)? else {
+                if terms.all {
+                    return Err(StoreError::Expunged);
+                }
+                continue;
+            };
             if let Some(Moved { kept, .. }) = self.moved {
                 message.flags = system.without(kept.system);
                 message.keywords = if kept.keywords { Vec::new() } else { keywords };
@@ -130,6 +156,7 @@ impl Exchange {
         if gone.is_empty() {
             return Ok(Vec::new());
         }
+        let messages = allowed(&messages, terms.leave.untouchable(&self.to));
         let added = match target {
             Some(target) => target.append(&self.to, &messages, &made, (None, self.reader), self.by),
             None => {

@@ -9,7 +9,7 @@ use bytes::Bytes;
 
 use super::backend::Op;
 use super::catalog::Catalog;
-use super::entries::{self, Limits};
+use super::entries::{self, Entries, Limits};
 use super::error::StoreError;
 use super::open::OpenMailbox;
 use super::own_seen::OwnSeen;
@@ -45,8 +45,14 @@ impl UserStore {
         Ok(row)
     }
 
-    /// Rows and steps that make `name`, with special uses, and its missing superiors exist.
-    pub(super) fn plan_create(&self, name: &MailboxName, uses: u32) -> Result<Plan, StoreError> {
+    /// Rows and steps that make `name`, with special uses, and its missing superiors exist; its row is the last. What is noted with
+    /// `inbox`, whose messages come here because it is renamed, is noted here, too (RFC 5464 section 4.1).
+    pub(super) fn plan_create(
+        &self,
+        name: &MailboxName,
+        uses: u32,
+        inbox: Option<&MailboxName>,
+    ) -> Result<Plan, StoreError> {
         let mut catalog = self.catalog_mut();
         let exists = |r: &&MailboxRow| r.attributes.has(Attributes::EXISTS);
         if catalog.get(name).filter(exists).is_some_and(MailboxRow::selectable) {
@@ -96,6 +102,9 @@ impl UserStore {
             ops.push(Op::CreateDir { dir: row.dir.clone() });
             ops.push(Op::PutRow(row.clone()));
             rows.push(row);
+        }
+        if let (Some(inbox), Some(row)) = (inbox.and_then(|inbox| catalog.get(inbox)), rows.last()) {
+            entries = with_annotations(&catalog.entries, inbox.id, entries, row.id);
         }
         ops.extend(entries.map(Op::PutEntries));
         ops.push(Op::PutHeader(header));
@@ -168,7 +177,7 @@ impl UserStore {
             to.ancestors().filter(|n| catalog.get(n).filter(exists).is_none()).last()
         };
         if let Some(parent) = missing {
-            (ops, rows) = self.plan_create(&parent, 0)?;
+            (ops, rows) = self.plan_create(&parent, 0, None)?;
         }
         let mut catalog = self.catalog_mut();
         let made = ops.iter().rev().find_map(|op| match op {
@@ -310,7 +319,7 @@ impl UserStore {
         };
         stage.publish();
         let changed = |m: &Arc<OpenMailbox>| rows.iter().any(|row| row.id == m.id);
-        for mailbox in self.opened().iter().filter(|m| changed(m)) {
+        for mailbox in self.opened().await.iter().filter(|m| changed(m)) {
             mailbox.set_own_seen(own.then(OwnSeen::default));
         }
         let mut catalog = self.catalog_mut();
@@ -375,6 +384,27 @@ impl UserStore {
             ));
         }
         Ok((vec![Op::PutRow(row.clone())], vec![row]))
+    }
+}
+
+/// What is kept beside mail, with the annotations of one mailbox on another as well, unless that would be too many.
+fn with_annotations(
+    kept: &Entries,
+    from: MailboxId,
+    changed: Option<Entries>,
+    to: MailboxId,
+) -> Option<Entries> {
+    let mut all = kept.annotations(from).peekable();
+    if all.peek().is_none() {
+        return changed;
+    }
+    let mut noted = changed.clone().unwrap_or_else(|| kept.clone());
+    match all.try_for_each(|(entry, value)| noted.set(to, entry, Some(value.clone()))) {
+        Ok(()) => Some(noted),
+        Err(error) => {
+            tracing::debug!(%error, "annotations of INBOX are not copied");
+            changed
+        }
     }
 }
 

@@ -342,6 +342,7 @@ impl OpenMailbox {
         }
         let wanted: Vec<MessageRecord> = lacking.iter().map(|i| records[*i]).collect();
         let read = self.user.backend().read_notes(self.user.id(), &self.dir, &wanted).await?;
+        self.is_there()?;
         for (i, note) in lacking.into_iter().zip(read) {
             if let Some(note) = note.as_ref().filter(|_| keep) {
                 self.user.notes().keep(self.in_memory, records[i].uid, note);
@@ -349,6 +350,13 @@ impl OpenMailbox {
             notes[i] = note;
         }
         Ok(notes)
+    }
+
+    /// Fails when the mailbox or its user is gone: what was read just now may be of one that has come in its place, in the same
+    /// directory.
+    fn is_there(&self) -> Result<(), StoreError> {
+        self.user.is_there()?;
+        if self.state().deleted { Err(StoreError::MailboxDeleted) } else { Ok(()) }
     }
 
     fn note_in_memory(&self, record: &MessageRecord) -> Option<Bytes> {
@@ -375,6 +383,7 @@ impl OpenMailbox {
         }
         let whole = octets == (0..record.size);
         let read = self.user.backend().read_note(self.user.id(), &self.dir, record, octets, line).await?;
+        self.is_there()?;
         if whole {
             self.user.notes().keep(self.in_memory, record.uid, &read);
         }

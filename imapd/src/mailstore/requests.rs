@@ -7,10 +7,11 @@ use bytes::Bytes;
 
 use super::entries::Limits;
 use super::error::StoreError;
+use super::leave::{Asker, Leave};
 use super::open::OpenMailbox;
 use super::summaries::{self, Ready};
-use super::types::{MessageRecord, ModSeq, NewMessage, Origin, SessionId, Uid};
-use super::user::{AccessChange, FlagsAsked, Outcome, Request, Untouchable, UserStore};
+use super::types::{MailboxRow, MessageRecord, ModSeq, NewMessage, Origin, SessionId, Uid};
+use super::user::{AccessChange, CopyHow, FlagsAsked, Outcome, Request, Untouchable, UserStore};
 use crate::mail::summary::Summary;
 use crate::syntax::ast::FlagChange;
 use crate::syntax::flag::FlagList;
@@ -42,15 +43,16 @@ impl UserStore {
         mailbox: &Arc<OpenMailbox>,
         messages: Vec<NewMessage>,
         reader: Option<UserId>,
-        by: SessionId,
+        by: impl Into<Asker>,
     ) -> Result<Vec<Uid>, StoreError> {
+        let Asker { session: by, leave } = by.into();
         let mut ready = Vec::with_capacity(messages.len());
         for message in &messages {
             ready.push(Ready::new(self.backend(), &message.octets).await);
         }
         let mailbox = mailbox.clone();
         let request = Request::Append { mailbox, messages, ready, origin: None, reader, by };
-        Ok(uids(self.ask(request).await?))
+        Ok(uids(self.ask(request, leave).await?))
     }
 
     /// Adds an arrived message to INBOX unless its origin was taken before; false then.
@@ -62,7 +64,7 @@ impl UserStore {
         let ready = vec![Ready::new(self.backend(), &message.octets).await];
         let (messages, by) = (vec![message], SessionId::NOBODY);
         let request = Request::Append { mailbox, messages, ready, origin: Some(origin), reader: None, by };
-        Ok(self.ask(request).await? != Outcome::AlreadyTaken)
+        Ok(self.ask(request, Leave::default()).await? != Outcome::AlreadyTaken)
     }
 
     /// Changes flags; gives back the UIDs that are still there.
@@ -108,9 +110,10 @@ impl UserStore {
         mailbox: &Arc<OpenMailbox>,
         uids: Vec<Uid>,
         asked: FlagsAsked,
-        by: SessionId,
+        by: impl Into<Asker>,
     ) -> Result<(Vec<Uid>, Vec<Uid>), StoreError> {
-        match self.ask(Request::Store { mailbox: mailbox.clone(), uids, asked, by }).await? {
+        let Asker { session: by, leave } = by.into();
+        match self.ask(Request::Store { mailbox: mailbox.clone(), uids, asked, by }, leave).await? {
             Outcome::Stored { present, refused } => Ok((present, refused)),
             _ => Ok((Vec::new(), Vec::new())),
         }
@@ -124,9 +127,10 @@ impl UserStore {
         self: &Arc<Self>,
         mailbox: &Arc<OpenMailbox>,
         only: Option<NumberSet>,
-        by: SessionId,
+        by: impl Into<Asker>,
     ) -> Result<Vec<Uid>, StoreError> {
-        Ok(uids(self.ask(Request::Expunge { mailbox: mailbox.clone(), only, by }).await?))
+        let Asker { session: by, leave } = by.into();
+        Ok(uids(self.ask(Request::Expunge { mailbox: mailbox.clone(), only, by }, leave).await?))
     }
 
     /// Adds a message and removes another; gives back the new UID, or `None` when the other is gone.
@@ -139,12 +143,13 @@ impl UserStore {
         uid: Uid,
         to: &Arc<OpenMailbox>,
         message: NewMessage,
-        by: SessionId,
+        by: impl Into<Asker>,
     ) -> Result<Option<Uid>, StoreError> {
+        let Asker { session: by, leave } = by.into();
         let ready = Ready::new(self.backend(), &message.octets).await;
         let (from, to, message) = (from.clone(), to.clone(), Box::new(message));
         let request = Request::Replace { from, uid, to, message, ready, by };
-        Ok(uids(self.ask(request).await?).first().copied())
+        Ok(uids(self.ask(request, leave).await?).first().copied())
     }
 
     /// Keeps summaries beside their messages. Nobody waits for it, and nothing is lost when it fails: they are made again.
@@ -159,7 +164,7 @@ impl UserStore {
         let request = Request::Summarize { mailbox: mailbox.clone(), made };
         let mailbox = mailbox.clone();
         tokio::spawn(async move {
-            if let Err(e) = self.ask(request).await {
+            if let Err(e) = self.ask(request, Leave::default()).await {
                 // Most likely there is no room: it is not tried again while the mailbox is in memory.
                 mailbox.keeps_none.store(true, Ordering::Relaxed);
                 tracing::debug!(user = %self.id(), error = %e, "summaries are not kept");
@@ -176,7 +181,7 @@ impl UserStore {
         mailbox: &Arc<OpenMailbox>,
         made: Vec<(MessageRecord, Summary)>,
     ) -> Result<(), StoreError> {
-        self.ask(Request::Summarize { mailbox: mailbox.clone(), made }).await.map(drop)
+        self.ask(Request::Summarize { mailbox: mailbox.clone(), made }, Leave::default()).await.map(drop)
     }
 
     /// Copies or moves messages within this user; gives back source and new UIDs.
@@ -191,23 +196,26 @@ impl UserStore {
         remove: bool,
         by: SessionId,
     ) -> Result<Vec<(Uid, Uid)>, StoreError> {
-        self.copy_within(from, uids_asked, to, (remove, Untouchable::default()), by).await
+        self.copy_within(from, uids_asked, to, CopyHow { remove, ..CopyHow::default() }, by).await
     }
 
-    /// The same, for one who may not set all flags there.
+    /// The same, for one who may not set all flags there, or wants all or nothing.
     ///
     /// # Errors
-    /// [`StoreError`]; nothing is copied then.
+    /// [`StoreError`], [`StoreError::Expunged`] among them; nothing is copied then.
     pub async fn copy_within(
         self: &Arc<Self>,
         from: &Arc<OpenMailbox>,
         uids: Vec<Uid>,
         to: &Arc<OpenMailbox>,
-        (remove, kept): (bool, Untouchable),
-        by: SessionId,
+        how: CopyHow,
+        by: impl Into<Asker>,
     ) -> Result<Vec<(Uid, Uid)>, StoreError> {
-        let request = Request::Copy { from: from.clone(), uids, to: to.clone(), remove, kept, by };
-        let Outcome::Copied { pairs, places } = self.ask(request).await? else { return Ok(Vec::new()) };
+        let Asker { session: by, leave } = by.into();
+        let request = Request::Copy { from: from.clone(), uids, to: to.clone(), how, by };
+        let Outcome::Copied { pairs, places } = self.ask(request, leave).await? else {
+            return Ok(Vec::new());
+        };
         let copies = pairs.iter().map(|(_, new)| *new).zip(places).collect();
         summaries::complete_later(from, to, copies);
         Ok(pairs)
@@ -218,10 +226,10 @@ impl UserStore {
     /// # Errors
     /// [`StoreError`].
     pub async fn create(self: &Arc<Self>, name: MailboxName) -> Result<(), StoreError> {
-        self.create_for(name, 0, SessionId::NOBODY).await
+        self.create_for(name, 0, SessionId::NOBODY).await.map(drop)
     }
 
-    /// Makes a mailbox with special uses, bits of [`super::Attributes::USES`], and its missing superiors.
+    /// Makes a mailbox with special uses, bits of [`super::Attributes::USES`], and its missing superiors; gives back what it is.
     ///
     /// # Errors
     /// [`StoreError`].
@@ -229,16 +237,30 @@ impl UserStore {
         self: &Arc<Self>,
         name: MailboxName,
         uses: u32,
-        by: SessionId,
-    ) -> Result<(), StoreError> {
-        self.ask(Request::Create { name, uses, inbox: None, by }).await.map(drop)
+        by: impl Into<Asker>,
+    ) -> Result<MailboxRow, StoreError> {
+        self.make(name, uses, None, by.into()).await
+    }
+
+    async fn make(
+        self: &Arc<Self>,
+        name: MailboxName,
+        uses: u32,
+        inbox: Option<MailboxName>,
+        Asker { session: by, leave }: Asker,
+    ) -> Result<MailboxRow, StoreError> {
+        match self.ask(Request::Create { name, uses, inbox, by }, leave).await? {
+            Outcome::Made(row) => Ok(row),
+            _ => Err(StoreError::Defect("a mailbox was made and is none".into())),
+        }
     }
 
     /// Deletes a mailbox with its messages; a name with inferiors stays as one that cannot be selected.
     ///
     /// # Errors
     /// [`StoreError`].
-    pub async fn delete(self: &Arc<Self>, name: MailboxName, by: SessionId) -> Result<(), StoreError> {
+    pub async fn delete(self: &Arc<Self>, name: MailboxName, by: impl Into<Asker>) -> Result<(), StoreError> {
+        let Asker { session: by, leave } = by.into();
         if name.is_inbox() {
             return Err(StoreError::Cannot("INBOX cannot be deleted"));
         }
@@ -248,7 +270,7 @@ impl UserStore {
                 Err(StoreError::NotSelectable) => None,
                 Err(e) => return Err(e),
             };
-            match self.ask(Request::Delete { mailbox, name: name.clone(), by }).await {
+            match self.ask(Request::Delete { mailbox, name: name.clone(), by }, leave.clone()).await {
                 // The name is that of another mailbox by now: of that one the messages have to be known.
                 Err(StoreError::MailboxDeleted) => {}
                 done => return done.map(drop),
@@ -265,27 +287,20 @@ impl UserStore {
         self: &Arc<Self>,
         from: MailboxName,
         to: MailboxName,
-        by: SessionId,
+        by: impl Into<Asker>,
     ) -> Result<(), StoreError> {
+        let by = by.into();
         if !from.is_inbox() {
-            return self.ask(Request::Rename { from, to, by }).await.map(drop);
+            let Asker { session: by, leave } = by;
+            return self.ask(Request::Rename { from, to, by }, leave).await.map(drop);
         }
-        self.ask(Request::Create { name: to.clone(), uses: 0, inbox: Some(from.clone()), by }).await?;
+        let session = by.session;
         let inbox = self.open(&from).await?;
-        let annotations: Vec<(String, Option<Bytes>)> = {
-            let catalog = self.catalog();
-            let all = catalog.entries.annotations(inbox.id);
-            all.map(|(name, value)| (name.to_owned(), Some(value.clone()))).collect()
-        };
-        // INBOX keeps its own (RFC 5464 section 4.1).
-        if !annotations.is_empty()
-            && let Err(e) = self.annotate(Some(to.clone()), annotations, by).await
-        {
-            tracing::debug!(user = %self.id(), error = %e, "annotations of INBOX are not copied");
-        }
-        let target = self.open(&to).await?;
+        // What was made is where the messages go, whatever others call it by now.
+        let made = self.make(to, 0, Some(from), by).await?;
+        let target = self.open_row(&made).await?;
         let all = inbox.state().columns.uids().iter().map(|u| Uid(*u)).collect();
-        self.copy(&inbox, all, &target, true, by).await.map(drop)
+        self.copy(&inbox, all, &target, true, session).await.map(drop)
     }
 
     /// Subscribes to a name or ends that; the name need not exist.
@@ -298,7 +313,7 @@ impl UserStore {
         on: bool,
         by: SessionId,
     ) -> Result<(), StoreError> {
-        self.ask(Request::Subscribe { name, on, by }).await.map(drop)
+        self.ask(Request::Subscribe { name, on, by }, Leave::default()).await.map(drop)
     }
 
     /// Sets annotations of a mailbox, or without a name of the user, all or none; `None` removes one. Source: RFC 5464
@@ -310,9 +325,10 @@ impl UserStore {
         self: &Arc<Self>,
         name: Option<MailboxName>,
         values: Vec<(String, Option<Bytes>)>,
-        by: SessionId,
+        by: impl Into<Asker>,
     ) -> Result<(), StoreError> {
-        self.ask(Request::Annotate { name, values, by }).await.map(drop)
+        let Asker { session: by, leave } = by.into();
+        self.ask(Request::Annotate { name, values, by }, leave).await.map(drop)
     }
 
     /// Changes what others may do with a mailbox, all or nothing.
@@ -324,7 +340,20 @@ impl UserStore {
         name: MailboxName,
         changes: Vec<AccessChange>,
     ) -> Result<(), StoreError> {
-        self.ask(Request::Access { name, changes, below: false }).await.map(drop)
+        self.change_access_for(name, changes, Leave::default()).await
+    }
+
+    /// The same, for one who must be allowed to.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn change_access_for(
+        self: &Arc<Self>,
+        name: MailboxName,
+        changes: Vec<AccessChange>,
+        leave: Leave,
+    ) -> Result<(), StoreError> {
+        self.ask(Request::Access { name, changes, below: false }, leave).await.map(drop)
     }
 
     /// The same, where rights change on all mailboxes below, too.
@@ -336,7 +365,7 @@ impl UserStore {
         name: MailboxName,
         changes: Vec<AccessChange>,
     ) -> Result<(), StoreError> {
-        self.ask(Request::Access { name, changes, below: true }).await.map(drop)
+        self.ask(Request::Access { name, changes, below: true }, Leave::default()).await.map(drop)
     }
 
     /// Gives readers of a mailbox, and of those below, a `\Seen` of their own, or ends that.
@@ -358,7 +387,7 @@ impl UserStore {
                 Err(e) => return Err(e),
             }
         }
-        self.ask(Request::SeenMode { name, own, mailboxes }).await.map(drop)
+        self.ask(Request::SeenMode { name, own, mailboxes }, Leave::default()).await.map(drop)
     }
 
     /// Removes messages whatever their flags are; gives back the UIDs of those that were there.
@@ -371,7 +400,8 @@ impl UserStore {
         uids_asked: Vec<Uid>,
         by: SessionId,
     ) -> Result<Vec<Uid>, StoreError> {
-        Ok(uids(self.ask(Request::Remove { mailbox: mailbox.clone(), uids: uids_asked, by }).await?))
+        let request = Request::Remove { mailbox: mailbox.clone(), uids: uids_asked, by };
+        Ok(uids(self.ask(request, Leave::default()).await?))
     }
 
     /// Sets the limits in messages and mailboxes. Source: RFC 9208 section 4.1.4.
@@ -379,7 +409,7 @@ impl UserStore {
     /// # Errors
     /// [`StoreError`].
     pub async fn limit(self: &Arc<Self>, limits: Limits) -> Result<(), StoreError> {
-        self.ask(Request::Limit { limits }).await.map(drop)
+        self.ask(Request::Limit { limits }, Leave::default()).await.map(drop)
     }
 }
 

@@ -4,11 +4,13 @@
 //! commit, [`Stage::discard`] when it failed. A request that fails leaves no trace in the stage.
 
 mod flags;
+mod take;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
 use self::flags::mask;
+pub(super) use self::take::allowed;
 use super::backend::{DefinedKeyword, Op};
 use super::change_log::{Change, Entry};
 use super::columns::Columns;
@@ -24,7 +26,7 @@ use super::types::{
     Attributes, EmailId, MailboxId, MailboxRow, MessageRecord, ModSeq, NewMessage, Origin, SessionId, Uid,
     UserHeader,
 };
-use super::user::{Outcome, Untouchable, UserStore};
+use super::user::{CopyHow, Outcome, Untouchable, UserStore};
 use crate::mail::summary::Summary;
 use crate::syntax::ast::FlagChange;
 use crate::syntax::flag::{FlagList, Keyword, SystemFlags};
@@ -522,17 +524,20 @@ impl<'a> Stage<'a> {
     }
 
     /// Copies or moves messages; gives back pairs of source and new UID.
-    pub(super) fn copy(
+    fn copy(
         &mut self,
         from: &Arc<OpenMailbox>,
         uids: &[Uid],
         to: &Arc<OpenMailbox>,
-        (remove, kept): (bool, Untouchable),
+        CopyHow { remove, kept, all }: CopyHow,
         by: SessionId,
     ) -> Result<Outcome, StoreError> {
         let now = self.now;
         let (source, _) = self.open(from)?;
         let mut records: Vec<MessageRecord> = uids.iter().filter_map(|u| source.record(*u)).collect();
+        if all && records.len() < uids.len() {
+            return Err(StoreError::Expunged);
+        }
         let old = records.clone();
         records.iter_mut().for_each(|record| kept.strip(record));
         let mut table = from.state().keywords.clone();

@@ -83,6 +83,7 @@ impl Shared {
 }
 
 type Slot = Arc<tokio::sync::Mutex<Weak<UserStore>>>;
+type Held = tokio::sync::OwnedMutexGuard<Weak<UserStore>>;
 
 /// The mail store.
 pub struct MailStore {
@@ -138,24 +139,44 @@ impl MailStore {
     /// # Errors
     /// [`StoreError::NotEnrolled`], or what the backend says.
     pub async fn user(&self, id: UserId) -> Result<Arc<UserStore>, StoreError> {
-        let slot = self.users.lock().entry(id).or_default().clone();
-        let mut held = slot.lock().await;
-        if let Some(user) = held.upgrade() {
-            return Ok(user);
-        }
-        match self.shared.backend.load_user(id).await? {
-            Some(loaded) => {
-                let user = Arc::new(UserStore::new(id, self.shared.clone(), loaded));
-                *held = Arc::downgrade(&user);
-                Ok(user)
-            }
+        let mut held = self.hold(id).await;
+        match self.load(id, &mut held).await? {
+            Some(user) => Ok(user),
             None => {
-                drop(held);
                 // Nothing is kept for names that anybody may have made up.
-                self.users.lock().remove(&id);
+                self.forget(id, held);
                 Err(StoreError::NotEnrolled)
             }
         }
+    }
+
+    /// Where a user is, for one at a time. Who waited while it was forgotten takes the new one: a user who is in memory twice has two
+    /// who give out his UIDs.
+    async fn hold(&self, id: UserId) -> Held {
+        loop {
+            let slot = self.users.lock().entry(id).or_default().clone();
+            let held = slot.clone().lock_owned().await;
+            if self.users.lock().get(&id).is_some_and(|there| Arc::ptr_eq(there, &slot)) {
+                return held;
+            }
+        }
+    }
+
+    /// Forgets where a user is, while nobody else can look.
+    fn forget(&self, id: UserId, held: Held) {
+        self.users.lock().remove(&id);
+        drop(held);
+    }
+
+    /// The user, from memory or the backend; none when he is not enrolled.
+    async fn load(&self, id: UserId, held: &mut Held) -> Result<Option<Arc<UserStore>>, StoreError> {
+        if let Some(user) = held.upgrade() {
+            return Ok(Some(user));
+        }
+        let Some(loaded) = self.shared.backend.load_user(id).await? else { return Ok(None) };
+        let user = Arc::new(UserStore::new(id, self.shared.clone(), loaded));
+        **held = Arc::downgrade(&user);
+        Ok(Some(user))
     }
 
     /// Whether a user is enrolled.
@@ -176,7 +197,9 @@ impl MailStore {
     /// # Errors
     /// [`StoreError::AlreadyExists`] for one who is enrolled, or what the backend says.
     pub async fn enroll(&self, id: UserId, blocks: u32) -> Result<(), StoreError> {
-        if self.is_enrolled(id).await? {
+        // Nobody else enrols or deletes him, or gets at what is half there, until this is over.
+        let mut held = self.hold(id).await;
+        if self.load(id, &mut held).await?.is_some() {
             return Err(StoreError::AlreadyExists);
         }
         self.shared.backend.enroll(id, blocks).await?;
@@ -187,7 +210,9 @@ impl MailStore {
         inbox.slot = self.shared.backend.first_slots().0;
         let header = UserHeader { last_uid_validity: uid_validity, last_mailbox_id: 1, origins: Vec::new() };
         let ops = vec![Op::PutHeader(header), Op::CreateDir { dir: inbox.dir.clone() }, Op::PutRow(inbox)];
-        self.shared.backend.commit(id, ops).await.map(drop)
+        let enrolled = self.shared.backend.commit(id, ops).await.map(drop);
+        drop(held);
+        enrolled
     }
 
     /// Removes a user with all mail. Sessions of the user find their mailboxes deleted.
@@ -195,18 +220,23 @@ impl MailStore {
     /// # Errors
     /// [`StoreError::NotEnrolled`], or what the backend says.
     pub async fn delete_user(&self, id: UserId) -> Result<(), StoreError> {
-        let user = self.user(id).await?;
+        // Nobody gets at the user, or enrols him anew, until this is over.
+        let mut held = self.hold(id).await;
+        let Some(user) = self.load(id, &mut held).await? else {
+            self.forget(id, held);
+            return Err(StoreError::NotEnrolled);
+        };
         user.remove().await?;
         self.shared.sharers.put(id, &Access::default());
         user.tell_gone();
-        self.users.lock().remove(&id);
+        self.forget(id, held);
         let gone = {
             let mut warm = self.shared.warm.lock();
             let (gone, keep): (Vec<_>, Vec<_>) = warm.drain(..).partition(|m| m.user.id() == id);
             warm.extend(keep);
             gone
         };
-        for mailbox in user.opened().into_iter().chain(gone) {
+        for mailbox in user.opened().await.into_iter().chain(gone) {
             mailbox.mark_deleted();
         }
         Ok(())

@@ -187,6 +187,7 @@ impl UserStore {
     /// # Errors
     /// What the backend says.
     pub async fn space(&self) -> Result<SpaceFigures, StoreError> {
+        self.is_there()?;
         let figures = self.backend().space(self.id()).await?;
         if figures.has_spare(0, SPARE) || !self.text_room.any.load(Ordering::Relaxed) {
             return Ok(figures);

@@ -11,13 +11,14 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use parking_lot::{Mutex, RwLock, RwLockReadGuard, RwLockWriteGuard};
-use tokio::sync::{Semaphore, SemaphorePermit, oneshot};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, SemaphorePermit, oneshot};
 
 use super::access::{Identifier, Published, RightsChange};
 use super::backend::{Backend, LoadedUser, Op};
 use super::catalog::Catalog;
 use super::entries::Limits;
 use super::error::StoreError;
+use super::leave::Leave;
 use super::news::Board;
 use super::note_cache::{InMemory, NoteCache};
 use super::open::OpenMailbox;
@@ -25,7 +26,9 @@ use super::stage::Stage;
 use super::store::Shared;
 use super::summaries::{Ready, SummaryPlace};
 use super::text_room::{TextRoom, Texts, commit, commit_in_room};
-use super::types::{Attributes, MailboxId, MessageRecord, ModSeq, NewMessage, Origin, SessionId, Uid};
+use super::types::{
+    Attributes, MailboxId, MailboxRow, MessageRecord, ModSeq, NewMessage, Origin, SessionId, Uid,
+};
 use crate::mail::summary::Summary;
 use crate::syntax::ast::FlagChange;
 use crate::syntax::flag::{FlagList, SystemFlags};
@@ -60,9 +63,7 @@ pub(super) enum Request {
         from: Arc<OpenMailbox>,
         uids: Vec<Uid>,
         to: Arc<OpenMailbox>,
-        remove: bool,
-        /// Flags that the copies do not get.
-        kept: Untouchable,
+        how: CopyHow,
         by: SessionId,
     },
     Replace {
@@ -154,6 +155,17 @@ impl Untouchable {
     }
 }
 
+/// How messages are copied.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct CopyHow {
+    /// Whether they are moved.
+    pub remove: bool,
+    /// Flags that the copies do not get.
+    pub kept: Untouchable,
+    /// Whether nothing is to be copied when one of them is gone.
+    pub all: bool,
+}
+
 /// How flags are to change.
 #[derive(Debug, Clone)]
 pub struct FlagsAsked {
@@ -207,6 +219,8 @@ impl Request {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Outcome {
     Done,
+    /// A mailbox was made.
+    Made(MailboxRow),
     Uids(Vec<Uid>),
     Stored {
         present: Vec<Uid>,
@@ -222,9 +236,21 @@ pub(super) enum Outcome {
 
 type Reply = oneshot::Sender<Result<Outcome, StoreError>>;
 
+/// A change, and what who asks for it must be allowed when it is made.
+type Change = (Request, Leave);
+
+/// A change that waits for its turn.
+struct Waiting {
+    change: Change,
+    reply: Reply,
+    /// It goes with the change and not with who asked for it: his session may end while the change is under way, and until it is done
+    /// the user is not at rest.
+    room: OwnedSemaphorePermit,
+}
+
 #[derive(Default)]
 struct Queue {
-    waiting: VecDeque<(Request, Reply)>,
+    waiting: VecDeque<Waiting>,
     running: bool,
 }
 
@@ -239,7 +265,7 @@ pub struct UserStore {
     queue: Mutex<Queue>,
     /// Held by whoever makes a work unit of this user's mailboxes: his commit task, or an exchange with another user.
     turn: tokio::sync::Mutex<()>,
-    room: Semaphore,
+    room: Arc<Semaphore>,
     /// Changes asked for so far.
     asked: AtomicU64,
     /// What happens, for sessions that asked to be told.
@@ -282,7 +308,7 @@ impl UserStore {
             open: Mutex::default(),
             queue: Mutex::default(),
             turn: tokio::sync::Mutex::default(),
-            room: Semaphore::new(Self::MAX_WAITING),
+            room: Arc::new(Semaphore::new(Self::MAX_WAITING)),
             asked: AtomicU64::new(0),
             news: Arc::default(),
             text_room: TextRoom::default(),
@@ -319,6 +345,8 @@ impl UserStore {
     /// # Errors
     /// What the backend says.
     pub async fn set_space(&self, blocks: u64) -> Result<(), StoreError> {
+        // One who was removed may have been enrolled anew, with room of his own.
+        let _room = self.beside().await?;
         self.backend().set_space(self.id, blocks).await
     }
 
@@ -371,14 +399,21 @@ impl UserStore {
     /// # Errors
     /// When the name does not exist, cannot be selected, or its index cannot be read.
     pub async fn open(self: &Arc<Self>, name: &MailboxName) -> Result<Arc<OpenMailbox>, StoreError> {
-        if self.gone.load(Ordering::Acquire) {
-            return Err(StoreError::NotEnrolled);
-        }
+        self.is_there()?;
         let row = {
             let catalog = self.catalog();
             let row = catalog.get(name).filter(|r| r.attributes.has(Attributes::EXISTS));
             row.ok_or(StoreError::NoSuchMailbox)?.clone()
         };
+        self.open_row(&row).await
+    }
+
+    /// The same for one that was looked up, whatever it is called by now.
+    ///
+    /// # Errors
+    /// As [`UserStore::open`].
+    pub async fn open_row(self: &Arc<Self>, row: &MailboxRow) -> Result<Arc<OpenMailbox>, StoreError> {
+        self.is_there()?;
         if !row.selectable() {
             return Err(StoreError::NotSelectable);
         }
@@ -387,9 +422,12 @@ impl UserStore {
         if let Some(mailbox) = held.upgrade() {
             return Ok(mailbox);
         }
-        let loaded = self.backend().load_mailbox(self.id, &row.dir).await?;
-        // Nothing can have changed it: whoever changes a mailbox has it open.
-        let row = self.catalog().row(row.id).cloned().ok_or(StoreError::NoSuchMailbox)?;
+        let loaded = self.backend().load_mailbox(self.id, &row.dir).await;
+        // Nothing can have changed its messages: whoever does has it open. It may not be there any more, or another in its place.
+        let there = self.catalog().row(row.id).filter(|now| now.uid_validity == row.uid_validity).cloned();
+        self.is_there()?;
+        let row = there.filter(MailboxRow::selectable).ok_or(StoreError::NoSuchMailbox)?;
+        let loaded = loaded?;
         let own_seen = match row.attributes.has(Attributes::OWN_SEEN) {
             true => Some(self.backend().load_seen(self.id, &row.dir).await?),
             false => None,
@@ -401,24 +439,33 @@ impl UserStore {
     }
 
     /// The mailboxes that are open somewhere.
-    pub(super) fn opened(&self) -> Vec<Arc<OpenMailbox>> {
+    pub(super) async fn opened(&self) -> Vec<Arc<OpenMailbox>> {
         let slots: Vec<Slot> = self.open.lock().values().cloned().collect();
-        slots.iter().filter_map(|s| s.try_lock().ok().and_then(|held| held.upgrade())).collect()
+        let mut opened = Vec::new();
+        for slot in slots {
+            // One that is being opened just now was looked up before, and is told as well.
+            opened.extend(slot.lock().await.upgrade());
+        }
+        opened
     }
 
-    pub(super) async fn ask(self: &Arc<Self>, request: Request) -> Result<Outcome, StoreError> {
-        let _room = self.admit().await?;
+    /// Has a change made that who asks may make when its turn comes.
+    pub(super) async fn ask(self: &Arc<Self>, request: Request, leave: Leave) -> Result<Outcome, StoreError> {
+        let room = self.room.clone().acquire_owned().await;
+        let room = room.map_err(|_| Self::stopping())?;
+        self.is_there()?;
+        self.asked.fetch_add(1, Ordering::Relaxed);
         let (reply, answer) = oneshot::channel();
         let start = {
             let mut queue = self.queue.lock();
-            queue.waiting.push_back((request, reply));
+            queue.waiting.push_back(Waiting { change: (request, leave), reply, room });
             !std::mem::replace(&mut queue.running, true)
         };
         if start {
             // A task of its own: a client that goes away must not stop a commit half way.
             tokio::spawn(self.clone().commit_all());
         }
-        answer.await.map_err(|_| StoreError::Unavailable("mail store is stopping".into()))?
+        answer.await.map_err(|_| Self::stopping())?
     }
 
     /// Waits until one more change may be asked for; as long as what is returned lives, the user is not at rest.
@@ -427,11 +474,17 @@ impl UserStore {
     /// When the user was retired or removed.
     pub(super) async fn admit(&self) -> Result<SemaphorePermit<'_>, StoreError> {
         let room = self.beside().await?;
-        if self.gone.load(Ordering::Acquire) {
-            return Err(StoreError::NotEnrolled);
-        }
         self.asked.fetch_add(1, Ordering::Relaxed);
         Ok(room)
+    }
+
+    /// Fails when the user was removed.
+    pub(super) fn is_there(&self) -> Result<(), StoreError> {
+        if self.gone.load(Ordering::Acquire) { Err(StoreError::NotEnrolled) } else { Ok(()) }
+    }
+
+    fn stopping() -> StoreError {
+        StoreError::Unavailable("mail store is stopping".into())
     }
 
     /// Waits for the turn to make a work unit.
@@ -463,7 +516,7 @@ impl UserStore {
     pub(super) async fn at_rest(&self) -> Result<SemaphorePermit<'_>, StoreError> {
         let everybody = u32::try_from(Self::MAX_WAITING).unwrap_or(u32::MAX);
         let all = self.room.acquire_many(everybody).await;
-        all.map_err(|_| StoreError::Unavailable("mail store is stopping".into()))
+        all.map_err(|_| Self::stopping())
     }
 
     /// Room for what changes no mailbox and goes beside the changes; as long as what is returned lives, the user is not at rest.
@@ -471,8 +524,9 @@ impl UserStore {
     /// # Errors
     /// When the user was retired or removed.
     pub(super) async fn beside(&self) -> Result<SemaphorePermit<'_>, StoreError> {
-        let room = self.room.acquire().await;
-        room.map_err(|_| StoreError::Unavailable("mail store is stopping".into()))
+        let room = self.room.acquire().await.map_err(|_| Self::stopping())?;
+        self.is_there()?;
+        Ok(room)
     }
 
     /// Refuses every change from now on: what is kept is no longer what this knows.
@@ -495,9 +549,10 @@ impl UserStore {
         let _running = Running(&self);
         loop {
             let _turn = self.turn().await;
-            let batch: Vec<(Request, Reply)> = {
+            let batch: Vec<Waiting> = {
                 let mut queue = self.queue.lock();
-                let len = queue.waiting.iter().take_while(|(r, _)| !r.changes_names()).count();
+                let together = |w: &&Waiting| !w.change.0.changes_names();
+                let len = queue.waiting.iter().take_while(together).count();
                 let len = if len == 0 { queue.waiting.len().min(1) } else { len };
                 if len == 0 {
                     queue.running = false;
@@ -509,38 +564,42 @@ impl UserStore {
         }
     }
 
-    async fn commit_batch(&self, batch: Vec<(Request, Reply)>) {
-        let (requests, replies): (Vec<Request>, Vec<Reply>) = batch.into_iter().unzip();
-        let outcomes = self.outcomes(requests).await;
-        // While somebody waits for his answer the user is not at rest.
+    async fn commit_batch(&self, batch: Vec<Waiting>) {
+        let (mut changes, mut replies) = (Vec::with_capacity(batch.len()), Vec::with_capacity(batch.len()));
+        for Waiting { change, reply, room } in batch {
+            changes.push(change);
+            replies.push((reply, room));
+        }
+        let outcomes = self.outcomes(changes).await;
+        // Before anybody is answered: until then the user is not at rest.
         self.make_spare().await;
-        for (reply, outcome) in replies.into_iter().zip(outcomes) {
+        for ((reply, _room), outcome) in replies.into_iter().zip(outcomes) {
             // A receiver that is gone does not undo the change.
             let _ = reply.send(outcome);
         }
     }
 
     /// What the requests of a batch come to: all together, and each by itself when that cannot be.
-    async fn outcomes(&self, mut requests: Vec<Request>) -> Vec<Result<Outcome, StoreError>> {
-        if requests.len() == 1
-            && let Some(request) = requests.pop_if(|request| request.changes_names())
+    async fn outcomes(&self, mut changes: Vec<Change>) -> Vec<Result<Outcome, StoreError>> {
+        if changes.len() == 1
+            && let Some((request, leave)) = changes.pop_if(|(request, _)| request.changes_names())
         {
-            return vec![self.change_names(request).await];
+            return vec![self.change_names(request, &leave).await];
         }
-        let all: Vec<&Request> = requests.iter().collect();
+        let all: Vec<&Change> = changes.iter().collect();
         let failed = match self.commit_requests(&all, Texts::Stay).await {
             Ok(outcomes) => return outcomes,
             Err(e) => e,
         };
-        let mut outcomes = Vec::with_capacity(requests.len());
-        for request in &requests {
-            let tried = match requests.len() {
+        let mut outcomes = Vec::with_capacity(changes.len());
+        for change in &changes {
+            let tried = match changes.len() {
                 1 => Err(failed.clone()),
-                _ => self.commit_request(request, Texts::Stay).await,
+                _ => self.commit_request(change, Texts::Stay).await,
             };
             outcomes.push(match tried {
-                Err(e) if request.is_worth_texts() && self.may_make_room(&e) => {
-                    self.commit_request(request, Texts::Go).await
+                Err(e) if change.0.is_worth_texts() && self.may_make_room(&e) => {
+                    self.commit_request(change, Texts::Go).await
                 }
                 other => other,
             });
@@ -548,37 +607,21 @@ impl UserStore {
         outcomes
     }
 
-    async fn commit_request(&self, request: &Request, texts: Texts) -> Result<Outcome, StoreError> {
-        let mut one = self.commit_requests(&[request], texts).await?;
+    async fn commit_request(&self, change: &Change, texts: Texts) -> Result<Outcome, StoreError> {
+        let mut one = self.commit_requests(&[change], texts).await?;
         one.pop().unwrap_or(Ok(Outcome::Done))
     }
 
     /// Stages and commits requests as one work unit. The error is that of the commit, when nothing of it happened.
     async fn commit_requests(
         &self,
-        requests: &[&Request],
+        changes: &[&Change],
         texts: Texts,
     ) -> Result<Vec<Result<Outcome, StoreError>>, StoreError> {
         let mut stage = Stage::new(self, self.now());
-        let mut outcomes = Vec::with_capacity(requests.len());
-        for request in requests {
-            outcomes.push(match request {
-                Request::Append { mailbox, messages, ready, origin, reader, by } => {
-                    stage.append(mailbox, messages, ready, (*origin, *reader), *by)
-                }
-                Request::Summarize { mailbox, made } => stage.summarize(mailbox, made),
-                Request::Store { mailbox, uids, asked, by } => stage.store(mailbox, uids, asked, *by),
-                Request::Expunge { mailbox, only, by } => stage.expunge(mailbox, only.as_ref(), *by),
-                Request::Replace { from, uid, to, message, ready, by } => {
-                    stage.replace(from, *uid, to, (message, ready), *by)
-                }
-                Request::Remove { mailbox, uids, by } => stage.remove(mailbox, uids, *by),
-                Request::Copy { from, uids, to, remove, kept, by } => {
-                    stage.copy(from, uids, to, (*remove, *kept), *by)
-                }
-                _ => Ok(Outcome::Done),
-            });
-        }
+        let mut staged =
+            |(request, leave): &Change| self.grants(leave).and_then(|()| stage.take(request, leave));
+        let outcomes = changes.iter().map(|change| staged(change)).collect();
         let ops = stage.steps();
         let done = match ops.is_empty() {
             true => Ok(Vec::new()),
@@ -597,9 +640,10 @@ impl UserStore {
         }
     }
 
-    async fn change_names(&self, request: Request) -> Result<Outcome, StoreError> {
+    async fn change_names(&self, request: Request, leave: &Leave) -> Result<Outcome, StoreError> {
+        self.grants(leave)?;
         let (ops, rows) = match &request {
-            Request::Create { name, uses, .. } => self.plan_create(name, *uses)?,
+            Request::Create { name, uses, inbox, .. } => self.plan_create(name, *uses, inbox.as_ref())?,
             Request::Delete { mailbox, name, .. } => self.plan_delete(mailbox.as_deref(), name)?,
             Request::Rename { from, to, .. } => self.plan_rename(from, to)?,
             Request::Subscribe { name, on, .. } => self.plan_subscribe(name, *on)?,
@@ -625,6 +669,28 @@ impl UserStore {
             }
         };
         let draft = self.draft(&request, &ops, &rows);
+        let done = match &request {
+            Request::Create { .. } => rows.last().cloned().map_or(Outcome::Done, Outcome::Made),
+            _ => Outcome::Done,
+        };
+        self.take_over(ops, rows);
+        if let Request::Annotate { .. } = request {
+            self.opened().await.iter().for_each(|mailbox| mailbox.take_modseq());
+        }
+        if let Request::Access { .. } = request {
+            // Sessions that have one of them selected may be able to change something now, or no more.
+            self.opened().await.iter().for_each(|mailbox| mailbox.wake());
+        }
+        if let Request::Delete { mailbox: Some(mailbox), .. } = request {
+            mailbox.mark_deleted();
+            self.open.lock().remove(&mailbox.id);
+        }
+        draft.into_iter().for_each(|draft| self.tell(draft));
+        Ok(done)
+    }
+
+    /// Makes committed steps and rows known.
+    fn take_over(&self, ops: Vec<Op>, rows: Vec<MailboxRow>) {
         let mut catalog = self.catalog_mut();
         for op in ops {
             match op {
@@ -644,19 +710,5 @@ impl UserStore {
             }
         }
         rows.into_iter().for_each(|row| catalog.put(row));
-        drop(catalog);
-        if let Request::Annotate { .. } = request {
-            self.opened().iter().for_each(|mailbox| mailbox.take_modseq());
-        }
-        if let Request::Access { .. } = request {
-            // Sessions that have one of them selected may be able to change something now, or no more.
-            self.opened().iter().for_each(|mailbox| mailbox.wake());
-        }
-        if let Request::Delete { mailbox: Some(mailbox), .. } = request {
-            mailbox.mark_deleted();
-            self.open.lock().remove(&mailbox.id);
-        }
-        draft.into_iter().for_each(|draft| self.tell(draft));
-        Ok(Outcome::Done)
     }
 }

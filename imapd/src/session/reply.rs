@@ -91,6 +91,8 @@ impl Reply {
             StoreError::OverQuota => "OVERQUOTA",
             StoreError::Limit(_) => "LIMIT",
             StoreError::TooManyEntries => "METADATA TOOMANY",
+            // RFC 2180 section 4.4.
+            StoreError::Expunged => "EXPUNGEISSUED",
             StoreError::HasChildren => "HASCHILDREN",
             StoreError::InUse => "INUSE",
             StoreError::Unavailable(_) | StoreError::PoolFull => "UNAVAILABLE",

@@ -164,6 +164,17 @@ impl SearchKey {
         }
     }
 
+    /// Whether a keyword appears, whose bit another one may get.
+    pub fn uses_keywords(&self) -> bool {
+        match self {
+            Self::Keyword(_) => true,
+            Self::And(keys) => keys.iter().any(Self::uses_keywords),
+            Self::Or(a, b) => a.uses_keywords() || b.uses_keywords(),
+            Self::Not(a) | Self::Fuzzy(a) => a.uses_keywords(),
+            _ => false,
+        }
+    }
+
     /// Whether FUZZY appears.
     pub fn uses_fuzzy(&self) -> bool {
         match self {

@@ -66,6 +66,8 @@ pub struct Memory {
     pub failure: Mutex<Option<StoreError>>,
     /// When set, commits are done but do not return before this lets them.
     pub hold: Mutex<Option<Arc<Semaphore>>>,
+    /// When set, mailboxes are read but that does not return before this lets it.
+    pub hold_loads: Mutex<Option<Arc<Semaphore>>>,
     /// Rung when one is held.
     pub held: Notify,
     /// Rung when a note could not be read.
@@ -321,7 +323,15 @@ impl Backend for Memory {
                 next_slot,
             }
         });
-        self.now(loaded.ok_or_else(|| StoreError::Damaged(format!("no directory {dir}"))))
+        self.calls.fetch_add(1, Ordering::Relaxed);
+        let hold = self.hold_loads.lock().clone();
+        async move {
+            if let Some(hold) = hold {
+                let _go = hold.acquire().await;
+            }
+            loaded.ok_or_else(|| StoreError::Damaged(format!("no directory {dir}")))
+        }
+        .boxed()
     }
 
     fn load_seen<'a>(&'a self, user: UserId, dir: &'a str) -> Answer<'a, OwnSeen> {

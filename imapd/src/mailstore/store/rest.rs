@@ -29,9 +29,8 @@ impl MailStore {
         replaced: bool,
         work: impl Future<Output = T>,
     ) -> Result<T, StoreError> {
-        let slot = self.users.lock().entry(id).or_default().clone();
         // Nobody gets at the user, or loads him anew, until this is over.
-        let mut held = slot.lock().await;
+        let mut held = self.hold(id).await;
         let user = held.upgrade();
         let turns = match &user {
             Some(user) => Some(user.at_rest().await?),
@@ -53,9 +52,8 @@ impl MailStore {
             // Dropped outside the lock.
             drop(gone);
         }
-        drop(held);
         if user.is_none() || replaced {
-            self.users.lock().remove(&id);
+            self.forget(id, held);
         }
         Ok(done)
     }
