@@ -373,11 +373,12 @@ async fn a_user_is_in_memory_once() {
 async fn a_user_is_enrolled_twice_at_once() {
     let world = World::new().await;
     let hold = Arc::new(Semaphore::new(0));
-    *world.memory.hold.lock() = Some(hold.clone());
-    let (first, second) = (world.store.enroll(user("CAROL"), 10), world.store.enroll(user("CAROL"), 10));
-    let release = async { hold.add_permits(2) };
-    let (first, second, ()) = tokio::join!(first, second, release);
-    assert_eq!((first, second), (Ok(()), Err(StoreError::AlreadyExists)));
+    *world.memory.hold_spaces.lock() = Some(hold.clone());
+    let mut first = Box::pin(world.store.enroll(user("CAROL"), 10));
+    let mut second = Box::pin(world.store.enroll(user("CAROL"), 10));
+    assert!(poll!(&mut first).is_pending() && poll!(&mut second).is_pending());
+    hold.add_permits(2);
+    assert_eq!(tokio::join!(first, second), (Ok(()), Err(StoreError::AlreadyExists)));
 }
 
 /// A session that ends while its change is under way does not let anybody at the files before that is done.

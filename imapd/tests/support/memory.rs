@@ -68,6 +68,8 @@ pub struct Memory {
     pub hold: Mutex<Option<Arc<Semaphore>>>,
     /// When set, mailboxes are read but that does not return before this lets it.
     pub hold_loads: Mutex<Option<Arc<Semaphore>>>,
+    /// When set, users get their space but that does not return before this lets it.
+    pub hold_spaces: Mutex<Option<Arc<Semaphore>>>,
     /// Rung when one is held.
     pub held: Notify,
     /// Rung when a note could not be read.
@@ -412,7 +414,15 @@ impl Backend for Memory {
 
     fn enroll(&self, user: UserId, blocks: u32) -> Answer<'_, ()> {
         self.spaces.lock().entry(user).or_default().blocks = blocks;
-        self.now(Ok(()))
+        self.calls.fetch_add(1, Ordering::Relaxed);
+        let hold = self.hold_spaces.lock().clone();
+        async move {
+            if let Some(hold) = hold {
+                let _go = hold.acquire().await;
+            }
+            Ok(())
+        }
+        .boxed()
     }
 
     fn space(&self, user: UserId) -> Answer<'_, SpaceFigures> {
