@@ -2,6 +2,7 @@
 
 use super::{Done, catenate, list, place};
 use crate::mailstore::NewMessage;
+use crate::mailstore::user::Untouchable;
 use crate::session::{Failure, Out, Reply, Session};
 use crate::syntax::ast::{AppendMessage, MailboxArg};
 use crate::syntax::rights::Rights;
@@ -54,7 +55,7 @@ pub(super) fn try_create(failure: Failure) -> Failure {
 
 /// Takes away the flags that the user may not set in the target; that is no failure (RFC 4314 section 4).
 pub(super) fn allow(message: &mut NewMessage, rights: Rights) {
-    let kept = place::untouchable(rights);
+    let kept = Untouchable::within(rights);
     message.flags = message.flags.without(kept.system);
     if kept.keywords {
         message.keywords.clear();

@@ -2,7 +2,7 @@
 
 use super::append::try_create;
 use super::{Done, across, expunge, list, no_such_number, place, read_only, some_expunged, view};
-use crate::mailstore::user::CopyHow;
+use crate::mailstore::user::{CopyHow, Untouchable};
 use crate::mailstore::{Uid, UidValidity};
 use crate::session::{Out, Reply, Session};
 use crate::syntax::ast::MailboxArg;
@@ -54,7 +54,7 @@ pub async fn run(
     if uids.is_empty() {
         return Ok(Reply::ok(done));
     }
-    let how = CopyHow { remove, kept: place::untouchable(rights), all: !by_uid };
+    let how = CopyHow { remove, kept: Untouchable::within(rights), all: !by_uid };
     let mut by = place::asker(session, &to, Rights::INSERT)?;
     if remove {
         by.leave = by.leave.on(place.who(), &from, MOVES);

@@ -9,7 +9,6 @@ use std::sync::Arc;
 use super::{name, user};
 use crate::mailstore::catalog::Catalog;
 use crate::mailstore::news::Visible;
-use crate::mailstore::user::Untouchable;
 use crate::mailstore::{Asker, Attributes, Leave, MailboxRow, OpenMailbox, StoreError, UserStore, leave};
 use crate::session::mailbox_referrals::referral;
 use crate::session::{Failure, Session, View};
@@ -315,9 +314,4 @@ pub fn is_read_only(rights: Rights, own_seen: bool) -> bool {
 /// Whether other flags can be kept with these rights than with those.
 pub fn keeps_other_flags(rights: Rights, former: Rights) -> bool {
     rights.without(former).and(former.without(rights)).has_any(FLAGS)
-}
-
-/// The flags that one who has these rights cannot change (RFC 4314 section 4).
-pub fn untouchable(rights: Rights) -> Untouchable {
-    Untouchable::within(rights)
 }

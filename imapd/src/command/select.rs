@@ -3,6 +3,7 @@
 use super::{Done, list, object_id, place};
 use crate::mailstore::Uid;
 use crate::mailstore::open::State;
+use crate::mailstore::user::Untouchable;
 use crate::session::view::{write_flags, write_flags_line, write_modseq};
 use crate::session::{Enabled, Out, Reply, Session, View};
 use crate::syntax::ast::{MailboxArg, Resync, SelectArgs};
@@ -99,7 +100,7 @@ fn first_unseen(view: &View, state: &State) -> Option<usize> {
 /// one.
 pub(crate) fn write_permanent(out: &mut Vec<u8>, rights: Rights, state: &State) {
     let star = state.takes_keywords().then_some("\\*");
-    let kept = place::untouchable(rights);
+    let kept = Untouchable::within(rights);
     let system = SystemFlags::TABLE.iter().filter(|(flag, _)| !kept.system.contains(*flag)).map(|(_, n)| *n);
     let keywords = state.keywords.iter().flatten().map(|k| k.as_str()).chain(star);
     let keywords = keywords.filter(|_| !kept.keywords);

@@ -1,7 +1,7 @@
 //! STORE, also on the condition that nothing changed (RFC 7162 section 3.1.3)
 
 use super::{Done, no_such_number, place, read_only, some_expunged, view};
-use crate::mailstore::user::FlagsAsked;
+use crate::mailstore::user::{FlagsAsked, Untouchable};
 use crate::mailstore::{StoreError, Uid};
 use crate::session::message_limit;
 use crate::session::view::{write_flags, write_modseq, write_number};
@@ -34,7 +34,7 @@ pub async fn run(
     let limited = session.limit(&mut selected);
     let uids: Vec<Uid> = selected.iter().map(|(_, uid)| *uid).collect();
     let StoreArgs { change, silent, flags, unchanged_since } = asked;
-    let kept = place::untouchable(place::rights_in(session, view)?);
+    let kept = Untouchable::within(place::rights_in(session, view)?);
     let allowed = kept.of(flags.clone());
     // As long as one of the flags may be changed, the others are passed over (RFC 4314 section 4).
     let none = allowed == FlagList::default();
