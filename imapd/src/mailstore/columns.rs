@@ -245,7 +245,16 @@ impl Columns {
         if gone.is_empty() {
             return;
         }
-        let keep: Vec<bool> = self.uid.iter().map(|u| !gone.contains(u)).collect();
+        // Both ascend.
+        let mut gone = gone.iter().peekable();
+        let keep: Vec<bool> = self
+            .uid
+            .iter()
+            .map(|uid| {
+                while gone.next_if(|g| *g < uid).is_some() {}
+                gone.next_if(|g| *g == uid).is_none()
+            })
+            .collect();
         fn pick<T>(v: &mut Vec<T>, keep: &[bool]) {
             let mut k = keep.iter();
             v.retain(|_| k.next().copied().unwrap_or(true));

@@ -284,17 +284,26 @@ impl BoxStage {
 
     /// Removes messages whose notes go elsewhere.
     fn forget_all(&mut self, records: &[MessageRecord], by: SessionId, ops: &mut Vec<Op>) {
-        records.iter().for_each(|record| self.remove(record, by));
-        if !records.is_empty() {
-            let slots = records.iter().map(|r| r.slot).collect();
-            ops.push(Op::DropRecords { dir: self.mailbox.dir.clone(), slots });
+        if records.is_empty() {
+            return;
         }
+        self.log.reserve(records.len());
+        records.iter().for_each(|record| self.forget(record, by));
+        let uids = records.iter().map(|record| record.uid.0);
+        if self.removed.is_empty() {
+            // A set made of all at once is made without looking for the place of each.
+            self.removed = uids.collect();
+        } else {
+            self.removed.extend(uids);
+        }
+        let slots = records.iter().map(|r| r.slot).collect();
+        ops.push(Op::DropRecords { dir: self.mailbox.dir.clone(), slots });
     }
 
-    fn remove(&mut self, record: &MessageRecord, by: SessionId) {
+    /// All of a removal but the note that it is removed.
+    fn forget(&mut self, record: &MessageRecord, by: SessionId) {
         self.changed.remove(&record.uid.0);
         self.added.remove(&record.uid.0);
-        self.removed.insert(record.uid.0);
         self.freed.push(record.slot);
         self.freed_places.push(record.summary);
         self.count(record, -1);
@@ -449,29 +458,24 @@ impl<'a> Stage<'a> {
         by: SessionId,
     ) -> Result<Outcome, StoreError> {
         let (stage, ops) = self.open(mailbox)?;
-        let mut gone: Vec<Uid> = Vec::new();
-        {
+        let wanted = |r: &MessageRecord| {
+            r.flags.contains(SystemFlags::DELETED) && only.is_none_or(|set| set.contains(r.uid.0))
+        };
+        let mut gone: Vec<MessageRecord> = {
             let state = mailbox.state();
-            let columns = &state.columns;
-            for (i, uid) in columns.uids().iter().enumerate() {
-                let staged = stage.removed.contains(uid) || stage.changed.contains_key(uid);
-                let record = if staged { None } else { stage.record_at(columns, i) };
-                gone.extend(record.filter(|r| r.flags.contains(SystemFlags::DELETED)).map(|r| r.uid));
-            }
-        }
+            let uids = state.columns.uids().iter().enumerate();
+            let committed =
+                uids.filter(|(_, uid)| !stage.removed.contains(uid) && !stage.changed.contains_key(uid));
+            committed.filter_map(|(i, _)| stage.record_at(&state.columns, i).filter(wanted)).collect()
+        };
         let staged = stage.changed.values().chain(stage.added.values());
-        gone.extend(staged.filter(|r| r.flags.contains(SystemFlags::DELETED)).map(|r| r.uid));
-        gone.retain(|u| only.is_none_or(|set| set.contains(u.0)));
-        gone.sort_unstable();
+        gone.extend(staged.filter(|r| wanted(r)));
+        gone.sort_unstable_by_key(|r| r.uid);
         if !gone.is_empty() {
             stage.next_modseq();
         }
-        let records: Vec<MessageRecord> = {
-            let columns = &mailbox.state().columns;
-            gone.iter().filter_map(|uid| stage.record_over(columns, *uid)).collect()
-        };
-        stage.remove_all(&records, by, ops);
-        Ok(Outcome::Uids(gone))
+        stage.remove_all(&gone, by, ops);
+        Ok(Outcome::Uids(gone.iter().map(|r| r.uid).collect()))
     }
 
     /// Removes messages whatever their flags are; gives back those that were there.

@@ -13,6 +13,7 @@ use dasd::LogError;
 
 use super::Inner;
 use super::apply::{Commit, Committed};
+use super::body_counts::BodyCounts;
 use super::catalog::{BodyId, BodyRec, DirId, FileNo, FileRec, ObjectNo, Slice, Slices, Storage, checksums};
 use super::checksum::checksum;
 use super::draft::{Content, FileChange, Keyed, Overlay};
@@ -44,7 +45,7 @@ pub(super) struct Plan {
     inline_len: usize,
     /// Positions in `ops` of bodies that go to the volume, with their octets.
     large: Vec<(usize, BodyId, Bytes)>,
-    refs: BTreeMap<BodyId, i32>,
+    refs: BodyCounts,
     pub(super) charges: BTreeMap<String, i64>,
     /// Objects and directories that go away.
     pub(super) gone: Vec<u64>,
@@ -192,7 +193,9 @@ pub(super) fn plan(inner: &Inner, overlay: Overlay) -> Result<Plan, PoolError> {
             None => Op::DelDir { parent: *parent, name: *name },
         });
     }
-    plan.ops.reserve(overlay.files.len());
+    // What most files take: one change of the catalog, one of their body. Besides, there are records of an index or two.
+    plan.ops.reserve(2 * overlay.files.len() + 64);
+    plan.refs.reserve(overlay.files.len());
     // What has another name than before: files whose records stay in the catalog, and objects. Most units rename nothing.
     let keyed = |c: &FileChange| c.now.as_ref().filter(|d| d.rec.keyed).map(|d| d.rec.file);
     let moved_in = |c: &FileChange| keyed(c).filter(|file| c.base.as_ref().is_none_or(|b| b.file != *file));
@@ -216,7 +219,7 @@ pub(super) fn plan(inner: &Inner, overlay: Overlay) -> Result<Plan, PoolError> {
         if let Some(base) = &change.base {
             delta -= base.blocks() as i64;
             for slice in &base.slices {
-                *plan.refs.entry(slice.body).or_default() -= 1;
+                plan.refs.count(slice.body, -1);
             }
             if base.keyed && keyed(&change) != Some(base.file) && !kept.contains(&base.file) {
                 plan.ops.push(Op::CutRecords { file: base.file, from: 0 });
@@ -227,7 +230,7 @@ pub(super) fn plan(inner: &Inner, overlay: Overlay) -> Result<Plan, PoolError> {
                 let rec = plan_content(inner, &mut plan, draft.rec, draft.content)?;
                 delta += rec.blocks() as i64;
                 if change.base.as_deref() != Some(&rec) {
-                    plan.ops.push(Op::PutFile { dir, name, rec });
+                    plan.ops.push(Op::PutFile { dir, name, rec: Box::new(rec) });
                 }
             }
             None if change.base.is_some() => plan.ops.push(Op::DelFile { dir, name }),
@@ -241,8 +244,9 @@ pub(super) fn plan(inner: &Inner, overlay: Overlay) -> Result<Plan, PoolError> {
         }
     }
     plan_grants(inner, &mut plan)?;
+    plan.refs.settle();
     if let Some(spilled) = overlay.spilled {
-        plan.ops.extend(spilled.ops(|id| plan.refs.get(&id).is_some_and(|refs| *refs > 0)));
+        plan.ops.extend(spilled.ops(|id| plan.refs.of(id) > 0));
         plan.writing = Some(spilled.writing);
     }
     plan.ops.extend(overlay.drops.into_iter().map(|prefix| Op::DropRows { prefix }));
@@ -285,12 +289,11 @@ fn plan_grants(inner: &Inner, plan: &mut Plan) -> Result<(), PoolError> {
 fn plan_refs(plan: &mut Plan) {
     for op in &mut plan.ops {
         if let Op::PutBody { id, rec } = op {
-            rec.refs = plan.refs.remove(id).unwrap_or(0).max(0) as u32;
+            rec.refs = plan.refs.take(*id).max(0) as u32;
         }
     }
-    let refs = std::mem::take(&mut plan.refs);
-    plan.ops.reserve(refs.len());
-    plan.ops.extend(refs.into_iter().filter(|(_, d)| *d != 0).map(|(id, delta)| Op::RefBody { id, delta }));
+    let stored = std::mem::take(&mut plan.refs).into_counts();
+    plan.ops.extend(stored.map(|(id, delta)| Op::RefBody { id, delta }));
 }
 
 fn plan_content(
@@ -417,7 +420,7 @@ pub(super) async fn finish(inner: &Arc<Inner>, mut plan: Plan, locks: LockSet) -
 impl Plan {
     /// One reference more.
     fn refer(&mut self, body: BodyId) {
-        *self.refs.entry(body).or_default() += 1;
+        self.refs.count(body, 1);
     }
 
     /// Writes the bodies that go to the volume.

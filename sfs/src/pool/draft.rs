@@ -148,11 +148,14 @@ pub(crate) struct Overlay {
     pub(crate) spilled: Option<Spilled>,
 }
 
+/// So many entries of a map are moved into another in the time in which one finds its place.
+const MOVES: usize = 8;
+
 impl Overlay {
     /// Adds changes of files that it has none of.
     pub(crate) fn add(&mut self, changes: Vec<((DirId, Name16), FileChange)>) {
-        // A map made of many at once is made without looking for the place of each.
-        if changes.len() > self.files.len() {
+        // A map made of many at once is made without looking for the place of each, which pays although all are moved.
+        if changes.len() > self.files.len() / MOVES {
             let mut all: BTreeMap<_, _> = changes.into_iter().collect();
             self.files.append(&mut all);
         } else {

@@ -18,6 +18,7 @@
 mod apply;
 mod backend;
 mod blocks;
+mod body_counts;
 mod bulk;
 pub(crate) mod catalog;
 mod check;

@@ -50,7 +50,8 @@ pub(crate) enum Op {
     PutFile {
         dir: DirId,
         name: Name16,
-        rec: FileRec,
+        /// By itself: the other changes are short, and of these there are many in a commit.
+        rec: Box<FileRec>,
     },
     DelFile {
         dir: DirId,
@@ -107,13 +108,19 @@ const INDIRECT: u8 = 1;
 /// Octets in front of the changes of a direct entry.
 const HEAD: usize = 5;
 
-/// Octets of most changes, at most.
+/// Octets of most changes that bring something, at most.
 const USUAL: usize = 112;
+/// Octets of a change that names a file or a body and brings nothing, at most.
+const SHORT: usize = 26;
 
 /// Octets that changes take, usually.
 fn usual(ops: &[Op]) -> usize {
-    let records = |op: &Op| if let Op::PutRecords { data, .. } = op { data.len() } else { 0 };
-    ops.iter().map(|op| USUAL + records(op)).sum()
+    let octets = |op: &Op| match op {
+        Op::DelFile { .. } | Op::RefBody { .. } | Op::MoveBody { .. } | Op::CutRecords { .. } => SHORT,
+        Op::PutRecords { data, .. } => USUAL + data.len(),
+        _ => USUAL,
+    };
+    ops.iter().map(octets).sum()
 }
 
 /// Encodes changes alone.
@@ -239,7 +246,7 @@ fn decode_op(r: &mut Reader<'_>, whole: &Bytes) -> Result<Op, Malformed> {
             if file_key(file_id(&name)?) != name {
                 return Err(r.malformed());
             }
-            Op::PutFile { dir, name, rec: FileRec::decode(r.bytes()?)? }
+            Op::PutFile { dir, name, rec: Box::new(FileRec::decode(r.bytes()?)?) }
         }
         7 => Op::DelFile { dir: DirId(r.u64()?), name: r.array()? },
         8 => Op::PutBody { id: BodyId(r.u64()?), rec: BodyRec::decode(r.bytes()?)? },

@@ -6,6 +6,7 @@
 //!
 //! Invariants: a row that is gone stands as such until it is folded; the length of a layer is bounded by whoever fills it.
 
+use std::cmp::Ordering;
 use std::fmt;
 use std::sync::Arc;
 
@@ -29,11 +30,26 @@ pub(crate) enum TableId {
     Row,
 }
 
-/// Table and key of a row, in the order of the rows: zeros behind the key, and the length behind those, sort as the key alone does.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+/// Octets of a [`Key`].
+const KEY: usize = MAX_KEY + 1;
+
+/// Table and key of a row, in the order of the rows: zeros behind the key, and the length in the last octet, sort as the key alone does.
+#[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Key {
-    octets: [u8; MAX_KEY],
-    len: u8,
+    octets: [u8; KEY],
+}
+
+impl Ord for Key {
+    /// As the octets do. A commit of many rows compares little else, and two numbers are faster than octets one by one.
+    fn cmp(&self, other: &Self) -> Ordering {
+        self.halves().cmp(&other.halves())
+    }
+}
+
+impl PartialOrd for Key {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
 }
 
 impl Key {
@@ -43,15 +59,25 @@ impl Key {
     /// [`Malformed`] when it is longer than any key there is.
     pub(crate) fn new(table: TableId, key: &[u8]) -> Result<Self, Malformed> {
         let len = key.len() + 1;
-        let mut octets = [0; MAX_KEY];
+        let mut octets = [0; KEY];
         octets[0] = table as u8;
-        octets.get_mut(1..len).ok_or(Malformed("key of a row"))?.copy_from_slice(key);
+        octets[..MAX_KEY].get_mut(1..len).ok_or(Malformed("key of a row"))?.copy_from_slice(key);
         // At most MAX_KEY.
-        Ok(Self { octets, len: len as u8 })
+        octets[MAX_KEY] = len as u8;
+        Ok(Self { octets })
+    }
+
+    fn halves(&self) -> [u128; 2] {
+        let half = |from| {
+            let mut half = [0; KEY / 2];
+            half.copy_from_slice(&self.octets[from..from + KEY / 2]);
+            u128::from_be_bytes(half)
+        };
+        [half(0), half(KEY / 2)]
     }
 
     fn as_slice(&self) -> &[u8] {
-        &self.octets[..usize::from(self.len)]
+        &self.octets[..usize::from(self.octets[MAX_KEY])]
     }
 
     /// The key inside its table.
@@ -149,8 +175,9 @@ mod tests {
     proptest! {
         #[test]
         fn keys_sort_as_their_octets_do(
-            a in prop::collection::vec(0u8..3, 0..MAX_KEY), b in prop::collection::vec(0u8..3, 0..MAX_KEY),
+            a in prop::collection::vec(0u8..3, 0..MAX_KEY), b in prop::collection::vec(0u8..3, 0..MAX_KEY), high in 0u8..3,
         ) {
+            let [a, b] = [a, b].map(|key| key.into_iter().map(|octet| octet.wrapping_sub(high)).collect::<Vec<_>>());
             let key = |octets: &[u8]| Key::new(TableId::Row, octets).unwrap();
             prop_assert_eq!(key(&a).cmp(&key(&b)), a.cmp(&b));
         }
