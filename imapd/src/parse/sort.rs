@@ -73,6 +73,7 @@ fn thread_arguments(input: Input<'_>, uid: bool) -> Parsed<'_, Command> {
     let named = |word: &[u8]| match word.to_ascii_uppercase().as_slice() {
         b"ORDEREDSUBJECT" => Some(ThreadAlgorithm::OrderedSubject),
         b"REFERENCES" => Some(ThreadAlgorithm::References),
+        b"REFS" => Some(ThreadAlgorithm::Refs),
         _ => None,
     };
     let (rest, algorithm) = preceded(prim::sp, map_opt(prim::atom, named)).parse(input)?;

@@ -377,9 +377,10 @@ proptest! {
         let keys = fields.iter().map(|(f, reverse)| SortKey { field: SortField::TABLE[*f].1, reverse: *reverse }).collect();
         let charset = b"utf-8".to_vec();
         prop_assert_eq!(parse(&sent), Command::Sort { returns, attributes: vec![], keys, charset: charset.clone(), key: key.clone(), uid });
-        let mut sent = format!("t {uid_word}THREAD references utf-8 ").into_bytes();
+        let algorithms = [("references", ThreadAlgorithm::References), ("REFS", ThreadAlgorithm::Refs)];
+        let (name, algorithm) = algorithms[fields.len() % 2];
+        let mut sent = format!("t {uid_word}THREAD {name} utf-8 ").into_bytes();
         enc_key(&mut sent, &key, form);
-        let algorithm = ThreadAlgorithm::References;
         prop_assert_eq!(parse(&sent), Command::Thread { algorithm, charset, key, uid });
     }
 

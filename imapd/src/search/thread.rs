@@ -1,4 +1,4 @@
-//! THREAD: messages as trees (RFC 5256 section 3).
+//! THREAD: messages as trees (RFC 5256 section 3; REFS as draft-ietf-morg-inthread has it).
 //!
 //! Nothing recurses: the depth of a thread is the senders' choice.
 
@@ -31,7 +31,15 @@ pub fn threads(
     let mut forest = Forest { messages, nodes: Vec::new(), roots: Vec::new() };
     match algorithm {
         ThreadAlgorithm::OrderedSubject => forest.by_subject(),
-        ThreadAlgorithm::References => forest.by_references(),
+        ThreadAlgorithm::References => {
+            forest.by_references();
+            forest.join_by_subject();
+            forest.sort();
+        }
+        ThreadAlgorithm::Refs => {
+            forest.by_references();
+            forest.latest_last();
+        }
     }
     forest.write(shown)
 }
@@ -64,8 +72,6 @@ impl Forest<'_> {
         self.link();
         self.roots = (0..self.nodes.len()).filter(|n| self.nodes[*n].parent.is_none()).collect();
         self.prune();
-        self.sort();
-        self.join_by_subject();
         self.sort();
     }
 
@@ -203,6 +209,17 @@ impl Forest<'_> {
         let mut roots = std::mem::take(&mut self.roots);
         roots.sort_by_cached_key(|r| key(self, *r));
         self.roots = roots;
+    }
+
+    /// The last step of REFS: threads by the arrival of the latest message in each, so that what was answered just now is last.
+    fn latest_last(&mut self) {
+        let mut latest: Vec<Option<(i64, u32)>> = vec![None; self.nodes.len()];
+        for node in self.top_down().into_iter().rev() {
+            let own = self.nodes[node].message.map(|m| &self.messages[m]);
+            let below = self.nodes[node].children.iter().filter_map(|c| latest[*c]);
+            latest[node] = below.chain(own.map(|m| (m.record.date.seconds, m.number))).max();
+        }
+        self.roots.sort_by_key(|root| latest[*root]);
     }
 
     /// Step 5: threads of one subject are one thread.

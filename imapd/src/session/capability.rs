@@ -204,6 +204,7 @@ rows! {
     ContextSort, "CONTEXT=SORT", "RFC 5267", IN, Always, On, "session/context.rs";
     ThreadOrderedSubject, "THREAD=ORDEREDSUBJECT", "RFC 5256", IN, Always, On, "search/thread.rs";
     ThreadReferences, "THREAD=REFERENCES", "RFC 5256", IN, Always, On, "search/thread.rs";
+    ThreadRefs, "THREAD=REFS", "draft-ietf-morg-inthread", IN, Always, On, "search/thread.rs";
     Esearch, "ESEARCH", "RFC 4731", IN, Always, On, "command/search.rs";
     SearchRes, "SEARCHRES", "RFC 5182", IN, Always, On, "command/search.rs";
     Within, "WITHIN", "RFC 5032", IN, Always, On, "search/program.rs";

@@ -192,6 +192,7 @@ impl Needs {
                 self.add(match algorithm {
                     ThreadAlgorithm::OrderedSubject => Token::ThreadOrderedSubject,
                     ThreadAlgorithm::References => Token::ThreadReferences,
+                    ThreadAlgorithm::Refs => Token::ThreadRefs,
                 });
                 self.key(key);
             }

@@ -58,4 +58,6 @@ pub enum ThreadAlgorithm {
     OrderedSubject,
     /// `REFERENCES`
     References,
+    /// `REFS` (draft-ietf-morg-inthread)
+    Refs,
 }

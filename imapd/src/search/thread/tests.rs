@@ -54,6 +54,37 @@ fn answers_are_below_what_they_answer() {
 }
 
 #[test]
+fn refs_looks_at_no_subject_and_puts_last_what_was_answered_last() {
+    let refs = |messages: &[Sortable]| threads(ThreadAlgorithm::Refs, messages, |m| m.number);
+    let all = [
+        message(1, "a", "1", ""),
+        message(2, "b", "2", ""),
+        message(3, "Re: b", "3", ""),
+        message(4, "x", "4", "gone"),
+        message(5, "y", "5", "gone"),
+        message(6, "Re: a", "6", "1"),
+    ];
+    assert_eq!(refs(&all), "(2)(3)((4)(5))(1 6)");
+    // Below a message it is the date when they were sent, as for REFERENCES; the threads go by arrival.
+    let sent = |mut message: Sortable, day: u8, arrival: i64| {
+        message.record.date.seconds = arrival;
+        let mut head = Head::clone(&message.head);
+        head.sent = Some(i64::from(day));
+        message.head = Arc::new(head);
+        message
+    };
+    let all = [
+        sent(message(1, "a", "1", ""), 1, 30),
+        sent(message(2, "a", "2", "1"), 9, 10),
+        sent(message(3, "a", "3", "1"), 8, 20),
+        sent(message(4, "a", "4", ""), 99, 25),
+        sent(message(5, "a", "5", ""), 98, 30),
+    ];
+    assert_eq!(refs(&all), "(4)(1 (3)(2))(5)");
+    assert_eq!(refs(&[]), "");
+}
+
+#[test]
 fn messages_that_are_missing() {
     // One answer to a missing message takes its place, two are held together.
     assert_eq!(references(&[message(1, "x", "1", "gone")]), "(1)");
@@ -108,14 +139,15 @@ proptest! {
     fn each_message_is_there_once(
         all in proptest::collection::vec(
             ("(Re: )?[ab]?", "[a-g]?", proptest::collection::vec("[a-h]", 0..4)), 0..20),
-        by_subject: bool,
+        algorithm in proptest::sample::select(vec![
+            ThreadAlgorithm::OrderedSubject, ThreadAlgorithm::References, ThreadAlgorithm::Refs,
+        ]),
     ) {
         let all: Vec<Sortable> = all
             .iter()
             .enumerate()
             .map(|(i, (subject, id, references))| message(i as u32 + 1, subject, id, &references.join(" ")))
             .collect();
-        let algorithm = if by_subject { ThreadAlgorithm::OrderedSubject } else { ThreadAlgorithm::References };
         let text = threads(algorithm, &all, |m| m.number);
         let mut depth = 0i32;
         for c in text.chars() {
