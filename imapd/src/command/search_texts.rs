@@ -8,7 +8,7 @@ use std::sync::atomic::AtomicU32;
 use tokio::sync::OwnedRwLockReadGuard;
 
 use crate::mailstore::{OpenMailbox, StoreError, Uid};
-use crate::search::column::{ColumnKey, TextColumn};
+use crate::search::column::{ColumnKey, Counted, TextColumn};
 use crate::search::program::{Answer, Program, Wanted};
 use crate::session::Server;
 use crate::syntax::seqset::NumberSet;
@@ -45,15 +45,16 @@ pub(super) async fn settle(
     mailbox.fill_texts(&server.cpu, keys, upto, &done).await?;
     let mut answers = Vec::new();
     for (columns, wanted) in asked {
+        let counted = Counted::among(&columns);
         answers.push(match wanted {
             Wanted::Exact(needle) => {
-                let find = move |column: &TextColumn| column.find(&needle);
+                let find = move |column: &TextColumn| column.find(&needle, counted);
                 let uids = look_all(server, mailbox, &columns, find, (upto, &done)).await?;
                 uids.map(|uids| Answer::Uids(NumberSet::from_ranges(uids.into_iter().map(|u| (u, u)))))
             }
             Wanted::Fuzzy(query) => {
                 let of = query.clone();
-                let find = move |column: &TextColumn| column.find_like(&of);
+                let find = move |column: &TextColumn| column.find_like(&of, counted);
                 let found = look_all(server, mailbox, &columns, find, (upto, &done)).await?;
                 found.map(|found| Answer::Scores(query.scores(found)))
             }

@@ -2,7 +2,7 @@
 //!
 //! The tree is written with a stack of our own, since its depth is the sender's choice. A multipart without parts,
 //! which the grammar does not know, is shown with one empty text part. Parameters in pieces are put together
-//! (RFC 9051 section 7.5.2).
+//! (RFC 9051 section 7.5.2), and comments around values are none of them (RFC 2045 section 3).
 
 use super::continuations;
 use super::header;
@@ -166,7 +166,7 @@ fn basic(out: &mut Vec<u8>, part: &Part, fields: &Fields) {
     out.push(b' ');
     parameters(out, &fields.content.params);
     out.push(b' ');
-    nstring(out, fields.id.as_deref());
+    nstring(out, fields.id.as_deref().map(params::bare));
     out.push(b' ');
     nstring(out, fields.description.as_deref());
     out.push(b' ');
@@ -192,7 +192,7 @@ fn finish(out: &mut Vec<u8>, part: &Part, fields: &Fields, extended: bool) {
     if part.kind == Kind::Multipart {
         parameters(out, &fields.content.params);
     } else {
-        nstring(out, fields.md5.as_deref());
+        nstring(out, fields.md5.as_deref().map(params::bare));
     }
     out.push(b' ');
     match &fields.disposition {
@@ -209,10 +209,9 @@ fn finish(out: &mut Vec<u8>, part: &Part, fields: &Fields, extended: bool) {
     languages(out, fields.language.as_deref());
     out.push(b' ');
     // Blanks are where a URI was folded, and no part of it (RFC 2557 section 4.4.2, RFC 2017 section 3.1).
-    let location = fields
-        .location
-        .as_ref()
-        .map(|uri| uri.iter().copied().filter(|b| !b.is_ascii_whitespace()).collect::<Vec<u8>>());
+    let location = fields.location.as_ref().map(|uri| {
+        params::bare(uri).iter().copied().filter(|b| !b.is_ascii_whitespace()).collect::<Vec<u8>>()
+    });
     nstring(out, location.as_deref());
 }
 

@@ -362,10 +362,23 @@ fn with_crlf(text: Vec<u8>) -> Vec<u8> {
     out
 }
 
+/// What a text of a body is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum BodyText {
+    /// The header of a part or of a message inside, its fields each as `name: value`.
+    Fields,
+    /// What a part says.
+    Content,
+}
+
 /// Calls `found` with every decoded text of the bodies until it returns true: parts of types `text` and `message`, the only ones that
 /// searches must look into (RFC 3501 section 6.4.4), HTML as it came and as it is read, and headers of messages and parts inside.
 /// Returns whether it did.
-pub fn body_texts(message: &[u8], structure: &Structure, mut found: impl FnMut(&str) -> bool) -> bool {
+pub fn body_texts(
+    message: &[u8],
+    structure: &Structure,
+    mut found: impl FnMut(BodyText, &str) -> bool,
+) -> bool {
     for (i, part) in structure.parts().iter().enumerate() {
         let octets = &message[part.header.clone()];
         if i > 0 {
@@ -376,7 +389,7 @@ pub fn body_texts(message: &[u8], structure: &Structure, mut found: impl FnMut(&
                 text.push_str(&header_text(field.value));
                 text.push('\n');
             }
-            if found(&text) {
+            if found(BodyText::Fields, &text) {
                 return true;
             }
         }
@@ -390,6 +403,7 @@ pub fn body_texts(message: &[u8], structure: &Structure, mut found: impl FnMut(&
         let encoding = header::find(octets, b"Content-Transfer-Encoding").map(|f| f.value);
         let body = transfer_decoded(encoding, &message[part.body.clone()]);
         let text = text_of(content.param(b"charset"), &body);
+        let mut found = |text: &str| found(BodyText::Content, text);
         if found(&text) || (sub.eq_ignore_ascii_case(b"html") && found(&html::visible(&text))) {
             return true;
         }

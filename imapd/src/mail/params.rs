@@ -142,9 +142,57 @@ pub fn comment(text: &[u8], mut i: usize) -> (usize, bool) {
     (text.len(), false)
 }
 
+/// A value without the comments and blanks around it (`CFWS`, RFC 5322 section 3.2.2); parentheses within it are its own, as in
+/// many URIs.
+pub fn bare(text: &[u8]) -> &[u8] {
+    let start = behind_comments(text, 0).unwrap_or(0);
+    let mut i = start;
+    while i < text.len() {
+        let next = if text[i].is_ascii_whitespace() { behind_comments(text, i) } else { Some(i + 1) };
+        match next {
+            Some(end) if end == text.len() && text[i].is_ascii_whitespace() => return &text[start..i],
+            Some(next) => i = next,
+            // What does not end is no comment.
+            None => break,
+        }
+    }
+    text[start..].trim_ascii()
+}
+
+/// The offset past the blanks and comments from `i` on; `None` when one of the comments does not end.
+fn behind_comments(text: &[u8], mut i: usize) -> Option<usize> {
+    loop {
+        match text.get(i) {
+            Some(blank) if blank.is_ascii_whitespace() => i += 1,
+            Some(b'(') => match comment(text, i + 1) {
+                (after, true) => i = after,
+                (_, false) => return None,
+            },
+            _ => return Some(i),
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_is_around_a_value() {
+        for (text, value) in [
+            ("", ""),
+            (" (c)(d (e)) ", ""),
+            (" a ", "a"),
+            ("(c) a (d)\t(e)", "a"),
+            ("(c)a(d)", "a(d)"),
+            ("a (b) c (d) ", "a (b) c"),
+            ("a (b", "a (b"),
+            ("(a b ", "(a b"),
+            ("a (b) (c \\) d", "a (b) (c \\) d"),
+        ] {
+            assert_eq!(bare(text.as_bytes()), value.as_bytes(), "{text}");
+        }
+    }
 
     #[test]
     fn quotes_and_comments() {

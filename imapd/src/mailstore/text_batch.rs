@@ -44,7 +44,7 @@ use super::types::{MessageRecord, Uid, UidValidity};
 use crate::search::column::TextColumn;
 
 /// Goes up with the format, and whenever the texts of the same message would be others: decoding, folding, which texts there are.
-pub const VERSION: u16 = 6;
+pub const VERSION: u16 = 7;
 /// Octets of one record of the file.
 pub const RECORD: usize = 4096;
 /// Octets before the parts.

@@ -3,6 +3,8 @@
 //! A message never changes, so a column only grows, in order of UIDs; what is expunged stays until the column is made
 //! anew. A hit counts only when it lies within one text: a needle never matches across two of them.
 //!
+//! Texts that are headers of parts begin with [`FIELDS`]: BODY asks for none of these, TEXT for all.
+//!
 //! The column of all header fields tells the one of any field by itself ([`TextColumn::of_field`]), unless a field has a
 //! name that is not ASCII, which folds to what it is not.
 //!
@@ -14,6 +16,7 @@ use memchr::memmem::Finder;
 use super::addresses;
 use super::fold::{Needle, fold, fold_into};
 use super::fuzzy::{Likeness, Query};
+use crate::mail::decode::BodyText;
 use crate::mail::scan::{Structure, scan};
 use crate::mail::{decode, header};
 use crate::mailstore::Uid;
@@ -31,6 +34,34 @@ pub enum ColumnKey {
     Body,
 }
 
+/// Which texts of a column count.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Counted {
+    /// All of them.
+    All,
+    /// All but headers of parts and of messages inside.
+    Contents,
+}
+
+impl Counted {
+    /// Where it is looked for in these: who asks for header fields asks for those of parts too (RFC 9051 section 6.4.4, TEXT), who
+    /// asks for the body alone for none (BODY).
+    pub fn among(columns: &[ColumnKey]) -> Self {
+        match columns {
+            [ColumnKey::Body] => Self::Contents,
+            _ => Self::All,
+        }
+    }
+
+    /// Whether a text of a column does.
+    fn counts(self, text: &[u8]) -> bool {
+        self == Self::All || !text.starts_with(FIELDS.as_bytes())
+    }
+}
+
+/// Before a text that is the header of a part. No folded text has that character: its decomposition is a blank.
+const FIELDS: &str = "\u{a0}";
+
 impl ColumnKey {
     /// The column of a field.
     pub fn field(name: &[u8]) -> Self {
@@ -42,8 +73,14 @@ impl ColumnKey {
         Self::Addresses(name.to_ascii_uppercase())
     }
 
-    /// Looks at each text of a message that belongs in the column, not yet folded; of addresses only at what stands there.
-    pub fn each_text(&self, message: &[u8], structure: Option<&Structure>, mut look: impl FnMut(&str)) {
+    /// Looks at each text of a message that belongs in the column and counts, not yet folded; of addresses only at what stands there.
+    pub fn each_text(
+        &self,
+        message: &[u8],
+        structure: Option<&Structure>,
+        counted: Counted,
+        mut look: impl FnMut(&str),
+    ) {
         match self {
             Self::Field(name) | Self::Addresses(name) => {
                 header::fields(message)
@@ -56,7 +93,11 @@ impl ColumnKey {
                     look(&format!("{name}: {}", decode::header_text(field.value)));
                 }
             }
-            Self::Body => each_body_text(message, structure, look),
+            Self::Body => each_body_text(message, structure, |kind, text| {
+                if counted == Counted::All || kind == BodyText::Content {
+                    look(text);
+                }
+            }),
         }
     }
 }
@@ -70,7 +111,7 @@ pub fn is_in_addresses(needle: &Needle, value: &str) -> bool {
 }
 
 /// Looks at each text of a body, not yet folded.
-fn each_body_text(message: &[u8], structure: Option<&Structure>, mut look: impl FnMut(&str)) {
+fn each_body_text(message: &[u8], structure: Option<&Structure>, mut look: impl FnMut(BodyText, &str)) {
     let own;
     let structure = match structure {
         Some(known) => known,
@@ -79,8 +120,8 @@ fn each_body_text(message: &[u8], structure: Option<&Structure>, mut look: impl 
             &own
         }
     };
-    decode::body_texts(message, structure, |text| {
-        look(text);
+    decode::body_texts(message, structure, |kind, text| {
+        look(kind, text);
         false
     });
 }
@@ -195,6 +236,12 @@ impl TextColumn {
         self.ends.push((uid.0, self.text.len()));
     }
 
+    /// Adds the header of a part.
+    fn push_fields(&mut self, uid: Uid, text: &str) {
+        self.text.push_str(FIELDS);
+        self.push(uid, text);
+    }
+
     /// Adds a text that is folded: it would not always stay the same when it were folded again.
     fn push_folded(&mut self, uid: Uid, text: &str) {
         self.text.push_str(text);
@@ -240,14 +287,15 @@ impl TextColumn {
         self.seal(Uid(later.upto));
     }
 
-    /// UIDs of messages with a text that contains `needle`, ascending.
-    pub fn find(&self, needle: &Needle) -> Vec<u32> {
+    /// UIDs of messages with a text that counts and contains `needle`, ascending.
+    pub fn find(&self, needle: &Needle, counted: Counted) -> Vec<u32> {
         if needle.is_empty() {
-            let mut found: Vec<u32> = self.ends.iter().map(|(uid, _)| *uid).collect();
+            let texts = self.texts().filter(|(_, text)| counted.counts(text.as_bytes()));
+            let mut found: Vec<u32> = texts.map(|(uid, _)| uid.0).collect();
             found.dedup();
             return found;
         }
-        let mut forms = needle.finders().map(|finder| self.find_form(finder));
+        let mut forms = needle.finders().map(|finder| self.find_form(finder, counted));
         let mut found = forms.next().unwrap_or_default();
         let before = found.len();
         forms.for_each(|more| found.extend(more));
@@ -259,7 +307,7 @@ impl TextColumn {
     }
 
     /// The same for one form of it.
-    fn find_form(&self, finder: &Finder<'_>) -> Vec<u32> {
+    fn find_form(&self, finder: &Finder<'_>, counted: Counted) -> Vec<u32> {
         let mut found: Vec<u32> = Vec::new();
         let text = self.text.as_bytes();
         let mut from = 0;
@@ -268,7 +316,8 @@ impl TextColumn {
             entry += self.ends[entry..].partition_point(|(_, end)| *end <= at);
             let Some((uid, end)) = self.ends.get(entry).copied() else { break };
             if at + finder.needle().len() <= end {
-                if found.last() != Some(&uid) {
+                let begin = entry.checked_sub(1).map_or(0, |i| self.ends[i].1);
+                if found.last() != Some(&uid) && counted.counts(&text[begin..end]) {
                     found.push(uid);
                 }
                 from = end;
@@ -280,17 +329,20 @@ impl TextColumn {
         found
     }
 
-    /// How well the texts of each message match words, messages in order of their UIDs; those without a likeness are left out.
-    pub fn find_like(&self, query: &Query) -> Vec<(u32, Likeness)> {
+    /// How well the texts of each message that count match words, messages in order of their UIDs; those without a likeness are left out.
+    pub fn find_like(&self, query: &Query, counted: Counted) -> Vec<(u32, Likeness)> {
         let mut found: Vec<(u32, Likeness)> = Vec::new();
         let mut from = 0;
         for (uid, end) in &self.ends {
             if found.last().is_none_or(|(last, likeness)| last != uid && *likeness != Likeness::default()) {
                 found.push((*uid, Likeness::default()));
             }
+            let text = &self.text[from..*end];
             if let Some((last, likeness)) = found.last_mut() {
                 *last = *uid;
-                query.look(&self.text[from..*end], likeness);
+                if counted.counts(text.as_bytes()) {
+                    query.look(text, likeness);
+                }
             }
             from = *end;
         }
@@ -345,7 +397,10 @@ pub fn texts<'a>(
         }
     }
     for (_, column) in &mut bodies {
-        each_body_text(message, structure, |text| column.push(uid, text));
+        each_body_text(message, structure, |kind, text| match kind {
+            BodyText::Fields => column.push_fields(uid, text),
+            BodyText::Content => column.push(uid, text),
+        });
     }
     of_fields.into_iter().chain(bodies).for_each(|(_, column)| column.seal(uid));
 }
@@ -359,29 +414,36 @@ mod tests {
         /// The sweep finds exactly what looking into each text finds, also with needles that repeat themselves.
         #[test]
         fn finds_what_looking_at_each_finds(
-            texts in proptest::collection::vec((0u32..3, "[aAb \u{e4}]{0,6}"), 0..40),
-            needle in "[ab \u{c4}]{0,3}", cut in 0usize..40,
+            texts in proptest::collection::vec((0u32..3, any::<bool>(), "[aAb \u{a0}\u{e4}]{0,6}"), 0..40),
+            needle in "[ab \u{a0}\u{c4}]{0,3}", cut in 0usize..40,
         ) {
             let needle = Needle::new(&needle);
             let (mut first, mut second) = (TextColumn::default(), TextColumn::default());
             let mut uid = 1;
-            let mut expected = Vec::new();
-            for (i, (step, text)) in texts.iter().enumerate() {
+            let (mut expected, mut in_contents) = (Vec::new(), Vec::new());
+            for (i, (step, is_fields, text)) in texts.iter().enumerate() {
                 uid += step;
                 // A part begins with a message of its own, as the parts of a column do.
                 if i == cut {
                     uid += 1;
                 }
                 let part = if i < cut { &mut first } else { &mut second };
-                part.push(Uid(uid), text);
+                if *is_fields {
+                    part.push_fields(Uid(uid), text);
+                } else {
+                    part.push(Uid(uid), text);
+                }
                 part.seal(Uid(uid));
                 if needle.is_in(text) {
                     expected.push(uid);
+                    in_contents.extend((!is_fields).then_some(uid));
                 }
             }
             expected.dedup();
+            in_contents.dedup();
             first.append(&second);
-            prop_assert_eq!(first.find(&needle), expected);
+            prop_assert_eq!(first.find(&needle, Counted::Contents), in_contents);
+            prop_assert_eq!(first.find(&needle, Counted::All), expected);
             prop_assert_eq!(first.len(), texts.len());
             let (after, upto) = (Uid(uid / 3), Uid(uid / 3 * 2));
             let part = first.part(after, upto);

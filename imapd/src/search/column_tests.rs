@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use proptest::prelude::*;
 
-use super::column::{ColumnKey, TextColumn, texts};
+use super::column::{ColumnKey, Counted, TextColumn, texts};
 use super::fold::Needle;
 use super::fuzzy::Query;
 use super::program::{Answer, Content, Program, Row, Wanted};
@@ -39,13 +39,14 @@ proptest! {
         mails in proptest::collection::vec(mail(), 1..6),
         needle in prop_oneof![Just(""), Just("a"), Just("X"), Just("\u{e4}"), Just("matter"), Just(": "), Just("text"), Just("A \" x"), Just("m (a) n"), Just("m n"), Just("mattre of texts")],
         field in prop_oneof![Just("Subject"), Just("from"), Just("TO"), Just("X-Other"), Just("Content-Type")],
-        kind in 0..6u8,
+        kind in 0..7u8,
     ) {
         let query = Query::new(needle).map(Arc::new);
         let needle = Arc::new(Needle::new(needle));
         let program = |kind| match (kind, &query) {
             (3, Ok(query)) => Program::Fuzzy(vec![ColumnKey::field(field.as_bytes())], query.clone()),
             (4, Ok(query)) => Program::Fuzzy(vec![ColumnKey::Header, ColumnKey::Body], query.clone()),
+            (6, Ok(query)) => Program::Fuzzy(vec![ColumnKey::Body], query.clone()),
             (0, _) => Program::Header(field.as_bytes().to_vec(), needle.clone()),
             (1, _) => Program::Body(needle.clone()),
             (2, _) => Program::Addresses(field.as_bytes().to_vec(), needle.clone()),
@@ -55,6 +56,7 @@ proptest! {
         program(kind).texts(&mut asked);
         let answers: Vec<Option<Answer>> = asked.iter().map(|(keys, wanted)| {
             let (mut uids, mut like) = (Vec::new(), Vec::new());
+            let counted = Counted::among(keys);
             for key in keys {
                 let mut column = TextColumn::default();
                 for (uid, mail) in (1..).zip(&mails) {
@@ -73,8 +75,8 @@ proptest! {
                     assert_eq!(told.texts().collect::<Vec<_>>(), column.texts().collect::<Vec<_>>());
                 }
                 match wanted {
-                    Wanted::Exact(needle) => uids.extend(column.find(needle)),
-                    Wanted::Fuzzy(query) => like.extend(column.find_like(query)),
+                    Wanted::Exact(needle) => uids.extend(column.find(needle, counted)),
+                    Wanted::Fuzzy(query) => like.extend(column.find_like(query, counted)),
                 }
             }
             Some(match wanted {

@@ -5,9 +5,10 @@ use std::sync::Arc;
 use jiff::civil::Date;
 use thiserror::Error;
 
-use super::column::{ColumnKey, is_in_addresses};
+use super::column::{ColumnKey, Counted, is_in_addresses};
 use super::fold::{Needle, fold};
 use super::fuzzy::{Likeness, NoQuery, Query};
+use crate::mail::decode::BodyText;
 use crate::mail::scan::{Structure, scan};
 use crate::mail::summary::keeps;
 use crate::mail::{decode, header};
@@ -385,7 +386,9 @@ impl Program {
                 .filter(|f| f.is(name))
                 .any(|f| is_in_addresses(needle, &decode::header_text(f.value))),
             Self::Body(needle) if !needle.is_empty() => {
-                decode::body_texts(content.message, &content.structure, |text| needle.is_in(text))
+                decode::body_texts(content.message, &content.structure, |kind, text| {
+                    kind == BodyText::Content && needle.is_in(text)
+                })
             }
             Self::Text(needle) | Self::Body(needle) if needle.is_empty() => true,
             Self::Fuzzy(columns, query) => fuzzy_score(columns, query, content).is_some(),
@@ -393,7 +396,7 @@ impl Program {
                 header::fields(content.header()).any(|f| {
                     let name = decode::charset_text(None, f.name);
                     needle.is_in(&format!("{name}: {}", decode::header_text(f.value)))
-                }) || decode::body_texts(content.message, &content.structure, |text| needle.is_in(text))
+                }) || decode::body_texts(content.message, &content.structure, |_, text| needle.is_in(text))
             }
             _ => self.by_index(row).unwrap_or(false),
         }
@@ -408,9 +411,11 @@ fn score_in(scores: &[(u32, u8)], uid: u32) -> Option<u8> {
 /// The score of a message at hand.
 fn fuzzy_score(columns: &[ColumnKey], query: &Query, content: &Content<'_>) -> Option<u8> {
     let mut found = Likeness::default();
+    let counted = Counted::among(columns);
     for column in columns {
-        column
-            .each_text(content.message, Some(&content.structure), |text| query.look(&fold(text), &mut found));
+        column.each_text(content.message, Some(&content.structure), counted, |text| {
+            query.look(&fold(text), &mut found);
+        });
     }
     query.score(&found)
 }

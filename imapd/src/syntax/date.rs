@@ -4,8 +4,8 @@
 
 use std::fmt;
 
+use jiff::SignedDuration;
 use jiff::civil::{Date, DateTime};
-use jiff::tz::Offset;
 
 const MONTHS: [&str; 12] =
     ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
@@ -19,6 +19,8 @@ pub struct InternalDate {
     pub zone_minutes: i16,
 }
 
+const EPOCH: DateTime = DateTime::constant(1970, 1, 1, 0, 0, 0, 0);
+
 /// Farthest from Greenwich that four digits can say.
 const MAX_ZONE: i16 = 23 * 60 + 59;
 
@@ -30,11 +32,8 @@ impl InternalDate {
 
     /// The local date and time in its own zone; the epoch when out of the calendar's range.
     fn local(self) -> DateTime {
-        let offset = Offset::from_seconds(i32::from(self.zone()) * 60).unwrap_or(Offset::UTC);
-        match jiff::Timestamp::from_second(self.seconds) {
-            Ok(ts) => offset.to_datetime(ts),
-            Err(_) => DateTime::constant(1970, 1, 1, 0, 0, 0, 0),
-        }
+        let seconds = self.seconds.saturating_add(i64::from(self.zone()) * 60);
+        EPOCH.checked_add(SignedDuration::from_secs(seconds)).unwrap_or(EPOCH)
     }
 
     /// The date in its own zone, as the SEARCH keys BEFORE, ON and SINCE compare it.
@@ -51,9 +50,7 @@ impl InternalDate {
         // A leap second is shown as the second before it.
         let s = if s == 60 { 59 } else { s };
         let local = DateTime::new(date.year(), date.month(), date.day(), h, m, s, 0).ok()?;
-        let offset = Offset::from_seconds(i32::from(zone_minutes) * 60).ok()?;
-        let seconds = offset.to_timestamp(local).ok()?.as_second();
-        Some(Self { seconds, zone_minutes })
+        Some(Self { seconds: seconds_of(local) - i64::from(zone_minutes) * 60, zone_minutes })
     }
 }
 
@@ -74,6 +71,11 @@ impl fmt::Display for InternalDate {
             z % 60
         )
     }
+}
+
+/// Seconds since 1970 of a date and time in UTC. Those of the library end a day before the year 9999 does.
+fn seconds_of(utc: DateTime) -> i64 {
+    utc.duration_since(EPOCH).as_secs()
 }
 
 /// The month of a three-letter English name, in any case.
@@ -97,8 +99,8 @@ pub fn header_moment(value: &str) -> Option<i64> {
         Some((seconds, after)) => (seconds, after.split_ascii_whitespace().next()),
         None => (0, rest.split_ascii_whitespace().last()),
     };
-    let midnight = Offset::UTC.to_timestamp(date.to_datetime(jiff::civil::Time::midnight())).ok()?;
-    Some(midnight.as_second() + seconds - zone.and_then(zone_seconds).unwrap_or(0))
+    let midnight = seconds_of(date.to_datetime(jiff::civil::Time::midnight()));
+    Some(midnight + seconds - zone.and_then(zone_seconds).unwrap_or(0))
 }
 
 /// A value with a blank for each comment; what follows one that does not end is part of it.
@@ -205,6 +207,21 @@ mod tests {
         let d = InternalDate::from_parts(Date::constant(2024, 2, 1), 0, 0, 60, 90).unwrap();
         assert_eq!(d.to_string(), " 1-Feb-2024 00:00:59 +0130");
         assert!(InternalDate::from_parts(Date::constant(2024, 2, 1), 24, 0, 0, 0).is_none());
+    }
+
+    #[test]
+    fn all_years_of_four_digits_in_all_zones() {
+        for zone in [-MAX_ZONE, 0, MAX_ZONE] {
+            for (year, month, day, shown) in
+                [(0, 1, 1, " 1-Jan-0000 23:59:59"), (9999, 12, 31, "31-Dec-9999 23:59:59")]
+            {
+                let date = Date::constant(year, month, day);
+                let moment = InternalDate::from_parts(date, 23, 59, 59, zone).unwrap();
+                assert!(moment.to_string().starts_with(shown), "{moment} {zone}");
+                assert_eq!(moment.date(), date);
+            }
+        }
+        assert_eq!(header_moment("31 Dec 9999 23:59:59 -1200"), Some(253_402_300_799 + 43_200));
     }
 
     #[test]
