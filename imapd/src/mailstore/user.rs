@@ -640,7 +640,16 @@ impl UserStore {
         }
     }
 
+    /// Makes a change that runs alone. Records of MAILBOX INDEX that it took are free again when nothing comes of it.
     async fn change_names(&self, request: Request, leave: &Leave) -> Result<Outcome, StoreError> {
+        let done = self.make_change(request, leave).await;
+        if done.is_err() {
+            self.catalog_mut().slots.give_back();
+        }
+        done
+    }
+
+    async fn make_change(&self, request: Request, leave: &Leave) -> Result<Outcome, StoreError> {
         self.grants(leave)?;
         let (ops, rows) = match &request {
             Request::Create { name, uses, inbox, .. } => self.plan_create(name, *uses, inbox.as_ref())?,
@@ -658,16 +667,7 @@ impl UserStore {
         if ops.is_empty() {
             return Ok(Outcome::Done);
         }
-        let _turns = match commit_in_room(vec![(self, ops.clone())]).await {
-            Ok(turns) => turns,
-            Err(e) => {
-                let mut catalog = self.catalog_mut();
-                for row in rows.iter().filter(|r| catalog.row(r.id).is_none()).cloned().collect::<Vec<_>>() {
-                    catalog.slots.give(row.slot);
-                }
-                return Err(e);
-            }
-        };
+        let _turns = commit_in_room(vec![(self, ops.clone())]).await?;
         let draft = self.draft(&request, &ops, &rows);
         let done = match &request {
             Request::Create { .. } => rows.last().cloned().map_or(Outcome::Done, Outcome::Made),
@@ -692,6 +692,7 @@ impl UserStore {
     /// Makes committed steps and rows known.
     fn take_over(&self, ops: Vec<Op>, rows: Vec<MailboxRow>) {
         let mut catalog = self.catalog_mut();
+        catalog.slots.keep();
         for op in ops {
             match op {
                 Op::PutHeader(header) => catalog.header = header,
