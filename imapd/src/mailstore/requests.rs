@@ -404,12 +404,12 @@ impl UserStore {
         Ok(uids(self.ask(request, Leave::default()).await?))
     }
 
-    /// Sets the limits in messages and mailboxes. Source: RFC 9208 section 4.1.4.
+    /// Sets the limits in messages and mailboxes, and in blocks where one is said, in one turn. Source: RFC 9208 section 4.1.3.
     ///
     /// # Errors
-    /// [`StoreError`].
-    pub async fn limit(self: &Arc<Self>, limits: Limits) -> Result<(), StoreError> {
-        self.ask(Request::Limit { limits }, Leave::default()).await.map(drop)
+    /// [`StoreError`]; nothing is changed then.
+    pub async fn limit(self: &Arc<Self>, limits: Limits, blocks: Option<u64>) -> Result<(), StoreError> {
+        self.ask(Request::Limit { limits, blocks }, Leave::default()).await.map(drop)
     }
 }
 

@@ -107,8 +107,10 @@ pub(super) enum Request {
         values: Vec<(String, Option<Bytes>)>,
         by: SessionId,
     },
+    /// Limits in messages and mailboxes, and in blocks where that one changes.
     Limit {
         limits: Limits,
+        blocks: Option<u64>,
     },
     /// What others may do with a mailbox.
     Access {
@@ -657,7 +659,7 @@ impl UserStore {
             Request::Rename { from, to, .. } => self.plan_rename(from, to)?,
             Request::Subscribe { name, on, .. } => self.plan_subscribe(name, *on)?,
             Request::Annotate { name, values, .. } => self.plan_annotate(name.as_ref(), values)?,
-            Request::Limit { limits } => self.plan_limit(*limits),
+            Request::Limit { limits, blocks } => return self.change_limits(*limits, *blocks).await,
             Request::SeenMode { name, own, mailboxes } => {
                 return self.change_seen_mode(name, *own, mailboxes).await;
             }
@@ -690,7 +692,7 @@ impl UserStore {
     }
 
     /// Makes committed steps and rows known.
-    fn take_over(&self, ops: Vec<Op>, rows: Vec<MailboxRow>) {
+    pub(super) fn take_over(&self, ops: Vec<Op>, rows: Vec<MailboxRow>) {
         let mut catalog = self.catalog_mut();
         catalog.slots.keep();
         for op in ops {
