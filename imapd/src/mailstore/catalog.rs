@@ -101,6 +101,17 @@ impl Catalog {
         self.by_name.get(name).map(|row| &**row)
     }
 
+    /// The folder of that name, or the only one that is called so in another case: what people write who may not see the names.
+    pub fn find(&self, wanted: &str) -> Option<&MailboxRow> {
+        let exists = |row: &&MailboxRow| row.attributes.has(Attributes::EXISTS);
+        if let Some(row) = MailboxName::new(wanted).ok().and_then(|name| self.get(&name).filter(exists)) {
+            return Some(row);
+        }
+        let folded = wanted.to_lowercase();
+        let mut same = self.iter().filter(exists).filter(|row| row.name.as_str().to_lowercase() == folded);
+        same.next().filter(|_| same.next().is_none())
+    }
+
     /// The row of a number.
     pub fn row(&self, id: MailboxId) -> Option<&MailboxRow> {
         self.rows.get(&id).map(|row| &**row)

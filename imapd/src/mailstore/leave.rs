@@ -63,6 +63,14 @@ impl Leave {
         self
     }
 
+    /// The name of this row of `owner` must stand for that mailbox still. Administrators need no right on it.
+    #[must_use]
+    pub fn named(mut self, owner: UserId, row: &MailboxRow) -> Self {
+        let same = Some((row.id, row.uid_validity));
+        self.0.push((owner, Need::Name(row.name.clone(), Rights::default(), same)));
+        self
+    }
+
     /// `who` must have one of these rights on what the name of this row stands for.
     #[must_use]
     pub fn any_on_name(mut self, who: UserId, row: &MailboxRow, rights: Rights) -> Self {

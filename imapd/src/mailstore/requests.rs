@@ -365,7 +365,20 @@ impl UserStore {
         name: MailboxName,
         changes: Vec<AccessChange>,
     ) -> Result<(), StoreError> {
-        self.ask(Request::Access { name, changes, below: true }, Leave::default()).await.map(drop)
+        self.change_access_below_for(name, changes, Leave::default()).await
+    }
+
+    /// The same, on what is to be so when the turn comes.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub(super) async fn change_access_below_for(
+        self: &Arc<Self>,
+        name: MailboxName,
+        changes: Vec<AccessChange>,
+        leave: Leave,
+    ) -> Result<(), StoreError> {
+        self.ask(Request::Access { name, changes, below: true }, leave).await.map(drop)
     }
 
     /// Gives readers of a mailbox, and of those below, a `\Seen` of their own, or ends that.
@@ -373,6 +386,19 @@ impl UserStore {
     /// # Errors
     /// [`StoreError`].
     pub async fn set_seen_mode(self: &Arc<Self>, name: MailboxName, own: bool) -> Result<(), StoreError> {
+        self.set_seen_mode_for(name, own, Leave::default()).await
+    }
+
+    /// The same, on what is to be so when the turn comes.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub(super) async fn set_seen_mode_for(
+        self: &Arc<Self>,
+        name: MailboxName,
+        own: bool,
+        leave: Leave,
+    ) -> Result<(), StoreError> {
         let names: Vec<MailboxName> = {
             let catalog = self.catalog();
             let rows = catalog.get(&name).into_iter().chain(catalog.below(&name));
@@ -387,7 +413,7 @@ impl UserStore {
                 Err(e) => return Err(e),
             }
         }
-        self.ask(Request::SeenMode { name, own, mailboxes }, Leave::default()).await.map(drop)
+        self.ask(Request::SeenMode { name, own, mailboxes }, leave).await.map(drop)
     }
 
     /// Removes messages whatever their flags are; gives back the UIDs of those that were there.
