@@ -28,6 +28,7 @@ pub mod open;
 pub mod orders;
 pub mod own_seen;
 pub mod publish;
+mod rename_inbox;
 mod requests;
 pub mod sfs;
 pub mod sharers;

@@ -46,9 +46,12 @@ impl UserStore {
         let (mut ids, mut news, mut inbox) = (Vec::new(), None, None);
         let visible = |row: &MailboxRow| Visible::new(self.id(), &catalog, row);
         let by = match request {
-            Request::Create { name, inbox: from, by, .. } => {
-                let from = from.as_ref().and_then(|from| catalog.get(from));
-                inbox = from.map(|row| (name.clone(), visible(row)));
+            Request::Create { by, .. } => {
+                ids.extend(rows.iter().map(|row| row.id));
+                *by
+            }
+            Request::RenameInbox { inbox: from, to, by } => {
+                inbox = catalog.row(from.id).map(|row| (to.clone(), visible(row)));
                 ids.extend(rows.iter().map(|row| row.id));
                 *by
             }

@@ -60,7 +60,40 @@ impl UserStore {
     /// # Errors
     /// [`StoreError`]; nothing is added then.
     pub async fn deliver(self: &Arc<Self>, message: NewMessage, origin: Origin) -> Result<bool, StoreError> {
-        let mailbox = self.open(&MailboxName::inbox()).await?;
+        self.deliver_to(self.open(&MailboxName::inbox()).await?, message, origin).await
+    }
+
+    /// The same, to the folder that is called so ([`super::catalog::Catalog::find`]), when there is one, else to INBOX.
+    ///
+    /// # Errors
+    /// [`StoreError`]; nothing is added then.
+    pub async fn deliver_into(
+        self: &Arc<Self>,
+        message: NewMessage,
+        origin: Origin,
+        folder: &str,
+    ) -> Result<bool, StoreError> {
+        let named = self.catalog().find(folder).cloned();
+        if let Some(row) = named.filter(MailboxRow::selectable) {
+            let delivered = match self.open_row(&row).await {
+                Ok(mailbox) => self.deliver_to(mailbox, message.clone(), origin).await,
+                Err(e) => Err(e),
+            };
+            match delivered {
+                // It went meanwhile.
+                Err(StoreError::NoSuchMailbox | StoreError::MailboxDeleted) => {}
+                done => return done,
+            }
+        }
+        self.deliver(message, origin).await
+    }
+
+    async fn deliver_to(
+        self: &Arc<Self>,
+        mailbox: Arc<OpenMailbox>,
+        message: NewMessage,
+        origin: Origin,
+    ) -> Result<bool, StoreError> {
         let ready = vec![Ready::new(self.backend(), &message.octets).await];
         let (messages, by) = (vec![message], SessionId::NOBODY);
         let request = Request::Append { mailbox, messages, ready, origin: Some(origin), reader: None, by };
@@ -239,17 +272,8 @@ impl UserStore {
         uses: u32,
         by: impl Into<Asker>,
     ) -> Result<MailboxRow, StoreError> {
-        self.make(name, uses, None, by.into()).await
-    }
-
-    async fn make(
-        self: &Arc<Self>,
-        name: MailboxName,
-        uses: u32,
-        inbox: Option<MailboxName>,
-        Asker { session: by, leave }: Asker,
-    ) -> Result<MailboxRow, StoreError> {
-        match self.ask(Request::Create { name, uses, inbox, by }, leave).await? {
+        let Asker { session: by, leave } = by.into();
+        match self.ask(Request::Create { name, uses, by }, leave).await? {
             Outcome::Made(row) => Ok(row),
             _ => Err(StoreError::Defect("a mailbox was made and is none".into())),
         }
@@ -289,18 +313,12 @@ impl UserStore {
         to: MailboxName,
         by: impl Into<Asker>,
     ) -> Result<(), StoreError> {
-        let by = by.into();
-        if !from.is_inbox() {
-            let Asker { session: by, leave } = by;
-            return self.ask(Request::Rename { from, to, by }, leave).await.map(drop);
-        }
-        let session = by.session;
-        let inbox = self.open(&from).await?;
-        // What was made is where the messages go, whatever others call it by now.
-        let made = self.make(to, 0, Some(from), by).await?;
-        let target = self.open_row(&made).await?;
-        let all = inbox.state().columns.uids().iter().map(|u| Uid(*u)).collect();
-        self.copy(&inbox, all, &target, true, session).await.map(drop)
+        let Asker { session: by, leave } = by.into();
+        let request = match from.is_inbox() {
+            true => Request::RenameInbox { inbox: self.open(&from).await?, to, by },
+            false => Request::Rename { from, to, by },
+        };
+        self.ask(request, leave).await.map(drop)
     }
 
     /// Subscribes to a name or ends that; the name need not exist.

@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use parking_lot::{Mutex, RwLock, RwLockReadGuard, RwLockWriteGuard};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, SemaphorePermit, oneshot};
+use tokio::sync::{OwnedMutexGuard, OwnedSemaphorePermit, Semaphore, SemaphorePermit, oneshot};
 
 use super::access::{Identifier, Published, RightsChange};
 use super::backend::{Backend, LoadedUser, Op};
@@ -82,8 +82,6 @@ pub(super) enum Request {
     Create {
         name: MailboxName,
         uses: u32,
-        /// INBOX, when its messages go there because it is renamed.
-        inbox: Option<MailboxName>,
         by: SessionId,
     },
     Delete {
@@ -93,6 +91,12 @@ pub(super) enum Request {
     },
     Rename {
         from: MailboxName,
+        to: MailboxName,
+        by: SessionId,
+    },
+    /// Makes a mailbox with all messages of INBOX, which stays.
+    RenameInbox {
+        inbox: Arc<OpenMailbox>,
         to: MailboxName,
         by: SessionId,
     },
@@ -208,6 +212,7 @@ impl Request {
             Self::Create { .. }
                 | Self::Delete { .. }
                 | Self::Rename { .. }
+                | Self::RenameInbox { .. }
                 | Self::Subscribe { .. }
                 | Self::Annotate { .. }
                 | Self::Limit { .. }
@@ -440,6 +445,17 @@ impl UserStore {
         Ok(mailbox)
     }
 
+    /// Where one is in memory that is being made; who opens it waits.
+    pub(super) async fn place_in_memory(&self, id: MailboxId) -> OwnedMutexGuard<Weak<OpenMailbox>> {
+        let slot = self.open.lock().entry(id).or_default().clone();
+        slot.lock_owned().await
+    }
+
+    /// Keeps one in memory for a while.
+    pub(super) fn keep_in_memory(&self, mailbox: &Arc<OpenMailbox>) {
+        self.shared.keep(mailbox);
+    }
+
     /// The mailboxes that are open somewhere.
     pub(super) async fn opened(&self) -> Vec<Arc<OpenMailbox>> {
         let slots: Vec<Slot> = self.open.lock().values().cloned().collect();
@@ -654,12 +670,13 @@ impl UserStore {
     async fn make_change(&self, request: Request, leave: &Leave) -> Result<Outcome, StoreError> {
         self.grants(leave)?;
         let (ops, rows) = match &request {
-            Request::Create { name, uses, inbox, .. } => self.plan_create(name, *uses, inbox.as_ref())?,
+            Request::Create { name, uses, .. } => self.plan_create(name, *uses, None)?,
             Request::Delete { mailbox, name, .. } => self.plan_delete(mailbox.as_deref(), name)?,
             Request::Rename { from, to, .. } => self.plan_rename(from, to)?,
             Request::Subscribe { name, on, .. } => self.plan_subscribe(name, *on)?,
             Request::Annotate { name, values, .. } => self.plan_annotate(name.as_ref(), values)?,
             Request::Limit { limits, blocks } => return self.change_limits(*limits, *blocks).await,
+            Request::RenameInbox { .. } => return self.rename_inbox(&request).await,
             Request::SeenMode { name, own, mailboxes } => {
                 return self.change_seen_mode(name, *own, mailboxes).await;
             }
