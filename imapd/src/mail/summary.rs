@@ -25,7 +25,7 @@ use super::head::{Head, Wanted};
 use super::{body_structure, envelope, header, scan};
 
 /// Goes up whenever a summary of the same message would be another one.
-pub const VERSION: u16 = 3;
+pub const VERSION: u16 = 4;
 
 /// Octets before the fields.
 const HEAD: usize = 32;

@@ -76,13 +76,15 @@ const FORMAT_3: &[u8] = include_bytes!("../fixtures/note-text-v3");
 const FORMAT_4: &[u8] = include_bytes!("../fixtures/note-text-v4");
 const FORMAT_5: &[u8] = include_bytes!("../fixtures/note-text-v5");
 const FORMAT_6: &[u8] = include_bytes!("../fixtures/note-text-v6");
+const FORMAT_7: &[u8] = include_bytes!("../fixtures/note-text-v7");
 
-/// The texts of format 6 are those that searches look into; those of former ones are not, and are written anew.
+/// The texts of format 7 are those that searches look into; those of former ones are not, and are written anew.
 #[test]
 fn fixtures_of_all_formats() {
     block_on(async {
-        let former = [FORMAT_1, FORMAT_2, FORMAT_3, FORMAT_4, FORMAT_5].map(|fixture| (fixture, false));
-        for (fixture, believed) in former.into_iter().chain([(FORMAT_6, true)]) {
+        let former =
+            [FORMAT_1, FORMAT_2, FORMAT_3, FORMAT_4, FORMAT_5, FORMAT_6].map(|fixture| (fixture, false));
+        for (fixture, believed) in former.into_iter().chain([(FORMAT_7, true)]) {
             let world = World::new().await.restart_with(Some(fixture)).await;
             assert_eq!(world.check().await, Vec::<String>::new());
             let (planted, present) = if believed { (100, 0) } else { (0, 100) };
@@ -103,8 +105,8 @@ fn fixtures_of_all_formats() {
 fn an_octet_is_another_one() {
     block_on(async {
         let mut world = World::new().await;
-        for at in (0..FORMAT_6.len()).filter(|at| at % RECORD < HEAD || at % 97 == 0) {
-            let mut texts = FORMAT_6.to_vec();
+        for at in (0..FORMAT_7.len()).filter(|at| at % RECORD < HEAD || at % 97 == 0) {
+            let mut texts = FORMAT_7.to_vec();
             texts[at] ^= 0x10;
             world = world.restart_with(Some(&texts)).await;
             // In one search: the next one knows what turned out to be damaged.
@@ -121,7 +123,7 @@ fn an_octet_is_another_one() {
 #[test]
 fn a_format_of_the_future() {
     block_on(async {
-        let mut texts = FORMAT_6.to_vec();
+        let mut texts = FORMAT_7.to_vec();
         texts[2..4].copy_from_slice(&(VERSION + 1).to_le_bytes());
         let world = World::new().await.restart_with(Some(&texts)).await;
         assert_eq!(world.check().await, Vec::<String>::new());
