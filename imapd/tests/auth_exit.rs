@@ -12,6 +12,7 @@ use cms::exit::{ExitReturn, ExitTable};
 use futures::FutureExt;
 use futures::future::BoxFuture;
 use imapd::auth::exit::{AuthExit, AuthExits, AuthParms};
+use imapd::session::Server;
 use parking_lot::Mutex;
 use support::memory::Memory;
 use support::{LineClient, SOON, start_plain, user};
@@ -32,6 +33,41 @@ impl AuthExit for Scripted {
         let answer = self.answer.lock().clone();
         async move { answer }.boxed()
     }
+}
+
+/// Is replaced while it is asked, and then wants to be asked no more.
+struct Replaced {
+    server: Arc<Server>,
+    by: Arc<dyn AuthExit>,
+}
+
+impl AuthExit for Replaced {
+    fn bind<'a>(&'a self, _cms: &'a Arc<Cms>) -> BoxFuture<'a, Result<(), Vec<String>>> {
+        async { Ok(()) }.boxed()
+    }
+
+    fn call<'a>(&'a self, _parms: &'a AuthParms) -> BoxFuture<'a, ExitReturn> {
+        self.server.auth.set_auth_exit(Some(self.by.clone()));
+        async { ExitReturn::Disable }.boxed()
+    }
+}
+
+/// CONFIG names another exit while the former one thinks: that one cannot speak for it.
+#[tokio::test]
+async fn an_exit_ends_itself_alone() {
+    let running = start_plain(Arc::new(Memory::default())).await;
+    let server = running.service.server.clone();
+    let by = Arc::new(Scripted { answer: Mutex::new(ExitReturn::Reject), asked: Mutex::default() });
+    let replaced = Replaced { server: server.clone(), by: by.clone() };
+    server.auth.set_auth_exit(Some(Arc::new(replaced)));
+    let mut client = LineClient::new(running.address).await;
+    assert!(client.ask("a LOGIN alice secret").await.starts_with("a OK"));
+    let mut client = LineClient::new(running.address).await;
+    assert!(client.ask("a LOGIN alice secret").await.starts_with("a NO [AUTHENTICATIONFAILED]"));
+    assert_eq!(by.asked.lock().len(), 1);
+    server.auth.set_auth_exit(None);
+    drop(server);
+    running.service.shutdown(SOON).await;
 }
 
 #[tokio::test]

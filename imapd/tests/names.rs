@@ -11,8 +11,9 @@ use std::sync::Arc;
 
 use futures::future::join_all;
 use imapd::auth::Authenticator;
-use imapd::mailstore::MailStore;
+use imapd::mailstore::{MailStore, StoreError};
 use imapd::session::{Server, Session};
+use imapd::syntax::mailbox_name::MailboxName;
 use support::memory::Memory;
 use support::{Secret, run, user};
 use tokio::sync::Semaphore;
@@ -105,4 +106,32 @@ async fn a_mailbox_takes_the_name_of_another() {
     let listed = it.all(&["LIST \"\" *", "SELECT c", "CREATE a", "CREATE b"]).await;
     assert!(!listed.contains(" a\r\n") && !listed.contains(" b\r\n"), "{listed}");
     assert!(listed.contains("* 2 EXISTS"), "{listed}");
+}
+
+/// What a change took of MAILBOX INDEX is free again when nothing comes of it.
+#[tokio::test]
+async fn a_refused_change_takes_no_record() {
+    let it = Mailboxes::new().await;
+    it.all(&[&format!("CREATE a/{}", "x".repeat(300))]).await;
+    let mut session = it.session().await;
+    let mut refused = async |command: String, code: &str| {
+        let answer = String::from_utf8(run(&mut session, 4, &command).await).unwrap();
+        assert!(answer.contains(&format!("t4 NO [{code}]")), "{answer}");
+    };
+    for _ in 0..3 {
+        // What is above the new name would have been made first.
+        refused(format!("RENAME a p/q/{}", "y".repeat(500)), "LIMIT").await;
+    }
+    // A long name takes two.
+    let long = "y".repeat(450);
+    for command in [format!("CREATE {long}"), format!("RENAME a {long}"), "SUBSCRIBE none".into()] {
+        *it.memory.failure.lock() = Some(StoreError::InUse);
+        refused(command, "INUSE").await;
+        *it.memory.failure.lock() = None;
+    }
+    it.all(&["CREATE b"]).await;
+    let alice = it.server.store.user(user("ALICE")).await.unwrap();
+    let slot = |name: &str| alice.catalog().get(&MailboxName::new(name).unwrap()).unwrap().slot;
+    // INBOX, `a`, and what is below it.
+    assert_eq!([slot("INBOX"), slot("a"), slot("b")], [3, 4, 6]);
 }

@@ -82,10 +82,15 @@ impl Followed {
 
 impl Tester {
     async fn new(server: &Arc<Server>) -> Self {
+        let mut tester = Self::of(server, "alice").await;
+        tester.run("SELECT INBOX").await;
+        tester
+    }
+
+    async fn of(server: &Arc<Server>, name: &str) -> Self {
         let session = Session::new(server.clone(), [127, 0, 0, 1].into(), false);
         let mut tester = Self { session, tag: 0, contexts: Vec::new() };
-        tester.run("LOGIN alice secret").await;
-        tester.run("SELECT INBOX").await;
+        tester.run(&format!("LOGIN {name} secret")).await;
         tester
     }
 
@@ -132,7 +137,9 @@ impl Tester {
 
 async fn server() -> Arc<Server> {
     let store = Arc::new(MailStore::new(Arc::new(Memory::default()), Arc::new(|| 1_000_000_000)));
-    store.enroll(user("ALICE"), 10_000).await.unwrap();
+    for name in ["ALICE", "BOB"] {
+        store.enroll(user(name), 10_000).await.unwrap();
+    }
     let clock = Arc::new(|| std::time::Duration::ZERO);
     let auth = Authenticator::new(Arc::new(Secret), "vm.localhost".into(), [3; 32], clock);
     Arc::new(Server::new("vm.localhost".into(), store, auth, 1))
@@ -394,24 +401,48 @@ struct Names(std::collections::BTreeMap<String, String>);
 impl Names {
     fn take(&mut self, line: &str) {
         if let Some(rest) = line.strip_prefix("* STATUS ") {
-            let (name, figures) = rest.split_once(' ').unwrap();
-            self.0.insert(name.to_owned(), figures.to_owned());
+            let (name, figures) = rest.split_once(" (").unwrap();
+            self.0.insert(name.trim_matches('"').to_owned(), figures.to_owned());
         }
         let Some(rest) = line.strip_prefix("* LIST (") else { return };
         let (attributes, rest) = rest.split_once(") \"/\" ").unwrap();
         let (name, old) = rest.split_once(" (\"OLDNAME\" (").unwrap_or((rest, ""));
+        let name = name.trim_matches('"');
         if attributes.contains("\\NonExistent") {
             self.0.remove(name);
             return;
         }
-        let old = old.trim_end_matches("))");
+        let old = old.trim_end_matches("))").trim_matches('"');
         let below = |n: &String| !old.is_empty() && (n == old || n.starts_with(&format!("{old}/")));
         let moved: Vec<String> = self.0.keys().filter(|n| below(n)).cloned().collect();
         let moved: Vec<_> = moved.iter().map(|n| (&n[old.len()..], self.0.remove(n).unwrap())).collect();
         self.0.extend(moved.into_iter().map(|(rest, figures)| (format!("{name}{rest}"), figures)));
         self.0.entry(name.to_owned()).or_default();
     }
+
+    /// They must be those of this answer to LIST, with the same figures.
+    fn compare(&self, listed: &str) {
+        let mut there = Self::default();
+        listed.lines().for_each(|line| there.take(line));
+        // HIGHESTMODSEQ is told at the beginning alone, without CONDSTORE.
+        let figures = |names: &Self| {
+            let cut = |figures: &String| {
+                figures.split(" HIGHESTMODSEQ").next().unwrap().trim_end_matches(')').to_owned()
+            };
+            names.0.iter().map(|(name, figures)| (name.clone(), cut(figures))).collect::<Vec<_>>()
+        };
+        let (told, there) = (figures(self), figures(&there));
+        assert_eq!(
+            told.iter().map(|n| n.0.clone()).collect::<Vec<_>>(),
+            there.iter().map(|n| n.0.clone()).collect::<Vec<_>>()
+        );
+        for (told, there) in told.iter().zip(&there).filter(|(_, there)| !there.1.is_empty()) {
+            assert_eq!(told, there);
+        }
+    }
 }
+
+const ITEMS: &str = "MESSAGES UIDNEXT UIDVALIDITY UNSEEN HIGHESTMODSEQ";
 
 async fn play_names(script: Vec<(usize, String, bool)>) {
     let server = server().await;
@@ -431,26 +462,8 @@ async fn play_names(script: Vec<(usize, String, bool)>) {
         }
     }
     testers[0].listen().await.lines().for_each(|line| names.take(line));
-    let mut there = Names::default();
-    let items = "MESSAGES UIDNEXT UIDVALIDITY UNSEEN HIGHESTMODSEQ";
-    let text = testers[1].run(&format!("LIST \"\" * RETURN (STATUS ({items}))")).await;
-    text.lines().for_each(|line| there.take(line));
-    // HIGHESTMODSEQ is told at the beginning alone, without CONDSTORE.
-    let figures = |names: &Names| {
-        let cut = |figures: &String| {
-            figures.split(" HIGHESTMODSEQ").next().unwrap().trim_end_matches(')').to_owned()
-        };
-        names.0.iter().map(|(name, figures)| (name.clone(), cut(figures))).collect::<Vec<_>>()
-    };
-    let (told, there) = (figures(&names), figures(&there));
-    let selectable = |(name, figures): &(String, String)| (name.clone(), !figures.is_empty());
-    assert_eq!(
-        told.iter().map(|n| n.0.clone()).collect::<Vec<_>>(),
-        there.iter().map(|n| n.0.clone()).collect::<Vec<_>>()
-    );
-    for (told, there) in told.iter().zip(&there).filter(|(_, there)| selectable(there).1) {
-        assert_eq!(told, there);
-    }
+    let listed = testers[1].run(&format!("LIST \"\" * RETURN (STATUS ({ITEMS}))")).await;
+    names.compare(&listed);
 }
 
 fn name_command() -> impl Strategy<Value = String> {
@@ -467,8 +480,109 @@ fn name_command() -> impl Strategy<Value = String> {
     ]
 }
 
+/// Somebody who listens to the mailboxes of another, which he may see and read now and then.
+async fn play_others(script: Vec<(String, bool)>) {
+    let server = server().await;
+    let (mut alice, mut bob) = (Tester::new(&server).await, Tester::of(&server, "bob").await);
+    let mut names = Names::default();
+    let events = "(MessageNew MessageExpunge FlagChange MailboxName)";
+    let ask = format!("NOTIFY SET STATUS (subtree \"Other Users/ALICE\" {events})");
+    bob.run(&ask).await.lines().for_each(|line| names.take(line));
+    for (command, listen) in script {
+        alice.run(&command).await;
+        if listen {
+            bob.listen().await.lines().for_each(|line| names.take(line));
+        }
+    }
+    bob.listen().await.lines().for_each(|line| names.take(line));
+    let list = format!("LIST \"\" \"Other Users/ALICE/*\" RETURN (MYRIGHTS STATUS ({ITEMS}))");
+    let listed = Tester::of(&server, "bob").await.run(&list).await;
+    // What is only shown for the sake of what is below it is none of his.
+    let is_his = |line: &&str| {
+        let name = line.split('"').rfind(|part| part.starts_with("Other Users/"));
+        name.is_some_and(|name| listed.contains(&format!("* MYRIGHTS \"{name}\"")))
+    };
+    names.compare(&listed.lines().filter(is_his).collect::<Vec<_>>().join("\n"));
+}
+
+fn others_command() -> impl Strategy<Value = String> {
+    let name = || proptest::sample::select(vec!["a", "a/b", "a/b/c", "d", "d/e"]);
+    let rights = proptest::sample::select(vec!["lr", "lr", "lrs", "l", "r"]);
+    prop_oneof![
+        4 => (name(), rights).prop_map(|(n, rights)| format!("SETACL {n} bob {rights}")),
+        2 => name().prop_map(|n| format!("DELETEACL {n} bob")),
+        4 => (name(), name()).prop_map(|(a, b)| format!("RENAME {a} {b}")),
+        6 => name_command(),
+    ]
+}
+
+/// What was given and renamed before anybody was told of either is known by its last name.
+#[tokio::test]
+async fn news_of_several_boards_come_in_their_order() {
+    // He listens to her for another mailbox, or not at all.
+    for before in [&["CREATE x", "SETACL x bob lr"][..], &[]] {
+        let server = server().await;
+        let (mut alice, mut bob) = (Tester::new(&server).await, Tester::of(&server, "bob").await);
+        for command in before.iter().chain(&["CREATE a", "CREATE a/b"]) {
+            alice.run(command).await;
+        }
+        bob.run("NOTIFY SET (subtree \"Other Users/ALICE\" (MailboxName))").await;
+        for command in ["SETACL a bob lr", "SETACL a/b bob lr", "RENAME a c", "CREATE c/d"] {
+            alice.run(command).await;
+        }
+        let mut names = Names::default();
+        bob.listen().await.lines().for_each(|line| names.take(line));
+        let there = ["c", "c/b", "c/d"].map(|name| format!("Other Users/ALICE/{name}"));
+        names.0.remove("Other Users/ALICE/x");
+        assert!(names.0.keys().eq(&there), "{:?}", names.0);
+    }
+}
+
+/// A name below one that became another is news to those who do not see the other.
+#[tokio::test]
+async fn the_name_above_is_not_seen() {
+    let server = server().await;
+    let (mut alice, mut bob) = (Tester::new(&server).await, Tester::of(&server, "bob").await);
+    for command in ["CREATE a/b", "SETACL a/b bob lr"] {
+        alice.run(command).await;
+    }
+    bob.run("NOTIFY SET (subtree \"Other Users/ALICE\" (MailboxName))").await;
+    alice.run("RENAME a c").await;
+    let told = bob.listen().await;
+    assert!(told.contains("\"Other Users/ALICE/c/b\" (\"OLDNAME\" (\"Other Users/ALICE/a/b\"))"), "{told}");
+}
+
+/// Annotations are told of a mailbox as it is called when they are told, to those who may see them then.
+#[tokio::test]
+async fn annotations_are_told_under_the_name_of_now() {
+    let server = server().await;
+    let (mut alice, mut bob) = (Tester::new(&server).await, Tester::of(&server, "bob").await);
+    for command in ["CREATE a", "SETACL a bob lr"] {
+        alice.run(command).await;
+    }
+    bob.run("NOTIFY SET (subtree \"Other Users/ALICE\" (MailboxName MailboxMetadataChange))").await;
+    let note = |text: &str| format!("SETMETADATA a (/shared/comment \"{text}\")");
+    alice.run(&note("one")).await;
+    alice.run("RENAME a b").await;
+    let told = bob.listen().await;
+    assert!(told.ends_with("* METADATA \"Other Users/ALICE/b\" /shared/comment\r\n"), "{told}");
+    alice.run("RENAME b a").await;
+    alice.run(&note("two")).await;
+    alice.run("SETACL a bob l").await;
+    let told = bob.listen().await;
+    assert!(told.contains("\\NoAccess") && !told.contains("METADATA"), "{told}");
+}
+
 proptest! {
     #![proptest_config(ProptestConfig { cases: 200, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn who_listens_to_others_knows_their_names_and_figures(
+        script in proptest::collection::vec((others_command(), any::<bool>()), 1..30),
+    ) {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        runtime.block_on(play_others(script));
+    }
 
     #[test]
     fn who_listens_knows_all_names_and_figures(

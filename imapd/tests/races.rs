@@ -14,11 +14,13 @@ use bytes::Bytes;
 use futures::future::join_all;
 use futures::poll;
 use imapd::auth::Authenticator;
-use imapd::mailstore::{MailStore, NewMessage, SessionId, StoreError, Uid};
+use imapd::mailstore::publish::{Shared, Sharing};
+use imapd::mailstore::{Identifier, MailStore, NewMessage, Origin, SessionId, StoreError, Uid};
 use imapd::session::{Server, Session};
 use imapd::syntax::date::InternalDate;
 use imapd::syntax::flag::SystemFlags;
 use imapd::syntax::mailbox_name::MailboxName;
+use imapd::syntax::rights::Rights;
 use support::memory::Memory;
 use support::{Secret, run, user};
 use tokio::sync::Semaphore;
@@ -56,15 +58,30 @@ impl Client {
 
 impl World {
     async fn new() -> Self {
-        let memory = Arc::new(Memory::default());
-        let store = Arc::new(MailStore::new(memory.clone(), Arc::new(|| 1_000_000_000)));
+        Self::administered(false).await
+    }
+
+    /// The same; all are administrators, or nobody is.
+    async fn administered(by_all: bool) -> Self {
+        let world = Self::of(Arc::new(Memory::default()), by_all);
         for name in ["ALICE", "BOB"] {
-            store.enroll(user(name), 1000).await.unwrap();
+            world.store.enroll(user(name), 1000).await.unwrap();
         }
+        world
+    }
+
+    /// Begins anew with what is kept.
+    fn over(memory: Arc<Memory>) -> Self {
+        Self::of(memory, false)
+    }
+
+    fn of(memory: Arc<Memory>, by_all: bool) -> Self {
+        let store = Arc::new(MailStore::new(memory.clone(), Arc::new(|| 1_000_000_000)));
         let clock = Arc::new(|| std::time::Duration::ZERO);
         let auth = Authenticator::new(Arc::new(Secret), "vm.localhost".into(), [3; 32], clock);
-        let server = Arc::new(Server::new("vm.localhost".into(), store.clone(), auth, 1));
-        Self { memory, store, server }
+        let mut server = Server::new("vm.localhost".into(), store.clone(), auth, 1);
+        server.administrators = Arc::new(move |_| by_all);
+        Self { memory, store, server: Arc::new(server) }
     }
 
     async fn client(&self, name: &str) -> Client {
@@ -234,6 +251,211 @@ async fn rights_are_withdrawn_while_a_mailbox_is_read() {
     withdrawing.await;
 }
 
+#[tokio::test]
+async fn rights_are_withdrawn_while_figures_are_read() {
+    let first = World::new().await;
+    let mut alice = first.client("ALICE").await;
+    for command in ["CREATE a", &format!("APPEND a {LETTER}"), "SETACL a bob lr"] {
+        alice.ok(command).await;
+    }
+    let asked =
+        ["STATUS \"Other Users/ALICE/a\" (DELETED)", "LIST \"\" \"Other Users/*\" RETURN (STATUS (DELETED))"];
+    for (command, code) in asked.into_iter().zip(["NO [NONEXISTENT]", "OK"]) {
+        // Nobody has it in memory.
+        let world = World::over(first.memory.clone());
+        let (mut alice, mut bob) = (world.client("ALICE").await, world.client("BOB").await);
+        alice.ok("SETACL a bob lr").await;
+        let hold = Arc::new(Semaphore::new(0));
+        *world.memory.hold_loads.lock() = Some(hold.clone());
+        let mut asking = Box::pin(bob.run(command));
+        assert!(poll!(&mut asking).is_pending());
+        let mut withdrawing = Box::pin(alice.ok("DELETEACL a bob"));
+        assert!(poll!(&mut withdrawing).is_pending());
+        // It is done, and known to the sessions once the mailbox is read.
+        while !world.store.sharers().await.unwrap().of(user("BOB")).is_empty() {
+            tokio::task::yield_now().await;
+        }
+        hold.add_permits(1);
+        let told = asking.await;
+        withdrawing.await;
+        assert!(told.contains(&format!("t1 {code}")) && !told.contains("* STATUS"), "{command}: {told}");
+        *world.memory.hold_loads.lock() = None;
+    }
+}
+
+/// What is read of others' mail is what may be read when the message is made of it.
+#[tokio::test]
+async fn rights_on_the_source_of_a_url_are_withdrawn() {
+    let url = "\"/Other%20Users/ALICE/a/;UID=1\"";
+    for command in
+        [format!("APPEND INBOX CATENATE (URL {url})"), format!("REPLACE 1 INBOX CATENATE (URL {url})")]
+    {
+        let world = World::new().await;
+        let (mut alice, mut bob) = shared(&world).await;
+        let mut other = world.client("BOB").await;
+        bob.ok("SELECT INBOX").await;
+        // Somebody else's change comes first and is held; what waits behind it has read its source.
+        let hold = Arc::new(Semaphore::new(0));
+        *world.memory.hold.lock() = Some(hold.clone());
+        let mut first = Box::pin(other.run("CREATE first"));
+        assert!(poll!(&mut first).is_pending());
+        world.memory.held.notified().await;
+        *world.memory.hold.lock() = None;
+        let mut making = Box::pin(bob.run(&command));
+        assert!(poll!(&mut making).is_pending());
+        alice.ok("DELETEACL a bob").await;
+        hold.add_permits(1);
+        first.await;
+        let answer = making.await;
+        assert!(answer.contains("t1 NO [BADURL /Other%20Users/ALICE/a/;UID=1]"), "{command}: {answer}");
+        let there = other.ok("STATUS INBOX (MESSAGES UIDNEXT)").await;
+        assert!(there.contains("MESSAGES 1 UIDNEXT 2"), "{command}: {there}");
+    }
+}
+
+/// The limits of a root are those of one SETQUOTA, not some of one and some of the other.
+#[tokio::test]
+async fn limits_are_set_twice_at_once() {
+    let world = World::administered(true).await;
+    let (mut alice, mut bob) = (world.client("ALICE").await, world.client("BOB").await);
+    let first = "SETQUOTA ALICE (STORAGE 400 MESSAGE 5)";
+    let mut given = [(&mut alice, first), (&mut bob, "SETQUOTA ALICE (STORAGE 800)")];
+    let answers = world.together(&mut given).await;
+    assert!(answers.iter().all(|answer| answer.contains("t1 OK")), "{answers:?}");
+    let limits = alice.ok("GETQUOTA ALICE").await;
+    assert!(limits.contains("(STORAGE 0 800)"), "{limits}");
+}
+
+/// Of limits that cannot all be set none is.
+#[tokio::test]
+async fn limits_are_set_together() {
+    let world = World::administered(true).await;
+    let mut alice = world.client("ALICE").await;
+    *world.memory.failure.lock() = Some(StoreError::InUse);
+    let answer = alice.run("SETQUOTA ALICE (STORAGE 400 MESSAGE 5)").await;
+    assert!(answer.contains("t1 NO [INUSE]"), "{answer}");
+    let limits = alice.ok("GETQUOTA ALICE").await;
+    assert!(limits.contains("(STORAGE 0 4000)"), "{limits}");
+}
+
+/// Two mailboxes are not shared under one name, however near to each other that is asked for.
+#[tokio::test]
+async fn two_are_shared_under_one_name() {
+    let world = World::new().await;
+    let mut mailboxes = Vec::new();
+    for owner in ["ALICE", "BOB"] {
+        let owner = world.store.user(user(owner)).await.unwrap();
+        owner.create(name("a")).await.unwrap();
+        let row = owner.catalog().get(&name("a")).unwrap().clone();
+        mailboxes.push((owner, row));
+    }
+    let hold = Arc::new(Semaphore::new(0));
+    *world.memory.hold.lock() = Some(hold.clone());
+    let shares = mailboxes.iter().map(|(owner, row)| world.store.publish(owner, row, anyone()));
+    let release = async {
+        world.memory.held.notified().await;
+        hold.add_permits(2);
+    };
+    let (shared, ()) = tokio::join!(join_all(shares), release);
+    let taken = Shared::Taken(user("ALICE"), name("Board"));
+    assert_eq!(shared, [Ok(Shared::As(name("Board"))), Ok(taken)]);
+    assert_eq!(world.store.sharers().await.unwrap().published().len(), 1);
+}
+
+/// What is shared is what was named, also when its name is that of another by then.
+#[tokio::test]
+async fn another_gets_the_name_of_what_is_shared() {
+    let world = World::new().await;
+    let (mut alice, mut other) = (world.client("ALICE").await, world.client("ALICE").await);
+    alice.ok("CREATE a").await;
+    alice.ok("CREATE b").await;
+    let owner = world.store.user(user("ALICE")).await.unwrap();
+    let row = owner.catalog().get(&name("a")).unwrap().clone();
+    let mut given = [(&mut alice, "RENAME a c"), (&mut other, "RENAME b a")];
+    let renames = world.together(&mut given);
+    let (answers, shared) = tokio::join!(renames, world.store.publish(&owner, &row, anyone()));
+    assert!(answers.iter().all(|answer| answer.contains("t1 OK")), "{answers:?}");
+    assert_eq!(shared, Err(StoreError::NoSuchMailbox));
+    assert!(world.store.sharers().await.unwrap().published().is_empty());
+}
+
+fn anyone() -> Sharing {
+    let given = (Identifier::parse(b"anyone").unwrap(), Rights::parse(b"lr").unwrap());
+    Sharing { name: Some(name("Board")), given, own_seen: None }
+}
+
+/// Mail is not lost, nor put off, with the folder that it was for.
+#[tokio::test]
+async fn a_folder_goes_while_mail_for_it_waits() {
+    let world = World::new().await;
+    let mut alice = world.client("ALICE").await;
+    alice.ok("CREATE a").await;
+    let owner = world.store.user(user("ALICE")).await.unwrap();
+    let origin = Origin { owner: user("SMTP"), spool_id: 1, created: 1 };
+    let mut given = [(&mut alice, "DELETE a")];
+    let deleted = world.together(&mut given);
+    let (answers, delivered) = tokio::join!(deleted, owner.deliver_into(message("x"), origin, "a"));
+    assert!(answers[0].contains("t1 OK"), "{}", answers[0]);
+    assert_eq!(delivered, Ok(true));
+    assert!(alice.ok("STATUS INBOX (MESSAGES)").await.contains("MESSAGES 1"));
+}
+
+/// A client that goes away leaves nothing half done, and neither does a change that fails.
+#[tokio::test]
+async fn inbox_is_renamed_whole_or_not_at_all() {
+    let world = World::new().await;
+    let (mut alice, mut other) = (world.client("ALICE").await, world.client("ALICE").await);
+    alice.ok(&format!("APPEND INBOX (\\Flagged key) {LETTER}")).await;
+    *world.memory.failure.lock() = Some(StoreError::InUse);
+    assert!(alice.run("RENAME INBOX old").await.contains("t1 NO [INUSE]"));
+    *world.memory.failure.lock() = None;
+    assert!(alice.run("STATUS old (MESSAGES)").await.contains("t1 NO [NONEXISTENT]"));
+    let hold = Arc::new(Semaphore::new(0));
+    *world.memory.hold.lock() = Some(hold.clone());
+    let mut renaming = Box::pin(alice.run("RENAME INBOX old"));
+    assert!(poll!(&mut renaming).is_pending());
+    world.memory.held.notified().await;
+    drop(renaming);
+    *world.memory.hold.lock() = None;
+    hold.add_permits(1);
+    other.until_there("old").await;
+    let figures = other.ok("STATUS old (MESSAGES UNSEEN UIDNEXT HIGHESTMODSEQ SIZE)").await;
+    assert!(figures.contains("MESSAGES 1 UNSEEN 1 UIDNEXT 2 HIGHESTMODSEQ 2 SIZE 15"), "{figures}");
+    assert!(other.ok("STATUS INBOX (MESSAGES UIDNEXT)").await.contains("MESSAGES 0 UIDNEXT 2"));
+    other.ok("SELECT old").await;
+    assert!(other.ok("FETCH 1 FLAGS").await.contains("\\Flagged \\Recent key"));
+    // It is one mailbox in memory and in the store.
+    other.ok(&format!("APPEND old {LETTER}")).await;
+    assert!(other.ok("FETCH 2 UID").await.contains("UID 2"));
+    let fresh = MailStore::new(world.memory.clone(), Arc::new(|| 1_000_000_000));
+    let fresh = fresh.user(user("ALICE")).await.unwrap().open(&name("old")).await.unwrap();
+    assert_eq!(**fresh.state().columns.uids(), [1, 2]);
+}
+
+/// CONFIG ends a referral while RENAME looks at the other name: what is told are two URLs, or the one that there was.
+#[tokio::test]
+async fn a_referral_ends_meanwhile() {
+    let world = World::new().await;
+    let config = "FilePoolID P\nBadFileID B\nMailboxReferral old imap://other.example/";
+    let config = imapd::machine::config::read(config.lines()).unwrap();
+    world.server.mailbox_referrals.store(Arc::new(config.mailbox_referrals));
+    let (mut alice, mut bob) = (world.client("ALICE").await, world.client("BOB").await);
+    bob.ok("SETACL INBOX alice lr").await;
+    let rename = "RENAME old/x \"Other Users/BOB/y\"";
+    let both = alice.run(rename).await;
+    assert_eq!(both.matches("imap://").count(), 2, "{both}");
+    // He is in memory no more.
+    drop(bob);
+    let hold = Arc::new(Semaphore::new(0));
+    *world.memory.hold_users.lock() = Some(hold.clone());
+    let mut renaming = Box::pin(alice.run(rename));
+    assert!(poll!(&mut renaming).is_pending());
+    world.server.mailbox_referrals.store(Arc::default());
+    hold.add_permits(1);
+    let one = renaming.await;
+    assert!(one.contains("t1 NO [REFERRAL imap://ALICE;AUTH=*@other.example/old/x]"), "{one}");
+}
+
 /// The messages of INBOX go where they were to go, whatever that is called by now.
 #[tokio::test]
 async fn the_new_inbox_is_renamed_at_once() {
@@ -306,11 +528,7 @@ async fn figures_of_a_status_are_of_one_moment() {
     first.ok("CREATE a").await;
     first.ok(&format!("APPEND a {LETTER}")).await;
     // Nobody has it in memory.
-    let fresh = Arc::new(MailStore::new(world.memory.clone(), Arc::new(|| 1_000_000_000)));
-    let clock = Arc::new(|| std::time::Duration::ZERO);
-    let auth = Authenticator::new(Arc::new(Secret), "vm.localhost".into(), [3; 32], clock);
-    let server = Arc::new(Server::new("vm.localhost".into(), fresh.clone(), auth, 1));
-    let world = World { memory: world.memory, store: fresh, server };
+    let world = World::over(world.memory);
     let (mut alice, mut other) = (world.client("ALICE").await, world.client("ALICE").await);
     let hold = Arc::new(Semaphore::new(0));
     *world.memory.hold_loads.lock() = Some(hold.clone());

@@ -290,6 +290,78 @@ fn arrival_is_exactly_once() {
 }
 
 #[test]
+fn arrival_goes_to_the_folder_that_is_named() {
+    block_on(async {
+        let store = store_over(Arc::new(Memory::default()));
+        store.enroll(user("ALICE"), 1000).await.unwrap();
+        let alice = store.user(user("ALICE")).await.unwrap();
+        for folder in ["Lists/rust", "twice", "Twice", "above/it"] {
+            alice.create(name(folder)).await.unwrap();
+        }
+        alice.delete(name("above"), ME).await.unwrap();
+        let given = [
+            ("Lists/rust", "Lists/rust"),
+            ("lists/RUST", "Lists/rust"),
+            ("lists", "Lists"),
+            ("Twice", "Twice"),
+            ("inbox", "INBOX"),
+            // Two could be meant, one cannot hold messages, one is not there, and one is no name.
+            ("TWICE", "INBOX"),
+            ("above", "INBOX"),
+            ("rust", "INBOX"),
+            ("a//b", "INBOX"),
+        ];
+        for (n, (asked, expected)) in given.into_iter().enumerate() {
+            let messages = |of: &str| alice.catalog().get(&name(of)).unwrap().messages;
+            let before = messages(expected);
+            let origin = Origin { owner: user("SMTP"), spool_id: n as u16, created: 5 };
+            assert!(alice.deliver_into(message(b"one\r\n"), origin, asked).await.unwrap());
+            assert_eq!(messages(expected), before + 1, "{asked}");
+            // It is one mail wherever it goes.
+            assert!(!alice.deliver(message(b"one\r\n"), origin).await.unwrap());
+        }
+    });
+}
+
+#[test]
+fn inbox_is_renamed_in_one_work_unit() {
+    block_on(async {
+        let mut pool = MailPool::generate();
+        let mut store = store_over(pool.backend());
+        prepare(&store).await;
+        let mut alice = store.user(user("ALICE")).await.unwrap();
+        let inbox = alice.open(&name("INBOX")).await.unwrap();
+        let texts = [&b"one\r\n"[..], b"two\r\n"];
+        alice.append(&inbox, texts.map(message).to_vec(), ME).await.unwrap();
+        // A name that is subscribed to has a number and a directory already.
+        alice.subscribe(name("old/mail"), true, ME).await.unwrap();
+        alice.rename(name("INBOX"), name("old/mail"), ME).await.unwrap();
+        for cut in [false, true] {
+            if cut {
+                pool = pool.power_cut();
+                store = store_over(pool.backend());
+                alice = store.user(user("ALICE")).await.unwrap();
+            }
+            let old = alice.open(&name("old/mail")).await.unwrap();
+            let records: Vec<MessageRecord> =
+                (1..=2).map(|n| old.state().columns.get(Uid(n)).unwrap()).collect();
+            for (record, text) in records.iter().zip(texts) {
+                assert_eq!(old.read(record).await.unwrap(), text);
+            }
+            let inbox = alice.open(&name("INBOX")).await.unwrap();
+            assert!(inbox.state().columns.uids().is_empty());
+            assert_eq!(inbox.state().uid_next, Uid(3));
+        }
+        // Both take messages as before.
+        for to in ["INBOX", "old/mail"] {
+            let mailbox = alice.open(&name(to)).await.unwrap();
+            assert_eq!(alice.append(&mailbox, vec![message(b"three\r\n")], ME).await.unwrap(), [Uid(3)]);
+        }
+        alice.delete(name("old/mail"), ME).await.unwrap();
+    });
+}
+
+#[test]
 fn a_full_space_refuses_one_and_harms_none() {
     block_on(async {
         let pool = MailPool::generate();

@@ -21,6 +21,7 @@ use crate::limits::MAX_QUEUED_NOTES;
 use crate::note::{AddrBlok, NoteDisk, NoteNumber, Pending};
 use crate::notice::{Failure, notice};
 use crate::punch::{self, PunchError};
+use crate::resolver;
 
 /// Notes served at once, from the oldest under way: enough that their spool files become durable together, and few enough
 /// that the receiver, which keeps the names of the last 24 deliveries of a user, recognises every one that is repeated.
@@ -291,6 +292,7 @@ fn exit_parms(block: &AddrBlok, pending: &Pending) -> ExitParms {
         verify: VerifyStatus::NotPerformed,
         batch_user: None,
         recipient: Some(pending.user),
+        subaddress: resolver::split(&pending.mailbox.local).1.map(str::to_owned),
         received: block.received,
     }
 }

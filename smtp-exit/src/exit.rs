@@ -54,6 +54,8 @@ pub struct ExitParms {
     pub batch_user: Option<UserId>,
     /// For PUNCH: the local user the note is for.
     pub recipient: Option<UserId>,
+    /// For PUNCH: what stands after `+` in his address. Ours.
+    pub subaddress: Option<String>,
     /// When the note was received, microseconds since 1970; with its number the name of the mail for all time. Ours.
     pub received: i64,
 }

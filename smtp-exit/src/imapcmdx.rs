@@ -4,8 +4,8 @@
 //! time being. When the IMAP machine does not answer, mail is accepted: it will wait in the IMAP machine's reader.
 //!
 //! PUNCH: reads the note on disk and punches it, record for record, to the reader of the IMAP machine, with the recipient
-//! and the name of the delivery in the TAG. The IMAP server puts it into the recipient's INBOX, or transfers it to his
-//! reader when he is not enrolled.
+//! and the name of the delivery in the TAG, behind them the subaddress, when there is one. The IMAP server puts it into the
+//! recipient's INBOX, or the folder that the subaddress names, or transfers it to his reader when he is not enrolled.
 //!
 //! This is the native program behind the name that the exit has in SMTP CONFIG; the filter of the real exit selects the
 //! note's records, which here need no selection.
@@ -70,8 +70,13 @@ impl SmtpCommandExit for ImapPunchExit {
                 Ok(text) => text,
                 Err(error) => return ExitReturn::Retry(format!("note {note}: {error}")),
             };
-            let key = format!("{recipient} {note} {}", parms.received);
-            match spool_note(&guest, self.imap, &key, note, &text).await {
+            let mut tag = format!("{recipient} {note} {}", parms.received);
+            // The last, since it may hold blanks.
+            if let Some(subaddress) = &parms.subaddress {
+                tag.push(' ');
+                tag.push_str(subaddress);
+            }
+            match spool_note(&guest, self.imap, &tag, note, &text).await {
                 Ok(()) => ExitReturn::Handled,
                 // No IMAP machine in the directory: the mail goes where it would without the exit.
                 Err(PunchError::NoSuchUser) => ExitReturn::Continue,

@@ -1,7 +1,8 @@
 //! Whose mail is it: local users, unknown users and remote domains told apart.
 //!
 //! A recipient is ours when the domain is one of ours (or missing) and the local part is a user id of the CP directory
-//! who can have mail. `postmaster` goes to the POSTMASTER of SMTP CONFIG. A part after `+` is ignored (subaddress).
+//! who can have mail. `postmaster` goes to the POSTMASTER of SMTP CONFIG. A part after `+` is no part of the user id: it is a
+//! subaddress (RFC 5233), which is for who keeps the mail.
 
 use std::sync::Arc;
 
@@ -11,6 +12,14 @@ use cms::cp::name::UserId;
 
 use crate::session::{Route, Verdict};
 use crate::syntax::Mailbox;
+
+/// The user's part of a local part, and the subaddress behind it.
+pub fn split(local: &str) -> (&str, Option<&str>) {
+    match local.split_once('+') {
+        Some((name, detail)) => (name, (!detail.is_empty()).then_some(detail)),
+        None => (local, None),
+    }
+}
 
 /// Resolves recipients against the CP directory.
 #[derive(Clone)]
@@ -37,7 +46,7 @@ impl Resolver {
         if local.eq_ignore_ascii_case("postmaster") {
             return self.postmaster;
         }
-        let name = local.split_once('+').map_or(local, |(name, _)| name);
+        let (name, _) = split(local);
         let user = UserId::new(name).ok()?;
         let entry = self.cp.entry(user)?;
         (entry.password != Password::NoLog).then_some(user)

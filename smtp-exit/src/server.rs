@@ -202,6 +202,7 @@ impl Connection<'_> {
             verify: VerifyStatus::NotPerformed,
             batch_user: None,
             recipient: Some(*user),
+            subaddress: None,
             received: 0,
         };
         match exit.program.call(&parms).await {

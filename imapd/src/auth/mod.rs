@@ -221,7 +221,8 @@ impl Authenticator {
             }
             Ok(ExitReturn::Disable) => {
                 tracing::warn!("the authentication exit wants to be called no more");
-                *self.auth_exit.write() = None;
+                // Another one may be named by now, which did not say so.
+                self.auth_exit.write().take_if(|named| Arc::ptr_eq(named, &exit));
                 return Ok(false);
             }
             Ok(ExitReturn::Retry(reason)) => {

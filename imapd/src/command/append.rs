@@ -1,8 +1,8 @@
 //! APPEND, also of several messages (RFC 3502); what they are made of is in `catenate`
 
 use super::{Done, catenate, list, place};
-use crate::mailstore::NewMessage;
 use crate::mailstore::user::Untouchable;
+use crate::mailstore::{NewMessage, StoreError};
 use crate::session::{Failure, Out, Reply, Session};
 use crate::syntax::ast::{AppendMessage, MailboxArg};
 use crate::syntax::rights::Rights;
@@ -27,7 +27,8 @@ pub async fn run(
     let mut made = catenate::make(session, messages).await?;
     made.messages.iter_mut().for_each(|message| allow(message, rights));
     let messages = std::mem::take(&mut made.messages);
-    let by = place::asker(session, &mailbox, Rights::INSERT)?;
+    let mut by = place::asker(session, &mailbox, Rights::INSERT)?;
+    by.leave = made.leave(place.who(), by.leave);
     match place.owner.append_for(&mailbox, messages, place.reader(), by).await {
         Ok(uids) => {
             session.meter.appended.add(uids.len());
@@ -41,6 +42,7 @@ pub async fn run(
                 false => Reply::ok("APPEND completed"),
             })
         }
+        Err(StoreError::NoSource) => Ok(made.refused(place.who())),
         Err(e) => Ok(Reply::try_create(&e)),
     }
 }

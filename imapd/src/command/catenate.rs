@@ -13,7 +13,7 @@ use tokio::sync::SemaphorePermit;
 use super::place::{self, OTHERS};
 use super::source::{Located, Source};
 use crate::mail::header;
-use crate::mailstore::{MessageRecord, NewMessage, OpenMailbox, StoreError, Uid};
+use crate::mailstore::{Leave, MessageRecord, NewMessage, OpenMailbox, StoreError, Uid, leave};
 use crate::parse::section_spec;
 use crate::session::capability::Token;
 use crate::session::{Failure, Reply, Session};
@@ -23,6 +23,7 @@ use crate::syntax::imap_url::{ImapServer, MAX_URL, MessagePart, UrlMailbox, UrlR
 use crate::syntax::mailbox_name::{MailboxName, SEPARATOR};
 use crate::syntax::rights::Rights;
 use crate::syntax::section::{Section, SectionText};
+use crate::vm::UserId;
 use crate::wire::MAX_MESSAGE;
 
 /// Octets of a source that are read at once.
@@ -36,8 +37,30 @@ const PATIENCE: Duration = Duration::from_secs(60);
 pub(super) struct Made<'a> {
     /// The messages.
     pub(super) messages: Vec<NewMessage>,
+    sources: Sources,
     _room: Option<SemaphorePermit<'a>>,
 }
+
+/// The URLs that messages are put together from, and the mailboxes to which they lead.
+#[derive(Default)]
+struct Sources(Vec<(Bytes, Arc<OpenMailbox>)>);
+
+impl Made<'_> {
+    /// What must be allowed besides when the messages are added: rights may be gone since the sources were read.
+    pub(super) fn leave(&self, who: UserId, leave: Leave) -> Leave {
+        self.sources.0.iter().fold(leave, |leave, (_, mailbox)| leave.to_read(who, mailbox))
+    }
+
+    /// The answer when it was not.
+    pub(super) fn refused(&self, who: UserId) -> Reply {
+        let gone = self.sources.0.iter().find(|(_, mailbox)| !leave::may_read(mailbox, who));
+        let url = gone.or(self.sources.0.first()).map(|(url, _)| &url[..]);
+        bad_url(url.unwrap_or_default(), NOWHERE)
+    }
+}
+
+/// Why a URL cannot be used whose mailbox is not there, or not for this user.
+const NOWHERE: &str = "there is no such mailbox";
 
 /// A part whose octets are known or can be read.
 enum Piece {
@@ -61,10 +84,11 @@ impl Piece {
 pub(super) async fn make(session: &Session, messages: Vec<AppendMessage>) -> Result<Made<'_>, Failure> {
     let now = InternalDate { seconds: session.server.store.now(), zone_minutes: 0 };
     let mut located = Vec::with_capacity(messages.len());
+    let mut sources = Sources::default();
     for AppendMessage { flags, date, data } in messages {
         let pieces = match data {
             AppendData::Octets(octets, carrier) => vec![text(session, octets, carrier)?],
-            AppendData::Catenate(parts) => locate_all(session, parts).await?,
+            AppendData::Catenate(parts) => locate_all(session, parts, &mut sources).await?,
         };
         located.push((flags, date.unwrap_or(now), pieces));
     }
@@ -84,7 +108,7 @@ pub(super) async fn make(session: &Session, messages: Vec<AppendMessage>) -> Res
         may_have_its_header(session, &octets)?;
         made.push(NewMessage { flags: flags.system, keywords: flags.keywords, date, email: None, octets });
     }
-    Ok(Made { messages: made, _room: room })
+    Ok(Made { messages: made, sources, _room: room })
 }
 
 /// Refuses a message with 8-bit octets in its header from a client that did not say that it knows such, where the administrator wants it
@@ -122,13 +146,20 @@ fn text(session: &Session, octets: Bytes, carrier: Carrier) -> Result<Piece, Rep
     Ok(Piece::Octets(octets))
 }
 
-async fn locate_all(session: &Session, parts: Vec<CatPart>) -> Result<Vec<Piece>, Failure> {
+async fn locate_all(
+    session: &Session,
+    parts: Vec<CatPart>,
+    sources: &mut Sources,
+) -> Result<Vec<Piece>, Failure> {
     let mut pieces = Vec::with_capacity(parts.len());
     for part in parts {
         pieces.push(match part {
             CatPart::Text(octets, carrier) => text(session, octets, carrier)?,
             CatPart::Url(url) => match locate(session, &url).await? {
-                Ok(piece) => piece,
+                Ok((mailbox, piece)) => {
+                    sources.0.push((url, mailbox));
+                    piece
+                }
                 Err(why) => return Err(bad_url(&url, &why).into()),
             },
         });
@@ -154,8 +185,8 @@ fn bad_url(url: &[u8], why: &str) -> Reply {
 /// What is wrong with a URL.
 type Wrong = std::borrow::Cow<'static, str>;
 
-/// Where the octets are that a URL names; inside, why it names none.
-async fn locate(session: &Session, url: &[u8]) -> Result<Result<Piece, Wrong>, Failure> {
+/// Where the octets are that a URL names, and in which mailbox; inside, why it names none.
+async fn locate(session: &Session, url: &[u8]) -> Result<Result<(Arc<OpenMailbox>, Piece), Wrong>, Failure> {
     let parsed = std::str::from_utf8(url).map_err(|_| Wrong::from("it is not UTF-8"));
     let parsed = parsed.and_then(|url| UrlReference::parse(url).map_err(|e| e.to_string().into()));
     let (mailbox, part) = match parsed {
@@ -185,7 +216,8 @@ async fn locate(session: &Session, url: &[u8]) -> Result<Result<Piece, Wrong>, F
         Ok(mailbox) => mailbox?,
         Err(why) => return Ok(Err(why)),
     };
-    piece(session, mailbox, &part).await
+    let piece = piece(session, mailbox.clone(), &part).await?;
+    Ok(piece.map(|piece| (mailbox, piece)))
 }
 
 /// What stands before the names of mailboxes at that server as we see them; an error when it is not this one.
@@ -210,7 +242,7 @@ async fn open(
     session: &Session,
     named: Option<(MailboxName, Option<u32>)>,
 ) -> Result<Result<Arc<OpenMailbox>, Failure>, Wrong> {
-    let nowhere = || Wrong::from("there is no such mailbox");
+    let nowhere = || Wrong::from(NOWHERE);
     let Some((name, uid_validity)) = named else {
         let view = session.view.as_ref().ok_or(Wrong::from("no mailbox is selected"))?;
         return match place::need_in(session, view, Rights::READ) {

@@ -171,7 +171,7 @@ async fn returns(
         let of = (&place.owner, place.who(), &place.name);
         match status::show(out, of, &row, items, form, session.view.as_ref()).await {
             Ok(()) => {}
-            Err(StoreError::NoSuchMailbox | StoreError::NotSelectable) => {
+            Err(StoreError::NoSuchMailbox | StoreError::NotSelectable | StoreError::NoRight) => {
                 found.attributes.set(Attributes::NOSELECT, true);
             }
             Err(e) => return Err(e.into()),

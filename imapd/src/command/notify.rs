@@ -236,10 +236,10 @@ pub(super) fn items(events: Events, modseq: bool) -> Vec<StatusItem> {
     items
 }
 
-/// A mailbox that was deleted meanwhile has no figures.
+/// A mailbox that was deleted meanwhile, or may be read no more, has no figures.
 pub(super) fn gone_is_fine(shown: Result<(), StoreError>) -> Result<(), StoreError> {
     match shown {
-        Err(StoreError::NoSuchMailbox | StoreError::NotSelectable) => Ok(()),
+        Err(StoreError::NoSuchMailbox | StoreError::NotSelectable | StoreError::NoRight) => Ok(()),
         other => other,
     }
 }

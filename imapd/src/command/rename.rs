@@ -26,7 +26,12 @@ pub async fn run(session: &Session, from: MailboxArg, to: MailboxArg, out: &mut 
                 _ => Some(session.url_of(name)),
             };
             let urls = [url(&names.0, &from), url(&names.1, &to)];
-            return Ok(referral(&urls.into_iter().flatten().collect::<Vec<_>>()));
+            return match (urls, from.err().or(to.err())) {
+                ([Some(from), Some(to)], _) => Ok(referral(&[from, to])),
+                // IMAP CONFIG says something else by now, and the answer is that of the name that was there.
+                (_, Some(e)) => Err(e),
+                (_, None) => Err(StoreError::NoSuchMailbox.into()),
+            };
         }
         (Err(e), _) | (_, Err(e)) => return Err(e),
     };

@@ -3,6 +3,7 @@
 use super::append::{allow, try_create};
 use super::copy::MOVES;
 use super::{Done, across, catenate, expunge, list, no_such_number, place, read_only, some_expunged, view};
+use crate::mailstore::StoreError;
 use crate::session::{Out, Reply, Session};
 use crate::syntax::ast::{AppendMessage, MailboxArg};
 use crate::syntax::rights::Rights;
@@ -37,7 +38,7 @@ pub async fn run(
     allow(&mut message, rights);
     let own_seen = place.reader().is_some() && to.has_own_seen();
     let mut by = place::asker(session, &to, Rights::INSERT)?;
-    by.leave = by.leave.on(place.who(), &view.mailbox, MOVES);
+    by.leave = made.leave(place.who(), by.leave.on(place.who(), &view.mailbox, MOVES));
     let replaced = if place.owner.id() == view.mailbox.user.id() && !own_seen {
         place.owner.replace(&view.mailbox, uid, &to, message, by).await
     } else {
@@ -55,6 +56,7 @@ pub async fn run(
             Ok(expunge::done(session, &view.mailbox, 1, "REPLACE completed"))
         }
         Ok(None) => Ok(some_expunged()),
+        Err(StoreError::NoSource) => Ok(made.refused(place.who())),
         // It is the source that went: making the target would not help.
         Err(e) if view.mailbox.state().deleted => Ok(Reply::from_store(&e)),
         Err(e) => Ok(Reply::try_create(&e)),

@@ -303,11 +303,9 @@ pub(super) async fn find_in(
             Ok(program) => program,
             Err(e) => return Ok(Err(cannot_search(e))),
         };
-        match settled(session, view, program, asked.tag, out).await? {
-            Some(judged) => break judged,
-            // A keyword that is looked for has another bit by now.
-            None => continue,
-        }
+        // Made anew where a keyword that is looked for has another bit by now.
+        let Some(judged) = settled(session, view, program, asked.tag, out).await? else { continue };
+        break judged;
     };
     let mut scores = if asked.key.uses_fuzzy() { scores(view, &program, &hits) } else { BTreeMap::new() };
     for read in by_content(session, &view.mailbox, &Arc::new(program), unknown, asked.tag, out).await? {

@@ -63,13 +63,13 @@ fn supplied<'a>(mailbox: &'a MailboxArg, name: &MailboxName) -> &'a [u8] {
 /// EXISTS or has UIDNEXT before it.
 fn figures(view: &View, state: &State, uid_only: bool, out: &mut Vec<u8>) {
     write_flags_line(out, state);
-    let mut lines = format!("* {} EXISTS\r\n", view.len());
+    let mut counts = format!("* {} EXISTS\r\n", view.len());
     if view.shows_recent() {
-        lines += &format!("* {} RECENT\r\n", view.recent_count());
+        counts += &format!("* {} RECENT\r\n", view.recent_count());
     }
-    out.extend_from_slice(lines.as_bytes());
-    lines.clear();
+    out.extend_from_slice(counts.as_bytes());
     write_permanent(out, if view.read_only { Rights::default() } else { view.rights }, state);
+    let mut lines = String::new();
     // The code tells a message number, which means nothing under UIDONLY (RFC 9586 section 3).
     if view.shows_recent()
         && !uid_only

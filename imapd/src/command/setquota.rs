@@ -36,12 +36,7 @@ pub async fn run(
             }
         }
     }
-    if let Some(blocks) = blocks {
-        user.set_space(blocks).await?;
-    }
-    if user.catalog().entries.limits != wanted {
-        user.limit(wanted).await?;
-    }
+    user.limit(wanted, blocks).await?;
     show(out.buf, &user).await?;
     Ok(Reply::ok("SETQUOTA completed"))
 }

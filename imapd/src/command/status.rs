@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::place::place;
 use super::{Done, object_id};
-use crate::mailstore::{Attributes, MailboxRow, StoreError, Uid, UserStore};
+use crate::mailstore::{Attributes, MailboxRow, StoreError, Uid, UserStore, leave};
 use crate::session::{Out, Reply, Session, View};
 use crate::syntax::ast::{MailboxArg, StatusItem};
 use crate::syntax::flag::SystemFlags;
@@ -41,7 +41,7 @@ pub async fn run(
 /// messages are recent which are so in the session.
 ///
 /// # Errors
-/// When the mailbox has to be opened and cannot be.
+/// When the mailbox has to be opened and cannot be, or may be read no more when it is.
 pub(super) async fn show(
     out: &mut Vec<u8>,
     (owner, who, name): (&Arc<UserStore>, UserId, &MailboxName),
@@ -58,6 +58,10 @@ pub(super) async fn show(
         items.contains(&StatusItem::Unseen) && who != owner.id() && row.attributes.has(Attributes::OWN_SEEN);
     if row.messages > 0 && (own_seen || items.iter().any(of_messages)) {
         let open = owner.open_row(&row).await?;
+        if who != owner.id() {
+            // It may have taken its time to read it.
+            leave::need(owner.rights(open.id, who), Rights::READ)?;
+        }
         let from = open.recent_from();
         let state = open.state();
         if state.deleted {

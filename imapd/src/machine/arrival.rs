@@ -5,6 +5,8 @@
 //! taken for the time being (no space, no file pool) stays in the reader and is tried again. One that cannot be read because the
 //! spool is damaged is put in system hold, where the operator finds it.
 //!
+//! Mail for `user+folder@...` goes to that folder, where `Subaddress ON` says so and there is one (RFC 5233), else to INBOX.
+//!
 //! Exactly once: the delivery's name in the TAG is committed together with the note, and the spool file is purged after
 //! that. A crash in between finds the file again and the name already taken. The name comes from SMTP and survives SMTP's
 //! own crash as well: a mail it punches twice has the same name twice.
@@ -84,15 +86,15 @@ pub struct DeliveryName {
 }
 
 impl DeliveryName {
-    /// Reads a TAG.
-    pub fn parse(tag: &str) -> Option<Self> {
-        let mut words = tag.split_ascii_whitespace();
+    /// Reads a TAG; what stands behind the name is the subaddress.
+    pub fn parse(tag: &str) -> Option<(Self, Option<&str>)> {
+        let mut words = tag.trim_end().splitn(4, ' ');
         let name = Self {
             user: UserId::new(words.next()?).ok()?,
             note: words.next()?.parse().ok()?,
             received: words.next()?.parse().ok()?,
         };
-        words.next().is_none().then_some(name)
+        Some((name, words.next()))
     }
 
     /// What is kept with the note: mails of one recipient that were received in the same microsecond have numbers that
@@ -176,7 +178,7 @@ impl Arrival {
     /// Files of one recipient always go to the same worker.
     fn worker_of(&self, file: &Sfblok) -> usize {
         let mut hasher = DefaultHasher::new();
-        DeliveryName::parse(&file.tag).map(|n| n.user).hash(&mut hasher);
+        DeliveryName::parse(&file.tag).map(|(name, _)| name.user).hash(&mut hasher);
         usize::try_from(hasher.finish() % WORKERS as u64).unwrap_or(0)
     }
 
@@ -244,7 +246,7 @@ impl Arrival {
         if file.origin != config.mail_origin {
             return bad;
         }
-        let Some(name) = DeliveryName::parse(&file.tag) else { return bad };
+        let Some((name, subaddress)) = DeliveryName::parse(&file.tag) else { return bad };
         let user = match self.store.user(name.user).await {
             Ok(user) => user,
             Err(StoreError::NotEnrolled) => {
@@ -264,7 +266,12 @@ impl Arrival {
             email: None,
             octets,
         };
-        match user.deliver(message, name.origin(file.origin)).await {
+        let origin = name.origin(file.origin);
+        let delivered = match subaddress.filter(|_| config.subaddresses) {
+            Some(folder) => user.deliver_into(message, origin, folder).await,
+            None => user.deliver(message, origin).await,
+        };
+        match delivered {
             Ok(_) => {
                 self.statistics.arrivals.add(1);
                 Fate::Taken
@@ -309,9 +316,13 @@ mod tests {
 
     #[test]
     fn the_tag_names_the_delivery() {
-        let name = DeliveryName::parse("JOE 00000012 1700000000000001").unwrap();
-        assert_eq!((name.user.as_str(), name.note, name.received), ("JOE", 12, 1_700_000_000_000_001));
-        for bad in ["", "JOE", "JOE x 1", "JOE 1 2 3", "TOOLONGNAME 1 2"] {
+        for (behind, subaddress) in [("", None), (" Lists/a b", Some("Lists/a b"))] {
+            let tag = format!("JOE 00000012 1700000000000001{behind}");
+            let (name, named) = DeliveryName::parse(&tag).unwrap();
+            assert_eq!((name.user.as_str(), name.note, name.received), ("JOE", 12, 1_700_000_000_000_001));
+            assert_eq!(named, subaddress);
+        }
+        for bad in ["", "JOE", "JOE x 1", "JOE 1 2x 3", "TOOLONGNAME 1 2"] {
             assert_eq!(DeliveryName::parse(bad), None, "{bad}");
         }
     }

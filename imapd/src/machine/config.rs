@@ -3,7 +3,7 @@
 //! One statement a record, keyword and operand; keywords in any case; `;` starts a comment. Every wrong record is
 //! reported with its number, the token and the reason. FilePoolID and BadFileID are required. EnrollBlocks,
 //! LoginTimeout, MaxConnections, MaxPerAddress, MaxPerUser, Comment (words), AdminURI, AuthExit, TokenExit, LoginReferral, ClearPasswords,
-//! EightBitHeaders, ProxyFrom, MessageLimit, MailboxReferral and Capability are ours. `Capability token {ON|OFF} [userid]` may stand many times; a record
+//! EightBitHeaders, ProxyFrom, MessageLimit, MailboxReferral, Subaddress and Capability are ours. `Capability token {ON|OFF} [userid]` may stand many times; a record
 //! changes what one before it said.
 
 use std::collections::BTreeMap;
@@ -86,6 +86,8 @@ pub struct ImapConfig {
     pub mailbox_referrals: MailboxReferrals,
     /// How many messages one command may work on.
     pub message_limit: Option<MessageLimit>,
+    /// Whether mail for a subaddress goes to the folder of that name.
+    pub subaddresses: bool,
 }
 
 /// The configuration in force, which CONFIG changes.
@@ -139,6 +141,7 @@ struct Draft {
     proxies: Vec<ProxyAddress>,
     clear_passwords: Option<bool>,
     eight_bit_headers: Option<bool>,
+    subaddresses: Option<bool>,
     message_limit: Option<MessageLimit>,
     mailbox_referrals: MailboxReferrals,
 }
@@ -198,6 +201,7 @@ pub fn read<'a>(records: impl Iterator<Item = &'a str>) -> Result<ImapConfig, Ve
         eight_bit_headers: draft.eight_bit_headers.unwrap_or(true),
         mailbox_referrals: draft.mailbox_referrals,
         message_limit: draft.message_limit,
+        subaddresses: draft.subaddresses.unwrap_or(false),
     })
 }
 
@@ -244,13 +248,8 @@ fn take(draft: &mut Draft, words: &[&str]) -> Result<(), (String, String)> {
             // The record is known to the caller.
             draft.auth_exit = Some(ExitName { record: 0, name: operand.to_ascii_uppercase() });
         }
-        "CLEARPASSWORDS" => {
-            draft.clear_passwords = Some(match operand.to_ascii_uppercase().as_str() {
-                "ON" => true,
-                "OFF" => false,
-                _ => return Err(((*operand).to_owned(), "ON or OFF is needed".into())),
-            });
-        }
+        "CLEARPASSWORDS" => draft.clear_passwords = Some(switch(operand)?),
+        "SUBADDRESS" => draft.subaddresses = Some(switch(operand)?),
         "EIGHTBITHEADERS" => {
             draft.eight_bit_headers = Some(match operand.to_ascii_uppercase().as_str() {
                 "ACCEPT" => true,
@@ -270,6 +269,15 @@ fn take(draft: &mut Draft, words: &[&str]) -> Result<(), (String, String)> {
         _ => return Err(((*keyword).into(), "unknown statement".into())),
     }
     Ok(())
+}
+
+/// `ON` or `OFF`
+fn switch(word: &str) -> Result<bool, (String, String)> {
+    match word.to_ascii_uppercase().as_str() {
+        "ON" => Ok(true),
+        "OFF" => Ok(false),
+        _ => Err((word.to_owned(), "ON or OFF is needed".into())),
+    }
 }
 
 /// `ProxyFrom address[/bits] [IMAP|IMAPS]`
@@ -296,11 +304,7 @@ fn capability(draft: &mut Draft, keyword: &str, operands: &[&str]) -> Result<(),
         [token, state, user] => (token, state, Some(user)),
         _ => return Err((keyword.into(), "takes a capability, ON or OFF, and perhaps a user id".into())),
     };
-    let on = match state.to_ascii_uppercase().as_str() {
-        "ON" => true,
-        "OFF" => false,
-        _ => return Err(((*state).into(), "ON or OFF is needed".into())),
-    };
+    let on = switch(state)?;
     let user = match user {
         Some(user) => Some(UserId::new(user).map_err(|e| ((*user).to_string(), e.to_string()))?),
         None => None,

@@ -69,6 +69,7 @@ pub fn changes(old: &ImapConfig, new: &ImapConfig) -> Changes {
         ("MailboxReferral", old.mailbox_referrals != new.mailbox_referrals),
         ("MessageLimit", old.message_limit != new.message_limit),
         ("ProxyFrom", old.proxies != new.proxies),
+        ("Subaddress", old.subaddresses != new.subaddresses),
         ("Capability", old.tokens != new.tokens),
     ];
     Changes {
@@ -89,7 +90,8 @@ mod tests {
         let text = "FilePoolID C\nBadFileID D\nMailOriginID E\nIdleTimeout 31\nLoginTimeout 10\nEnrollBlocks 2\nMaxConnections 3\n\
                     MaxPerAddress 4\nMaxPerUser 5\nComment x\nAdminURI mailto:x\nTokenExit JWTHS256\nAuthExit IMAPAUTX\n\
                     LoginReferral joe imap://other.example/\nClearPasswords OFF\nEightBitHeaders REFUSE\nProxyFrom ::1\nMessageLimit 1000\n\
-                    MailboxReferral x imap://other.example/\n                    Capability MOVE OFF\n";
+                    MailboxReferral x imap://other.example/\nSubaddress ON\n\
+                    Capability MOVE OFF\n";
         let changed = changes(&old, &read(text.lines()).unwrap());
         assert_eq!(changed.at_start, ["FilePoolID"]);
         // One record a statement.

@@ -132,6 +132,7 @@ impl Main {
             exits,
             backend,
             config: config.clone(),
+            configuring: tokio::sync::Mutex::default(),
             service: service.clone(),
             retry: Arc::default(),
             stop: CancellationToken::new(),

@@ -123,7 +123,13 @@ pub fn one_blank_each(text: &mut String, from: usize) {
 /// Adds a value without its line ends when it is ASCII; most are, and nothing else is to be done with them.
 fn add_plain(value: &[u8], out: &mut String) -> bool {
     let Some(text) = std::str::from_utf8(value).ok().filter(|t| t.is_ascii()) else { return false };
-    text.split(['\r', '\n']).for_each(|piece| out.push_str(piece));
+    for line in text.split('\n') {
+        let line = line.trim_end_matches('\r');
+        match memchr::memchr(b'\r', line.as_bytes()) {
+            None => out.push_str(line),
+            Some(_) => out.push_str(&line.replace('\r', " ")),
+        }
+    }
     true
 }
 

@@ -89,6 +89,14 @@ pub struct LoadedMailbox {
     pub next_slot: u32,
 }
 
+impl LoadedMailbox {
+    /// What is known of one that was just made, whose records begin at `next_slot`.
+    pub(super) fn empty(next_slot: u32) -> Self {
+        let tombstone_floor = Some(ModSeq(0));
+        Self { tombstone_floor, has_runs: true, has_owners: true, next_slot, ..Self::default() }
+    }
+}
+
 /// One step of a work unit. Directories are named by their one level below the user's top directory.
 #[derive(Debug, Clone)]
 #[allow(missing_docs, reason = "the fields are what the variants say")]

@@ -36,6 +36,38 @@ impl Slots {
     }
 }
 
+/// Numbers of records of MAILBOX INDEX. What the change under way has taken is its own once it is committed.
+#[derive(Debug, Default)]
+pub struct RowSlots {
+    slots: Slots,
+    taken: Vec<u32>,
+}
+
+impl RowSlots {
+    /// Takes one.
+    pub fn take(&mut self) -> u32 {
+        let slot = self.slots.take();
+        self.taken.push(slot);
+        slot
+    }
+
+    /// Gives one back.
+    pub fn give(&mut self, slot: u32) {
+        self.taken.retain(|taken| *taken != slot);
+        self.slots.give(slot);
+    }
+
+    /// The change is committed.
+    pub fn keep(&mut self) {
+        self.taken.clear();
+    }
+
+    /// Nothing came of the change.
+    pub fn give_back(&mut self) {
+        self.taken.drain(..).rev().for_each(|slot| self.slots.give(slot));
+    }
+}
+
 /// All names of one user, as committed.
 #[derive(Debug, Default)]
 pub struct Catalog {
@@ -44,7 +76,7 @@ pub struct Catalog {
     by_name: BTreeMap<MailboxName, Arc<MailboxRow>>,
     rows: HashMap<MailboxId, Arc<MailboxRow>>,
     /// Records of MAILBOX INDEX.
-    pub slots: Slots,
+    pub slots: RowSlots,
     /// What is kept beside mail.
     pub entries: Entries,
 }
@@ -54,7 +86,7 @@ impl Catalog {
     pub fn new(loaded: LoadedUser) -> Self {
         let mut catalog = Self {
             header: loaded.header,
-            slots: Slots::new(loaded.free_slots, loaded.next_slot),
+            slots: RowSlots { slots: Slots::new(loaded.free_slots, loaded.next_slot), taken: Vec::new() },
             entries: loaded.entries,
             ..Self::default()
         };
@@ -67,6 +99,17 @@ impl Catalog {
     /// The row of a name.
     pub fn get(&self, name: &MailboxName) -> Option<&MailboxRow> {
         self.by_name.get(name).map(|row| &**row)
+    }
+
+    /// The folder of that name, or the only one that is called so in another case: what people write who may not see the names.
+    pub fn find(&self, wanted: &str) -> Option<&MailboxRow> {
+        let exists = |row: &&MailboxRow| row.attributes.has(Attributes::EXISTS);
+        if let Some(row) = MailboxName::new(wanted).ok().and_then(|name| self.get(&name).filter(exists)) {
+            return Some(row);
+        }
+        let folded = wanted.to_lowercase();
+        let mut same = self.iter().filter(exists).filter(|row| row.name.as_str().to_lowercase() == folded);
+        same.next().filter(|_| same.next().is_none())
     }
 
     /// The row of a number.

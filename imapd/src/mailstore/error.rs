@@ -41,6 +41,9 @@ pub enum StoreError {
     /// Of messages that go together, one went away while the request was under way.
     #[error("some messages were expunged by another session")]
     Expunged,
+    /// Of what a message is put together from, something may be read no more.
+    #[error("what the message is put together from may be read no more")]
+    NoSource,
     /// The name has inferior names and is none of a mailbox.
     #[error("mailbox has inferior names and cannot be selected")]
     HasChildren,

@@ -44,6 +44,8 @@ enum Need {
     AnyOf(MailboxName, Rights),
     /// To make a mailbox of that name.
     New(MailboxName),
+    /// To read a mailbox that messages are made from.
+    Source(Arc<OpenMailbox>),
 }
 
 impl Leave {
@@ -63,6 +65,14 @@ impl Leave {
         self
     }
 
+    /// The name of this row of `owner` must stand for that mailbox still. Administrators need no right on it.
+    #[must_use]
+    pub fn named(mut self, owner: UserId, row: &MailboxRow) -> Self {
+        let same = Some((row.id, row.uid_validity));
+        self.0.push((owner, Need::Name(row.name.clone(), Rights::default(), same)));
+        self
+    }
+
     /// `who` must have one of these rights on what the name of this row stands for.
     #[must_use]
     pub fn any_on_name(mut self, who: UserId, row: &MailboxRow, rights: Rights) -> Self {
@@ -74,6 +84,13 @@ impl Leave {
     #[must_use]
     pub fn to_make(mut self, who: UserId, name: &MailboxName) -> Self {
         self.0.push((who, Need::New(name.clone())));
+        self
+    }
+
+    /// `who` must be allowed to read a mailbox from which a message was put together.
+    #[must_use]
+    pub fn to_read(mut self, who: UserId, mailbox: &Arc<OpenMailbox>) -> Self {
+        self.0.push((who, Need::Source(mailbox.clone())));
         self
     }
 
@@ -120,6 +137,11 @@ pub fn need(rights: Rights, needed: Rights) -> Result<(), StoreError> {
     }
 }
 
+/// Whether somebody may read a mailbox that he has opened, as things are now.
+pub fn may_read(mailbox: &OpenMailbox, who: UserId) -> bool {
+    !mailbox.state().deleted && mailbox.user.rights(mailbox.id, who).has(Rights::READ)
+}
+
 impl UserStore {
     /// Whether a mailbox of that name may be made: what exists above it decides (RFC 4314 section 4).
     ///
@@ -138,7 +160,7 @@ impl UserStore {
     /// Whether what is asked for may be done now. Of the user whose turn it is; of mailboxes of others where theirs is held as well.
     ///
     /// # Errors
-    /// [`StoreError::MailboxDeleted`], or as [`need`].
+    /// [`StoreError::MailboxDeleted`], [`StoreError::NoSource`], or as [`need`].
     pub(super) fn grants(&self, leave: &Leave) -> Result<(), StoreError> {
         for (who, needed) in &leave.0 {
             match needed {
@@ -161,6 +183,8 @@ impl UserStore {
                     }
                 }
                 Need::New(name) => self.may_create(*who, name)?,
+                Need::Source(mailbox) if may_read(mailbox, *who) => {}
+                Need::Source(_) => return Err(StoreError::NoSource),
             }
         }
         Ok(())

@@ -27,6 +27,8 @@ pub mod note_cache;
 pub mod open;
 pub mod orders;
 pub mod own_seen;
+pub mod publish;
+mod rename_inbox;
 mod requests;
 pub mod sfs;
 pub mod sharers;

@@ -15,6 +15,8 @@ pub(super) struct Draft {
     by: SessionId,
     /// Mailboxes as they are before it.
     mailboxes: Vec<(MailboxId, Option<Visible>)>,
+    /// What goes with a name that becomes another, as it is before it.
+    below: Vec<(MailboxId, Option<Visible>)>,
     /// Whether rights change, not names.
     rights: bool,
     /// The name that INBOX is renamed to, and INBOX, which stays all the same.
@@ -43,12 +45,15 @@ impl UserStore {
             return None;
         }
         let catalog = self.catalog();
-        let (mut ids, mut news, mut inbox) = (Vec::new(), None, None);
+        let (mut ids, mut with_it, mut news, mut inbox) = (Vec::new(), Vec::new(), None, None);
         let visible = |row: &MailboxRow| Visible::new(self.id(), &catalog, row);
         let by = match request {
-            Request::Create { name, inbox: from, by, .. } => {
-                let from = from.as_ref().and_then(|from| catalog.get(from));
-                inbox = from.map(|row| (name.clone(), visible(row)));
+            Request::Create { by, .. } => {
+                ids.extend(rows.iter().map(|row| row.id));
+                *by
+            }
+            Request::RenameInbox { inbox: from, to, by } => {
+                inbox = catalog.row(from.id).map(|row| (to.clone(), visible(row)));
                 ids.extend(rows.iter().map(|row| row.id));
                 *by
             }
@@ -58,10 +63,13 @@ impl UserStore {
                 *by
             }
             Request::Rename { from, by, .. } => {
-                // What is below goes with it and is not told of (RFC 5465 section 5.4).
+                // What is below goes with it and is not told of (RFC 5465 section 5.4), but to those who do not see the other.
                 let below =
                     |row: &&MailboxRow| catalog.row(row.id).is_some_and(|old| old.name.is_below(from));
+                let root = catalog.get(from).map(visible);
+                let alike = |row: &&MailboxRow| root.as_ref().is_some_and(|r| r.is_given_as(&visible(row)));
                 ids.extend(rows.iter().filter(|row| !below(row)).map(|row| row.id));
+                with_it.extend(rows.iter().filter(below).filter(|row| !alike(row)).map(|row| row.id));
                 ids.extend(ops.iter().filter_map(dropped));
                 *by
             }
@@ -80,13 +88,14 @@ impl UserStore {
             _ => return None,
         };
         let of = |id| catalog.row(id).filter(exists).map(visible);
-        let mailboxes = ids.into_iter().map(|id| (id, of(id))).collect();
-        Some(Draft { by, mailboxes, rights, inbox, news })
+        let as_it_is = |ids: Vec<MailboxId>| ids.into_iter().map(|id| (id, of(id))).collect();
+        let (mailboxes, below) = (as_it_is(ids), as_it_is(with_it));
+        Some(Draft { by, mailboxes, below, rights, inbox, news })
     }
 
     /// Tells what a change has done.
     pub(super) fn tell(&self, draft: Draft) {
-        let Draft { by, mailboxes, rights, mut inbox, news } = draft;
+        let Draft { by, mailboxes, below, rights, mut inbox, news } = draft;
         let posted = {
             let catalog = self.catalog();
             let of_mailbox = |(id, before): (MailboxId, Option<Visible>)| {
@@ -101,7 +110,11 @@ impl UserStore {
                     false => Some(News::Name { before, after }),
                 }
             };
-            let all = mailboxes.into_iter().filter_map(of_mailbox).chain(news);
+            let below = below.into_iter().map(|(id, before)| {
+                let after = catalog.row(id).filter(exists).map(|row| Visible::new(self.id(), &catalog, row));
+                News::Below { before, after }
+            });
+            let all = mailboxes.into_iter().filter_map(of_mailbox).chain(below).chain(news);
             all.map(|news| Posted { news, by }).collect::<Vec<_>>()
         };
         if rights { self.everybody() } else { self.news() }.post(posted);

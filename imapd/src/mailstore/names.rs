@@ -356,10 +356,34 @@ impl UserStore {
         Ok((changed.then_some(Op::PutEntries(entries)).into_iter().collect(), Vec::new()))
     }
 
-    pub(super) fn plan_limit(&self, limits: Limits) -> Plan {
+    /// Sets the limits, and how many blocks there may be, both or neither. The blocks come first: without more of them there may be
+    /// no room for the others.
+    pub(super) async fn change_limits(
+        &self,
+        limits: Limits,
+        blocks: Option<u64>,
+    ) -> Result<Outcome, StoreError> {
+        let mut former = None;
+        if let Some(blocks) = blocks {
+            former = Some(self.backend().space(self.id()).await?.limit);
+            self.backend().set_space(self.id(), blocks).await?;
+        }
         let mut entries = self.catalog().entries.clone();
+        if entries.limits == limits {
+            return Ok(Outcome::Done);
+        }
         entries.limits = limits;
-        (vec![Op::PutEntries(entries)], Vec::new())
+        let ops = vec![Op::PutEntries(entries)];
+        if let Err(error) = commit_in_room(vec![(self, ops.clone())]).await {
+            if let Some(former) = former
+                && let Err(also) = self.backend().set_space(self.id(), former).await
+            {
+                tracing::warn!(user = %self.id(), error = %also, "the former limit in blocks is not set again");
+            }
+            return Err(error);
+        }
+        self.take_over(ops, Vec::new());
+        Ok(Outcome::Done)
     }
 
     pub(super) fn plan_subscribe(&self, name: &MailboxName, on: bool) -> Result<Plan, StoreError> {

@@ -7,6 +7,7 @@
 
 use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use parking_lot::Mutex;
 use tokio::sync::Notify as Bell;
@@ -46,6 +47,11 @@ impl Visible {
         Self { owner, id: row.id, inner: row.name.clone(), published, rights }
     }
 
+    /// Whether the same may be done with both, by whomever.
+    pub(super) fn is_given_as(&self, other: &Self) -> bool {
+        self.rights == other.rights
+    }
+
     /// What `who` might do with it.
     pub fn rights(&self, who: UserId) -> Rights {
         rights_among(Some(&self.rights), who, self.owner)
@@ -78,6 +84,13 @@ pub enum News {
         /// What is.
         after: Option<Visible>,
     },
+    /// A name below one that became another, told behind that, which somebody may see who does not see the other.
+    Below {
+        /// What was.
+        before: Option<Visible>,
+        /// What is.
+        after: Option<Visible>,
+    },
     /// Others may do more or less with a mailbox, or it is published otherwise.
     Access {
         /// What was.
@@ -101,9 +114,9 @@ impl News {
         size_of::<Self>()
             + match self {
                 Self::Messages(..) => 0,
-                Self::Name { before, after } | Self::Access { before, after } => {
-                    visible(before) + visible(after)
-                }
+                Self::Name { before, after }
+                | Self::Below { before, after }
+                | Self::Access { before, after } => visible(before) + visible(after),
                 Self::Subscription(name) => name.as_str().len(),
                 Self::Annotations(of, entries) => visible(of) + names(entries),
                 Self::Server(entries) => names(entries),
@@ -120,9 +133,12 @@ pub struct Posted {
     pub by: SessionId,
 }
 
+/// How much was posted so far, on whatever board: who listens at several learns from it in which order that happened.
+static POSTED: AtomicU64 = AtomicU64::new(0);
+
 #[derive(Default)]
 struct Kept {
-    ring: VecDeque<Posted>,
+    ring: VecDeque<(u64, Posted)>,
     /// Octets of what is in the ring.
     octets: usize,
     end: u64,
@@ -154,10 +170,10 @@ impl Board {
         let before = kept.end;
         for posted in news {
             kept.octets += posted.news.weight();
-            kept.ring.push_back(posted);
+            kept.ring.push_back((POSTED.fetch_add(1, Ordering::Relaxed), posted));
             kept.end += 1;
             while (kept.ring.len() > Self::CAPACITY || kept.octets > Self::MAX_OCTETS)
-                && let Some(oldest) = kept.ring.pop_front()
+                && let Some((_, oldest)) = kept.ring.pop_front()
             {
                 kept.octets -= oldest.news.weight();
             }
@@ -189,11 +205,11 @@ pub struct Listener {
 }
 
 impl Listener {
-    /// What is new.
+    /// What is new, each with a number that is greater than those of all that was posted before, on whatever board.
     ///
     /// # Errors
     /// [`Overflow`] when some of it is kept no more.
-    pub fn take(&mut self) -> Result<Vec<Posted>, Overflow> {
+    pub fn take(&mut self) -> Result<Vec<(u64, Posted)>, Overflow> {
         let kept = self.board.0.lock();
         let missed = usize::try_from(kept.end - self.position).unwrap_or(usize::MAX);
         self.position = kept.end;
@@ -247,7 +263,19 @@ mod tests {
         board.post((0..=Board::CAPACITY).map(|_| messages()));
         assert_eq!(listener.take(), Err(Overflow));
         board.post([messages()]);
-        assert_eq!(listener.take(), Ok(vec![messages()]));
+        assert!(listener.take().is_ok_and(|news| news.len() == 1 && news[0].1 == messages()));
+    }
+
+    #[test]
+    fn what_happened_on_two_boards_has_an_order() {
+        let boards: [Arc<Board>; 2] = Default::default();
+        let mut listeners = boards.each_ref().map(|board| board.listen(Arc::default()));
+        for at in [0, 1, 1, 0] {
+            boards[at].post([messages()]);
+        }
+        let [first, second] = listeners.each_mut().map(|listener| listener.take().unwrap());
+        let numbers = [first[0].0, second[0].0, second[1].0, first[1].0];
+        assert!(numbers.is_sorted_by(|a, b| a < b), "{numbers:?}");
     }
 
     #[test]

@@ -60,7 +60,40 @@ impl UserStore {
     /// # Errors
     /// [`StoreError`]; nothing is added then.
     pub async fn deliver(self: &Arc<Self>, message: NewMessage, origin: Origin) -> Result<bool, StoreError> {
-        let mailbox = self.open(&MailboxName::inbox()).await?;
+        self.deliver_to(self.open(&MailboxName::inbox()).await?, message, origin).await
+    }
+
+    /// The same, to the folder that is called so ([`super::catalog::Catalog::find`]), when there is one, else to INBOX.
+    ///
+    /// # Errors
+    /// [`StoreError`]; nothing is added then.
+    pub async fn deliver_into(
+        self: &Arc<Self>,
+        message: NewMessage,
+        origin: Origin,
+        folder: &str,
+    ) -> Result<bool, StoreError> {
+        let named = self.catalog().find(folder).cloned();
+        if let Some(row) = named.filter(MailboxRow::selectable) {
+            let delivered = match self.open_row(&row).await {
+                Ok(mailbox) => self.deliver_to(mailbox, message.clone(), origin).await,
+                Err(e) => Err(e),
+            };
+            match delivered {
+                // It went meanwhile.
+                Err(StoreError::NoSuchMailbox | StoreError::MailboxDeleted) => {}
+                done => return done,
+            }
+        }
+        self.deliver(message, origin).await
+    }
+
+    async fn deliver_to(
+        self: &Arc<Self>,
+        mailbox: Arc<OpenMailbox>,
+        message: NewMessage,
+        origin: Origin,
+    ) -> Result<bool, StoreError> {
         let ready = vec![Ready::new(self.backend(), &message.octets).await];
         let (messages, by) = (vec![message], SessionId::NOBODY);
         let request = Request::Append { mailbox, messages, ready, origin: Some(origin), reader: None, by };
@@ -239,17 +272,8 @@ impl UserStore {
         uses: u32,
         by: impl Into<Asker>,
     ) -> Result<MailboxRow, StoreError> {
-        self.make(name, uses, None, by.into()).await
-    }
-
-    async fn make(
-        self: &Arc<Self>,
-        name: MailboxName,
-        uses: u32,
-        inbox: Option<MailboxName>,
-        Asker { session: by, leave }: Asker,
-    ) -> Result<MailboxRow, StoreError> {
-        match self.ask(Request::Create { name, uses, inbox, by }, leave).await? {
+        let Asker { session: by, leave } = by.into();
+        match self.ask(Request::Create { name, uses, by }, leave).await? {
             Outcome::Made(row) => Ok(row),
             _ => Err(StoreError::Defect("a mailbox was made and is none".into())),
         }
@@ -289,18 +313,12 @@ impl UserStore {
         to: MailboxName,
         by: impl Into<Asker>,
     ) -> Result<(), StoreError> {
-        let by = by.into();
-        if !from.is_inbox() {
-            let Asker { session: by, leave } = by;
-            return self.ask(Request::Rename { from, to, by }, leave).await.map(drop);
-        }
-        let session = by.session;
-        let inbox = self.open(&from).await?;
-        // What was made is where the messages go, whatever others call it by now.
-        let made = self.make(to, 0, Some(from), by).await?;
-        let target = self.open_row(&made).await?;
-        let all = inbox.state().columns.uids().iter().map(|u| Uid(*u)).collect();
-        self.copy(&inbox, all, &target, true, session).await.map(drop)
+        let Asker { session: by, leave } = by.into();
+        let request = match from.is_inbox() {
+            true => Request::RenameInbox { inbox: self.open(&from).await?, to, by },
+            false => Request::Rename { from, to, by },
+        };
+        self.ask(request, leave).await.map(drop)
     }
 
     /// Subscribes to a name or ends that; the name need not exist.
@@ -365,7 +383,20 @@ impl UserStore {
         name: MailboxName,
         changes: Vec<AccessChange>,
     ) -> Result<(), StoreError> {
-        self.ask(Request::Access { name, changes, below: true }, Leave::default()).await.map(drop)
+        self.change_access_below_for(name, changes, Leave::default()).await
+    }
+
+    /// The same, on what is to be so when the turn comes.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub(super) async fn change_access_below_for(
+        self: &Arc<Self>,
+        name: MailboxName,
+        changes: Vec<AccessChange>,
+        leave: Leave,
+    ) -> Result<(), StoreError> {
+        self.ask(Request::Access { name, changes, below: true }, leave).await.map(drop)
     }
 
     /// Gives readers of a mailbox, and of those below, a `\Seen` of their own, or ends that.
@@ -373,6 +404,19 @@ impl UserStore {
     /// # Errors
     /// [`StoreError`].
     pub async fn set_seen_mode(self: &Arc<Self>, name: MailboxName, own: bool) -> Result<(), StoreError> {
+        self.set_seen_mode_for(name, own, Leave::default()).await
+    }
+
+    /// The same, on what is to be so when the turn comes.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub(super) async fn set_seen_mode_for(
+        self: &Arc<Self>,
+        name: MailboxName,
+        own: bool,
+        leave: Leave,
+    ) -> Result<(), StoreError> {
         let names: Vec<MailboxName> = {
             let catalog = self.catalog();
             let rows = catalog.get(&name).into_iter().chain(catalog.below(&name));
@@ -387,7 +431,7 @@ impl UserStore {
                 Err(e) => return Err(e),
             }
         }
-        self.ask(Request::SeenMode { name, own, mailboxes }, Leave::default()).await.map(drop)
+        self.ask(Request::SeenMode { name, own, mailboxes }, leave).await.map(drop)
     }
 
     /// Removes messages whatever their flags are; gives back the UIDs of those that were there.
@@ -404,12 +448,12 @@ impl UserStore {
         Ok(uids(self.ask(request, Leave::default()).await?))
     }
 
-    /// Sets the limits in messages and mailboxes. Source: RFC 9208 section 4.1.4.
+    /// Sets the limits in messages and mailboxes, and in blocks where one is said, in one turn. Source: RFC 9208 section 4.1.3.
     ///
     /// # Errors
-    /// [`StoreError`].
-    pub async fn limit(self: &Arc<Self>, limits: Limits) -> Result<(), StoreError> {
-        self.ask(Request::Limit { limits }, Leave::default()).await.map(drop)
+    /// [`StoreError`]; nothing is changed then.
+    pub async fn limit(self: &Arc<Self>, limits: Limits, blocks: Option<u64>) -> Result<(), StoreError> {
+        self.ask(Request::Limit { limits, blocks }, Leave::default()).await.map(drop)
     }
 }
 

@@ -6,7 +6,7 @@
 mod flags;
 mod take;
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap, hash_map};
 use std::sync::Arc;
 
 use self::flags::mask;
@@ -66,6 +66,31 @@ struct BoxStage {
 }
 
 impl BoxStage {
+    fn new(mailbox: Arc<OpenMailbox>, row: MailboxRow) -> Self {
+        Self {
+            mailbox,
+            row,
+            changed: BTreeMap::new(),
+            added: BTreeMap::new(),
+            alike: Vec::new(),
+            removed: BTreeSet::new(),
+            keywords: Vec::new(),
+            taken: Vec::new(),
+            freed: Vec::new(),
+            taken_places: Vec::new(),
+            freed_places: Vec::new(),
+            summaries: Vec::new(),
+            log: Vec::new(),
+            touches: Vec::new(),
+            seen: BTreeMap::new(),
+            own_seen: None,
+            seen_mode: None,
+            tombstones: None,
+            flag_runs: None,
+            names_owners: false,
+        }
+    }
+
     fn record(&self, uid: Uid) -> Option<MessageRecord> {
         self.record_over(&self.mailbox.state().columns, uid)
     }
@@ -325,35 +350,28 @@ impl<'a> Stage<'a> {
         Self { user, now, header: None, boxes: HashMap::new(), ops: Vec::new() }
     }
 
+    /// Takes a mailbox that is made in the same work unit, with its row.
+    pub(super) fn begin(&mut self, mailbox: &Arc<OpenMailbox>, row: MailboxRow) {
+        self.boxes.insert(mailbox.id, BoxStage::new(mailbox.clone(), row));
+    }
+
+    /// The row of a mailbox that was changed, as it is afterwards.
+    pub(super) fn row(&self, of: MailboxId) -> Option<MailboxRow> {
+        self.boxes.get(&of).map(|stage| stage.row.clone())
+    }
+
     fn open(&mut self, mailbox: &Arc<OpenMailbox>) -> Result<(&mut BoxStage, &mut Vec<Op>), StoreError> {
         if mailbox.state().deleted {
             return Err(StoreError::MailboxDeleted);
         }
-        let Some(row) = self.user.catalog().row(mailbox.id).cloned() else {
-            return Err(StoreError::MailboxDeleted);
+        let stage = match self.boxes.entry(mailbox.id) {
+            hash_map::Entry::Occupied(known) => known.into_mut(),
+            hash_map::Entry::Vacant(place) => {
+                let row = self.user.catalog().row(mailbox.id).cloned();
+                let row = row.ok_or(StoreError::MailboxDeleted)?;
+                place.insert(BoxStage::new(mailbox.clone(), row))
+            }
         };
-        let stage = self.boxes.entry(mailbox.id).or_insert_with(|| BoxStage {
-            mailbox: mailbox.clone(),
-            row,
-            changed: BTreeMap::new(),
-            added: BTreeMap::new(),
-            alike: Vec::new(),
-            removed: BTreeSet::new(),
-            keywords: Vec::new(),
-            taken: Vec::new(),
-            freed: Vec::new(),
-            taken_places: Vec::new(),
-            freed_places: Vec::new(),
-            summaries: Vec::new(),
-            log: Vec::new(),
-            touches: Vec::new(),
-            seen: BTreeMap::new(),
-            own_seen: None,
-            seen_mode: None,
-            tombstones: None,
-            flag_runs: None,
-            names_owners: false,
-        });
         Ok((stage, &mut self.ops))
     }
 
@@ -528,7 +546,7 @@ impl<'a> Stage<'a> {
     }
 
     /// Copies or moves messages; gives back pairs of source and new UID.
-    fn copy(
+    pub(super) fn copy(
         &mut self,
         from: &Arc<OpenMailbox>,
         uids: &[Uid],

@@ -43,6 +43,8 @@ pub(super) struct Shared {
     pub(super) background: Arc<Semaphore>,
     /// Who lets others at his mailboxes.
     pub(super) sharers: Sharers,
+    /// Held while a mailbox is published, or is no longer.
+    publishing: tokio::sync::Mutex<()>,
     /// What happens that concerns users whoever they are.
     pub(super) everybody: Arc<Board>,
 }
@@ -104,6 +106,7 @@ impl MailStore {
                 brought: AtomicU64::new(0),
                 background: Arc::new(Semaphore::new(1)),
                 sharers: Sharers::default(),
+                publishing: tokio::sync::Mutex::default(),
                 everybody: Arc::default(),
             }),
             users: Mutex::default(),
@@ -117,6 +120,11 @@ impl MailStore {
     pub async fn sharers(&self) -> Result<&Sharers, StoreError> {
         self.shared.sharers.load(&*self.shared.backend).await?;
         Ok(&self.shared.sharers)
+    }
+
+    /// The turn to publish a mailbox.
+    pub(super) async fn publishing(&self) -> tokio::sync::MutexGuard<'_, ()> {
+        self.shared.publishing.lock().await
     }
 
     /// What happens that concerns users whoever they are: rights of others, and what the server says of itself.

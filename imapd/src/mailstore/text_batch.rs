@@ -29,6 +29,11 @@
 //! A part is the number of its texts and for each of them how far its UID is from the one before and its length, all as numbers of
 //! 7 bits an octet, the low ones first; then the texts, UTF-8.
 //!
+//! HTML is there twice, as it came and as it is read. BODY and TEXT find what is a substring of the body (RFC 3501 section 6.4.4),
+//! and of the body are tags, attributes and the addresses of links, for which there is no other place; what people have read is only
+//! in the other, where no tag and no reference breaks a word. Neither can be made of the other while a search runs through the column.
+//! Deflating takes much of what they share, where both are within its 32 KB.
+//!
 //! Texts are deflated when that saves a quarter: they are mostly words, of which two thirds go, so that the file pool, the page
 //! cache and the user's limit hold three times as many. It costs time: of 2,000 messages with 5.4 MB of texts the bodies are 1.6 MB,
 //! which one core inflates in 22 ms; plain they would be read in one or two. That is once after each restart; the room is taken

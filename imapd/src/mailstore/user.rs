@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use parking_lot::{Mutex, RwLock, RwLockReadGuard, RwLockWriteGuard};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, SemaphorePermit, oneshot};
+use tokio::sync::{OwnedMutexGuard, OwnedSemaphorePermit, Semaphore, SemaphorePermit, oneshot};
 
 use super::access::{Identifier, Published, RightsChange};
 use super::backend::{Backend, LoadedUser, Op};
@@ -82,8 +82,6 @@ pub(super) enum Request {
     Create {
         name: MailboxName,
         uses: u32,
-        /// INBOX, when its messages go there because it is renamed.
-        inbox: Option<MailboxName>,
         by: SessionId,
     },
     Delete {
@@ -93,6 +91,12 @@ pub(super) enum Request {
     },
     Rename {
         from: MailboxName,
+        to: MailboxName,
+        by: SessionId,
+    },
+    /// Makes a mailbox with all messages of INBOX, which stays.
+    RenameInbox {
+        inbox: Arc<OpenMailbox>,
         to: MailboxName,
         by: SessionId,
     },
@@ -107,8 +111,10 @@ pub(super) enum Request {
         values: Vec<(String, Option<Bytes>)>,
         by: SessionId,
     },
+    /// Limits in messages and mailboxes, and in blocks where that one changes.
     Limit {
         limits: Limits,
+        blocks: Option<u64>,
     },
     /// What others may do with a mailbox.
     Access {
@@ -206,6 +212,7 @@ impl Request {
             Self::Create { .. }
                 | Self::Delete { .. }
                 | Self::Rename { .. }
+                | Self::RenameInbox { .. }
                 | Self::Subscribe { .. }
                 | Self::Annotate { .. }
                 | Self::Limit { .. }
@@ -438,6 +445,17 @@ impl UserStore {
         Ok(mailbox)
     }
 
+    /// Where one is in memory that is being made; who opens it waits.
+    pub(super) async fn place_in_memory(&self, id: MailboxId) -> OwnedMutexGuard<Weak<OpenMailbox>> {
+        let slot = self.open.lock().entry(id).or_default().clone();
+        slot.lock_owned().await
+    }
+
+    /// Keeps one in memory for a while.
+    pub(super) fn keep_in_memory(&self, mailbox: &Arc<OpenMailbox>) {
+        self.shared.keep(mailbox);
+    }
+
     /// The mailboxes that are open somewhere.
     pub(super) async fn opened(&self) -> Vec<Arc<OpenMailbox>> {
         let slots: Vec<Slot> = self.open.lock().values().cloned().collect();
@@ -640,15 +658,25 @@ impl UserStore {
         }
     }
 
+    /// Makes a change that runs alone. Records of MAILBOX INDEX that it took are free again when nothing comes of it.
     async fn change_names(&self, request: Request, leave: &Leave) -> Result<Outcome, StoreError> {
+        let done = self.make_change(request, leave).await;
+        if done.is_err() {
+            self.catalog_mut().slots.give_back();
+        }
+        done
+    }
+
+    async fn make_change(&self, request: Request, leave: &Leave) -> Result<Outcome, StoreError> {
         self.grants(leave)?;
         let (ops, rows) = match &request {
-            Request::Create { name, uses, inbox, .. } => self.plan_create(name, *uses, inbox.as_ref())?,
+            Request::Create { name, uses, .. } => self.plan_create(name, *uses, None)?,
             Request::Delete { mailbox, name, .. } => self.plan_delete(mailbox.as_deref(), name)?,
             Request::Rename { from, to, .. } => self.plan_rename(from, to)?,
             Request::Subscribe { name, on, .. } => self.plan_subscribe(name, *on)?,
             Request::Annotate { name, values, .. } => self.plan_annotate(name.as_ref(), values)?,
-            Request::Limit { limits } => self.plan_limit(*limits),
+            Request::Limit { limits, blocks } => return self.change_limits(*limits, *blocks).await,
+            Request::RenameInbox { .. } => return self.rename_inbox(&request).await,
             Request::SeenMode { name, own, mailboxes } => {
                 return self.change_seen_mode(name, *own, mailboxes).await;
             }
@@ -658,16 +686,7 @@ impl UserStore {
         if ops.is_empty() {
             return Ok(Outcome::Done);
         }
-        let _turns = match commit_in_room(vec![(self, ops.clone())]).await {
-            Ok(turns) => turns,
-            Err(e) => {
-                let mut catalog = self.catalog_mut();
-                for row in rows.iter().filter(|r| catalog.row(r.id).is_none()).cloned().collect::<Vec<_>>() {
-                    catalog.slots.give(row.slot);
-                }
-                return Err(e);
-            }
-        };
+        let _turns = commit_in_room(vec![(self, ops.clone())]).await?;
         let draft = self.draft(&request, &ops, &rows);
         let done = match &request {
             Request::Create { .. } => rows.last().cloned().map_or(Outcome::Done, Outcome::Made),
@@ -690,8 +709,9 @@ impl UserStore {
     }
 
     /// Makes committed steps and rows known.
-    fn take_over(&self, ops: Vec<Op>, rows: Vec<MailboxRow>) {
+    pub(super) fn take_over(&self, ops: Vec<Op>, rows: Vec<MailboxRow>) {
         let mut catalog = self.catalog_mut();
+        catalog.slots.keep();
         for op in ops {
             match op {
                 Op::PutHeader(header) => catalog.header = header,

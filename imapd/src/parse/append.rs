@@ -36,8 +36,8 @@ pub fn append<'a>(frame: &'a Bytes, input: Input<'a>) -> Parsed<'a, Command> {
 /// One message with its flags and date, from the space before them.
 pub(super) fn message<'a>(frame: &'a Bytes, input: Input<'a>) -> Parsed<'a, AppendMessage> {
     let (rest, _) = prim::sp(input)?;
-    let (rest, flags) = opt(terminated(prim::flag_list, prim::sp)).parse(rest)?;
-    let (rest, date) = opt(terminated(prim::date_time, prim::sp)).parse(rest)?;
+    let (rest, flags) = prim::maybe(0, terminated(prim::flag_list, prim::sp)).parse(rest)?;
+    let (rest, date) = prim::maybe(0, terminated(prim::date_time, prim::sp)).parse(rest)?;
     let (rest, catenate) = opt(tag_no_case("CATENATE (")).parse(rest)?;
     let (rest, data) = match catenate {
         Some(_) => map(|input| parts(frame, input), AppendData::Catenate).parse(rest)?,

@@ -4,12 +4,10 @@ use bytes::Bytes;
 use nom::Parser;
 use nom::branch::alt;
 use nom::bytes::complete::tag_no_case;
-use nom::character::complete::char;
-use nom::combinator::{map, opt};
-use nom::multi::separated_list1;
-use nom::sequence::{delimited, preceded, terminated};
+use nom::combinator::map;
+use nom::sequence::{preceded, terminated};
 
-use super::search::{criteria, returns};
+use super::search::{charset, criteria, returns};
 use super::{Input, Parsed, prim};
 use crate::syntax::ast::{Command, MailboxArg, SearchSource};
 use crate::syntax::search_key::SearchReturn;
@@ -19,12 +17,12 @@ use crate::syntax::search_key::SearchReturn;
 /// # Errors
 /// Where the grammar is broken.
 pub fn esearch<'a>(_: &'a Bytes, input: Input<'a>) -> Parsed<'a, Command> {
-    let list = delimited(char('('), separated_list1(prim::sp, source), char(')'));
-    let (rest, sources) = opt(preceded((prim::sp, tag_no_case("IN"), prim::sp), list)).parse(input)?;
+    let list = prim::list1(source);
+    let (rest, sources) =
+        prim::maybe(1, preceded((prim::sp, tag_no_case("IN"), prim::sp), list)).parse(input)?;
     let (rest, _) = prim::sp(rest)?;
-    let (rest, asked) = opt(terminated(returns, prim::sp)).parse(rest)?;
-    let (rest, charset) =
-        opt(delimited((tag_no_case("CHARSET"), prim::sp), prim::astring, prim::sp)).parse(rest)?;
+    let (rest, asked) = prim::maybe(0, terminated(returns, prim::sp)).parse(rest)?;
+    let (rest, charset) = charset(rest)?;
     let (rest, key) = criteria(rest)?;
     let sources = sources.unwrap_or_else(|| vec![SearchSource::Selected]);
     let all = || (SearchReturn { all: true, ..SearchReturn::default() }, Vec::new());
@@ -50,6 +48,6 @@ pub(super) fn source(input: Input<'_>) -> Parsed<'_, SearchSource> {
 }
 
 fn mailboxes(input: Input<'_>) -> Parsed<'_, Vec<MailboxArg>> {
-    let many = delimited(char('('), separated_list1(prim::sp, prim::mailbox), char(')'));
+    let many = prim::list1(prim::mailbox);
     preceded(prim::sp, alt((many, map(prim::mailbox, |one| vec![one])))).parse(input)
 }

@@ -7,8 +7,7 @@ use nom::branch::alt;
 use nom::bytes::complete::tag_no_case;
 use nom::character::complete::char;
 use nom::combinator::{map, opt};
-use nom::multi::separated_list1;
-use nom::sequence::{delimited, preceded};
+use nom::sequence::preceded;
 
 use super::section::{part, partial, section};
 use super::{Input, Parsed, prim};
@@ -37,14 +36,15 @@ pub fn uid_fetch<'a>(_: &'a Bytes, input: Input<'a>) -> Parsed<'a, Command> {
 fn arguments(input: Input<'_>, uid: bool) -> Parsed<'_, Command> {
     let (rest, set) = preceded(prim::sp, prim::sequence_set).parse(input)?;
     let (rest, mut items) = preceded(prim::sp, items).parse(rest)?;
-    let (rest, modifiers) = opt(preceded(prim::sp, modifiers)).parse(rest)?;
+    let behind = rest;
+    let (rest, modifiers) = prim::maybe(1, preceded(prim::sp, modifiers)).parse(rest)?;
     let Modifiers { since, partial } = modifiers.unwrap_or_default();
     let (rest, _) = prim::trailing_space(rest)?;
     if items.len() > MAX_ITEMS {
         return prim::fail(input);
     }
     if (since.is_some_and(|s| s.vanished) || partial.is_some()) && !uid {
-        return prim::fail(input);
+        return prim::fail(behind);
     }
     if since.is_some() && !items.contains(&FetchItem::ModSeq) {
         items.push(FetchItem::ModSeq);
@@ -101,14 +101,14 @@ fn items(input: Input<'_>) -> Parsed<'_, Vec<FetchItem>> {
         map(tag_no_case("FULL"), move |_| [fast(), vec![Envelope, Body]].concat()),
         map(tag_no_case("FAST"), move |_| fast()),
         map(item, |i| vec![i]),
-        delimited(char('('), separated_list1(prim::sp, item), char(')')),
+        prim::list1(item),
     ))
     .parse(input)
 }
 
 /// `(fetch-att ...)`, as UPDATE and NOTIFY have it (RFC 5465 section 8).
 pub(super) fn fetch_attributes(input: Input<'_>) -> Parsed<'_, Vec<FetchItem>> {
-    let (rest, items) = delimited(char('('), separated_list1(prim::sp, item), char(')')).parse(input)?;
+    let (rest, items) = prim::list1(item).parse(input)?;
     if items.len() > MAX_ITEMS { prim::fail(input) } else { Ok((rest, items)) }
 }
 

@@ -5,10 +5,8 @@ use bytes::Bytes;
 use nom::Parser;
 use nom::branch::alt;
 use nom::bytes::complete::tag_no_case;
-use nom::character::complete::char;
-use nom::combinator::{map, opt};
-use nom::multi::{separated_list0, separated_list1};
-use nom::sequence::{delimited, preceded, terminated};
+use nom::combinator::map;
+use nom::sequence::{preceded, terminated};
 
 use super::{Input, Parsed, metadata, prim, status};
 use crate::syntax::ast::{Command, ListArgs, ListReturn, ListSelect, StatusItem};
@@ -54,10 +52,10 @@ fn plain(input: Input<'_>) -> Parsed<'_, (Vec<u8>, Vec<u8>)> {
 /// Where the grammar is broken.
 pub fn list<'a>(_: &'a Bytes, input: Input<'a>) -> Parsed<'a, Command> {
     let (rest, _) = prim::sp(input)?;
-    let (rest, select) = opt(terminated(selection, prim::sp)).parse(rest)?;
+    let (rest, select) = prim::maybe(0, terminated(selection, prim::sp)).parse(rest)?;
     let (rest, reference) = terminated(prim::astring, prim::sp).parse(rest)?;
     let (rest, (patterns, many)) = patterns(rest)?;
-    let (rest, returns) = opt(preceded(prim::sp, returns)).parse(rest)?;
+    let (rest, returns) = prim::maybe(1, preceded(prim::sp, returns)).parse(rest)?;
     let (rest, _) = prim::trailing_space(rest)?;
     let extended = select.is_some() || many || returns.is_some();
     let (select, returns) = (select.unwrap_or_default(), returns.unwrap_or_default());
@@ -65,15 +63,14 @@ pub fn list<'a>(_: &'a Bytes, input: Input<'a>) -> Parsed<'a, Command> {
 }
 
 fn patterns(input: Input<'_>) -> Parsed<'_, (Vec<Vec<u8>>, bool)> {
-    let many = delimited(char('('), separated_list1(prim::sp, prim::list_mailbox), char(')'));
+    let many = prim::list1(prim::list_mailbox);
     let (rest, found) =
         alt((map(many, |p| (p, true)), map(prim::list_mailbox, |p| (vec![p], false)))).parse(input)?;
     if found.0.len() > MAX_PATTERNS { prim::fail(input) } else { Ok((rest, found)) }
 }
 
 fn selection(input: Input<'_>) -> Parsed<'_, ListSelect> {
-    let (rest, words) =
-        delimited(char('('), separated_list0(prim::sp, prim::atom), char(')')).parse(input)?;
+    let (rest, words) = prim::list0(prim::atom).parse(input)?;
     let mut select = ListSelect::default();
     for word in words {
         match word.to_ascii_uppercase().as_slice() {
@@ -108,11 +105,7 @@ fn returns(input: Input<'_>) -> Parsed<'_, ListReturn> {
         map(preceded((tag_no_case("STATUS"), prim::sp), status::items), Return::Status),
         map(preceded((tag_no_case("METADATA"), prim::sp), metadata::entries), Return::Metadata),
     ));
-    let (rest, options) = preceded(
-        (tag_no_case("RETURN"), prim::sp),
-        delimited(char('('), separated_list0(prim::sp, option), char(')')),
-    )
-    .parse(input)?;
+    let (rest, options) = preceded((tag_no_case("RETURN"), prim::sp), prim::list0(option)).parse(input)?;
     let mut returns = ListReturn::default();
     for option in options {
         match option {

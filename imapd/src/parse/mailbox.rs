@@ -2,10 +2,9 @@
 
 use bytes::Bytes;
 use nom::Parser;
-use nom::bytes::complete::{tag, tag_no_case};
+use nom::bytes::complete::tag_no_case;
 use nom::character::complete::char;
-use nom::combinator::{opt, recognize};
-use nom::multi::separated_list0;
+use nom::combinator::recognize;
 use nom::sequence::{delimited, preceded};
 
 use super::{Input, Parsed, prim};
@@ -41,12 +40,8 @@ form!(/** `UNSUBSCRIBE` */ unsubscribe, mailbox => Command::Unsubscribe(mailbox)
 pub fn create<'a>(_: &'a Bytes, input: Input<'a>) -> Parsed<'a, Command> {
     let (rest, mailbox) = preceded(prim::sp, prim::mailbox).parse(input)?;
     let attribute = recognize((char('\\'), prim::atom));
-    let list = delimited(
-        (char('('), tag_no_case("USE"), prim::sp, char('(')),
-        separated_list0(prim::sp, attribute),
-        tag("))"),
-    );
-    let (rest, uses) = opt(preceded(prim::sp, list)).parse(rest)?;
+    let list = delimited((char('('), tag_no_case("USE"), prim::sp), prim::list0(attribute), char(')'));
+    let (rest, uses) = prim::maybe(1, preceded(prim::sp, list)).parse(rest)?;
     let (rest, _) = prim::trailing_space(rest)?;
     let uses = uses.unwrap_or_default().into_iter().map(<[u8]>::to_vec).collect();
     Ok((rest, Command::Create { mailbox, uses }))

@@ -6,7 +6,6 @@ use nom::branch::alt;
 use nom::bytes::complete::tag_no_case;
 use nom::character::complete::char;
 use nom::combinator::{map, opt};
-use nom::multi::separated_list1;
 use nom::sequence::{delimited, preceded, separated_pair, terminated};
 
 use super::{Input, Parsed, prim};
@@ -21,7 +20,7 @@ const MAX_ENTRIES: usize = 100;
 /// Where the grammar is broken.
 pub fn getmetadata<'a>(_: &'a Bytes, input: Input<'a>) -> Parsed<'a, Command> {
     let (rest, _) = prim::sp(input)?;
-    let (rest, before) = opt(terminated(options, prim::sp)).parse(rest)?;
+    let (rest, before) = prim::maybe(0, terminated(options, prim::sp)).parse(rest)?;
     let (rest, mailbox) = terminated(prim::mailbox, prim::sp).parse(rest)?;
     let (rest, behind) = opt(terminated(options, prim::sp)).parse(rest)?;
     let (rest, entries) = entries(rest)?;
@@ -37,8 +36,7 @@ pub fn getmetadata<'a>(_: &'a Bytes, input: Input<'a>) -> Parsed<'a, Command> {
 pub fn setmetadata<'a>(_: &'a Bytes, input: Input<'a>) -> Parsed<'a, Command> {
     let (rest, mailbox) = delimited(prim::sp, prim::mailbox, prim::sp).parse(input)?;
     let value = map(prim::nstring, |value| value.map(Bytes::from));
-    let pairs = separated_list1(prim::sp, separated_pair(entry, prim::sp, value));
-    let (rest, values) = delimited(char('('), pairs, char(')')).parse(rest)?;
+    let (rest, values) = prim::list1(separated_pair(entry, prim::sp, value)).parse(rest)?;
     let (rest, _) = prim::trailing_space(rest)?;
     if values.len() > MAX_ENTRIES {
         return prim::fail(input);
@@ -48,7 +46,7 @@ pub fn setmetadata<'a>(_: &'a Bytes, input: Input<'a>) -> Parsed<'a, Command> {
 
 /// `entries`: one, or several in parentheses.
 pub(super) fn entries(input: Input<'_>) -> Parsed<'_, Vec<String>> {
-    let many = delimited(char('('), separated_list1(prim::sp, entry), char(')'));
+    let many = prim::list1(entry);
     let (rest, found) = alt((many, map(entry, |one| vec![one]))).parse(input)?;
     if found.len() > MAX_ENTRIES { prim::fail(input) } else { Ok((rest, found)) }
 }
@@ -77,7 +75,7 @@ fn options(input: Input<'_>) -> Parsed<'_, MetadataOptions> {
         map(preceded((tag_no_case("MAXSIZE"), prim::sp), prim::number), GetOption::MaxSize),
         map(preceded((tag_no_case("DEPTH"), prim::sp), depth), GetOption::Depth),
     ));
-    let (rest, all) = delimited(char('('), separated_list1(prim::sp, option), char(')')).parse(input)?;
+    let (rest, all) = prim::list1(option).parse(input)?;
     let mut options = MetadataOptions::default();
     for option in all {
         match option {

@@ -34,6 +34,7 @@ mod uidbatches;
 
 use bytes::Bytes;
 use nom::IResult;
+use nom::error::{ErrorKind, ParseError};
 
 use crate::session::table::{self, CommandRow};
 use crate::syntax::ast::Command;
@@ -69,7 +70,26 @@ pub use uidbatches::uidbatches;
 /// The input of a parser: what is left of the command.
 pub type Input<'a> = &'a [u8];
 /// What a parser gives back.
-pub type Parsed<'a, T> = IResult<Input<'a>, T>;
+pub type Parsed<'a, T> = IResult<Input<'a>, T, Broken<'a>>;
+
+/// Where the grammar is broken: of several readings of which none is good, where the one ended that came farthest.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Broken<'a>(pub Input<'a>);
+
+impl<'a> ParseError<Input<'a>> for Broken<'a> {
+    fn from_error_kind(input: Input<'a>, _: ErrorKind) -> Self {
+        Self(input)
+    }
+
+    fn append(_: Input<'a>, _: ErrorKind, other: Self) -> Self {
+        other
+    }
+
+    fn or(self, other: Self) -> Self {
+        if other.0.len() < self.0.len() { other } else { self }
+    }
+}
+
 /// The parser of a command's arguments, with the space before them. The frame is there to take large literals from
 /// without a copy.
 pub type ArgsParser = for<'a> fn(&'a Bytes, Input<'a>) -> Parsed<'a, Command>;
@@ -127,7 +147,7 @@ pub fn command(frame: &Bytes) -> Result<TaggedCommand, SyntaxError> {
     match (row.parse)(frame, rest) {
         Ok(([], command)) => Ok(TaggedCommand { tag, row, command }),
         Ok((left, _)) => Err(fail(where_(row, frame, left))),
-        Err(nom::Err::Error(e) | nom::Err::Failure(e)) => Err(fail(where_(row, frame, e.input))),
+        Err(nom::Err::Error(e) | nom::Err::Failure(e)) => Err(fail(where_(row, frame, e.0))),
         Err(nom::Err::Incomplete(_)) => Err(fail(where_(row, frame, &[]))),
     }
 }
@@ -171,6 +191,11 @@ pub fn quotes_are_utf8(frame: &[u8]) -> bool {
 
 /// Names the place of an error: the octet and the token there.
 fn where_(row: &CommandRow, frame: &Bytes, left: &[u8]) -> String {
+    // What the blank announces is wrong, not the blank.
+    let left = match left {
+        [b' ', after @ ..] if !after.is_empty() => after,
+        left => left,
+    };
     let token: String = left
         .iter()
         .take_while(|b| !matches!(b, b'\r' | b'\n'))

@@ -34,7 +34,7 @@ fn set(input: Input<'_>) -> Parsed<'_, NotifySet> {
 
 fn group(input: Input<'_>) -> Parsed<'_, EventGroup> {
     let (rest, watched) = preceded(char('('), watched).parse(input)?;
-    let list = delimited(char('('), separated_list1(prim::sp, event), char(')'));
+    let list = prim::list1(event);
     let none = value(Vec::new(), tag_no_case("NONE"));
     let (rest, events) = delimited(prim::sp, alt((list, none)), char(')')).parse(rest)?;
     Ok((rest, EventGroup { watched, events }))
@@ -53,7 +53,7 @@ fn event(input: Input<'_>) -> Parsed<'_, NotifyEvent> {
     let (rest, word) = prim::atom(input)?;
     let event = match word.to_ascii_lowercase().as_slice() {
         b"messagenew" => {
-            let (rest, shown) = opt(preceded(prim::sp, fetch_attributes)).parse(rest)?;
+            let (rest, shown) = prim::maybe(1, preceded(prim::sp, fetch_attributes)).parse(rest)?;
             return Ok((rest, NotifyEvent::MessageNew(shown.unwrap_or_default())));
         }
         b"messageexpunge" => NotifyEvent::MessageExpunge,

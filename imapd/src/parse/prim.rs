@@ -5,12 +5,11 @@ use nom::branch::alt;
 use nom::bytes::complete::{tag as lit, tag_no_case, take, take_while, take_while_m_n, take_while1};
 use nom::character::complete::{char, one_of};
 use nom::combinator::{map, map_opt, opt, recognize, value};
-use nom::error::{Error, ErrorKind};
 use nom::sequence::{delimited, preceded, separated_pair, terminated};
 
 use jiff::civil::Date;
 
-use super::{Input, Parsed};
+use super::{Broken, Input, Parsed};
 use crate::mailstore::ModSeq;
 use crate::syntax::ast::MailboxArg;
 use crate::syntax::date::{InternalDate, month};
@@ -39,7 +38,54 @@ pub fn is_tag_char(b: u8) -> bool {
 
 /// A parse error at `input`.
 pub fn fail<T>(input: Input<'_>) -> Parsed<'_, T> {
-    Err(nom::Err::Error(Error::new(input, ErrorKind::Verify)))
+    Err(nom::Err::Error(Broken(input)))
+}
+
+/// What may be missing. Once more than `lead` octets of it are there it is not, and what is wrong with it is the error.
+pub fn maybe<'a, T>(
+    lead: usize,
+    mut parser: impl Parser<Input<'a>, Output = T, Error = Broken<'a>>,
+) -> impl FnMut(Input<'a>) -> Parsed<'a, Option<T>> {
+    move |input| match parser.parse(input) {
+        Ok((rest, found)) => Ok((rest, Some(found))),
+        Err(nom::Err::Error(Broken(at))) if input.len() - at.len() <= lead => Ok((input, None)),
+        Err(e) => Err(e),
+    }
+}
+
+/// `(item item ...)`
+pub fn list0<'a, T>(
+    mut item: impl Parser<Input<'a>, Output = T, Error = Broken<'a>>,
+) -> impl FnMut(Input<'a>) -> Parsed<'a, Vec<T>> {
+    move |input| match input.strip_prefix(b"()") {
+        Some(rest) => Ok((rest, Vec::new())),
+        None => items(input, &mut item),
+    }
+}
+
+/// The same with one at least.
+pub fn list1<'a, T>(
+    mut item: impl Parser<Input<'a>, Output = T, Error = Broken<'a>>,
+) -> impl FnMut(Input<'a>) -> Parsed<'a, Vec<T>> {
+    move |input| items(input, &mut item)
+}
+
+/// After a blank there must be one more, so that what is wrong with it is the error.
+fn items<'a, T>(
+    input: Input<'a>,
+    item: &mut impl Parser<Input<'a>, Output = T, Error = Broken<'a>>,
+) -> Parsed<'a, Vec<T>> {
+    let (mut rest, _) = char('(').parse(input)?;
+    let mut found = Vec::new();
+    loop {
+        let (after, one) = item.parse(rest)?;
+        found.push(one);
+        match after.split_first() {
+            Some((b' ', next)) => rest = next,
+            Some((b')', next)) => return Ok((next, found)),
+            _ => return fail(after),
+        }
+    }
 }
 
 /// `SP`

@@ -2,8 +2,6 @@
 
 use bytes::Bytes;
 use nom::Parser;
-use nom::character::complete::char;
-use nom::multi::separated_list0;
 use nom::sequence::{delimited, preceded, separated_pair};
 
 use super::{Input, Parsed, prim};
@@ -34,7 +32,7 @@ pub fn getquotaroot<'a>(_: &'a Bytes, input: Input<'a>) -> Parsed<'a, Command> {
 pub fn setquota<'a>(_: &'a Bytes, input: Input<'a>) -> Parsed<'a, Command> {
     let (rest, root) = delimited(prim::sp, prim::astring, prim::sp).parse(input)?;
     let limit = separated_pair(resource, prim::sp, prim::number64);
-    let (rest, limits) = delimited(char('('), separated_list0(prim::sp, limit), char(')')).parse(rest)?;
+    let (rest, limits) = prim::list0(limit).parse(rest)?;
     Ok((rest, Command::SetQuota { root, limits }))
 }
 

@@ -33,13 +33,18 @@ pub fn uid_search<'a>(_: &'a Bytes, input: Input<'a>) -> Parsed<'a, Command> {
 
 fn arguments(input: Input<'_>, uid: bool) -> Parsed<'_, Command> {
     let (rest, _) = prim::sp(input)?;
-    let (rest, asked) = opt(terminated(returns, prim::sp)).parse(rest)?;
+    let (rest, asked) = prim::maybe(0, terminated(returns, prim::sp)).parse(rest)?;
     let (returns, attributes) = asked.unzip();
     let attributes = attributes.unwrap_or_default();
-    let (rest, charset) =
-        opt(delimited((tag_no_case("CHARSET"), prim::sp), prim::astring, prim::sp)).parse(rest)?;
+    let (rest, charset) = charset(rest)?;
     let (rest, key) = criteria(rest)?;
     Ok((rest, Command::Search { returns, attributes, charset, key, uid }))
+}
+
+/// `CHARSET x` with the space behind it
+pub(super) fn charset(input: Input<'_>) -> Parsed<'_, Option<Vec<u8>>> {
+    let named = delimited((tag_no_case("CHARSET"), prim::sp), prim::astring, prim::sp);
+    prim::maybe(0, named).parse(input)
 }
 
 /// All keys up to the end of the command, as one.

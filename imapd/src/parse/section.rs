@@ -5,10 +5,9 @@ use nom::branch::alt;
 use nom::bytes::complete::tag_no_case;
 use nom::character::complete::char;
 use nom::combinator::{map_opt, opt, value};
-use nom::multi::separated_list1;
 use nom::sequence::{delimited, preceded, separated_pair};
 
-use super::{Input, Parsed, prim};
+use super::{Broken, Input, Parsed, prim};
 use crate::syntax::section::{Section, SectionText};
 
 /// A `section-spec` alone, as it stands in a URL (RFC 5092 section 11).
@@ -60,25 +59,24 @@ pub(super) fn part(input: Input<'_>) -> Parsed<'_, Vec<u32>> {
 }
 
 fn text(input: Input<'_>) -> Parsed<'_, SectionText> {
-    alt((
-        fields,
-        value(SectionText::Header, tag_no_case("HEADER")),
-        value(SectionText::Text, tag_no_case("TEXT")),
-    ))
-    .parse(input)
+    // What begins so can be nothing else, and what is wrong with it is the error.
+    if tag_no_case::<_, _, Broken<'_>>("HEADER.FIELDS").parse(input).is_ok() {
+        return fields(input);
+    }
+    alt((value(SectionText::Header, tag_no_case("HEADER")), value(SectionText::Text, tag_no_case("TEXT"))))
+        .parse(input)
 }
 
 fn fields(input: Input<'_>) -> Parsed<'_, SectionText> {
     let (rest, _) = tag_no_case("HEADER.FIELDS").parse(input)?;
     let (rest, not) = opt(tag_no_case(".NOT")).parse(rest)?;
-    let (rest, names) =
-        preceded(prim::sp, delimited(char('('), separated_list1(prim::sp, prim::astring), char(')')))
-            .parse(rest)?;
+    let (rest, names) = preceded(prim::sp, prim::list1(prim::astring)).parse(rest)?;
     Ok((rest, SectionText::HeaderFields { not: not.is_some(), names }))
 }
 
 /// `<offset.length>`, numbers of 63 bits (RFC 9051 section 9, `partial`)
 pub(super) fn partial(input: Input<'_>) -> Parsed<'_, Option<(u64, u64)>> {
     let length = map_opt(prim::number64, |n| (n > 0).then_some(n));
-    opt(delimited(char('<'), separated_pair(prim::number64, char('.'), length), char('>'))).parse(input)
+    let range = delimited(char('<'), separated_pair(prim::number64, char('.'), length), char('>'));
+    prim::maybe(0, range).parse(input)
 }

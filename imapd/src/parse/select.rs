@@ -6,7 +6,6 @@ use nom::branch::alt;
 use nom::bytes::complete::tag_no_case;
 use nom::character::complete::char;
 use nom::combinator::{map, opt};
-use nom::multi::separated_list1;
 use nom::sequence::{delimited, preceded, separated_pair};
 
 use super::{Input, Parsed, prim};
@@ -39,8 +38,8 @@ fn arguments(input: Input<'_>, read_only: bool) -> Parsed<'_, Command> {
         map(tag_no_case("CONDSTORE"), |_| Parameter::CondStore),
         map(preceded((tag_no_case("QRESYNC"), prim::sp), resync), |r| Parameter::QResync(Box::new(r))),
     ));
-    let list = delimited(char('('), separated_list1(prim::sp, parameter), char(')'));
-    let (rest, parameters) = opt(preceded(prim::sp, list)).parse(rest)?;
+    let list = prim::list1(parameter);
+    let (rest, parameters) = prim::maybe(1, preceded(prim::sp, list)).parse(rest)?;
     let (rest, _) = prim::trailing_space(rest)?;
     let mut args = SelectArgs { read_only, condstore: false, resync: None };
     for parameter in parameters.unwrap_or_default() {

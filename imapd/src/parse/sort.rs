@@ -4,9 +4,7 @@
 use bytes::Bytes;
 use nom::Parser;
 use nom::bytes::complete::tag_no_case;
-use nom::character::complete::char;
 use nom::combinator::{map_opt, opt};
-use nom::multi::separated_list1;
 use nom::sequence::{delimited, preceded, terminated};
 
 use super::search::{criteria, returns};
@@ -47,10 +45,10 @@ pub fn uid_thread<'a>(_: &'a Bytes, input: Input<'a>) -> Parsed<'a, Command> {
 }
 
 fn sort_arguments(input: Input<'_>, uid: bool) -> Parsed<'_, Command> {
-    let (rest, asked) = opt(preceded(prim::sp, returns)).parse(input)?;
+    let (rest, asked) = prim::maybe(1, preceded(prim::sp, returns)).parse(input)?;
     let (returns, attributes) = asked.unzip();
     let attributes = attributes.unwrap_or_default();
-    let list = delimited(char('('), separated_list1(prim::sp, key), char(')'));
+    let list = prim::list1(key);
     let (rest, keys) = preceded(prim::sp, list).parse(rest)?;
     if keys.len() > SortKey::MAX {
         return prim::fail(input);

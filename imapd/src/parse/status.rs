@@ -4,10 +4,8 @@ use bytes::Bytes;
 use nom::Parser;
 use nom::branch::alt;
 use nom::bytes::complete::tag_no_case;
-use nom::character::complete::char;
 use nom::combinator::value;
-use nom::multi::separated_list1;
-use nom::sequence::{delimited, preceded};
+use nom::sequence::preceded;
 
 use super::{Input, Parsed, prim};
 use crate::syntax::ast::{Command, StatusItem};
@@ -38,5 +36,5 @@ pub(super) fn items(input: Input<'_>) -> Parsed<'_, Vec<StatusItem>> {
         value(StatusItem::MailboxId, tag_no_case("MAILBOXID")),
         value(StatusItem::AppendLimit, tag_no_case("APPENDLIMIT")),
     ));
-    delimited(char('('), separated_list1(prim::sp, item), char(')')).parse(input)
+    prim::list1(item).parse(input)
 }

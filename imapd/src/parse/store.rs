@@ -32,7 +32,7 @@ fn arguments(input: Input<'_>, uid: bool) -> Parsed<'_, Command> {
     let (rest, _) = prim::sp(rest)?;
     let unchanged =
         delimited((tag_no_case("(UNCHANGEDSINCE"), prim::sp), prim::mod_sequence, (char(')'), prim::sp));
-    let (rest, unchanged_since) = opt(unchanged).parse(rest)?;
+    let (rest, unchanged_since) = prim::maybe(0, unchanged).parse(rest)?;
     let sign = alt((value(FlagChange::Add, char('+')), value(FlagChange::Remove, char('-'))));
     let (rest, change) = map(opt(sign), |c| c.unwrap_or(FlagChange::Replace)).parse(rest)?;
     let (rest, _) = tag_no_case("FLAGS").parse(rest)?;

@@ -613,4 +613,41 @@ fn errors_name_the_place_but_no_password() {
     assert_eq!(error("t FETCH x FLAGS"), "FETCH: syntax error at octet 9 near 'x FLAGS'");
     assert_eq!(error("t LOGIN bob se(cret"), "LOGIN: syntax error at octet 15");
     assert_eq!(error("t SELECT"), "SELECT: an argument is missing at the end");
+    for (sent, at) in [
+        ("t FETCH 1 (FLAGS NONSENSE UID)", "NONSENSE UID)"),
+        ("t FETCH 1 (FLAGS BODY[HEADER.FIELDS x])", "x])"),
+        ("t FETCH 1 BODY[1.x]", "x]"),
+        ("t FETCH 1 BODY[]<1.x>", "x>"),
+        ("t FETCH 1 (FLAGS) (CHANGEDSINCE x)", "x)"),
+        ("t FETCH 1 (FLAGS) (CHANGEDSINCE 1 VANISHED)", "(CHANGEDSINCE 1 VANISHED"),
+        ("t FETCH 1 FLAGS more", "more"),
+        ("t STORE 1 (UNCHANGEDSINCE x) FLAGS a", "x) FLAGS a"),
+        ("t STORE 1 FLAGS (\\Seen a(b)", "(b)"),
+        ("t STORE 1 FLAGS (\\Seen \\Recent)", "\\Recent)"),
+        ("t SEARCH FROM a SINCE 1-Foo-2000", "1-Foo-2000"),
+        ("t SEARCH FROM a KEYWORD x\\y", "\\y"),
+        ("t SEARCH RETURN (MIN FOO) ALL", "FOO) ALL"),
+        ("t SEARCH CHARSET (x) ALL", "(x) ALL"),
+        ("t SEARCH OR SEEN UID x", "x"),
+        ("t SORT (DATE FOO) UTF-8 ALL", "FOO) UTF-8 ALL"),
+        ("t SELECT x (QRESYNC (1 y))", "y))"),
+        ("t SELECT x (QRESYNC (1 2) FOO)", "FOO)"),
+        ("t LIST (SUBSCRIBED %) \"\" x", "%) \"\" x"),
+        ("t LIST \"\" x RETURN (STATUS (MESSAGES FOO))", "FOO))"),
+        ("t LIST \"\" x RETURN (SUBSCRIBED FOO)", "FOO)"),
+        ("t STATUS x (MESSAGES FOO UIDNEXT)", "FOO UIDNEXT)"),
+        ("t APPEND x (\\Seen y) \"1-Foo-2000 00:00:00 +0000\" {1}\r\nx", "1-Foo-2000 00:00:00 +000"),
+        ("t APPEND x (\\Seen (y)) {1}\r\nx", "(y)) {1}"),
+        ("t GETMETADATA (DEPTH 2) x /shared/a", "2) x /shared/a"),
+        ("t SETMETADATA x (/shared/a y)", "y)"),
+        ("t SETQUOTA x (STORAGE y)", "y)"),
+        ("t CREATE x (USE (\\Sent y))", "y))"),
+        ("t ESEARCH IN (personal FOO) ALL", "FOO) ALL"),
+        ("t NOTIFY SET (personal (MessageNew (FOO) MessageExpunge))", "FOO) MessageExpunge))"),
+    ] {
+        let octet = sent.find(at).unwrap() + 1;
+        let name = sent.split(' ').nth(1).unwrap();
+        let place = format!("{name}: syntax error at octet {octet} near '{at}'");
+        assert_eq!(error(sent), place, "{sent}");
+    }
 }

@@ -85,7 +85,7 @@ impl Reply {
             // He is who he says; what is missing only an administrator can give.
             StoreError::NotEnrolled => "CONTACTADMIN",
             StoreError::NoSuchMailbox | StoreError::MailboxDeleted => "NONEXISTENT",
-            StoreError::NoRight => "NOPERM",
+            StoreError::NoRight | StoreError::NoSource => "NOPERM",
             StoreError::AlreadyExists => "ALREADYEXISTS",
             StoreError::NotSelectable | StoreError::Cannot(_) => "CANNOT",
             StoreError::OverQuota => "OVERQUOTA",

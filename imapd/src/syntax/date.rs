@@ -85,22 +85,41 @@ pub fn month(name: &[u8]) -> Option<i8> {
 
 /// The calendar date of a Date header, without regard to time and zone (the SENT keys).
 ///
-/// Broken headers are common, so all that is asked for is a day, a month name and a year in that order.
+/// Broken headers are common, so all that is asked for is a day, a month name and a year in that order, or a date as C programs show
+/// it (`ctime`): month name, day, time, and the year at the end.
 pub fn header_date(value: &str) -> Option<Date> {
-    day_and_rest(&without_comments(value)).map(|(date, _)| date)
+    moment(&without_comments(value)).map(|(date, ..)| date)
 }
 
 /// The moment of a Date header, in seconds since 1970 UTC. A time that is none is midnight, a zone that is none UTC (RFC 5256 section
 /// 2.2); zones of letters that RFC 5322 section 4.3 does not name are none.
 pub fn header_moment(value: &str) -> Option<i64> {
     let text = without_comments(value);
-    let (date, rest) = day_and_rest(&text)?;
+    let (date, seconds, zone) = moment(&text)?;
+    Some(seconds_of(date.to_datetime(jiff::civil::Time::midnight())) + seconds - zone)
+}
+
+/// A date, the seconds of its day, and how far its zone is east of Greenwich.
+fn moment(text: &str) -> Option<(Date, i64, i64)> {
+    let Some((date, rest)) = day_and_rest(text) else { return ctime(text) };
     let (seconds, zone) = match time(rest) {
         Some((seconds, after)) => (seconds, after.split_ascii_whitespace().next()),
         None => (0, rest.split_ascii_whitespace().last()),
     };
-    let midnight = seconds_of(date.to_datetime(jiff::civil::Time::midnight()));
-    Some(midnight + seconds - zone.and_then(zone_seconds).unwrap_or(0))
+    Some((date, seconds, zone.and_then(zone_seconds).unwrap_or(0)))
+}
+
+/// The same of `Tue Jun  3 10:00:00 1997`; a zone may stand before the year or behind it.
+fn ctime(text: &str) -> Option<(Date, i64, i64)> {
+    let month_of = |word: &str| month(word.get(..3)?.as_bytes());
+    let mut words = text.split_ascii_whitespace();
+    let first = words.next()?;
+    let month = month_of(first).or_else(|| month_of(words.next()?))?;
+    let day: i8 = words.next()?.parse().ok()?;
+    let (seconds, _) = time(words.next()?).filter(|(_, rest)| rest.is_empty())?;
+    let is_year = |word: &&str| word.len() == 4 && word.bytes().all(|b| b.is_ascii_digit());
+    let year: i16 = words.clone().find(is_year)?.parse().ok()?;
+    Some((Date::new(year, month, day).ok()?, seconds, words.find_map(zone_seconds).unwrap_or(0)))
 }
 
 /// A value with a blank for each comment; what follows one that does not end is part of it.
@@ -235,6 +254,16 @@ mod tests {
             Some(Date::constant(1994, 2, 7))
         );
         assert_eq!(header_date("7 Feb (1994"), None);
+        assert_eq!(header_date("Tue Jun  3 10:00:00 1997"), Some(Date::constant(1997, 6, 3)));
+        for none in [
+            "Tue Jun 3 10:00:00",
+            "Tue Jun 31 10:00:00 1997",
+            "Jun 3 1997",
+            "Tue Jun x 10:00:00 1997",
+            "Jun 3 10:00:00x 1997",
+        ] {
+            assert_eq!(header_date(none), None, "{none}");
+        }
     }
 
     #[test]
@@ -263,6 +292,13 @@ mod tests {
             ("1 Jan 2001 10:60:00 -0100", 3600),
             ("1 Jan 2001 10:20:61 XYZ", 0),
             ("1 Jan 2001 noon", 0),
+            // As C programs show it.
+            ("Mon Jan  1 00:01:33 2001", 93),
+            ("mon, january 1 00:01 2001", 60),
+            ("Jan 1 00:01:33 2001", 93),
+            ("Sun Dec 31 16:01:33 PST 2000", 93),
+            ("Mon Jan  1 05:31:33 2001 +0530", 93),
+            ("Mon Jan  1 00:01:33 MET DST 2001", 93),
         ] {
             assert_eq!(header_moment(text), Some(DAY + seconds), "{text}");
         }
@@ -272,7 +308,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn any_date_header(value in ".{0,40}|[0-9]{1,3}[ -][Jj]an[ -][0-9]{1,5} [0-9:. +(-]{0,16}\\PC{0,3}") {
+        fn any_date_header(value in ".{0,40}|[A-Z][a-z]{2} Ju[ln]  ?[0-9]{1,2} [0-9:]{0,8} [0-9A-Z+ ]{0,10}|[0-9]{1,3}[ -][Jj]an[ -][0-9]{1,5} [0-9:. +(-]{0,16}\\PC{0,3}") {
             let _ = (header_date(&value), header_moment(&value));
         }
 

@@ -68,6 +68,8 @@ pub struct Memory {
     pub hold: Mutex<Option<Arc<Semaphore>>>,
     /// When set, mailboxes are read but that does not return before this lets it.
     pub hold_loads: Mutex<Option<Arc<Semaphore>>>,
+    /// When set, users are read but that does not return before this lets it.
+    pub hold_users: Mutex<Option<Arc<Semaphore>>>,
     /// When set, users get their space but that does not return before this lets it.
     pub hold_spaces: Mutex<Option<Arc<Semaphore>>>,
     /// Rung when one is held.
@@ -290,7 +292,15 @@ impl Backend for Memory {
                 entries: Entries::read(&space.entries).expect("what was written reads back"),
             })
         });
-        self.now(Ok(loaded))
+        self.calls.fetch_add(1, Ordering::Relaxed);
+        let hold = self.hold_users.lock().clone();
+        async move {
+            if let Some(hold) = hold {
+                let _go = hold.acquire().await;
+            }
+            Ok(loaded)
+        }
+        .boxed()
     }
 
     fn sharers(&self) -> Answer<'_, Vec<(UserId, Access)>> {

@@ -3,6 +3,8 @@
 use tests::python;
 use tests::system::System;
 
+use super::auth_exit::write_config_files;
+
 fn text(value: u16) -> String {
     value.to_string()
 }
@@ -70,6 +72,39 @@ s.login("vmuser1", "SECRET1")
 s.quit()
 "#;
     python::run(script, &[text(running.port("smtp"))]);
+}
+
+/// What stands after `+` names a folder, once IMAP CONFIG says so.
+#[test]
+fn a_subaddress_is_a_folder() {
+    let system = System::generate(&[("VMUSER1", "SECRET1")]);
+    let text_on = "FilePoolID IMAPPOOL\nBadFileID POSTMSTR\nSubaddress ON\n";
+    write_config_files(&system, &[("SUB", "CONFIG", text_on)]);
+    let running = system.start();
+    let ports = [text(running.port("smtp")), text(running.port("imap"))];
+    let script = r#"
+smtp, imap = sys.argv[1:3]
+c = login(imap, "vmuser1", "secret1")
+c.create("Lists/rust")
+send(smtp, mail("vmuser1+Lists/rust@vm.localhost", "off"))
+wait_for(c, 1)
+"#;
+    python::run(script, &ports);
+    running.cmd_ok("MAINT", "LINK IMAP 191 391 MW");
+    running.cmd_ok("MAINT", "ACCESS 391 B");
+    running.cmd_ok("MAINT", "COPYFILE SUB CONFIG A IMAP CONFIG B ( REPLACE");
+    assert!(running.cmd_ok("MAINT", "IMAP CONFIG").contains("DTCIMP3019I In force now: Subaddress"));
+    let script = r#"
+smtp, imap = sys.argv[1:3]
+c = login(imap, "vmuser1", "secret1")
+send(smtp, mail("vmuser1+lists/rust@vm.localhost", "on"))
+assert any(count(c, "Lists/rust") == 1 for _ in range(200000))
+assert subjects(c) == ["on"]
+send(smtp, mail("vmuser1+none@vm.localhost", "none"), mail("vmuser1+@vm.localhost", "nothing"))
+wait_for(c, 3)
+assert sorted(subjects(c)) == ["none", "nothing", "off"]
+"#;
+    python::run(script, &ports);
 }
 
 #[test]

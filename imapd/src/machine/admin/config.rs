@@ -19,6 +19,7 @@ pub const ROW: RequestRow = RequestRow {
 };
 
 async fn run(admin: &Administration) -> Answer {
+    let _one_at_a_time = admin.configuring.lock().await;
     let read = async {
         let config = read_config(&admin.cms).await?;
         let exit = read_token_exit(&admin.cms, &config).await?;

@@ -55,6 +55,8 @@ pub struct Administration {
     pub backend: Arc<SfsBackend>,
     /// Configuration.
     pub config: ConfigInForce,
+    /// Held while it is read again: what was read first must not be put in force last.
+    pub configuring: tokio::sync::Mutex<()>,
     /// The client service.
     pub service: Arc<Service>,
     /// Makes the arrival thread look at all files in the reader again.

@@ -7,14 +7,11 @@
 //! away. A name with
 //! blanks stands in quotation marks. Folder names are taken as they are written, and in any case when that names one alone.
 
-use std::sync::Arc;
-
 use cms::vmipc::Answer;
 
 use super::{Administration, RC_FAILED, RequestRow, syntax};
-use crate::mailstore::{
-    AccessChange, Attributes, Identifier, Published, RightsChange, StoreError, UserStore,
-};
+use crate::mailstore::publish::{Shared, Sharing};
+use crate::mailstore::{Attributes, Identifier, StoreError};
 use crate::syntax::mailbox_name::MailboxName;
 use crate::syntax::rights::Rights;
 use crate::vm::UserId;
@@ -52,61 +49,37 @@ async fn run(admin: &Administration, operands: &str) -> Option<Answer> {
         }
         Err(error) => return failed(format!("DTCIMP3003E {} cannot be looked up: {error}", asked.owner)),
     };
-    let Some(mailbox) = find(&owner, &asked.mailbox) else {
+    let found = owner.catalog().find(&asked.mailbox).cloned();
+    let Some(row) = found else {
         return failed(format!("DTCIMP3040E {} has no folder {}", asked.owner, asked.mailbox));
     };
-    let id = owner.catalog().get(&mailbox).map(|row| row.id)?;
-    let published = match store.sharers().await {
-        Ok(sharers) => sharers.published(),
-        Err(error) => return failed(format!("DTCIMP3003E The shares cannot be read: {error}")),
-    };
-    let now = published.iter().find(|(user, of, _)| (*user, *of) == (asked.owner, id));
+    let mailbox = &row.name;
     let Some((who, rights)) = asked.with else {
-        if now.is_none() {
-            return failed(format!("DTCIMP3041E {mailbox} of {} is not shared", asked.owner));
-        }
-        let changes = vec![AccessChange::Publish(None), AccessChange::Clear];
-        return Some(match change(&owner, &mailbox, changes, Some(false)).await {
-            Ok(()) => {
+        return Some(match store.unpublish(&owner, &row).await {
+            Ok(true) => {
                 Answer::line(0, format!("DTCIMP3043I {mailbox} of {} is no longer shared", asked.owner))
+            }
+            Ok(false) => {
+                Answer::line(RC_FAILED, format!("DTCIMP3041E {mailbox} of {} is not shared", asked.owner))
             }
             Err(error) => Answer::line(RC_FAILED, format!("DTCIMP3003E {mailbox} stays shared: {error}")),
         });
     };
-    let name =
-        asked.name.or_else(|| now.map(|(_, _, how)| how.name.clone())).unwrap_or_else(|| mailbox.clone());
-    let taken =
-        published.iter().find(|(user, of, how)| how.name == name && (*user, *of) != (asked.owner, id));
-    if let Some((user, _, _)) = taken {
-        return failed(format!("DTCIMP3042E {user} shares a folder as {name} already"));
-    }
-    let how = Published { name: name.clone() };
-    let changes =
-        vec![AccessChange::Publish(Some(how)), AccessChange::Rights(who, RightsChange::Replace, rights)];
-    Some(match change(&owner, &mailbox, changes, asked.own_seen).await {
-        Ok(()) => Answer::line(
+    let sharing = Sharing { name: asked.name, given: (who, rights), own_seen: asked.own_seen };
+    match store.publish(&owner, &row, sharing).await {
+        Ok(Shared::As(name)) => Some(Answer::line(
             0,
             format!(
                 "DTCIMP3044I {mailbox} of {} is shared as {name}, {who} has {}",
                 asked.owner,
                 shown(rights)
             ),
-        ),
-        Err(error) => Answer::line(RC_FAILED, format!("DTCIMP3003E {mailbox} cannot be shared: {error}")),
-    })
-}
-
-/// Changes what others may do, and who has a `\Seen` of his own.
-async fn change(
-    owner: &Arc<UserStore>,
-    mailbox: &MailboxName,
-    changes: Vec<AccessChange>,
-    own_seen: Option<bool>,
-) -> Result<(), StoreError> {
-    if let Some(own) = own_seen {
-        owner.set_seen_mode(mailbox.clone(), own).await?;
+        )),
+        Ok(Shared::Taken(user, name)) => {
+            failed(format!("DTCIMP3042E {user} shares a folder as {name} already"))
+        }
+        Err(error) => failed(format!("DTCIMP3003E {mailbox} cannot be shared: {error}")),
     }
-    owner.change_access_below(mailbox.clone(), changes).await
 }
 
 /// QUERY SHARES: what is published, and who may do what with it.
@@ -142,20 +115,6 @@ pub(super) async fn query(admin: &Administration) -> Answer {
 
 fn shown(rights: Rights) -> String {
     if rights.is_empty() { "no rights".into() } else { rights.to_string() }
-}
-
-/// The folder of that name, or the only one that is called so in another case.
-fn find(owner: &UserStore, wanted: &str) -> Option<MailboxName> {
-    let catalog = owner.catalog();
-    let exists = |name: &MailboxName| catalog.get(name).is_some_and(|r| r.attributes.has(Attributes::EXISTS));
-    if let Some(name) = MailboxName::new(wanted).ok().filter(exists) {
-        return Some(name);
-    }
-    let folded = wanted.to_lowercase();
-    let rows = catalog.iter().filter(|r| r.attributes.has(Attributes::EXISTS));
-    let mut same = rows.filter(|r| r.name.as_str().to_lowercase() == folded);
-    let only = same.next()?;
-    same.next().is_none().then(|| only.name.clone())
 }
 
 fn parse(operands: &str) -> Option<Asked> {
