@@ -90,7 +90,7 @@ pub fn mime_view(octets: &[u8]) {
     if let Some(summary) = Summary::of(octets, &view.structure) {
         assert_eq!(Summary::read(summary.octets().clone(), octets.len() as u64), Some(summary));
     }
-    let _found = decode::body_texts(octets, &view.structure, |_| false);
+    let _found = decode::body_texts(octets, &view.structure, |_, _| false);
     let _head = Head::new(octets);
 }
 
