@@ -71,7 +71,7 @@ impl SmtpCommandExit for ImapPunchExit {
                 Err(error) => return ExitReturn::Retry(format!("note {note}: {error}")),
             };
             let mut tag = format!("{recipient} {note} {}", parms.received);
-            // The last, since it may hold blanks.
+            // The last, since it may hold blanks. A local part has 64 octets at most, so that all is shorter than the 136 of a TAG.
             if let Some(subaddress) = &parms.subaddress {
                 tag.push(' ');
                 tag.push_str(subaddress);

@@ -27,7 +27,8 @@
 //! A message of more than [`LARGE`] octets is a batch by itself, without the parts: it is read when it is searched.
 //!
 //! A part is the number of its texts and for each of them how far its UID is from the one before and its length, all as numbers of
-//! 7 bits an octet, the low ones first; then the texts, UTF-8.
+//! 7 bits an octet, the low ones first; then the texts, UTF-8. Among the bodies, the text of a part's header begins with U+00A0,
+//! which stands in no folded text: BODY passes it over.
 //!
 //! HTML is there twice, as it came and as it is read. BODY and TEXT find what is a substring of the body (RFC 3501 section 6.4.4),
 //! and of the body are tags, attributes and the addresses of links, for which there is no other place; what people have read is only
