@@ -129,7 +129,8 @@ impl Default for PoolConfig {
         Self {
             log: LogConfig::default(),
             volume: VolumeConfig::default(),
-            checkpoint_bytes: 32 << 20,
+            // Each fold writes many pages anew, so few of them cost less; recovery reads this much in some tens of milliseconds.
+            checkpoint_bytes: 64 << 20,
             checkpoint_interval: Duration::from_secs(5),
             fold_rows: 64 << 10,
             reserve_bytes: 8 << 20,
