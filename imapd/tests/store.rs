@@ -432,6 +432,7 @@ fn uid_validity_never_repeats_for_who_was_removed() {
         let store = store_over(pool.backend());
         let machine = user("IMAP");
         assert!(!store.is_enrolled(machine).await.unwrap());
+        assert!(matches!(pool.backend().examine(machine).await, Err(StoreError::NotEnrolled)));
         store.enroll(machine, 100).await.unwrap();
         store.delete_user(machine).await.unwrap();
         store.enroll(user("ALICE"), 100).await.unwrap();
