@@ -12,6 +12,8 @@ pub const DEFAULT_SYSTEM: &str = "./endicott";
 #[command(
     name = "endicott",
     version,
+    // `endicott --system DIR cmd ...` would reach for the system in the default folder.
+    args_conflicts_with_subcommands = true,
     about = "A z/VM-style system on a workstation, with an IMAP and SMTP server on top",
     after_help = "Examples:\n  endicott                                   generate ./endicott if need be, IPL it, be its operator\n  endicott ipl --system /srv/vm --no-console   the same as a service\n  endicott cmd -u MAINT 'QUERY NAMES'          one command in the running system\n  endicott shutdown                            stop it"
 )]
@@ -165,6 +167,10 @@ mod tests {
         let cli =
             Cli::parse_from(["endicott", "generate", "--system", "d", "--mail-user", "A=B", "--user", "C=D"]);
         assert!(matches!(cli.command, Some(Command::Generate(g)) if g.mail_user.len() == 1));
+        // What stands before the word is for IPL alone, and would be passed over.
+        assert!(
+            Cli::try_parse_from(["endicott", "--system", "/x", "cmd", "-u", "MAINT", "QUERY NAMES"]).is_err()
+        );
         assert!(matches!(
             Cli::parse_from(["endicott", "ipl", "--listen", "0.0.0.0"]).command,
             Some(Command::Ipl(i)) if i.listen.is_some()

@@ -55,6 +55,9 @@ pub fn load(system: &Path, config: &HostConfig) -> Result<Arc<ServerConfig>, Tls
     let chain: Vec<CertificateDer<'static>> = CertificateDer::pem_file_iter(&certificate)
         .and_then(Iterator::collect)
         .map_err(|e| content(&certificate, e.to_string()))?;
+    if chain.is_empty() {
+        return Err(content(&certificate, "there is no certificate in it".into()));
+    }
     let private = PrivateKeyDer::from_pem_file(&key).map_err(|e| content(&key, e.to_string()))?;
     let builder = match &config.tls.client_ca {
         None => ServerConfig::builder().with_no_client_auth(),

@@ -11,7 +11,8 @@ use std::sync::Arc;
 
 use futures::future::join_all;
 use imapd::auth::Authenticator;
-use imapd::mailstore::{MailStore, StoreError};
+use imapd::mailstore::types::{MailboxId, MailboxRow, UidValidity};
+use imapd::mailstore::{Backend, MailStore, Op, StoreError, UserHeader, UserStore};
 use imapd::session::{Server, Session};
 use imapd::syntax::mailbox_name::MailboxName;
 use support::memory::Memory;
@@ -106,6 +107,36 @@ async fn a_mailbox_takes_the_name_of_another() {
     let listed = it.all(&["LIST \"\" *", "SELECT c", "CREATE a", "CREATE b"]).await;
     assert!(!listed.contains(" a\r\n") && !listed.contains(" b\r\n"), "{listed}");
     assert!(listed.contains("* 2 EXISTS"), "{listed}");
+}
+
+/// As many names as a user may have, and one more: of mailboxes, of their superiors, of subscriptions.
+#[tokio::test]
+async fn a_user_has_so_many_names() {
+    let it = Mailboxes::new().await;
+    let rows = (2..UserStore::MAX_MAILBOXES as u32).map(|id| {
+        let name = MailboxName::new(&format!("m{id}")).unwrap();
+        let mut row = MailboxRow::empty(MailboxId(id), name, UidValidity(1_000_000_000 + id), 0);
+        row.slot = id + 2;
+        Op::PutRow(row)
+    });
+    let last = UserStore::MAX_MAILBOXES as u32 - 1;
+    let header =
+        UserHeader { last_uid_validity: 1_000_000_000 + last, last_mailbox_id: last, origins: Vec::new() };
+    it.memory.commit(user("ALICE"), rows.chain([Op::PutHeader(header)]).collect()).await.unwrap();
+    let mut session = it.session().await;
+    let mut refused = async |command: &str| {
+        let answer = String::from_utf8(run(&mut session, 4, command).await).unwrap();
+        assert!(answer.contains("t4 NO [LIMIT]"), "{command}: {answer}");
+    };
+    // One place is left.
+    refused("CREATE a/b").await;
+    refused("RENAME m2 a/b/c").await;
+    it.all(&["SUBSCRIBE none", "UNSUBSCRIBE none", "CREATE a"]).await;
+    for command in ["CREATE b", "SUBSCRIBE none", "RENAME INBOX b", "RENAME m2 b/c"] {
+        refused(command).await;
+    }
+    // What is no name more still goes.
+    it.all(&["SUBSCRIBE m2", "RENAME m3 b", "DELETE a", "CREATE c"]).await;
 }
 
 /// What a change took of MAILBOX INDEX is free again when nothing comes of it.

@@ -405,6 +405,42 @@ fn enrolment_and_removal() {
     });
 }
 
+/// Whoever is enrolled anew gets greater ones than he had, though the clock did not go on, and though the system did not last.
+#[test]
+fn uid_validity_never_repeats_for_who_was_removed() {
+    block_on(async {
+        let mut pool = MailPool::generate();
+        let mut last = 0;
+        for round in 0..3 {
+            let store = store_over(pool.backend());
+            store.enroll(user("ALICE"), 100).await.unwrap();
+            let alice = store.user(user("ALICE")).await.unwrap();
+            // More mailboxes than seconds go by.
+            for n in 0..5 {
+                alice.create(name(&format!("m{n}"))).await.unwrap();
+            }
+            let all: Vec<u32> = alice.catalog().iter().map(|row| row.uid_validity.0).collect();
+            assert!(all.iter().all(|v| *v > last), "round {round}: {all:?} after {last}");
+            last = *all.iter().max().unwrap();
+            store.delete_user(user("ALICE")).await.unwrap();
+            drop((alice, store));
+            if round == 1 {
+                pool = pool.power_cut();
+            }
+        }
+        // The machine that keeps count of that is no mail user by it, and may become one.
+        let store = store_over(pool.backend());
+        let machine = user("IMAP");
+        assert!(!store.is_enrolled(machine).await.unwrap());
+        assert!(matches!(pool.backend().examine(machine).await, Err(StoreError::NotEnrolled)));
+        store.enroll(machine, 100).await.unwrap();
+        store.delete_user(machine).await.unwrap();
+        store.enroll(user("ALICE"), 100).await.unwrap();
+        let alice = store.user(user("ALICE")).await.unwrap();
+        assert!(alice.catalog().iter().all(|row| row.uid_validity.0 > last));
+    });
+}
+
 #[test]
 fn keywords_at_and_past_the_limit() {
     block_on(async {

@@ -402,7 +402,7 @@ async fn proxies_say_for_whom() {
     // One an address: the one behind the proxy, not the proxy's.
     let mut second = BufReader::new(TcpStream::connect(running.address).await.unwrap());
     second.get_mut().write_all(&header(7)).await.unwrap();
-    assert_eq!(line(&mut second).await, "* BYE [LIMIT] Too many connections\r\n");
+    assert_eq!(line(&mut second).await, "* BYE [LIMIT] Too many connections from your address\r\n");
     let mut other = BufReader::new(TcpStream::connect(running.address).await.unwrap());
     other.get_mut().write_all(&header(8)).await.unwrap();
     assert!(line(&mut other).await.starts_with("* OK"));

@@ -28,14 +28,27 @@ impl Pattern {
     /// Checks and decodes a pattern; `None` for one that is no valid name, or that is not accepted, which must be ignored in silence
     /// (RFC 5258 section 3).
     pub(super) fn new(reference: &[u8], pattern: &[u8], form: NameForm) -> Option<Self> {
-        if reference.len() + pattern.len() > MAX_PATTERN {
+        if Self::is_too_much(reference, pattern) {
             return None;
         }
         let full = [reference, pattern].concat();
-        if full.iter().filter(|b| matches!(b, b'*' | b'%')).count() > MAX_WILDCARDS {
-            return None;
-        }
         form.decode(&full).ok().map(|text| Self(nfc(&text).into_owned()))
+    }
+
+    /// Whether a pattern is beyond the limits: it matches nothing, and its client is told so.
+    pub(super) fn is_too_much(reference: &[u8], pattern: &[u8]) -> bool {
+        let wildcards = reference.iter().chain(pattern).filter(|b| matches!(b, b'*' | b'%'));
+        reference.len() + pattern.len() > MAX_PATTERN || wildcards.count() > MAX_WILDCARDS
+    }
+
+    /// The answer `text`, with the response code LIMIT when one of the patterns was beyond the limits. Others are as good as before,
+    /// so that it is OK (RFC 5258 section 3).
+    pub(super) fn done(is_too_much: bool, text: &'static str) -> Reply {
+        if is_too_much {
+            Reply::ok_code("LIMIT", "A pattern is too long or has too many wildcards")
+        } else {
+            Reply::ok(text)
+        }
     }
 
     /// Whether it has the wildcard that stops at the separator.
@@ -133,7 +146,8 @@ pub async fn run(session: &mut Session, args: &ListArgs, out: &mut Out<'_>) -> D
         out.buf.append(&mut more);
         out.room().await?;
     }
-    Ok(Reply::ok(DONE))
+    let is_too_much = args.patterns.iter().any(|pattern| Pattern::is_too_much(&args.reference, pattern));
+    Ok(Pattern::done(is_too_much, DONE))
 }
 
 /// Appends what is asked for of a name, beside its line; `found` takes note when it can be selected no more.

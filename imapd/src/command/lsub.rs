@@ -22,7 +22,10 @@ pub async fn run(
 ) -> Done {
     let done = if remote { "RLSUB completed" } else { "LSUB completed" };
     let form = session.enabled.name_form();
-    let Some(pattern) = Pattern::new(reference, pattern, form) else { return Ok(Reply::ok(done)) };
+    let is_too_much = Pattern::is_too_much(reference, pattern);
+    let Some(pattern) = Pattern::new(reference, pattern, form) else {
+        return Ok(Pattern::done(is_too_much, done));
+    };
     let mut found = names(&user(session)?.catalog(), &pattern);
     // Other systems keep what the user has subscribed to there: all that are known are taken as such (RFC 2193 section 4).
     for name in if remote { session.remote_names() } else { Vec::new() } {

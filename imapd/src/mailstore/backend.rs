@@ -14,7 +14,9 @@ use super::flag_runs::FlagRun;
 use super::own_seen::OwnSeen;
 use super::summaries::SummaryPlace;
 use super::tombstones::Tombstone;
-use super::types::{EmailId, MailboxId, MailboxRow, MessageRecord, ModSeq, NoteMarks, Uid, UserHeader};
+use super::types::{
+    EmailId, MailboxId, MailboxRow, MessageRecord, ModSeq, NoteMarks, Uid, UidValidity, UserHeader,
+};
 use crate::mail::summary::Summary;
 use crate::syntax::flag::Keyword;
 use crate::vm::UserId;
@@ -223,8 +225,10 @@ pub trait Backend: Send + Sync + 'static {
     fn group_space(&self, user: UserId) -> Answer<'_, Option<SpaceFigures>>;
     /// Changes how many blocks a file space may have.
     fn set_space(&self, user: UserId, blocks: u64) -> Answer<'_, ()>;
-    /// Removes a file space with all that is in it.
-    fn delete_user(&self, user: UserId) -> Answer<'_, ()>;
+    /// Removes a file space with all that is in it, and remembers `last`, the greatest UIDVALIDITY that its user had.
+    fn delete_user(&self, user: UserId, last: UidValidity) -> Answer<'_, ()>;
+    /// The greatest UIDVALIDITY that a user had who was removed; 0 when none was.
+    fn retired_validity(&self) -> Answer<'_, u32>;
     /// How octets become records. Asked before the message waits for its turn, so that what takes long is done then.
     fn shape(&self, octets: &[u8]) -> Shape;
     /// First slot of MAILBOX INDEX and NOTE INDEX that is free in a new file.

@@ -58,12 +58,12 @@ impl UserStore {
         if catalog.get(name).filter(exists).is_some_and(MailboxRow::selectable) {
             return Err(StoreError::AlreadyExists);
         }
-        if catalog.len() >= Self::MAX_MAILBOXES {
-            return Err(StoreError::Limit("user has too many mailboxes"));
-        }
-        if catalog.entries.limits.mailboxes.is_some_and(|most| catalog.mailboxes() >= most) {
-            return Err(StoreError::OverQuota);
-        }
+        let missing: Vec<MailboxName> = name
+            .ancestors()
+            .filter(|n| catalog.get(n).is_none_or(|r| !r.attributes.has(Attributes::EXISTS)))
+            .chain([name.clone()])
+            .collect();
+        Self::room_for_names(&catalog, &missing)?;
         let mut header = catalog.header.clone();
         let (mut ops, mut rows) = (Vec::new(), Vec::new());
         // What others may do goes on to the new mailboxes.
@@ -71,11 +71,6 @@ impl UserStore {
         let given = above.filter(|id| catalog.entries.access.entries(*id).next().is_some());
         let mut entries = given.map(|_| catalog.entries.clone());
         let mut inherited = false;
-        let missing: Vec<MailboxName> = name
-            .ancestors()
-            .filter(|n| catalog.get(n).is_none_or(|r| !r.attributes.has(Attributes::EXISTS)))
-            .chain([name.clone()])
-            .collect();
         for missing in missing {
             let old = catalog.get(&missing).cloned();
             let mut row = self.new_row(&mut catalog, &mut header, &missing)?;
@@ -109,6 +104,22 @@ impl UserStore {
         ops.extend(entries.map(Op::PutEntries));
         ops.push(Op::PutHeader(header));
         Ok((ops, rows))
+    }
+
+    /// Whether all of `names` can be added to what is there, superiors that come with a mailbox as well: each is a row, and one
+    /// that does not exist yet is a mailbox more for the user's limit (RFC 9208 section 5.3).
+    fn room_for_names(catalog: &Catalog, names: &[MailboxName]) -> Result<(), StoreError> {
+        let rows = names.iter().filter(|name| catalog.get(name).is_none()).count();
+        if catalog.len() + rows > Self::MAX_MAILBOXES {
+            return Err(StoreError::Limit("user has too many mailboxes"));
+        }
+        let exists =
+            |name: &&MailboxName| catalog.get(name).is_some_and(|row| row.attributes.has(Attributes::EXISTS));
+        let more = (names.len() - names.iter().filter(exists).count()) as u64;
+        match catalog.entries.limits.mailboxes.filter(|_| more > 0) {
+            Some(most) if catalog.mailboxes() + more > most => Err(StoreError::OverQuota),
+            _ => Ok(()),
+        }
     }
 
     /// Rows and steps that take `name` away with `mailbox`, which the name stood for when it was looked at, none where it could not
@@ -392,6 +403,9 @@ impl UserStore {
             Some(row) => row,
             None if !on => return Ok((Vec::new(), Vec::new())),
             None => {
+                if catalog.len() >= Self::MAX_MAILBOXES {
+                    return Err(StoreError::Limit("user has too many mailboxes and subscriptions"));
+                }
                 let mut header = catalog.header.clone();
                 let row = self.stub(&mut catalog, &mut header, name)?;
                 return Ok((vec![Op::PutRow(row.clone()), Op::PutHeader(header)], vec![row]));

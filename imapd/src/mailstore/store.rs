@@ -212,7 +212,11 @@ impl MailStore {
         }
         self.shared.backend.enroll(id, blocks).await?;
         let now = self.now();
-        let uid_validity = u32::try_from(now.clamp(1, i64::from(u32::MAX))).unwrap_or(1);
+        let seconds = u32::try_from(now.clamp(1, i64::from(u32::MAX))).unwrap_or(1);
+        // He may have been here before, with mailboxes of the same names.
+        let retired = self.shared.backend.retired_validity().await?;
+        let next = retired.checked_add(1).ok_or(StoreError::Limit("there is no UIDVALIDITY left"))?;
+        let uid_validity = seconds.max(next);
         let mut inbox = MailboxRow::empty(MailboxId(1), MailboxName::inbox(), UidValidity(uid_validity), now);
         inbox.attributes.set(Attributes::SUBSCRIBED, true);
         inbox.slot = self.shared.backend.first_slots().0;

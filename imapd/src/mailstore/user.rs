@@ -27,7 +27,7 @@ use super::store::Shared;
 use super::summaries::{Ready, SummaryPlace};
 use super::text_room::{TextRoom, Texts, commit, commit_in_room};
 use super::types::{
-    Attributes, MailboxId, MailboxRow, MessageRecord, ModSeq, NewMessage, Origin, SessionId, Uid,
+    Attributes, MailboxId, MailboxRow, MessageRecord, ModSeq, NewMessage, Origin, SessionId, Uid, UidValidity,
 };
 use crate::mail::summary::Summary;
 use crate::syntax::ast::FlagChange;
@@ -556,7 +556,8 @@ impl UserStore {
     pub(super) async fn remove(&self) -> Result<(), StoreError> {
         self.gone.store(true, Ordering::Release);
         let _all = self.at_rest().await?;
-        let removed = self.backend().delete_user(self.id).await;
+        let last = UidValidity(self.catalog().header.last_uid_validity);
+        let removed = self.backend().delete_user(self.id, last).await;
         if removed.is_err() {
             self.gone.store(false, Ordering::Release);
         }

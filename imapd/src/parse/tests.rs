@@ -607,6 +607,25 @@ fn set_and_path_limits_at_and_past() {
     }
 }
 
+/// Counts of commands that say how many they take: `more` is said once and then as often as it takes to come to the limit, and past it.
+#[test]
+fn counts_at_and_past() {
+    let rows: [(&str, &str, &str, usize); 6] = [
+        ("t ID (", "\"x\" NIL ", ")", 30),
+        ("t LANGUAGE", " en", "", 50),
+        ("t FETCH 1 (FLAGS", " UID", ")", 199),
+        ("t GETMETADATA \"\" (/private/x", " /private/y", ")", 99),
+        ("t SETMETADATA \"\" (/private/x NIL", " /private/y NIL", ")", 99),
+        ("", "t", " NOOP", 64),
+    ];
+    for (start, more, end, most) in rows {
+        for (n, good) in [(most, true), (most + 1, false)] {
+            let sent = format!("{start}{}{end}", more.repeat(n)).replace(" )", ")");
+            assert_eq!(command(&Bytes::from(sent)).is_ok(), good, "{start}: {n}");
+        }
+    }
+}
+
 #[test]
 fn errors_name_the_place_but_no_password() {
     let error = |text: &'static str| command(&Bytes::from(text)).unwrap_err().text;

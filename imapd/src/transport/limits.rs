@@ -29,6 +29,15 @@ pub struct ConnectionLimits {
     counts: Mutex<HashMap<Key, usize>>,
 }
 
+/// Of what there are too many connections.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Full {
+    /// All together.
+    All,
+    /// Those of one address.
+    Address,
+}
+
 /// A place that is taken; given back when dropped.
 #[derive(Debug)]
 pub struct Slot {
@@ -73,8 +82,12 @@ impl ConnectionLimits {
     }
 
     /// A place for a connection from `peer`: one of all, one of its address.
-    pub fn connection(self: &Arc<Self>, peer: IpAddr) -> Option<(Slot, Slot)> {
-        Some((self.any()?, self.address(peer)?))
+    ///
+    /// # Errors
+    /// Which of the two is not there.
+    pub fn connection(self: &Arc<Self>, peer: IpAddr) -> Result<(Slot, Slot), Full> {
+        let any = self.any().ok_or(Full::All)?;
+        Ok((any, self.address(peer).ok_or(Full::Address)?))
     }
 
     /// A place for a connection of which it is not known yet where it comes from.
@@ -115,11 +128,11 @@ mod tests {
         let (a, b): (IpAddr, IpAddr) = ([192, 0, 2, 1].into(), [192, 0, 2, 2].into());
         let one = limits.connection(a).unwrap();
         let _two = limits.connection(a).unwrap();
-        assert!(limits.connection(a).is_none());
+        assert_eq!(limits.connection(a).unwrap_err(), Full::Address);
         let _three = limits.connection(b).unwrap();
-        assert!(limits.connection(b).is_none());
+        assert_eq!(limits.connection(b).unwrap_err(), Full::All);
         drop(one);
-        assert!(limits.connection(b).is_some());
+        assert!(limits.connection(b).is_ok());
         let user = UserId::new("ALICE").unwrap();
         let held = limits.user(user).unwrap();
         assert!(limits.user(user).is_none());

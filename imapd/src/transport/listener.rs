@@ -15,6 +15,7 @@ use tokio_util::task::TaskTracker;
 
 use super::Timeouts;
 use super::connection;
+use super::limits::Full;
 use super::proxy::{self, ProxyAddress};
 use crate::session::Server;
 
@@ -127,11 +128,14 @@ impl Service {
 }
 
 /// Tells a client that there are too many; within TLS nothing can be told yet.
-fn refuse(service: &Service, stream: &TcpStream, peer: IpAddr, implicit_tls: bool) {
+fn refuse(service: &Service, stream: &TcpStream, peer: IpAddr, implicit_tls: bool, full: Full) {
     service.server.statistics.refused.add(1);
-    tracing::warn!(%peer, "connection limit");
+    tracing::warn!(%peer, ?full, "connection limit");
     if !implicit_tls {
-        let _ = stream.try_write(b"* BYE [LIMIT] Too many connections\r\n");
+        let _ = stream.try_write(match full {
+            Full::All => b"* BYE [LIMIT] Too many connections\r\n",
+            Full::Address => b"* BYE [LIMIT] Too many connections from your address\r\n",
+        });
     }
 }
 
@@ -153,7 +157,7 @@ async fn serve_proxied(service: Arc<Service>, mut stream: TcpStream, proxy: IpAd
         }
     };
     let Some(slot) = service.server.limits.address(peer) else {
-        return refuse(&service, &stream, peer, implicit_tls);
+        return refuse(&service, &stream, peer, implicit_tls, Full::Address);
     };
     service.server.statistics.connections.add(1);
     connection::serve(service, stream, peer, implicit_tls, tls).await;
@@ -228,12 +232,12 @@ impl Listener {
                         drop(slot);
                     });
                 }
-                None => refuse(service, &stream, peer, implicit),
+                None => refuse(service, &stream, peer, implicit, Full::All),
             }
             return;
         }
         match limits.connection(peer) {
-            Some(slots) => {
+            Ok(slots) => {
                 service.server.statistics.connections.add(1);
                 let service_of_task = service.clone();
                 service.tasks.spawn(async move {
@@ -241,7 +245,7 @@ impl Listener {
                     drop(slots);
                 });
             }
-            None => refuse(service, &stream, peer, implicit),
+            Err(full) => refuse(service, &stream, peer, implicit, full),
         }
     }
 }

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, HashMap};
 use std::ops::Range;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU32, AtomicUsize, Ordering};
 
 use bytes::Bytes;
 use futures::FutureExt;
@@ -13,7 +13,7 @@ use imapd::mailstore::flag_runs;
 use imapd::mailstore::summaries::image;
 use imapd::mailstore::{
     Access, Backend, Committed, Entries, FlagRun, LoadedMailbox, LoadedUser, MailboxRow, MessageRecord,
-    ModSeq, NoteMarks, Op, OwnSeen, Shape, StoreError, SummaryPlace, Tombstone, UserHeader,
+    ModSeq, NoteMarks, Op, OwnSeen, Shape, StoreError, SummaryPlace, Tombstone, UidValidity, UserHeader,
 };
 use imapd::vm::UserId;
 use parking_lot::Mutex;
@@ -79,6 +79,7 @@ pub struct Memory {
     /// How often anything was asked.
     pub calls: AtomicUsize,
     held_texts: Mutex<Option<Arc<Held>>>,
+    retired: AtomicU32,
 }
 
 /// Texts that are not written until that is allowed.
@@ -454,9 +455,14 @@ impl Backend for Memory {
         self.now(set.ok_or(StoreError::NotEnrolled))
     }
 
-    fn delete_user(&self, user: UserId) -> Answer<'_, ()> {
+    fn delete_user(&self, user: UserId, last: UidValidity) -> Answer<'_, ()> {
         let gone = self.spaces.lock().remove(&user);
+        self.retired.fetch_max(last.0, Ordering::Relaxed);
         self.now(gone.map(drop).ok_or(StoreError::NotEnrolled))
+    }
+
+    fn retired_validity(&self) -> Answer<'_, u32> {
+        self.now(Ok(self.retired.load(Ordering::Relaxed)))
     }
 
     fn shape(&self, _octets: &[u8]) -> Shape {

@@ -1,5 +1,7 @@
 //! Mail that is not for the IMAP server: it goes on to readers, and nothing of it is lost.
 
+use std::io::{BufRead, Read, Write};
+
 use tests::python;
 use tests::system::{Running, System};
 
@@ -51,11 +53,29 @@ fn a_new_user_gets_his_mail_box_while_the_system_runs() {
     let password = passwords.lines().find_map(|l| l.strip_prefix("POSTMSTR")).unwrap().trim().to_owned();
     python::run(
         "c = login(sys.argv[1], 'postmstr', sys.argv[2])\nwait_for(c, 1)\nassert subjects(c) == ['complaint']\n",
-        &[running.port("imap").to_string(), password],
+        &[running.port("imap").to_string(), password.clone()],
     );
+    // Nothing was done for a limit that is none, or too small for a mail box.
+    assert_eq!(running.cmd("MAINT", "IMAP ENROLL SMTP 0").0, 24);
+    assert_eq!(running.cmd("MAINT", "IMAP ENROLL SMTP 1").0, 28);
+    running.cmd_ok("MAINT", "IMAP ENROLL SMTP 1000");
+    let users = running.cmd_ok("MAINT", "IMAP QUERY USERS");
+    assert!(users.lines().any(|l| l.split_whitespace().eq(["SMTP", "1000", "2"])), "{users}");
     let (rc, answer) = running.cmd("MAINT", "IMAP DELETE POSTMSTR");
     assert_eq!((rc, answer.contains("FORCE")), (4, true), "{answer}");
+    let stream = std::net::TcpStream::connect(("127.0.0.1", running.port("imap"))).unwrap();
+    stream.set_read_timeout(Some(std::time::Duration::from_secs(60))).unwrap();
+    let mut session = std::io::BufReader::new(stream);
+    write!(session.get_mut(), "a LOGIN postmstr {password}\r\n").unwrap();
+    let mut said = String::new();
+    while !said.contains("a OK") {
+        assert_ne!(session.read_line(&mut said).unwrap(), 0, "{said}");
+    }
     running.cmd_ok("MAINT", "IMAP DELETE POSTMSTR FORCE");
+    // Whoever is there is told to go: nothing is his any more, also when he is enrolled again.
+    let mut said = String::new();
+    session.read_to_string(&mut said).unwrap();
+    assert!(said.ends_with("* BYE [CONTACTADMIN] The administrator ends this session\r\n"), "{said}");
     assert_eq!(running.cmd("MAINT", "IMAP DELETE POSTMSTR FORCE").0, 28);
 }
 

@@ -1,4 +1,4 @@
-//! DELETE: a user goes with all mail; it asks first.
+//! DELETE: a user goes with all mail; it asks first. His sessions are told to go.
 
 use cms::cp::name::UserId;
 use cms::vmipc::Answer;
@@ -30,7 +30,11 @@ async fn run(admin: &Administration, words: &[&str]) -> Answer {
         ),
         Ok(false) => Answer::line(RC_FAILED, format!("DTCIMP3007E {user} is not enrolled")),
         Ok(true) => match admin.service.server.store.delete_user(user).await {
-            Ok(()) => Answer::line(0, format!("DTCIMP3011I {user} has been deleted")),
+            Ok(()) => {
+                // They have nothing any more, and would have nothing of what he gets when he is enrolled again.
+                admin.service.server.sessions.kill_user(user);
+                Answer::line(0, format!("DTCIMP3011I {user} has been deleted"))
+            }
             Err(error) => failed(&format!("{user} cannot be deleted"), &error),
         },
         Err(error) => failed(&format!("{user} cannot be looked up"), &error),

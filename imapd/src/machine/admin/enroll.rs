@@ -21,7 +21,7 @@ async fn run(admin: &Administration, words: &[&str]) -> Answer {
         [user, blocks] => (user, blocks.parse::<u32>()),
         _ => return syntax("ENROLL"),
     };
-    let (Ok(user), Ok(blocks)) = (UserId::new(user), blocks) else { return syntax("ENROLL") };
+    let (Ok(user), Ok(blocks @ 1..)) = (UserId::new(user), blocks) else { return syntax("ENROLL") };
     if admin.guest.cp().entry(user).is_none() {
         return Answer::line(RC_FAILED, format!("DTCIMP3004E {user} is not in the CP directory"));
     }

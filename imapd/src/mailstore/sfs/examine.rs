@@ -82,6 +82,11 @@ impl SfsBackend {
                 directories.insert(status.level);
             }
         }
+        // The file space of the IMAP machine may hold UIDVALID HISTORY and no mail.
+        let own = user == self.csl.userid() && directories.is_empty();
+        if own && self.read_mailbox_index(user).await?.is_none() {
+            return Err(StoreError::NotEnrolled);
+        }
         let mut rows: BTreeMap<String, MailboxRow> = BTreeMap::new();
         for row in self.examine_mailbox_index(&top, &mut out).await? {
             let has_directory = row.attributes.has(Attributes::EXISTS) && row.selectable();

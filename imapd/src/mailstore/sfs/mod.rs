@@ -9,12 +9,14 @@
 //! | `NOTE TEXT` | each mailbox's directory, once it has enough messages | [`super::text_batch`]: RECFM F, batches of folded texts for SEARCH, added at the end; made again when absent or damaged |
 //! | `NOTE SEEN` | the directory of a mailbox where readers have a `\Seen` of their own | [`super::own_seen`]: RECFM V, replaced as a whole |
 //! | `<UID> NOTE` | each mailbox's directory | [`note_file`]: RECFM V, one record a line; the UID as 8 hexadecimal digits |
+//! | `UIDVALID HISTORY` | the top directory of the IMAP machine, once a user was removed | [`history`]: RECFM V, one record |
 //!
 //! INBOX is the directory `INBOX`; other mailboxes have generated directory names, since IMAP names exceed what SFS
 //! names hold. Whatever belongs to one change is one work unit.
 
 mod commit;
 pub mod examine;
+mod history;
 pub mod mailbox_index;
 pub mod note_file;
 pub mod note_index;
@@ -35,13 +37,15 @@ use super::backend::{Answer, Backend, Committed, LoadedMailbox, LoadedUser, Op, 
 use super::error::StoreError;
 use super::own_seen::OwnSeen;
 use super::summaries::SummaryPlace;
-use super::types::{MessageRecord, Uid};
+use super::types::{MessageRecord, Uid, UidValidity};
 use crate::vm::UserId;
 
 /// Mail in a file pool.
 pub struct SfsBackend {
     csl: Csl,
     pool: FilePoolId,
+    /// UIDVALID HISTORY is read and written by one at a time.
+    history: tokio::sync::Mutex<()>,
 }
 
 impl SfsBackend {
@@ -58,7 +62,7 @@ impl SfsBackend {
     pub fn waiting(csl: Csl, pool: FilePoolId, longest: Duration) -> Self {
         csl.set_filewait(true);
         csl.set_longest_wait(Some(longest));
-        Self { csl, pool }
+        Self { csl, pool, history: tokio::sync::Mutex::default() }
     }
 
     fn top(&self, user: UserId) -> DirName {
@@ -239,8 +243,8 @@ impl Backend for SfsBackend {
         async move {
             match self.csl.dmsenusr(&[user], self.pool, blocks.into()).await {
                 Ok(_) => Ok(()),
-                // An enrolment that was cut short has made the space already.
-                Err(e) if e.reason == ReasonCode::SpaceExists => Ok(()),
+                // An enrolment that was cut short has made the space already; that of this machine has UIDVALID HISTORY.
+                Err(e) if e.reason == ReasonCode::SpaceExists => self.set_space(user, blocks.into()).await,
                 Err(e) => Err(store_error(&e)),
             }
         }
@@ -270,8 +274,12 @@ impl Backend for SfsBackend {
             .boxed()
     }
 
-    fn delete_user(&self, user: UserId) -> Answer<'_, ()> {
-        async move { self.csl.dmsdeusr(user, self.pool).await.map(drop).map_err(|e| store_error(&e)) }.boxed()
+    fn delete_user(&self, user: UserId, last: UidValidity) -> Answer<'_, ()> {
+        self.remove_space(user, last.0).boxed()
+    }
+
+    fn retired_validity(&self) -> Answer<'_, u32> {
+        self.read_history().boxed()
     }
 
     fn shape(&self, octets: &[u8]) -> Shape {

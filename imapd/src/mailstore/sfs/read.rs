@@ -126,7 +126,11 @@ impl SfsBackend {
     }
 
     /// All records of a RECFM V file.
-    async fn variable_records(&self, file: &FileRef, unit: WorkUnitId) -> Result<Vec<Bytes>, CslError> {
+    pub(super) async fn variable_records(
+        &self,
+        file: &FileRef,
+        unit: WorkUnitId,
+    ) -> Result<Vec<Bytes>, CslError> {
         let opened = self.csl.dmsopen(file, Intent::Read, &OpenOptions::default(), unit).await?;
         let mut records = Vec::new();
         for _ in 0..opened.status.records {

@@ -9,7 +9,14 @@ pub(super) async fn run(admin: &Administration) -> Answer {
     match admin.csl.enrolled_users(pool).await {
         Ok(users) => {
             let mut lines = vec!["Userid        Limit       Used".to_owned()];
-            lines.extend(users.iter().map(|(user, s)| format!("{user:<8} {:>10} {:>10}", s.limit, s.used)));
+            for (user, s) in users {
+                // The server's own file space is no mail box, unless it was enrolled for that, too.
+                let own = user == admin.csl.userid();
+                if own && !admin.service.server.store.is_enrolled(user).await.unwrap_or(true) {
+                    continue;
+                }
+                lines.push(format!("{user:<8} {:>10} {:>10}", s.limit, s.used));
+            }
             Answer { rc: 0, lines }
         }
         Err(error) => Answer::line(RC_FAILED, format!("DTCIMP3003E The users cannot be listed: {error}")),
