@@ -426,7 +426,8 @@ impl Pool {
     /// # Errors
     /// [`PoolError::Deadlock`] when the wait would never end.
     pub async fn wait_for_lock(&self, unit: &WorkUnit, obstacle: Obstacle) -> Result<(), PoolError> {
-        self.inner.locks.wait(unit.serial(), obstacle).await
+        let (serial, user) = unit.waits_as();
+        self.inner.locks.wait(serial, user, obstacle).await
     }
 
     /// Committed figures of a file space.
