@@ -156,7 +156,11 @@ impl Cms {
     }
 
     async fn run_command(self: &Arc<Self>, row: &'static command::CmsCommand, args: &str) -> i32 {
-        match (row.run)(CmsCall { cms: self, name: row.name, args }).await {
+        let done = (row.run)(CmsCall { cms: self, name: row.name, args }).await;
+        for pool in self.csl.take_warned() {
+            self.say(&dms("CMT", 2618, 4, &[pool.as_str()]).to_string()).await;
+        }
+        match done {
             Ok(rc) => rc,
             Err(message) => {
                 self.say(&message.to_string()).await;

@@ -7,6 +7,7 @@
 //! takes it over, so that what was acknowledged never depends on how the machine ended.
 
 mod dedicated;
+mod watch;
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -125,13 +126,16 @@ impl Program for Fileserv {
                 // A host file is named as it is written.
                 ["BACKUP", _] => return dedicated::backup(&cms, &folder, words[1]).await,
                 ["LIST"] => return dedicated::list(&cms, &folder).await,
+                ["STOP", ..] => {
+                    return tell(&cms, &dms(MODULE, 1020, 24, &["No file pool is being served"])).await;
+                }
                 _ => {}
             }
             if !args.trim().eq_ignore_ascii_case("START") {
                 return tell(&cms, &dms(MODULE, 14, RC_CANNOT_START, &[args.trim()])).await;
             }
             match start(&cms, &folder).await {
-                Ok((server, id)) => serve(&cms, server, id).await,
+                Ok((server, id)) => serve(&cms, &folder, server, id).await,
                 Err(reason) => {
                     cms.say(&format!("DMSFSV1034E The file pool server cannot start: {reason}")).await;
                     RC_CANNOT_START
@@ -205,22 +209,39 @@ async fn open_pool(cms: &Arc<Cms>, folder: &Folder, id: FilePoolId) -> Result<Po
     }
     let dasd: Arc<dyn Dasd> = Arc::new(HostDasd::new(path).map_err(|e| e.to_string())?);
     let clock = cms.guest.cp().clock.clone();
-    let opened = tokio::task::spawn_blocking(move || Pool::open(&dasd, &PoolConfig::default(), clock)).await;
-    opened.map_err(|e| e.to_string())?.map_err(|e| e.to_string())
+    let opened =
+        tokio::task::spawn_blocking(move || Pool::open_telling(&dasd, &PoolConfig::default(), clock)).await;
+    let (pool, damaged) = opened.map_err(|e| e.to_string())?.map_err(|e| e.to_string())?;
+    for line in damaged {
+        cms.say(&format!("DMSFSV3113W {id}: {line}")).await;
+    }
+    Ok(pool)
 }
 
-async fn serve(cms: &Arc<Cms>, server: FilePoolServer, id: FilePoolId) -> i32 {
+async fn serve(cms: &Arc<Cms>, folder: &Folder, server: FilePoolServer, id: FilePoolId) -> i32 {
     cms.say(&format!("DMS5BB3045I File pool {id} is ready for operator communications")).await;
+    // Whoever has typed FILESERV START has the console for operator commands from now on.
+    cms.guest.complete(0);
     let mut stopping: Option<Instant> = None;
+    let mut watch = watch::Watch::default();
     loop {
         let line = tokio::select! {
             line = cms.guest.read() => line,
             () = cms.guest.shutdown_signalled() => break,
             () = quiet(cms, &server, stopping) => break,
+            lines = watch.next(&server) => {
+                say_all(cms, lines).await;
+                continue;
+            }
         };
-        let upper = line.trim().to_ascii_uppercase();
+        let line = operator_words(&line);
+        let upper = line.to_ascii_uppercase();
         let words: Vec<&str> = upper.split_ascii_whitespace().collect();
         let rc = match words[..] {
+            ["LIST"] => dedicated::list(cms, folder).await,
+            ["START"] => {
+                tell(cms, &dms(MODULE, 1020, 24, &[&format!("File pool {id} is being served")])).await
+            }
             ["STOP", how] if abbreviates_immediate(how) => {
                 cms.guest.complete(0);
                 break;
@@ -251,6 +272,19 @@ async fn serve(cms: &Arc<Cms>, server: FilePoolServer, id: FilePoolId) -> i32 {
     drop(OpenPools::of(cms.guest.cp()).take(id));
     cms.say(&format!("DMS5FD3032I File pool server of {id} has terminated")).await;
     0
+}
+
+/// The operator command of a line; FILESERV may stand in front of those that are functions of it, too.
+fn operator_words(line: &str) -> &str {
+    const BOTH: [&str; 4] = ["BACKUP", "LIST", "START", "STOP"];
+    let line = line.trim();
+    match line.split_once(char::is_whitespace) {
+        Some((word, rest)) if word.eq_ignore_ascii_case("FILESERV") => {
+            let function = rest.split_ascii_whitespace().next().unwrap_or("");
+            if BOTH.iter().any(|name| name.eq_ignore_ascii_case(function)) { rest.trim() } else { line }
+        }
+        _ => line,
+    }
 }
 
 /// A word that says IMMEDIATE.
@@ -288,7 +322,7 @@ async fn backup(cms: &Arc<Cms>, server: &FilePoolServer, to: &str) -> i32 {
             0
         }
         Ok(Err(error)) => {
-            cms.say(&format!("DMSFSV3101E The backup was not written: {error:#}")).await;
+            cms.say(&format!("DMSFSV3101E The backup was not written: {}", crate::run::told(&error))).await;
             100
         }
         Err(_) => 100,
@@ -437,6 +471,15 @@ async fn switch(
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn fileserv_in_front_of_operator_commands() {
+        assert_eq!(operator_words(" fileserv  stop immediate "), "stop immediate");
+        assert_eq!(operator_words("FILESERV BACKUP /tmp/Pool"), "BACKUP /tmp/Pool");
+        for line in ["FILESERV", "FILESERV GENERATE", "STOP", "QUERY FILEPOOL"] {
+            assert_eq!(operator_words(line), line);
+        }
+    }
 
     #[test]
     fn startup_parameters() {

@@ -3,8 +3,9 @@
 //! `check`, `restore` and `salvage` work on a stopped system, whose folder they take for themselves. `backup` works on
 //! either: in a running system the pool's server machine writes it, from one committed state, while work goes on.
 
-use std::fs::File;
+use std::fs::{File, Permissions};
 use std::io::{BufReader, BufWriter, Write};
+use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -38,6 +39,10 @@ fn pools(folder: &Folder, name: Option<&str>) -> anyhow::Result<Vec<(String, Pat
 }
 
 fn disks(path: &Path) -> anyhow::Result<Arc<dyn Dasd>> {
+    // It would be made, and be in the way of a pool that is restored.
+    if !path.is_dir() {
+        bail!("there is no file pool in {}", path.display());
+    }
     Ok(Arc::new(HostDasd::new(path).with_context(|| path.display().to_string())?))
 }
 
@@ -57,7 +62,7 @@ fn take(folder: &Folder) -> anyhow::Result<crate::folder::Lock> {
 /// Verifies one pool or all; true when nothing is wrong.
 ///
 /// # Errors
-/// When a pool cannot be opened.
+/// When there is no such pool, or the system runs.
 pub fn check(
     folder: &Folder,
     pool: Option<&str>,
@@ -68,12 +73,25 @@ pub fn check(
     let mut sound = true;
     for (name, path) in pools(folder, pool)? {
         say(&format!("{name}:"));
-        let found = tools::check(&disks(&path)?, &PoolConfig::default(), clock()?, bodies, &mut |line| {
-            say(&format!("  {line}"))
-        })?;
-        sound &= found.problem_count == 0;
+        // One that does not open leaves the others to be looked at.
+        match check_one(&path, bodies, &mut |line| say(&format!("  {line}"))) {
+            Ok(problems) => sound &= problems == 0,
+            Err(error) => {
+                say(&format!("  It cannot be opened: {}", crate::run::told(&error)));
+                say(
+                    "  endicott salvage brings out what is readable, endicott restore brings that or a backup back",
+                );
+                sound = false;
+            }
+        }
     }
     Ok(sound)
+}
+
+/// How many problems a pool has.
+fn check_one(path: &Path, bodies: bool, say: &mut (dyn FnMut(&str) + Send)) -> anyhow::Result<u64> {
+    let found = tools::check(&disks(path)?, &PoolConfig::default(), clock()?, bodies, say)?;
+    Ok(found.problem_count)
 }
 
 /// Writes a backup of a pool. A running system does it itself.
@@ -121,6 +139,16 @@ pub fn write_backup(pool: &Pool, to: &Path, say: &mut (dyn FnMut(&str) + Send)) 
     write_whole(to, |out| Ok(tools::backup(pool, out, say)?))
 }
 
+/// Creates a file that nobody else may read: in it is what everybody stores in a pool.
+fn create(path: &Path) -> anyhow::Result<File> {
+    let mut how = File::options();
+    how.write(true).create(true).truncate(true).mode(0o600);
+    let file = how.open(path).with_context(|| path.display().to_string())?;
+    // It may have been there, left by a backup that was cut off.
+    file.set_permissions(Permissions::from_mode(0o600))?;
+    Ok(file)
+}
+
 fn write_whole(
     to: &Path,
     write: impl FnOnce(&mut dyn Write) -> anyhow::Result<Summary>,
@@ -128,8 +156,10 @@ fn write_whole(
     if to.exists() {
         bail!("{} exists already", to.display());
     }
-    let draft = to.with_extension("part");
-    let mut out = BufWriter::new(File::create(&draft).with_context(|| draft.display().to_string())?);
+    let mut draft = to.as_os_str().to_owned();
+    draft.push(".part");
+    let draft = PathBuf::from(draft);
+    let mut out = BufWriter::new(create(&draft)?);
     let sum = write(&mut out)?;
     out.into_inner().map_err(|e| anyhow::anyhow!("{}: {e}", draft.display()))?.sync_all()?;
     std::fs::rename(&draft, to).with_context(|| to.display().to_string())?;
@@ -160,7 +190,7 @@ pub fn salvage(
     beside.push(".");
     beside.push(REPORT);
     let beside = PathBuf::from(beside);
-    let mut report = BufWriter::new(File::create(&beside).with_context(|| beside.display().to_string())?);
+    let mut report = BufWriter::new(create(&beside)?);
     let mut reported = Ok(());
     let mut line = |text: &str| {
         say(text);

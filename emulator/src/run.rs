@@ -35,9 +35,22 @@ pub fn main() -> ExitCode {
         Some(other) => pools(&other),
     };
     result.unwrap_or_else(|error| {
-        complain(&format!("endicott: {error:#}"));
+        complain(&format!("endicott: {}", told(&error)));
         ExitCode::FAILURE
     })
+}
+
+/// An error with its causes, but for those that it says itself.
+pub(crate) fn told(error: &anyhow::Error) -> String {
+    let mut text = String::new();
+    for cause in error.chain().map(ToString::to_string) {
+        if text.is_empty() {
+            text = cause;
+        } else if !text.contains(&cause) {
+            text = format!("{text}: {cause}");
+        }
+    }
+    text
 }
 
 fn print(text: &str) {

@@ -8,6 +8,7 @@ mod common;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use bytes::Bytes;
 use common::{config, fid, open_pool, top};
@@ -15,6 +16,10 @@ use dasd::{Dasd, Faults, FaultyDasd, LogConfig};
 use proptest::prelude::*;
 use sfs::pool::{Pool, PoolConfig, PoolError, WorkUnit};
 use sfs::types::{Attributes, Intent};
+
+/// Crashes that the pool has recovered from, and those that came in the middle of a write of its work.
+static RECOVERIES: AtomicUsize = AtomicUsize::new(0);
+static AT_A_WRITE: AtomicUsize = AtomicUsize::new(0);
 
 const UNITS: usize = 3;
 const FILES: usize = 5;
@@ -37,6 +42,12 @@ enum Action {
     Rollback { unit: usize },
     Tidy,
     Checkpoint,
+}
+
+/// At which write the power fails. A commit is a write or two, and a round has a handful of them: most crashes are to come there, and
+/// some after a fold, the mover, or all there is to do.
+fn crash_point() -> impl Strategy<Value = u64> {
+    prop_oneof![4 => 0u64..6, 2 => 0u64..25, 1 => 0u64..300]
 }
 
 fn action() -> impl Strategy<Value = Action> {
@@ -257,11 +268,11 @@ fn exact(text: &str) -> bool {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 250, max_shrink_iters: 200, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 1000, max_shrink_iters: 200, ..ProptestConfig::default() })]
 
-    #[test]
-    fn no_crash_loses_or_mixes_a_commit(
-        rounds in prop::collection::vec((prop::collection::vec(action(), 1..40), prop_oneof![0u64..40, 0u64..400]), 1..4),
+    // Called below.
+    fn random_work_and_crashes(
+        rounds in prop::collection::vec((prop::collection::vec(action(), 1..40), crash_point()), 1..4),
         seed: u32,
         threads: bool,
     ) {
@@ -296,6 +307,8 @@ proptest! {
             }
             committed = world.committed.clone();
             serial = world.serial;
+            RECOVERIES.fetch_add(1, Ordering::Relaxed);
+            AT_A_WRITE.fetch_add(usize::from(dasd.crashed()), Ordering::Relaxed);
             dasd.crash();
             drop(world);
             dasd = dasd.restart(&mut random);
@@ -312,6 +325,14 @@ proptest! {
             prop_assert_eq!(found, committed.clone());
         }
     }
+}
+
+#[test]
+fn no_crash_loses_or_mixes_a_commit() {
+    random_work_and_crashes();
+    let [recoveries, at_a_write] = [&RECOVERIES, &AT_A_WRITE].map(|n| n.load(Ordering::Relaxed));
+    println!("{recoveries} recoveries, {at_a_write} of them from a crash at a write");
+    assert!(recoveries >= 250 && at_a_write > recoveries / 4, "{at_a_write} of {recoveries} at a write");
 }
 
 /// Keeps record lengths such that both octets of the halfword are ASCII, so that images are text.

@@ -107,6 +107,12 @@ fn dir() -> impl Strategy<Value = Dir> {
     (prop_oneof![4 => Just(0usize), 1 => Just(1usize)], levels)
 }
 
+/// At which write the power fails. A commit is a write or two, and a round has a handful of them: most crashes are to come there, and
+/// some after a fold, the mover, or all there is to do.
+fn crash_point() -> impl Strategy<Value = u64> {
+    prop_oneof![4 => 0u64..6, 2 => 0u64..25, 1 => 0u64..300]
+}
+
 fn action() -> impl Strategy<Value = Action> {
     let file = || 0..FILES.len();
     let some = || prop::option::of(0..FILES.len());
@@ -142,7 +148,8 @@ fn action() -> impl Strategy<Value = Action> {
     ]
 }
 
-/// One action, or an alias that is made and whose base then goes, which chance seldom comes upon.
+/// One action; or an alias that is made and whose base then goes, or a directory that goes with what is in it, which chance seldom comes
+/// upon.
 fn step() -> impl Strategy<Value = Vec<(usize, Action)>> {
     let erased = (0..UNITS, dir(), 0..FILES.len(), dir(), 0..ALIASES.len()).prop_map(|(unit, b, f, d, a)| {
         let all = [
@@ -154,7 +161,18 @@ fn step() -> impl Strategy<Value = Vec<(usize, Action)>> {
         ];
         all.map(|action| (unit, action)).to_vec()
     });
-    prop_oneof![40 => (0..UNITS, action()).prop_map(|one| vec![one]), 1 => erased]
+    let emptied = (0..UNITS, 0..SPACES.len(), 0..LEVELS.len(), 0..FILES.len()).prop_map(|(unit, s, l, f)| {
+        let d = || (s, vec![l]);
+        let all = [
+            Action::CreateDir(d(), false),
+            Action::Put(d(), f),
+            Action::Commit,
+            Action::EraseDirWithFiles(d()),
+            Action::Commit,
+        ];
+        all.map(|action| (unit, action)).to_vec()
+    });
+    prop_oneof![40 => (0..UNITS, action()).prop_map(|one| vec![one]), 1 => erased, 1 => emptied]
 }
 
 fn levels(dir: &Dir) -> Vec<String> {
@@ -233,6 +251,9 @@ fn below(model: &Model, dir: u64, found: &mut Vec<Key>) {
 static COMPARED: parking_lot::Mutex<BTreeMap<String, usize>> = parking_lot::Mutex::new(BTreeMap::new());
 /// Directories that went with something in them.
 static EMPTIED: AtomicUsize = AtomicUsize::new(0);
+/// Crashes that the pool has recovered from, and those that came in the middle of a write of its work.
+static RECOVERIES: AtomicUsize = AtomicUsize::new(0);
+static AT_A_WRITE: AtomicUsize = AtomicUsize::new(0);
 static DONE: [AtomicUsize; 2] = [AtomicUsize::new(0), AtomicUsize::new(0)];
 
 struct World {
@@ -677,12 +698,12 @@ fn threaded() -> PoolConfig {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 700, max_shrink_iters: 400, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 900, max_shrink_iters: 400, ..ProptestConfig::default() })]
 
     // Called below.
     fn random_work_and_crashes(
         rounds in prop::collection::vec(
-            (prop::collection::vec(step(), 1..60), prop_oneof![0u64..60, 0u64..300]), 1..6),
+            (prop::collection::vec(step(), 1..60), crash_point()), 1..6),
         seed: u32,
         threads in prop::bool::weighted(0.2),
     ) {
@@ -710,6 +731,8 @@ proptest! {
             let in_doubt = runtime.block_on(world.run(&actions));
             committed = world.committed.clone();
             serial = world.serial;
+            RECOVERIES.fetch_add(1, Ordering::Relaxed);
+            AT_A_WRITE.fetch_add(usize::from(dasd.crashed()), Ordering::Relaxed);
             // The pool's own threads write while it is looked at, too.
             dasd.set_faults(Faults::default());
             if in_doubt.is_none() && !dasd.crashed() {
@@ -741,11 +764,15 @@ proptest! {
 #[test]
 fn no_crash_loses_or_mixes_anything_beside_files() {
     random_work_and_crashes();
+    let [recoveries, at_a_write] = [&RECOVERIES, &AT_A_WRITE].map(|n| n.load(Ordering::Relaxed));
+    println!("{recoveries} recoveries, {at_a_write} of them from a crash at a write");
+    assert!(recoveries >= 900 && at_a_write > recoveries / 4, "{at_a_write} of {recoveries} at a write");
     // The random work is not all refused, and of everything there was some to compare.
     let [done, refused] = [&DONE[0], &DONE[1]].map(|n| n.load(Ordering::Relaxed));
     assert!(done > 5000 && done > refused / 6, "{done} done, {refused} refused");
     assert!(EMPTIED.load(Ordering::Relaxed) > 3);
     let compared = COMPARED.lock().clone();
+    println!("{} emptied, {compared:?}", EMPTIED.load(Ordering::Relaxed));
     for what in [
         "alias", "dir", "disabled", "erased", "file", "grant", "lock", "minidisk", "moved", "object",
         "public", "space",

@@ -116,6 +116,61 @@ async fn a_deadlock_has_one_victim() {
     assert_eq!(done, Checked::Done(Ok(())));
 }
 
+/// A circle of waits in which one is for an explicit lock: without a victim nobody would ever go on.
+#[tokio::test]
+async fn a_circle_through_an_explicit_lock_has_one_victim() {
+    let system = System::new().await;
+    let imap = system.csl("IMAP");
+    let file = |name: &str| imap.fileid(&format!("{name} FILE JOE.")).unwrap();
+    for name in ["A", "B"] {
+        put(&imap, &format!("{name} FILE JOE."), &["old"], WU).await.unwrap();
+    }
+    imap.dmscomm(WU).await.unwrap();
+    let (joe, ann) = (system.csl("JOE"), system.csl("ANN"));
+    imap.dmsgrant(
+        &SfsObject::Directory(imap.dirname("JOE.").unwrap()),
+        &[Grantee::User(user("ANN"))],
+        Rights::WRITE,
+        CommitOption::NoCommit,
+        WU,
+    )
+    .await
+    .unwrap();
+    for name in ["A", "B"] {
+        let to = [Grantee::User(user("ANN"))];
+        imap.dmsgrant(&SfsObject::File(file(name)), &to, Rights::WRITE, CommitOption::Commit, WU)
+            .await
+            .unwrap();
+    }
+    let locked = SfsObject::File(file("A"));
+    joe.dmscrloc(&locked, LockType::Update, LockDuration::Session, WU).await.unwrap();
+    put(&ann, "B FILE JOE.", &["ann"], WU).await.unwrap();
+    joe.set_filewait(true);
+    ann.set_filewait(true);
+    for joe_first in [true, false] {
+        let (waits, victim) = if joe_first { (&joe, &ann) } else { (&ann, &joe) };
+        let wants = |csl: &Csl| if csl.userid() == user("JOE") { "B FILE JOE." } else { "A FILE JOE." };
+        let wanted = wants(waits);
+        let mut first = waits.request(move |csl| async move { put(&csl, wanted, &["x"], WU).await });
+        while system.servers[0].pool().waits().is_empty() {
+            tokio::task::yield_now().await;
+        }
+        let refused =
+            tokio::time::timeout(std::time::Duration::from_secs(60), put(victim, wants(victim), &["y"], WU));
+        assert_eq!(reason(refused.await.unwrap()), ReasonCode::Deadlock);
+        if joe_first {
+            // The one that was told gives way; then all is as before.
+            ann.dmsrollb(WU).await.unwrap();
+            assert_eq!(joe.dmscheck(&mut first, CheckWait::Wait).await.unwrap(), Checked::Done(Ok(())));
+            joe.dmsrollb(WU).await.unwrap();
+            put(&ann, "B FILE JOE.", &["ann"], WU).await.unwrap();
+        } else {
+            joe.dmsdeloc(&locked, None, WU).await.unwrap();
+            assert_eq!(ann.dmscheck(&mut first, CheckWait::Wait).await.unwrap(), Checked::Done(Ok(())));
+        }
+    }
+}
+
 #[tokio::test]
 async fn work_unit_ids_and_their_stack() {
     let system = System::new().await;

@@ -167,6 +167,7 @@ async fn damage_is_found_and_the_rest_salvaged() {
     assert!(dasd.flip_bit(&volume, 1_500_000, 3));
     let found = check(&disks, &roomy(), clock(), true, &mut quiet).unwrap();
     assert_eq!(found.problem_count, 1);
+    assert!(found.problems[0].contains(" of "), "the file is named: {:?}", found.problems);
     let (mut out, mut said) = (Vec::new(), Vec::new());
     let saved = salvage(&disks, &roomy(), clock(), &mut out, &mut |l| said.push(l.to_owned())).unwrap();
     assert_eq!(saved.damaged, 1);
@@ -174,6 +175,49 @@ async fn damage_is_found_and_the_rest_salvaged() {
     let pool = empty_pool();
     restore(&pool, &mut out.as_slice(), &Selection::Pool, &mut quiet).await.unwrap();
     assert_eq!(lines(&pool.begin(), top("JOE"), "A NOTE").unwrap(), ["Hello", "", "world"]);
+}
+
+/// A segment file of log or volume that is gone is found, whether the octets are read or not.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_lost_segment_is_found_and_its_files_are_named() {
+    for prefix in ["VOL", "LOG"] {
+        let bed = furnished().await;
+        // What comes behind the other segments of the log is not needed to open the pool.
+        for n in 0..40 {
+            let unit = bed.pool.begin();
+            put(&unit, top("JOE"), &format!("F{n} FILE"), &[&"x".repeat(60_000)]).unwrap();
+            unit.commit().await.unwrap();
+        }
+        bed.pool.close().await;
+        let dasd = bed.dasd.restart(|| 0);
+        let disks: Arc<dyn Dasd> = Arc::new(dasd.clone());
+        let sound = check(&disks, &roomy(), clock(), true, &mut quiet).unwrap();
+        assert_eq!(sound.problems, Vec::<String>::new());
+        let holds = |name: &String| {
+            let octets = dasd.contents(name).unwrap();
+            name.starts_with(prefix) && (prefix == "VOL" || octets.windows(1000).any(|w| w == [b'x'; 1000]))
+        };
+        let first = disks.list().unwrap().into_iter().find(holds).unwrap();
+        disks.remove(&first).unwrap();
+        for bodies in [false, true] {
+            let found = check(&disks, &roomy(), clock(), bodies, &mut quiet).unwrap();
+            assert!(found.problems[0].contains(" is missing, with "), "{:?}", found.problems);
+            assert!(
+                found.problems[1].contains(" of ") && found.problems[1].contains("JOE"),
+                "{:?}",
+                found.problems
+            );
+        }
+        // The pool serves what is left, and puts nothing where it would seem to be what was there.
+        let (pool, told) = Pool::open_telling(&disks, &roomy(), clock()).unwrap();
+        assert_eq!(told.len(), 1, "{told:?}");
+        let unit = pool.begin();
+        put(&unit, top("JOE"), "BIG FILE", &vec!["y".repeat(60_000).as_str(); 40]).unwrap();
+        unit.commit().await.unwrap();
+        assert!(!disks.list().unwrap().contains(&first), "{first} came back");
+        assert_eq!(lines(&pool.begin(), top("JOE"), "BIG FILE").unwrap().len(), 40);
+        pool.close().await;
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -93,6 +93,7 @@ async fn a_crash_at_any_write_leaves_both_or_neither() {
             }
         }
     }
+    println!("{crashes} crashes");
     assert!(crashes > 100, "only {crashes} crashes");
 }
 

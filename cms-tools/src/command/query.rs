@@ -315,7 +315,7 @@ async fn identified(call: &CmsCall<'_>, operands: &[&str], output: Output) -> Cm
     }
     output.heading(call.cms, "Filepool  Server").await;
     for (pool, owner) in found {
-        output.line(call.cms, MODULE, &format!("{pool:<8}: {owner}")).await?;
+        output.line(call.cms, MODULE, &format!("{:<9} {owner}", format!("{pool}:"))).await?;
     }
     Ok(0)
 }

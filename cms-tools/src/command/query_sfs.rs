@@ -4,7 +4,7 @@ use sfs::csl::{FilePattern, SfsObject, WorkUnitId};
 use sfs::types::{LockDuration, Rights};
 
 use super::create::csl_message;
-use super::object::{directory, object, objects, shown};
+use super::object::{directory, objects, shown};
 use super::options::Output;
 use super::query_filepool::lock_word;
 use super::{CmsCall, CmsResult};
@@ -18,11 +18,7 @@ pub(super) async fn authority(call: &CmsCall<'_>, operands: &[&str], output: Out
     for target in objects(call.cms, MODULE, operands).await? {
         let grants = call.cms.csl.dmsgetdt(&target, WorkUnitId::DEFAULT).await;
         let grants = grants.map_err(|e| csl_message(MODULE, &e, &shown(&target)))?;
-        let about = match &target {
-            SfsObject::Directory(dir) => format!("Directory = {dir}"),
-            SfsObject::File(file) => format!("Directory = {}    File = {}", file.dir, file.id),
-        };
-        output.line(call.cms, MODULE, &about).await?;
+        output.line(call.cms, MODULE, &about(&target)).await?;
         output.heading(call.cms, "Grantee   R  W  NR NW DR DW").await;
         for (grantee, rights) in grants {
             let columns = [
@@ -72,21 +68,40 @@ pub(super) async fn alias(call: &CmsCall<'_>, operands: &[&str], output: Output)
     Ok(0)
 }
 
-/// `QUERY LOCK [fn ft] dirid`.
+/// `QUERY LOCK [fn ft] dirid`; with a pattern, of each file that has a lock.
 pub(super) async fn lock(call: &CmsCall<'_>, operands: &[&str], output: Output) -> CmsResult {
-    let target = object(call.cms, MODULE, operands)?;
     let named = operands.join(" ").to_ascii_uppercase();
-    let locks = call.cms.csl.dmsgetdk(&target, WorkUnitId::DEFAULT).await;
-    let locks = locks.map_err(|e| csl_message(MODULE, &e, &named))?;
-    if locks.is_empty() {
-        output.heading(call.cms, &format!("No explicit locks on {named}")).await;
-        return Ok(0);
+    let targets = objects(call.cms, MODULE, operands).await?;
+    let is_pattern =
+        matches!(operands, [name, kind, _] if [name, kind].iter().any(|w| w.contains(['*', '%'])));
+    let mut any = false;
+    for target in targets {
+        let locks = call.cms.csl.dmsgetdk(&target, WorkUnitId::DEFAULT).await;
+        let locks = locks.map_err(|e| csl_message(MODULE, &e, &shown(&target)))?;
+        if locks.is_empty() {
+            continue;
+        }
+        any = true;
+        if is_pattern {
+            output.line(call.cms, MODULE, &about(&target)).await?;
+        }
+        output.heading(call.cms, "Userid   Type       Duration").await;
+        for lock in locks {
+            let kind = lock_word(lock.kind);
+            let duration = if lock.duration == LockDuration::Lasting { "LASTING" } else { "SESSION" };
+            output.line(call.cms, MODULE, &format!("{:<8} {kind:<10} {duration}", lock.user)).await?;
+        }
     }
-    output.heading(call.cms, "Userid   Type       Duration").await;
-    for lock in locks {
-        let kind = lock_word(lock.kind);
-        let duration = if lock.duration == LockDuration::Lasting { "LASTING" } else { "SESSION" };
-        output.line(call.cms, MODULE, &format!("{:<8} {kind:<10} {duration}", lock.user)).await?;
+    if !any {
+        output.heading(call.cms, &format!("No explicit locks on {named}")).await;
     }
     Ok(0)
+}
+
+/// The line that says what the lines behind it are about.
+fn about(target: &SfsObject) -> String {
+    match target {
+        SfsObject::Directory(dir) => format!("Directory = {dir}"),
+        SfsObject::File(file) => format!("Directory = {}    File = {}", file.dir, file.id),
+    }
 }

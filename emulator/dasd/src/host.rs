@@ -43,16 +43,22 @@ impl HostDasd {
     }
 }
 
+/// Names the file in an error of the host.
+fn naming(path: &Path) -> impl FnOnce(io::Error) -> io::Error {
+    move |error| io::Error::new(error.kind(), format!("{}: {error}", path.display()))
+}
+
 impl Dasd for HostDasd {
     fn open(&self, name: &str) -> io::Result<Arc<dyn Disk>> {
         let path = self.folder.join(name);
-        let file = OpenOptions::new().read(true).write(true).open(&path)?;
+        let file = OpenOptions::new().read(true).write(true).open(&path).map_err(naming(&path))?;
         Ok(Arc::new(HostDisk { file, direct: DirectFile::new(path) }))
     }
 
     fn create(&self, name: &str) -> io::Result<Arc<dyn Disk>> {
         let path = self.folder.join(name);
-        let file = OpenOptions::new().read(true).write(true).create_new(true).open(&path)?;
+        let file = OpenOptions::new().read(true).write(true).create_new(true).open(&path);
+        let file = file.map_err(naming(&path))?;
         Ok(Arc::new(HostDisk { file, direct: DirectFile::new(path) }))
     }
 
@@ -218,6 +224,8 @@ mod tests {
         assert!(dasd.create("A").is_err());
         assert_eq!(dasd.list().unwrap(), ["A"]);
         dasd.remove("A").unwrap();
-        assert!(dasd.open("A").is_err());
+        let missing = dasd.open("A").unwrap_err();
+        assert_eq!(missing.kind(), io::ErrorKind::NotFound);
+        assert!(missing.to_string().contains("/A: "), "the file is named: {missing}");
     }
 }

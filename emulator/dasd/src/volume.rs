@@ -153,6 +153,61 @@ pub struct Volume {
     tail: Mutex<Tail>,
     offline: OnceLock<Arc<str>>,
     buffers: Arc<Buffers>,
+    mended: Vec<String>,
+}
+
+/// What a file with the name of a segment is.
+enum Found {
+    Sound,
+    /// Its creation was never finished, so nothing can refer to it.
+    HalfMade,
+    /// Something is in it, so its header was durable once, and is damaged now.
+    Headless,
+    /// Another segment.
+    Other,
+}
+
+/// The sequence number in the name of a segment file.
+fn sequence_of(name: &str, prefix: &str) -> Option<u64> {
+    let seq = name.strip_prefix(prefix)?.parse().ok()?;
+    (segment_name(prefix, seq) == name).then_some(seq)
+}
+
+fn segment_name(prefix: &str, seq: u64) -> String {
+    format!("{prefix}{seq:06}")
+}
+
+/// Block 0 of a segment.
+fn segment_head(seq: u64) -> Vec<u8> {
+    let mut head = vec![0u8; BLOCK as usize];
+    head[..8].copy_from_slice(&SEGMENT_MAGIC);
+    head[8..12].copy_from_slice(&VERSION.to_le_bytes());
+    head[16..24].copy_from_slice(&seq.to_le_bytes());
+    let crc = crc_fast::crc32_iscsi(&head[..24]);
+    head[24..28].copy_from_slice(&crc.to_le_bytes());
+    head
+}
+
+/// Looks at the segment file `name`, which by its name is number `seq`.
+fn look_at(disk: &dyn Disk, name: &str, seq: u64) -> Result<Found, OpenError> {
+    let len = disk.len()?;
+    if len < BLOCK {
+        return Ok(Found::HalfMade);
+    }
+    let mut head = [0u8; 28];
+    disk.read_at(&mut head, 0)?;
+    let sound =
+        head.starts_with(&SEGMENT_MAGIC) && crc_fast::crc32_iscsi(&head[..24]).to_le_bytes() == head[24..28];
+    if !sound {
+        // A header is synced before anything goes behind it.
+        return Ok(if len > BLOCK { Found::Headless } else { Found::HalfMade });
+    }
+    let version = u32::from_le_bytes([head[8], head[9], head[10], head[11]]);
+    if version != VERSION {
+        return Err(OpenError::Version { name: name.to_owned(), found: version, known: VERSION });
+    }
+    let own = head[16..24].try_into().map_or(0, u64::from_le_bytes);
+    Ok(if own == seq { Found::Sound } else { Found::Other })
 }
 
 impl Volume {
@@ -165,31 +220,34 @@ impl Volume {
             return Err(OpenError::State("a volume segment is two blocks at least, in whole blocks"));
         }
         let mut segments = BTreeMap::new();
-        let mut tail = 0;
-        for name in dasd.list()?.into_iter().filter(|n| n.starts_with(&config.prefix)) {
+        let (mut tail, mut next_seq, mut mended) = (0, 0, Vec::new());
+        for name in dasd.list()? {
+            // Whatever else begins so, a copy that somebody made of a segment, is none.
+            let Some(seq) = sequence_of(&name, &config.prefix) else { continue };
             let disk: Arc<dyn Disk> = Arc::new(SharedSync::new(dasd.open(&name)?));
-            let mut head = [0u8; 28];
-            let sound = disk.len()? >= BLOCK && {
-                disk.read_at(&mut head, 0)?;
-                head.starts_with(&SEGMENT_MAGIC)
-                    && crc_fast::crc32_iscsi(&head[..24]).to_le_bytes() == head[24..28]
-            };
-            if !sound {
-                // Its creation was never finished, so nothing can refer to it.
-                dasd.remove(&name)?;
-                continue;
+            next_seq = next_seq.max(seq + 1);
+            match look_at(&*disk, &name, seq)? {
+                Found::Sound => {}
+                Found::HalfMade => {
+                    dasd.remove(&name)?;
+                    continue;
+                }
+                Found::Headless => {
+                    disk.write_at(&segment_head(seq), 0)?;
+                    disk.sync()?;
+                    tracing::error!(name, "the header of a volume segment was damaged, and is mended");
+                    mended.push(name);
+                }
+                Found::Other => {
+                    tracing::error!(name, "a volume segment has the name of another one, and is left out");
+                    continue;
+                }
             }
-            let version = u32::from_le_bytes([head[8], head[9], head[10], head[11]]);
-            if version != VERSION {
-                return Err(OpenError::Version { name, found: version, known: VERSION });
-            }
-            let seq = head[16..24].try_into().map_or(0, u64::from_le_bytes);
             if segments.keys().next_back().is_none_or(|last| *last < seq) {
                 tail = round_to_block(disk.len()?);
             }
             segments.insert(seq, disk);
         }
-        let next_seq = segments.keys().next_back().map_or(0, |s| s + 1);
         Ok(Self {
             dasd,
             config,
@@ -197,7 +255,23 @@ impl Volume {
             tail: Mutex::new(Tail { at: tail, next_seq }),
             offline: OnceLock::new(),
             buffers: Arc::default(),
+            mended,
         })
+    }
+
+    /// Names of the segments whose headers were damaged when the volume was opened. What is in them has checksums of its own.
+    pub fn mended(&self) -> &[String] {
+        &self.mended
+    }
+
+    /// No segment that is made from now on has the number `seq` or a smaller one: the owner knows of one that is lost, and what took
+    /// its place would seem to be what was there.
+    pub fn pass_over(&self, seq: u64) {
+        let mut tail = self.tail.lock();
+        if tail.next_seq <= seq {
+            // The newest that is there is not the newest there was: nothing more goes there.
+            *tail = Tail { at: self.config.segment_bytes, next_seq: seq + 1 };
+        }
     }
 
     /// Greatest data of one extent in octets.
@@ -288,15 +362,9 @@ impl Volume {
     }
 
     fn create_segment(&self, seq: u64) -> io::Result<Arc<dyn Disk>> {
-        let mut head = vec![0u8; BLOCK as usize];
-        head[..8].copy_from_slice(&SEGMENT_MAGIC);
-        head[8..12].copy_from_slice(&VERSION.to_le_bytes());
-        head[16..24].copy_from_slice(&seq.to_le_bytes());
-        let crc = crc_fast::crc32_iscsi(&head[..24]);
-        head[24..28].copy_from_slice(&crc.to_le_bytes());
         let name = self.name(seq);
         let disk: Arc<dyn Disk> = Arc::new(SharedSync::new(self.dasd.create(&name)?));
-        if let Err(error) = disk.write_at(&head, 0) {
+        if let Err(error) = disk.write_at(&segment_head(seq), 0) {
             if let Err(second) = self.dasd.remove(&name) {
                 tracing::debug!(name, %second, "half-made volume segment not removed");
             }
@@ -308,7 +376,7 @@ impl Volume {
     }
 
     fn name(&self, seq: u64) -> String {
-        format!("{}{seq:06}", self.config.prefix)
+        segment_name(&self.config.prefix, seq)
     }
 
     fn disk(&self, seq: u64) -> Option<Arc<dyn Disk>> {
@@ -455,6 +523,57 @@ mod tests {
         assert!(volume.remove_segment(0).unwrap());
         assert!(volume.read(a, 0, 1).is_err());
         assert_eq!(volume.read_pinned(&pin, a, 19_999, 1).unwrap(), vec![7]);
+    }
+
+    /// The names and contents of all segments, and a volume with one extent in its only one.
+    fn one_extent() -> (FaultyDasd, VolAddr) {
+        let dasd = FaultyDasd::new();
+        let volume = Volume::open(Arc::new(dasd.clone()), config()).unwrap();
+        let addr = volume.append(&[(7, Bytes::from(vec![7; 5000]))]).unwrap()[0];
+        (dasd, addr)
+    }
+
+    #[test]
+    fn a_damaged_header_costs_nothing_of_what_is_behind_it() {
+        for at in 0..28 {
+            let (dasd, addr) = one_extent();
+            dasd.flip_bit("VOL000000", at, 3);
+            let volume = Volume::open(Arc::new(dasd.clone()), config()).unwrap();
+            assert_eq!(volume.mended(), ["VOL000000"], "octet {at}");
+            assert_eq!(volume.read(addr, 0, 5000).unwrap(), vec![7; 5000]);
+            let volume = Volume::open(Arc::new(dasd), config()).unwrap();
+            assert!(volume.mended().is_empty(), "the header is whole again");
+            assert_eq!(volume.read(addr, 0, 5000).unwrap(), vec![7; 5000]);
+        }
+    }
+
+    #[test]
+    fn a_half_made_segment_goes_and_other_files_are_left_alone() {
+        let (dasd, addr) = one_extent();
+        let whole = dasd.contents("VOL000000").unwrap();
+        for (name, octets) in
+            [("VOL000001", &whole[..100]), ("VOL000000.BAK", &whole), ("VOL2", &whole), ("VOL000003", &whole)]
+        {
+            dasd.create(name).unwrap().write_at(octets, 0).unwrap();
+        }
+        let volume = Volume::open(Arc::new(dasd.clone()), config()).unwrap();
+        assert_eq!(dasd.list().unwrap(), ["VOL000000", "VOL000000.BAK", "VOL000003", "VOL2"]);
+        assert_eq!(volume.segments().unwrap().len(), 1);
+        let next = volume.append(&[(8, Bytes::from_static(b"x"))]).unwrap()[0];
+        assert_eq!(volume.seq_of(next), volume.seq_of(addr), "it goes on where it was");
+        let further = volume.append(&[(9, Bytes::from(vec![9; 25_000]))]).unwrap()[0];
+        assert_eq!(volume.seq_of(further), 4, "a name that is taken is passed over");
+    }
+
+    #[test]
+    fn a_lost_segment_has_no_successor_of_its_number() {
+        let (dasd, addr) = one_extent();
+        dasd.remove("VOL000000").unwrap();
+        let volume = Volume::open(Arc::new(dasd), config()).unwrap();
+        volume.pass_over(3);
+        let next = volume.append(&[(8, Bytes::from(vec![8; 5000]))]).unwrap()[0];
+        assert_eq!(volume.seq_of(next), 4);
+        assert!(volume.read(addr, 0, 5000).is_err());
     }
 
     #[test]

@@ -70,18 +70,24 @@ pub(super) async fn generate(cms: &Arc<Cms>, folder: &Folder) -> i32 {
         }
         let (own, target) = (folder.clone(), path.clone());
         let generated = tokio::task::spawn_blocking(move || crate::generate::make_pool(&own, &target)).await;
-        generated.map_err(|e| e.to_string())?.map_err(|e| format!("{e:#}"))?;
+        generated.map_err(|e| e.to_string())?.map_err(|e| crate::run::told(&e))?;
         let mut lines = Vec::new();
         if !layouts.is_empty() {
             let pool = open_pool(cms, folder, id).await?;
             let added = add(&pool, &layouts, &mut lines).await;
             pool.close().await;
-            added?;
+            if let Err(reason) = added {
+                // A pool without the minidisks that it should have is none; it was made just now, and nothing is in it.
+                return Err(match std::fs::remove_dir_all(&path) {
+                    Ok(()) => reason,
+                    Err(error) => format!("{reason}; what was made stays: {error}"),
+                });
+            }
         }
         lines.push(format!("DMSFSV3103I File pool {id} has been generated"));
         Ok(lines)
     };
-    answer(cms, made.await, "DMSFSV3111E The file pool was not generated").await
+    answer(cms, made.await, "DMSFSV3104E The file pool was not generated").await
 }
 
 async fn add(pool: &Pool, layouts: &[Layout], lines: &mut Vec<String>) -> Result<(), String> {
@@ -104,7 +110,7 @@ pub(super) async fn backup(cms: &Arc<Cms>, folder: &Folder, to: &str) -> i32 {
         });
         let done = done.await;
         pool.close().await;
-        let (mut lines, sum) = done.map_err(|e| e.to_string())?.map_err(|e| format!("{e:#}"))?;
+        let (mut lines, sum) = done.map_err(|e| e.to_string())?.map_err(|e| crate::run::told(&e))?;
         lines.push(format!(
             "DMSFSV3100I Backup complete: {} file spaces, {} files, {} octets",
             sum.spaces, sum.files, sum.bytes

@@ -231,6 +231,8 @@ struct Inner {
     directories: Mutex<dmsgetdi::Buffers>,
     opened_directories: Mutex<HashMap<Token, dmsopdir::OpenedDirectory>>,
     next_request: std::sync::atomic::AtomicU32,
+    /// Pools in which a commit has come above the warning threshold of a file space.
+    warned: Mutex<std::collections::BTreeSet<FilePoolId>>,
 }
 
 /// A virtual machine's side of SFS. Clones are the same.
@@ -267,6 +269,7 @@ impl Csl {
                 directories: Mutex::default(),
                 opened_directories: Mutex::default(),
                 next_request: std::sync::atomic::AtomicU32::new(2),
+                warned: Mutex::default(),
             }),
         }
     }
@@ -346,6 +349,11 @@ impl Csl {
             _ => {}
         }
         Ok(FileRef::parse(text, self.default_pool(), self.default_space())?)
+    }
+
+    /// The pools in which commits since the last call of this came above the warning threshold of a file space, for CMS to tell.
+    pub fn take_warned(&self) -> Vec<FilePoolId> {
+        std::mem::take(&mut *self.inner.warned.lock()).into_iter().collect()
     }
 
     /// The file pools this machine is connected to. Source: QUERY FILEPOOL CONNECT.
@@ -439,6 +447,9 @@ impl Csl {
         let (_, data) = sent.map_err(|reason| self.noted(severe(reason)))?;
         match reply.unwrap_or(Err(ReasonCode::ProtocolError)).map_err(CslError::from)? {
             Ok(reply) => {
+                if reply.warnings.contains(&ReasonCode::SpaceThreshold) {
+                    self.inner.warned.lock().insert(pool);
+                }
                 if !reply.warnings.is_empty() {
                     self.inner.units.lock().note_error(unit, FpError::warned(pool, unit, &reply.warnings));
                 }

@@ -10,8 +10,9 @@ use super::error::PoolError;
 use super::page::{self, Page};
 use super::row;
 use super::snapshot::Snapshot;
+use super::store::OpenBody;
 use super::unit::MAX_LEVELS;
-use super::{Pool, store::Store};
+use super::{Inner, Pool};
 use crate::types::StorageGroup;
 
 /// Most problems listed; beyond it only their number is kept.
@@ -55,6 +56,8 @@ struct Walk<'a> {
     objects: HashSet<ObjectNo>,
     /// The greatest number of a directory, object, file or body.
     greatest: u64,
+    /// Bodies whose octets cannot be read, and why.
+    unreadable: BTreeMap<BodyId, String>,
 }
 
 /// What the pages of a file must agree with.
@@ -82,7 +85,7 @@ impl Pool {
         let snapshot: Arc<Snapshot> = self.inner.current();
         let mut walk = Walk::new(&snapshot);
         walk.catalog()?;
-        walk.bodies(&self.inner.store, read_bodies)?;
+        walk.bodies(&self.inner, read_bodies)?;
         walk.numbers(self.inner.next_number());
         Ok(walk.found)
     }
@@ -99,6 +102,7 @@ impl<'a> Walk<'a> {
             missing: HashSet::new(),
             objects: HashSet::new(),
             greatest: 0,
+            unreadable: BTreeMap::new(),
         }
     }
 
@@ -251,7 +255,8 @@ impl Walk<'_> {
         Ok(())
     }
 
-    fn bodies(&mut self, store: &Store, read: bool) -> Result<(), PoolError> {
+    fn bodies(&mut self, inner: &Inner, read: bool) -> Result<(), PoolError> {
+        let store = &inner.store;
         let mut all = Vec::new();
         self.snapshot.bodies(|id, rec| all.push((id, rec)))?;
         self.apart(&all);
@@ -263,13 +268,45 @@ impl Walk<'_> {
                 self.found
                     .problem(|| format!("body {}: {} references counted, {named} found", id.0, rec.refs));
             }
-            if read {
-                // A body that the mover takes away meanwhile is read at its new place another time.
-                let Some(body) = store.open(id, rec) else { continue };
-                if let Err(error) = store.read_all(&body) {
-                    self.found.problem(|| format!("body {}: {error}", id.0));
-                }
+            let read = |body: &OpenBody| if read { store.read_all(body).map(drop) } else { Ok(()) };
+            let wrong = match store.open(id, rec.clone()) {
+                Some(body) => read(&body).err().map(|error| error.to_string()),
+                None => is_lost(inner, id, &rec)?.then(|| format!("no disk has address {:#x}", rec.addr)),
+            };
+            if let Some(wrong) = wrong {
+                self.unreadable.insert(id, wrong);
             }
+        }
+        self.unreadable()
+    }
+
+    /// Tells which bodies cannot be read, with the files that they are of.
+    fn unreadable(&mut self) -> Result<(), PoolError> {
+        if self.unreadable.is_empty() {
+            return Ok(());
+        }
+        let Self { snapshot, unreadable, .. } = self;
+        let mut names: HashMap<BodyId, Vec<String>> = HashMap::new();
+        let mut waiting: Vec<(String, DirId)> =
+            snapshot.spaces()?.into_iter().map(|(name, rec)| (format!("{name}."), rec.top)).collect();
+        let mut seen = HashSet::new();
+        while let Some((name, dir)) = waiting.pop() {
+            if !seen.insert(dir) {
+                continue;
+            }
+            snapshot.files(dir, |id, rec| {
+                for body in rec.slices.iter().map(|slice| slice.body).filter(|b| unreadable.contains_key(b)) {
+                    names.entry(body).or_default().push(format!("{id} {name}"));
+                }
+            })?;
+            let dot = if name.ends_with('.') { "" } else { "." };
+            let below = snapshot.dirs(dir)?.into_iter();
+            waiting.extend(below.map(|(level, rec)| (format!("{name}{dot}{level}"), rec.id)));
+        }
+        for (id, wrong) in std::mem::take(&mut self.unreadable) {
+            let mut of = names.remove(&id).unwrap_or_default();
+            of.dedup();
+            self.found.problem(|| format!("body {}{}: {wrong}", id.0, of_files(&of)));
         }
         Ok(())
     }
@@ -286,6 +323,26 @@ impl Walk<'_> {
             }
         }
     }
+}
+
+/// Files that a body is of, the first ones by name.
+fn of_files(names: &[String]) -> String {
+    const NAMED: usize = 3;
+    let further = match names.len().saturating_sub(NAMED) {
+        0 => String::new(),
+        more => format!(" and {more} more"),
+    };
+    match names {
+        [] => String::new(),
+        _ => format!(" of {}{further}", names[..names.len().min(NAMED)].join(", ")),
+    }
+}
+
+/// Whether the place of a body that is on no disk is its last one: the mover may have taken it elsewhere since the state that is
+/// looked at.
+fn is_lost(inner: &Inner, id: BodyId, rec: &BodyRec) -> Result<bool, PoolError> {
+    let now = inner.current().body(id)?;
+    Ok(now.is_some_and(|now| now.storage == rec.storage && now.addr == rec.addr))
 }
 
 #[cfg(test)]

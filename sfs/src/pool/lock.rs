@@ -7,7 +7,7 @@
 //! A conflict is told at once. Who wants to wait ([`LockTable::wait`]) is refused if the wait closes a circle.
 
 use std::collections::hash_map::Entry;
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
 use cp::name::UserId;
@@ -92,7 +92,42 @@ pub(crate) struct LockTable {
     shards: [Mutex<HashMap<LockKey, Held>>; SHARDS],
     released: Notify,
     // Who waits for whom, by serial number; a unit waits for one other at a time.
-    waiting: Mutex<BTreeMap<u64, Obstacle>>,
+    waiting: Mutex<BTreeMap<u64, Wait>>,
+}
+
+/// A wait of a work unit.
+#[derive(Debug, Clone, Copy)]
+struct Wait {
+    /// Whose work unit it is.
+    user: Option<UserId>,
+    obstacle: Obstacle,
+}
+
+impl Wait {
+    /// Whether the wait of `unit` for this one's obstacle would never end, as `waiting` is: who holds it waits, directly or not, for
+    /// that unit, or for an explicit lock of its user. A user who holds an explicit lock is taken to keep it as long as any work
+    /// unit of his waits.
+    fn closes_a_circle(&self, unit: u64, waiting: &BTreeMap<u64, Wait>) -> bool {
+        let mut seen = BTreeSet::new();
+        let mut reached = vec![self.obstacle.holder];
+        while let Some(holder) = reached.pop() {
+            if holder == LockHolder::Unit(unit)
+                || self.user.is_some_and(|user| holder == LockHolder::Explicit(user))
+            {
+                return true;
+            }
+            let of_holder = |(number, wait): &(&u64, &Wait)| match holder {
+                LockHolder::Unit(held_by) => held_by == **number,
+                LockHolder::Explicit(user) => wait.user == Some(user),
+            };
+            for (number, wait) in waiting.iter().filter(of_holder) {
+                if seen.insert(*number) {
+                    reached.push(wait.obstacle.holder);
+                }
+            }
+        }
+        false
+    }
 }
 
 impl Default for LockTable {
@@ -149,7 +184,7 @@ impl LockTable {
 
     /// Who waits for what, in the order in which their work units began.
     pub(crate) fn waits(&self) -> Vec<(u64, Obstacle)> {
-        self.waiting.lock().iter().map(|(a, b)| (*a, *b)).collect()
+        self.waiting.lock().iter().map(|(unit, wait)| (*unit, wait.obstacle)).collect()
     }
 
     /// Number of locks held, for reports.
@@ -161,7 +196,12 @@ impl LockTable {
     ///
     /// # Errors
     /// [`PoolError::Deadlock`] when the holder itself waits, directly or not, for `unit`.
-    pub(crate) async fn wait(&self, unit: u64, obstacle: Obstacle) -> Result<(), PoolError> {
+    pub(crate) async fn wait(
+        &self,
+        unit: u64,
+        user: Option<UserId>,
+        obstacle: Obstacle,
+    ) -> Result<(), PoolError> {
         let released = self.released.notified();
         tokio::pin!(released);
         // Registered before the caller's failed attempt could have become stale: a release between that attempt and here
@@ -169,17 +209,11 @@ impl LockTable {
         released.as_mut().enable();
         {
             let mut waiting = self.waiting.lock();
-            let mut at = obstacle.holder;
-            // Where a user stands at the end, no unit is waited for.
-            while let LockHolder::Unit(number) = at
-                && let Some(next) = waiting.get(&number)
-            {
-                if next.holder == LockHolder::Unit(unit) {
-                    return Err(PoolError::Deadlock);
-                }
-                at = next.holder;
+            let wait = Wait { user, obstacle };
+            if wait.closes_a_circle(unit, &waiting) {
+                return Err(PoolError::Deadlock);
             }
-            waiting.insert(unit, obstacle);
+            waiting.insert(unit, wait);
         }
         let _guard = Waiting { table: self, unit };
         let recheck = std::time::Duration::from_millis(50);
@@ -328,11 +362,11 @@ mod tests {
         let table = Arc::new(LockTable::default());
         let waits = {
             let table = table.clone();
-            tokio::spawn(async move { table.wait(1, unit(2)).await })
+            tokio::spawn(async move { table.wait(1, None, unit(2)).await })
         };
         tokio::task::yield_now().await;
-        assert!(matches!(table.wait(2, unit(1)).await, Err(PoolError::Deadlock)));
+        assert!(matches!(table.wait(2, None, unit(1)).await, Err(PoolError::Deadlock)));
         waits.await.unwrap().unwrap();
-        assert!(table.wait(2, unit(3)).await.is_ok());
+        assert!(table.wait(2, None, unit(3)).await.is_ok());
     }
 }

@@ -317,7 +317,19 @@ impl Pool {
         config: &PoolConfig,
         clock: Arc<dyn Clock>,
     ) -> Result<Self, PoolOpenError> {
-        Self::open_bearing(dasd, config, clock, Damage::Refuse).map(|(pool, _)| pool)
+        Self::open_telling(dasd, config, clock).map(|(pool, _)| pool)
+    }
+
+    /// As [`Self::open`]; what was found to be damaged or lost all the same, a line each.
+    ///
+    /// # Errors
+    /// [`PoolOpenError`].
+    pub fn open_telling(
+        dasd: &Arc<dyn Dasd>,
+        config: &PoolConfig,
+        clock: Arc<dyn Clock>,
+    ) -> Result<(Self, Vec<String>), PoolOpenError> {
+        Self::open_bearing(dasd, config, clock, Damage::Refuse)
     }
 
     /// As [`Pool::open`]; what was found to be damaged in the log, a line each.
@@ -357,9 +369,11 @@ impl Pool {
             rows: config.fold_rows,
             background: config.background,
         };
-        let mut applier = Applier::new(db, snapshot.clone(), store.clone(), next.clone(), rule, reserve)?;
+        let mut applier =
+            Applier::new(db.clone(), snapshot.clone(), store.clone(), next.clone(), rule, reserve)?;
         redo::redo(&mut found, &mut applier, &store, &next)?;
         let redo::Found { recovered, mut said, .. } = found;
+        said.extend(redo::lost_segments(&db, &store)?);
         if mended {
             said.insert(
                 0,
@@ -413,7 +427,8 @@ impl Pool {
     /// # Errors
     /// [`PoolError::Deadlock`] when the wait would never end.
     pub async fn wait_for_lock(&self, unit: &WorkUnit, obstacle: Obstacle) -> Result<(), PoolError> {
-        self.inner.locks.wait(unit.serial(), obstacle).await
+        let (serial, user) = unit.waits_as();
+        self.inner.locks.wait(serial, user, obstacle).await
     }
 
     /// Committed figures of a file space.

@@ -5,14 +5,16 @@
 //! proved nothing behind the damage can be trusted to be whole, and the pool does not open. A salvage bears with it: it does
 //! what can be done ([`Damage::Bear`]), on disks that it does not change.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use dasd::{
     DamagedBatch, DamagedStretch, Dasd, Hole, LogAddr, LogConfig, LogFound, Recovered, RecoveredEntry,
 };
+use redb::{Database, ReadableDatabase, ReadableTable};
 
-use super::catalog::{CRC_CHUNK, Storage};
+use super::catalog::{CRC_CHUNK, LIVE, Storage};
 use super::error::PoolError;
 use super::op::{self, Op, Payload};
 use super::store::Store;
@@ -146,6 +148,34 @@ pub(super) fn redo(
             }
         }
     }
+}
+
+/// What the catalog, with all of the log in it, knows of and the disks have no more: segments with bodies in them, a line each. The
+/// volume makes none of a lost one's number again.
+pub(super) fn lost_segments(db: &Database, store: &Store) -> Result<Vec<String>, PoolError> {
+    let of_log: HashSet<u64> = store.log.segments().iter().map(|segment| segment.seq).collect();
+    let volume = store.volume.segments().map_err(|e| PoolError::Damaged(e.to_string().into()))?;
+    let of_volume: HashSet<u64> = volume.iter().map(|(seq, _)| *seq).collect();
+    let mended = store.volume.mended().iter();
+    let mut said: Vec<_> =
+        mended.map(|name| format!("{name}: the header is damaged; opening the pool mends it")).collect();
+    for row in db.begin_read()?.open_table(LIVE)?.iter()? {
+        let (key, octets) = row?;
+        let ((code, seq), octets) = (key.value(), octets.value());
+        let of_this_log = code == Storage::Log.code();
+        if !of_this_log {
+            store.volume.pass_over(seq);
+        }
+        let there = if of_this_log { &of_log } else { &of_volume };
+        if octets > 0 && !there.contains(&seq) {
+            let which = if of_this_log { "log" } else { "volume" };
+            said.push(format!(
+                "segment {seq} of the {which} is missing, with {octets} octets of files in it"
+            ));
+        }
+    }
+    said.iter().for_each(|line| tracing::error!("{line}"));
+    Ok(said)
 }
 
 /// The changes of an entry, and where its bodies begin.

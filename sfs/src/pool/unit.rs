@@ -102,6 +102,12 @@ impl WorkUnit {
         self.state.lock().locks.unit()
     }
 
+    /// Its serial number, and whose work unit it is.
+    pub(crate) fn waits_as(&self) -> (u64, Option<UserId>) {
+        let state = self.state.lock();
+        (state.locks.unit(), state.user)
+    }
+
     /// True when there is something to commit.
     pub fn is_active(&self) -> bool {
         !self.state.lock().overlay.is_empty()

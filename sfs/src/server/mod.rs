@@ -258,6 +258,7 @@ impl IucvService for Service {
                 return Err(UserData::default());
             }
         }
+        self.0.counters.count(counters::Counter::Connect);
         let number = self.0.next_session.fetch_add(1, Ordering::Relaxed);
         let session = Arc::new(Session::new(self.0.clone(), request.from, number));
         let connected = Connected {

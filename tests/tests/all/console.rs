@@ -39,7 +39,7 @@ macro_rules! transcripts {
 
 transcripts!(
     cms_files cms_users config copyfile cp_query cp_set fileserv fileserv_stop first_steps imap_requests link messages operator sessions sfs_dircontrol
-    sfs_admin sfs_files sfs_groups sfs_namedefs sfs_public sfs_reports sfs_sharing spool
+    sfs_admin sfs_files sfs_groups sfs_namedefs sfs_public sfs_reports sfs_sharing sfs_warnings spool
 );
 
 /// The words that a command line may begin with to mean `family`.

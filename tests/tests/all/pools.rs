@@ -1,5 +1,7 @@
 //! The host tools for file pools: check, backup of a running system, restore.
 
+use std::os::unix::fs::PermissionsExt;
+
 use tests::python;
 use tests::system::System;
 
@@ -60,4 +62,31 @@ fn bad_names_and_files_are_told() {
     assert!(rc == 1 && answer.contains("backup"), "{answer}");
     let salvaged = system.path().join("salvaged").display().to_string();
     assert_eq!(system.tool("salvage", &["VMSYSU", &salvaged]).0, 0);
+    // What is in it is everybody's.
+    for file in [&salvaged, &format!("{salvaged}.report")] {
+        let mode = std::fs::metadata(file).unwrap().permissions().mode();
+        assert_eq!(mode & 0o777, 0o600, "{file}");
+    }
+}
+
+#[test]
+fn a_pool_that_does_not_open_leaves_the_others_to_be_checked() {
+    let system = System::generate(&[]);
+    let pools = system.path().join("pools");
+    std::fs::remove_file(pools.join("VMSYSU/CATALOG")).unwrap();
+    let (rc, answer) = system.tool("check", &[]);
+    assert_eq!(rc, 1, "{answer}");
+    assert!(answer.contains("VMSYSU/CATALOG: ") && answer.contains("endicott salvage"), "{answer}");
+    assert_eq!(answer.matches("No such file").count(), 1, "it is said once: {answer}");
+    assert_eq!(answer.matches("0 problems").count(), 2, "IMAPPOOL and MINIDISK: {answer}");
+    // A pool that is not there is not made by looking for it.
+    std::fs::rename(pools.join("VMSYSU"), pools.join("ASIDE")).unwrap();
+    let target = system.path().join("backup").display().to_string();
+    for (tool, arguments) in
+        [("check", vec!["VMSYSU"]), ("backup", vec!["VMSYSU", &target]), ("salvage", vec!["VMSYSU", &target])]
+    {
+        let (rc, answer) = system.tool(tool, &arguments);
+        assert!(rc == 1 && answer.contains("there is no file pool in "), "{tool}: {answer}");
+        assert!(!pools.join("VMSYSU").exists(), "{tool}");
+    }
 }
