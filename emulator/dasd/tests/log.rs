@@ -135,6 +135,55 @@ fn what_a_crash_cut_off_is_named_and_a_clean_end_is_not() {
     assert_eq!((recovered.unsound(), found.len(), damage.len()), (Some(batch), 1, 0));
 }
 
+/// All octets of a disk.
+fn octets_of(dasd: &FaultyDasd, name: &str) -> Vec<u8> {
+    let disk = dasd.open(name).unwrap();
+    let mut octets = vec![0; usize::try_from(disk.len().unwrap()).unwrap()];
+    disk.read_at(&mut octets, 0).unwrap();
+    octets
+}
+
+#[test]
+fn a_copy_of_a_segment_beside_it_is_left_alone() {
+    let dasd = fresh();
+    let (log, _, _) = reopen(&dasd, LogAddr::START);
+    log.submit_blocking(b"one".to_vec()).unwrap().unwrap();
+    drop(log);
+    let old = octets_of(&dasd, "LOG000001");
+    // Behind the segment in the order of names, so that it would be found last.
+    let copy = dasd.create("LOG000001.bak").unwrap();
+    copy.write_at(&old, 0).unwrap();
+    let (log, _, _) = reopen(&dasd, LogAddr::START);
+    log.submit_blocking(b"two".to_vec()).unwrap().unwrap();
+    drop(log);
+    let (_, _, found) = reopen(&dasd, LogAddr::START);
+    let found: Vec<_> = found.into_iter().map(|(_, payload)| payload).collect();
+    assert_eq!(found, [b"one", b"two"]);
+    assert_eq!(octets_of(&dasd, "LOG000001.bak"), old);
+}
+
+#[test]
+fn a_segment_whose_headers_are_damaged_is_never_written_over() {
+    let dasd = fresh();
+    let (log, _, _) = reopen(&dasd, LogAddr::START);
+    while log.space().segments().len() < 3 {
+        log.submit_blocking(vec![7; 3000]).unwrap().unwrap();
+    }
+    drop(log);
+    // The header of the first segment, and that of the first batch in it.
+    dasd.flip_bit("LOG000001", 3, 0);
+    dasd.flip_bit("LOG000001", usize::try_from(BLOCK).unwrap() + 1, 0);
+    let damaged = octets_of(&dasd, "LOG000001");
+    let (recovered, _, damage) = open_damaged(&dasd);
+    assert_eq!(damage.len(), 1);
+    let log = recovered.start(Memory::default()).unwrap();
+    for _ in 0..40 {
+        log.submit_blocking(vec![8; 3000]).unwrap().unwrap();
+    }
+    drop(log);
+    assert_eq!(octets_of(&dasd, "LOG000001"), damaged);
+}
+
 #[test]
 fn a_log_that_is_opened_and_closed_does_not_grow() {
     let dasd = fresh();

@@ -7,7 +7,7 @@ use bytes::Bytes;
 use super::damage::DamagedStretch;
 use super::format::{BatchHeader, SegmentHeader, VERSION};
 use super::handle::Log;
-use super::space::{LogSpace, for_each_entry};
+use super::space::{LogSpace, for_each_entry, segment_name};
 use super::writer::Tail;
 use super::{LogAddr, LogConfig, LogOwner};
 use crate::BLOCK;
@@ -182,11 +182,18 @@ impl LogSpace {
     }
 }
 
+/// The number in the name of a segment file.
+fn number_of(name: &str, prefix: &str) -> Option<u32> {
+    let number = name.strip_prefix(prefix)?.parse().ok()?;
+    (segment_name(prefix, number) == name).then_some(number)
+}
+
 /// Reads the headers of all segment files; `None` when no segment is in use.
 fn load(dasd: Arc<dyn Dasd>, config: &LogConfig) -> Result<Option<LogSpace>, OpenError> {
     let mut files = Vec::new();
     let mut newest: Option<(u64, u64)> = None;
-    for name in dasd.list()?.into_iter().filter(|n| n.starts_with(&config.prefix)) {
+    // Whatever else begins so, a copy that somebody made of a segment, is none.
+    for name in dasd.list()?.into_iter().filter(|n| number_of(n, &config.prefix).is_some()) {
         let disk = dasd.open(&name)?;
         if disk.len()? < BLOCK {
             // The zeroing of this one was cut short; it holds nothing.
@@ -216,6 +223,11 @@ fn load(dasd: Arc<dyn Dasd>, config: &LogConfig) -> Result<Option<LogSpace>, Ope
     let space = LogSpace::new(dasd.clone(), config.clone(), ring);
     for (name, disk, header) in files {
         let header = header.filter(|h| h.ring == ring);
+        if header.is_none() && holds_something(&*disk, config)? {
+            tracing::error!(name, "a log segment whose headers are damaged is left as it is");
+            space.ring.pass_over(&name);
+            continue;
+        }
         if header.is_none() && disk.len()? != config.segment_bytes {
             dasd.remove(&name)?;
             continue;
@@ -223,6 +235,22 @@ fn load(dasd: Arc<dyn Dasd>, config: &LogConfig) -> Result<Option<LogSpace>, Ope
         space.ring.adopt(name, disk, header);
     }
     Ok(Some(space))
+}
+
+/// Whether a segment file of full length, of which nothing says where it belongs, holds what was written once. One that was never in
+/// use is zeros; one whose first stamp a crash has cut off is, behind that.
+fn holds_something(disk: &dyn Disk, config: &LogConfig) -> Result<bool, OpenError> {
+    if disk.len()? != config.segment_bytes {
+        return Ok(false);
+    }
+    let mut block = vec![0; BLOCK as usize];
+    disk.read_at(&mut block, 0)?;
+    if SegmentHeader::decode(&block).is_some() || block.iter().all(|octet| *octet == 0) {
+        // Of another ring; or its stamp was taken away, since nothing in it counts.
+        return Ok(false);
+    }
+    disk.read_at(&mut block, BLOCK)?;
+    Ok(block.iter().any(|octet| *octet != 0))
 }
 
 /// The header of a segment whose first block is damaged, from the first batch in it: a batch says where it belongs. A segment

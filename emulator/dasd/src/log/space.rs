@@ -19,6 +19,11 @@ use crate::buffers::Buffers;
 use crate::error::{OpenError, ReadError};
 use crate::io::{Dasd, Disk};
 
+/// Name of the segment file with a number. The number is no sequence number: files are used in turn.
+pub(crate) fn segment_name(prefix: &str, number: u32) -> String {
+    format!("{prefix}{number:06}")
+}
+
 /// One segment of the ring that is in use.
 #[derive(Debug)]
 pub(crate) struct Segment {
@@ -256,7 +261,7 @@ impl Ring {
         let name = {
             let mut state = self.state.lock();
             state.next_name += 1;
-            format!("{}{:06}", self.config.prefix, state.next_name)
+            segment_name(&self.config.prefix, state.next_name)
         };
         let made = self.dasd.create(&name).and_then(|disk| {
             disk.zero(self.config.segment_bytes)?;
@@ -317,11 +322,17 @@ impl Ring {
         Ok((segment, from_reserve))
     }
 
-    /// Adds a file found at open: as a segment when it carries a header of this ring, else as a free one.
-    pub(crate) fn adopt(&self, name: String, disk: Arc<dyn Disk>, header: Option<SegmentHeader>) {
+    /// No file that is made from now on gets the name of one that is there.
+    pub(crate) fn pass_over(&self, name: &str) {
         let number = name.strip_prefix(self.config.prefix.as_str()).and_then(|n| n.parse().ok()).unwrap_or(0);
         let mut state = self.state.lock();
         state.next_name = state.next_name.max(number);
+    }
+
+    /// Adds a file found at open: as a segment when it carries a header of this ring, else as a free one.
+    pub(crate) fn adopt(&self, name: String, disk: Arc<dyn Disk>, header: Option<SegmentHeader>) {
+        self.pass_over(&name);
+        let mut state = self.state.lock();
         match header {
             Some(h) => {
                 state.live.insert(h.seq, Arc::new(Segment { seq: h.seq, name, disk }));
