@@ -4,7 +4,7 @@
 //! gives it back by dropping it. A port of 0 becomes a fixed one with the first use, so that a restarted guest is found
 //! where it was.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -30,6 +30,8 @@ pub struct HostNetwork {
     pub domain: String,
     addresses: Mutex<BTreeMap<String, SocketAddr>>,
     bound: Mutex<BTreeMap<String, SocketAddr>>,
+    /// Those that their guests do not want.
+    declined: Mutex<BTreeSet<String>>,
     tls: ArcSwapOption<ServerConfig>,
     tls_editions: watch::Sender<u64>,
     tls_loader: Mutex<Option<Box<TlsLoader>>>,
@@ -64,6 +66,7 @@ impl HostNetwork {
             domain,
             addresses: Mutex::new(addresses),
             bound: Mutex::default(),
+            declined: Mutex::default(),
             tls: ArcSwapOption::new(tls),
             tls_editions: watch::Sender::new(0),
             tls_loader: Mutex::default(),
@@ -77,6 +80,31 @@ impl HostNetwork {
     /// The host's error, with the address in it.
     pub fn listen(self: &Arc<Self>, name: &str) -> io::Result<Option<NamedListener>> {
         let Some(address) = self.addresses.lock().get(name).copied() else { return Ok(None) };
+        let opened = self.open(name, address)?;
+        // A port of 0 has become a fixed one.
+        self.addresses.lock().insert(name.to_owned(), opened.socket.local_addr()?);
+        Ok(Some(opened))
+    }
+
+    /// As [`Self::listen`], on a port of the guest's choice instead of the host's.
+    ///
+    /// # Errors
+    /// The host's error, with the address in it.
+    pub fn listen_on(self: &Arc<Self>, name: &str, port: u16) -> io::Result<Option<NamedListener>> {
+        let Some(mut address) = self.addresses.lock().get(name).copied() else { return Ok(None) };
+        address.set_port(port);
+        self.open(name, address).map(Some)
+    }
+
+    /// The guest does without a listener: nobody is to wait for it.
+    pub fn decline(&self, name: &str) {
+        self.declined.lock().insert(name.to_owned());
+        // Whoever waits for it looks again.
+        (self.on_change)(&self.bound.lock());
+    }
+
+    fn open(self: &Arc<Self>, name: &str, address: SocketAddr) -> io::Result<NamedListener> {
+        self.declined.lock().remove(name);
         let open = || -> io::Result<TcpListener> {
             let socket = if address.is_ipv4() { TcpSocket::new_v4()? } else { TcpSocket::new_v6()? };
             socket.set_reuseaddr(true)?;
@@ -85,16 +113,16 @@ impl HostNetwork {
         };
         let socket = open().map_err(|e| io::Error::new(e.kind(), format!("{name} on {address}: {e}")))?;
         let actual = socket.local_addr()?;
-        self.addresses.lock().insert(name.to_owned(), actual);
         let mut bound = self.bound.lock();
         bound.insert(name.to_owned(), actual);
         (self.on_change)(&bound);
-        Ok(Some(NamedListener { network: self.clone(), name: name.to_owned(), socket: Arc::new(socket) }))
+        Ok(NamedListener { network: self.clone(), name: name.to_owned(), socket: Arc::new(socket) })
     }
 
-    /// Names of the listeners that the host has switched on.
-    pub fn configured(&self) -> Vec<String> {
-        self.addresses.lock().keys().cloned().collect()
+    /// Names of the listeners that are to be open: the host has switched them on, and their guests do not do without.
+    pub fn wanted(&self) -> Vec<String> {
+        let declined = self.declined.lock();
+        self.addresses.lock().keys().filter(|name| !declined.contains(*name)).cloned().collect()
     }
 
     /// Addresses that are being listened on.
@@ -134,5 +162,36 @@ impl HostNetwork {
         let Some(tls) = loader()? else { return Ok(false) };
         self.set_tls(Some(tls));
         Ok(true)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::Ipv4Addr;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn a_guest_may_choose_the_port_and_not_the_address() {
+        let any = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
+        let network =
+            HostNetwork::new("x.example".into(), [("imap".to_owned(), any)].into(), None, Box::new(|_| {}));
+        let first = network.listen("imap").unwrap().unwrap();
+        let given = first.socket.local_addr().unwrap();
+        drop(first);
+        // Another port that nobody has now.
+        let free = std::net::TcpListener::bind(any).unwrap().local_addr().unwrap();
+        let chosen = network.listen_on("imap", free.port()).unwrap().unwrap();
+        assert_eq!(chosen.socket.local_addr().unwrap(), free);
+        assert_eq!(network.bound()["imap"], free);
+        drop(chosen);
+        // The host's own choice is as it was.
+        assert_eq!(network.listen("imap").unwrap().unwrap().socket.local_addr().unwrap(), given);
+        assert!(network.listen_on("imaps", free.port()).unwrap().is_none(), "the host has switched it off");
+        assert_eq!(network.wanted(), ["imap"]);
+        network.decline("imap");
+        assert!(network.wanted().is_empty());
+        let _again = network.listen("imap").unwrap();
+        assert_eq!(network.wanted(), ["imap"]);
     }
 }

@@ -155,12 +155,13 @@ impl System {
 
     /// Waits until every listener is open; the names of those that are not, when it takes too long.
     pub async fn wait_until_up(&self) -> Vec<String> {
-        let wanted = self.network.configured();
         let mut bound = self.bound.clone();
-        let all_open = |open: &BTreeMap<String, SocketAddr>| wanted.iter().all(|n| open.contains_key(n));
+        // A guest may say as it starts that it does without one.
+        let all_open =
+            |open: &BTreeMap<String, SocketAddr>| self.network.wanted().iter().all(|n| open.contains_key(n));
         let _late = tokio::time::timeout(START_TIMEOUT, bound.wait_for(all_open)).await;
         let open = self.network.bound();
-        wanted.into_iter().filter(|n| !open.contains_key(n)).collect()
+        self.network.wanted().into_iter().filter(|n| !open.contains_key(n)).collect()
     }
 
     /// Says in the folder that the system is up.

@@ -1,7 +1,7 @@
 //! IMAP CONFIG: the statements of the IMAP server.
 //!
 //! One statement a record, keyword and operand; keywords in any case; `;` starts a comment. Every wrong record is
-//! reported with its number, the token and the reason. FilePoolID and BadFileID are required. EnrollBlocks,
+//! reported with its number, the token and the reason. FilePoolID and BadFileID are required. Port, SecurePort, EnrollBlocks,
 //! LoginTimeout, MaxConnections, MaxPerAddress, MaxPerUser, Comment (words), AdminURI, AuthExit, TokenExit, LoginReferral, ClearPasswords,
 //! EightBitHeaders, ProxyFrom, MessageLimit, MailboxReferral, Subaddress and Capability are ours. `Capability token {ON|OFF} [userid]` may stand many times; a record
 //! changes what one before it said.
@@ -43,9 +43,25 @@ const DEFAULT_ENROLL_BLOCKS: u32 = 1_000_000;
 /// Most ProxyFrom statements: each is looked at for every connection.
 const MAX_PROXIES: usize = 64;
 
+/// The port of a listener.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum PortChoice {
+    /// The one that the host gives it.
+    #[default]
+    Host,
+    /// This one, at the host's address.
+    Number(u16),
+    /// None: there is no such listener.
+    Off,
+}
+
 /// What IMAP CONFIG says.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ImapConfig {
+    /// Where clients are listened to that begin without TLS.
+    pub port: PortChoice,
+    /// Where those are that begin with TLS.
+    pub secure_port: PortChoice,
     /// The file pool of the mail store.
     pub file_pool: FilePoolId,
     /// Gets spool files that cannot be used.
@@ -123,6 +139,8 @@ impl ExitName {
 
 #[derive(Default)]
 struct Draft {
+    port: Option<PortChoice>,
+    secure_port: Option<PortChoice>,
     file_pool: Option<FilePoolId>,
     bad_file_id: Option<UserId>,
     mail_origin: Option<UserId>,
@@ -179,6 +197,8 @@ pub fn read<'a>(records: impl Iterator<Item = &'a str>) -> Result<ImapConfig, Ve
     let size =
         |n: Option<u64>, default: usize| n.map_or(default, |n| usize::try_from(n).unwrap_or(usize::MAX));
     Ok(ImapConfig {
+        port: draft.port.unwrap_or_default(),
+        secure_port: draft.secure_port.unwrap_or_default(),
         file_pool,
         bad_file_id,
         mail_origin: draft.mail_origin.unwrap_or(smtp),
@@ -257,6 +277,8 @@ fn take(draft: &mut Draft, words: &[&str]) -> Result<(), (String, String)> {
                 _ => return Err(((*operand).to_owned(), "ACCEPT or REFUSE is needed".into())),
             });
         }
+        "PORT" => draft.port = Some(port(operand)?),
+        "SECUREPORT" => draft.secure_port = Some(port(operand)?),
         "BADFILEID" => draft.bad_file_id = user()?,
         "MAILORIGINID" => draft.mail_origin = user()?,
         "IDLETIMEOUT" => draft.idle_minutes = number(LEAST_IDLE_MINUTES, GREATEST_IDLE_MINUTES)?,
@@ -278,6 +300,17 @@ fn switch(word: &str) -> Result<bool, (String, String)> {
         "OFF" => Ok(false),
         _ => Err((word.to_owned(), "ON or OFF is needed".into())),
     }
+}
+
+/// A port number, or `OFF`
+fn port(word: &str) -> Result<PortChoice, (String, String)> {
+    if word.eq_ignore_ascii_case("OFF") {
+        return Ok(PortChoice::Off);
+    }
+    let number = word.parse().ok().filter(|n| *n > 0);
+    number
+        .map(PortChoice::Number)
+        .ok_or_else(|| (word.to_owned(), "a number from 1 to 65535, or OFF, is needed".into()))
 }
 
 /// `ProxyFrom address[/bits] [IMAP|IMAPS]`

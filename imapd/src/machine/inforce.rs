@@ -72,10 +72,14 @@ pub fn changes(old: &ImapConfig, new: &ImapConfig) -> Changes {
         ("Subaddress", old.subaddresses != new.subaddresses),
         ("Capability", old.tokens != new.tokens),
     ];
-    Changes {
-        now: rows.iter().filter(|(_, differs)| *differs).map(|(name, _)| *name).collect(),
-        at_start: if old.file_pool == new.file_pool { Vec::new() } else { vec!["FilePoolID"] },
-    }
+    let at_start = [
+        ("FilePoolID", old.file_pool != new.file_pool),
+        ("Port", old.port != new.port),
+        ("SecurePort", old.secure_port != new.secure_port),
+    ];
+    let differing =
+        |rows: &[(&'static str, bool)]| rows.iter().filter(|(_, d)| *d).map(|(name, _)| *name).collect();
+    Changes { now: differing(&rows), at_start: differing(&at_start) }
 }
 
 #[cfg(test)]
@@ -87,14 +91,14 @@ mod tests {
     fn every_statement_is_compared() {
         let old = read("FilePoolID A\nBadFileID B\n".lines()).unwrap();
         assert_eq!(changes(&old, &old), Changes::default());
-        let text = "FilePoolID C\nBadFileID D\nMailOriginID E\nIdleTimeout 31\nLoginTimeout 10\nEnrollBlocks 2\nMaxConnections 3\n\
+        let text = "FilePoolID C\nPort 143\nSecurePort OFF\nBadFileID D\nMailOriginID E\nIdleTimeout 31\nLoginTimeout 10\nEnrollBlocks 2\nMaxConnections 3\n\
                     MaxPerAddress 4\nMaxPerUser 5\nComment x\nAdminURI mailto:x\nTokenExit JWTHS256\nAuthExit IMAPAUTX\n\
                     LoginReferral joe imap://other.example/\nClearPasswords OFF\nEightBitHeaders REFUSE\nProxyFrom ::1\nMessageLimit 1000\n\
                     MailboxReferral x imap://other.example/\nSubaddress ON\n\
                     Capability MOVE OFF\n";
         let changed = changes(&old, &read(text.lines()).unwrap());
-        assert_eq!(changed.at_start, ["FilePoolID"]);
+        assert_eq!(changed.at_start, ["FilePoolID", "Port", "SecurePort"]);
         // One record a statement.
-        assert_eq!(changed.now.len() + 1, text.lines().count());
+        assert_eq!(changed.now.len() + changed.at_start.len(), text.lines().count());
     }
 }

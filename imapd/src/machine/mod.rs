@@ -30,7 +30,7 @@ use crate::mailstore::{MailStore, sfs::SfsBackend};
 use crate::session::Server;
 use crate::transport::{Listener, Service, Timeouts};
 use admin::Administration;
-use config::{ConfigInForce, ImapConfig};
+use config::{ConfigInForce, ImapConfig, PortChoice};
 
 /// Return code when the server cannot start.
 const RC_CANNOT_START: i32 = 24;
@@ -123,6 +123,7 @@ impl Main {
             .map_err(|e| one(format!("DTCIMP1003E {e}")))?;
         inforce::apply(&service, &config, exit);
         service.server.auth.set_auth_exit(auth_exit);
+        let ports = [("imap", config.port, false), ("imaps", config.secure_port, true)];
         let config: ConfigInForce = Arc::new(ArcSwap::from_pointee(config));
         let admin = Arc::new(Administration {
             cms: cms.clone(),
@@ -145,8 +146,16 @@ impl Main {
         serve_requests(cms, &admin, listed)
             .map_err(|e| one(format!("DTCIMP1004E Requests cannot be served: {e}")))?;
         let mut listeners = Vec::new();
-        for (name, implicit_tls) in [("imap", false), ("imaps", true)] {
-            match network.listen(name) {
+        for (name, port, implicit_tls) in ports {
+            let opened = match port {
+                PortChoice::Host => network.listen(name),
+                PortChoice::Number(number) => network.listen_on(name, number),
+                PortChoice::Off => {
+                    network.decline(name);
+                    Ok(None)
+                }
+            };
+            match opened {
                 Ok(Some(named)) => {
                     let address = named.socket.local_addr().map_or_else(|e| e.to_string(), |a| a.to_string());
                     cms.say(&format!("DTCIMP1005I {name} listens on {address}")).await;

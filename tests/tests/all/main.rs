@@ -18,6 +18,7 @@ mod fuzz;
 mod hostile;
 mod limits;
 mod pools;
+mod ports;
 mod readers;
 mod road;
 mod terminal;

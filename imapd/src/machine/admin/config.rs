@@ -42,6 +42,7 @@ async fn run(admin: &Administration) -> Answer {
     if !changes.at_start.is_empty() {
         lines.push(format!("DTCIMP3020W In force with the next start only: {}", changes.at_start.join(", ")));
         config.file_pool = old.file_pool;
+        (config.port, config.secure_port) = (old.port, old.secure_port);
     }
     let network = admin.network.clone();
     let looked = tokio::task::spawn_blocking(move || network.reload_tls()).await;

@@ -34,6 +34,21 @@ fn statements_defaults_and_errors() {
 }
 
 #[test]
+fn ports() {
+    let port = |text: &str| {
+        let config = read(format!("FilePoolID A\nBadFileID B\n{text}\n").lines());
+        config.map(|c| (c.port, c.secure_port)).map_err(|e| e[0].to_string())
+    };
+    assert_eq!(port(""), Ok((PortChoice::Host, PortChoice::Host)));
+    assert_eq!(port("Port 143"), Ok((PortChoice::Number(143), PortChoice::Host)));
+    assert_eq!(port("PORT off\nSecurePort 65535"), Ok((PortChoice::Off, PortChoice::Number(65535))));
+    for wrong in ["0", "65536", "imap", "-1"] {
+        let told = format!("IMAP CONFIG record 3: {wrong}: a number from 1 to 65535, or OFF, is needed");
+        assert_eq!(port(&format!("Port {wrong}")), Err(told));
+    }
+}
+
+#[test]
 fn message_limits() {
     let limit = |text: &str| {
         let config = read(format!("FilePoolID A\nBadFileID B\n{text}\n").lines());
