@@ -333,6 +333,16 @@ mod tests {
         assert!(kept == made, "the rows of docs/capabilities.md should be:\n{made}");
     }
 
+    /// The list of README.md names the tokens of the table, in its order.
+    #[test]
+    fn the_readme_agrees() {
+        let text = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/../README.md")).unwrap();
+        let paragraph = text.split("\n\n").find(|p| p.contains("tokens of CAPABILITY")).unwrap();
+        let named: Vec<&str> = paragraph.split('`').skip(1).step_by(2).collect();
+        let known: Vec<&str> = TABLE.iter().map(|row| row.name).collect();
+        assert_eq!(named, known);
+    }
+
     fn line(row: &CapabilityRow) -> String {
         let states = match row.states {
             ANY => "always",
