@@ -44,12 +44,6 @@ enum Action {
     Checkpoint,
 }
 
-/// At which write the power fails. A commit is a write or two, and a round has a handful of them: most crashes are to come there, and
-/// some after a fold, the mover, or all there is to do.
-fn crash_point() -> impl Strategy<Value = u64> {
-    prop_oneof![4 => 0u64..6, 2 => 0u64..25, 1 => 0u64..300]
-}
-
 fn action() -> impl Strategy<Value = Action> {
     let (u, f) = (0..UNITS, 0..FILES);
     prop_oneof![
@@ -272,7 +266,7 @@ proptest! {
 
     // Called below.
     fn random_work_and_crashes(
-        rounds in prop::collection::vec((prop::collection::vec(action(), 1..40), crash_point()), 1..4),
+        rounds in prop::collection::vec((prop::collection::vec(action(), 1..40), common::crash_point()), 1..4),
         seed: u32,
         threads: bool,
     ) {

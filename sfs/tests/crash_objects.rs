@@ -107,12 +107,6 @@ fn dir() -> impl Strategy<Value = Dir> {
     (prop_oneof![4 => Just(0usize), 1 => Just(1usize)], levels)
 }
 
-/// At which write the power fails. A commit is a write or two, and a round has a handful of them: most crashes are to come there, and
-/// some after a fold, the mover, or all there is to do.
-fn crash_point() -> impl Strategy<Value = u64> {
-    prop_oneof![4 => 0u64..6, 2 => 0u64..25, 1 => 0u64..300]
-}
-
 fn action() -> impl Strategy<Value = Action> {
     let file = || 0..FILES.len();
     let some = || prop::option::of(0..FILES.len());
@@ -703,7 +697,7 @@ proptest! {
     // Called below.
     fn random_work_and_crashes(
         rounds in prop::collection::vec(
-            (prop::collection::vec(step(), 1..60), crash_point()), 1..6),
+            (prop::collection::vec(step(), 1..60), common::crash_point()), 1..6),
         seed: u32,
         threads in prop::bool::weighted(0.2),
     ) {

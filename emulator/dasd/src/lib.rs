@@ -25,6 +25,7 @@ pub mod host;
 pub mod io;
 pub mod log;
 pub mod overlay;
+mod segment_name;
 mod shared_sync;
 pub mod volume;
 

@@ -25,6 +25,7 @@ use parking_lot::{Mutex, RwLock};
 use crate::buffers::Buffers;
 use crate::error::{OpenError, ReadError};
 use crate::io::{Dasd, Disk};
+use crate::segment_name;
 use crate::shared_sync::SharedSync;
 use crate::{BLOCK, round_to_block};
 
@@ -167,16 +168,6 @@ enum Found {
     Other,
 }
 
-/// The sequence number in the name of a segment file.
-fn sequence_of(name: &str, prefix: &str) -> Option<u64> {
-    let seq = name.strip_prefix(prefix)?.parse().ok()?;
-    (segment_name(prefix, seq) == name).then_some(seq)
-}
-
-fn segment_name(prefix: &str, seq: u64) -> String {
-    format!("{prefix}{seq:06}")
-}
-
 /// Block 0 of a segment.
 fn segment_head(seq: u64) -> Vec<u8> {
     let mut head = vec![0u8; BLOCK as usize];
@@ -222,8 +213,7 @@ impl Volume {
         let mut segments = BTreeMap::new();
         let (mut tail, mut next_seq, mut mended) = (0, 0, Vec::new());
         for name in dasd.list()? {
-            // Whatever else begins so, a copy that somebody made of a segment, is none.
-            let Some(seq) = sequence_of(&name, &config.prefix) else { continue };
+            let Some(seq) = segment_name::number(&name, &config.prefix) else { continue };
             let disk: Arc<dyn Disk> = Arc::new(SharedSync::new(dasd.open(&name)?));
             next_seq = next_seq.max(seq + 1);
             match look_at(&*disk, &name, seq)? {
@@ -376,7 +366,7 @@ impl Volume {
     }
 
     fn name(&self, seq: u64) -> String {
-        segment_name(&self.config.prefix, seq)
+        segment_name::of(&self.config.prefix, seq)
     }
 
     fn disk(&self, seq: u64) -> Option<Arc<dyn Disk>> {

@@ -11,6 +11,7 @@ use bytes::Bytes;
 use cp::clock::ManualClock;
 use dasd::{BLOCK, Dasd, FaultyDasd, LogConfig, VolumeConfig};
 use jiff::Timestamp;
+use proptest::prelude::*;
 use sfs::pool::{DirPath, OpenRequest, Pool, PoolConfig, PoolError, Token, WorkUnit};
 use sfs::types::{Attributes, DateReference, FileId, Intent};
 
@@ -48,6 +49,12 @@ pub fn open_pool(dasd: &FaultyDasd, config: &PoolConfig) -> Pool {
     let disks: Arc<dyn Dasd> = Arc::new(dasd.clone());
     let clock = Arc::new(ManualClock::new(Timestamp::UNIX_EPOCH));
     Pool::open(&disks, config, clock).unwrap()
+}
+
+/// At which write the power fails. A commit is a write or two, and a round has a handful of them: most crashes are to come there, and
+/// some after a fold, the mover, or all there is to do.
+pub fn crash_point() -> impl Strategy<Value = u64> {
+    prop_oneof![4 => 0u64..6, 2 => 0u64..25, 1 => 0u64..300]
 }
 
 /// A pool on faulty disks with file space JOE of 1,000,000 blocks.

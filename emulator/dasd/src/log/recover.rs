@@ -7,12 +7,13 @@ use bytes::Bytes;
 use super::damage::DamagedStretch;
 use super::format::{BatchHeader, SegmentHeader, VERSION};
 use super::handle::Log;
-use super::space::{LogSpace, for_each_entry, segment_name};
+use super::space::{LogSpace, for_each_entry};
 use super::writer::Tail;
 use super::{LogAddr, LogConfig, LogOwner};
 use crate::BLOCK;
 use crate::error::{OpenError, ReadError};
 use crate::io::{Dasd, Disk};
+use crate::segment_name;
 
 /// An entry found again by recovery.
 #[derive(Debug, Clone)]
@@ -182,18 +183,12 @@ impl LogSpace {
     }
 }
 
-/// The number in the name of a segment file.
-fn number_of(name: &str, prefix: &str) -> Option<u32> {
-    let number = name.strip_prefix(prefix)?.parse().ok()?;
-    (segment_name(prefix, number) == name).then_some(number)
-}
-
 /// Reads the headers of all segment files; `None` when no segment is in use.
 fn load(dasd: Arc<dyn Dasd>, config: &LogConfig) -> Result<Option<LogSpace>, OpenError> {
     let mut files = Vec::new();
     let mut newest: Option<(u64, u64)> = None;
-    // Whatever else begins so, a copy that somebody made of a segment, is none.
-    for name in dasd.list()?.into_iter().filter(|n| number_of(n, &config.prefix).is_some()) {
+    let is_segment = |name: &String| segment_name::number(name, &config.prefix).is_some();
+    for name in dasd.list()?.into_iter().filter(is_segment) {
         let disk = dasd.open(&name)?;
         if disk.len()? < BLOCK {
             // The zeroing of this one was cut short; it holds nothing.

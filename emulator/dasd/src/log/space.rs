@@ -18,11 +18,7 @@ use crate::BLOCK;
 use crate::buffers::Buffers;
 use crate::error::{OpenError, ReadError};
 use crate::io::{Dasd, Disk};
-
-/// Name of the segment file with a number. The number is no sequence number: files are used in turn.
-pub(crate) fn segment_name(prefix: &str, number: u32) -> String {
-    format!("{prefix}{number:06}")
-}
+use crate::segment_name;
 
 /// One segment of the ring that is in use.
 #[derive(Debug)]
@@ -51,7 +47,8 @@ struct State {
     // Recycled, but somebody may still hold a pin.
     retired: Vec<Arc<Segment>>,
     free: Vec<(String, Arc<dyn Disk>)>,
-    next_name: u32,
+    /// Of the newest file; files are used in turn, so it is no sequence number.
+    next_name: u64,
 }
 
 #[derive(Debug)]
@@ -261,7 +258,7 @@ impl Ring {
         let name = {
             let mut state = self.state.lock();
             state.next_name += 1;
-            segment_name(&self.config.prefix, state.next_name)
+            segment_name::of(&self.config.prefix, state.next_name)
         };
         let made = self.dasd.create(&name).and_then(|disk| {
             disk.zero(self.config.segment_bytes)?;
@@ -324,7 +321,7 @@ impl Ring {
 
     /// No file that is made from now on gets the name of one that is there.
     pub(crate) fn pass_over(&self, name: &str) {
-        let number = name.strip_prefix(self.config.prefix.as_str()).and_then(|n| n.parse().ok()).unwrap_or(0);
+        let number = segment_name::number(name, &self.config.prefix).unwrap_or(0);
         let mut state = self.state.lock();
         state.next_name = state.next_name.max(number);
     }
