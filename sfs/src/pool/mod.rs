@@ -32,6 +32,7 @@ mod error;
 mod explicit;
 mod file;
 mod fold;
+mod gaps;
 mod group;
 mod image;
 mod inplace;

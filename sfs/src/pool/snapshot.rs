@@ -18,6 +18,7 @@ use super::catalog::{
 };
 use super::codec::Malformed;
 use super::error::PoolError;
+use super::gaps::Gaps;
 use super::page::{self, Page};
 use super::recent::{Change, Key, Layer, MAX_KEY, TableId};
 use super::row::{self, RowKey};
@@ -40,6 +41,7 @@ pub(crate) struct Base {
     body: ReadOnlyTable<u64, &'static [u8]>,
     row: Rows,
     kinds: row::Kinds,
+    gaps: Gaps,
 }
 
 impl Base {
@@ -56,6 +58,7 @@ impl Base {
             body: txn.open_table(BODY)?,
             row,
             kinds,
+            gaps: Gaps::default(),
         })
     }
 
@@ -66,11 +69,24 @@ impl Base {
                 Err(_) => None,
             },
             TableId::Dir => self.dir.get(key)?,
-            TableId::Entry => self.entry.get(key)?,
+            TableId::Entry => return self.entry(key),
             TableId::Page => self.page.get(key)?,
             TableId::Body => self.body.get(number_of(key)?)?,
             TableId::Row => self.row.get(key)?,
         })
+    }
+
+    /// A file's row. Of names that ascend, as those of new notes do, only the first that is not there is looked for on the disk.
+    fn entry(&self, key: &[u8]) -> Result<Option<AccessGuard<'_, &'static [u8]>>, PoolError> {
+        if self.gaps.have(key) {
+            return Ok(None);
+        }
+        let row = self.entry.get(key)?;
+        if row.is_none() {
+            let next = self.entry.range(key..)?.next().transpose()?;
+            self.gaps.note(key, next.as_ref().map(|(next, _)| next.value()));
+        }
+        Ok(row)
     }
 
     /// Gives `each` the rows from `low` to before `high`, in order.
