@@ -11,8 +11,11 @@ use super::catalog::CRC_CHUNK;
 use super::error::PoolError;
 use super::store::{ChunkCache, OpenBody, Store};
 
-/// Fewer octets than this are copied when they are handed over: they may be a small part of much that would stay in memory with them.
+/// Fewer octets than this are copied when they are handed over: they may be a small part of much that would stay in memory with them,
+/// and each stretch becomes a body of its own.
 const LEAST_GIVEN: usize = 64 << 10;
+/// The same where they are all there is so far: most files are written at once. They are copied when more comes.
+const LEAST_GIVEN_ALONE: usize = 8 << 10;
 
 /// Octets copied at once: fewer than the system's library hands to the processor's own instruction for long strings.
 const SHORT_COPY: usize = 2048;
@@ -86,6 +89,12 @@ impl Image {
         if more == 0 {
             return;
         }
+        if let Some(Piece { source, .. }) = self.pieces.last_mut()
+            && start < LEAST_GIVEN as u64
+            && let Source::Given(data) = source
+        {
+            *source = Source::Fresh(BytesMut::from(&data[..]));
+        }
         if !matches!(self.pieces.last(), Some(Piece { source: Source::Fresh(_), .. })) {
             let fresh = BytesMut::with_capacity(more);
             self.pieces.push(Piece { end: start, source: Source::Fresh(fresh) });
@@ -104,7 +113,8 @@ impl Image {
 
     /// Adds octets at the end, which stay where they are if they are many.
     pub(crate) fn append_given(&mut self, data: &Bytes) {
-        if data.len() < LEAST_GIVEN {
+        let least = if self.pieces.is_empty() { LEAST_GIVEN_ALONE } else { LEAST_GIVEN };
+        if data.len() < least {
             return self.append(data);
         }
         let end = self.len() + data.len() as u64;
@@ -298,6 +308,54 @@ impl Image {
                 }
                 Ok(chunk.slice(from - base..to - base))
             }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn given(len: usize) -> Bytes {
+        (0..len).map(|i| (i % 251) as u8).collect()
+    }
+
+    fn octets(image: &Image) -> Vec<u8> {
+        let pieces = image.pieces.iter().map(|piece| match &piece.source {
+            Source::Fresh(buf) => &buf[..],
+            Source::Given(data) | Source::Frozen(data) => &data[..],
+            Source::Stored { .. } => unreachable!("nothing is stored here"),
+        });
+        pieces.collect::<Vec<_>>().concat()
+    }
+
+    #[test]
+    fn what_a_file_is_written_with_at_once_stays_where_it_is() {
+        for (len, stays) in [
+            (LEAST_GIVEN_ALONE - 1, false),
+            (LEAST_GIVEN_ALONE, true),
+            (LEAST_GIVEN - 1, true),
+            (LEAST_GIVEN, true),
+        ] {
+            let data = given(len);
+            let mut image = Image::default();
+            image.append_given(&data);
+            let same =
+                matches!(&image.pieces[0].source, Source::Given(kept) if kept.as_ptr() == data.as_ptr());
+            assert_eq!(same, stays, "{len}");
+        }
+    }
+
+    #[test]
+    fn what_is_not_long_is_one_stretch_with_what_comes_behind() {
+        for len in [LEAST_GIVEN_ALONE, LEAST_GIVEN - 1, LEAST_GIVEN] {
+            let mut image = Image::default();
+            image.append_given(&given(len));
+            image.append(b"more");
+            image.append_given(&given(LEAST_GIVEN_ALONE));
+            assert_eq!(image.pieces.len(), if len < LEAST_GIVEN { 1 } else { 2 });
+            let expected = [&given(len)[..], b"more", &given(LEAST_GIVEN_ALONE)].concat();
+            assert_eq!((image.len(), octets(&image)), (expected.len() as u64, expected));
         }
     }
 }
