@@ -11,9 +11,19 @@ use sfs::types::{Attributes, Intent};
 
 use super::{INDEX, NOTE, open};
 
-async fn deliver(unit: &WorkUnit, space: &str, n: u64, note: &Bytes, index: &Bytes) {
-    let token = open(unit, space, &format!("{n}"), "NOTE", Intent::New, Attributes::variable());
-    unit.write(token, note, 1).unwrap();
+/// Octets of a line of a note.
+const LINE: usize = 78;
+
+/// A note as IMAP writes one: lines, in one call.
+fn note() -> (Bytes, u32) {
+    let line = [&(LINE as u16).to_be_bytes()[..], &[b'n'; LINE]].concat();
+    let lines = NOTE / line.len();
+    (Bytes::from(line.repeat(lines)), lines as u32)
+}
+
+async fn deliver(unit: &WorkUnit, space: &str, n: u64, (note, lines): &(Bytes, u32), index: &Bytes) {
+    let token = open(unit, space, &format!("{n:08}"), "NOTE", Intent::New, Attributes::variable());
+    unit.write(token, note, *lines).unwrap();
     unit.close(token).unwrap();
     let token = open(unit, space, "NOTE", "INDEX", Intent::Write, Attributes::fixed(INDEX));
     unit.write(token, index, 1).unwrap();
@@ -34,7 +44,7 @@ pub async fn commits(pool: &Pool, users: &str, committers: u64, time: Duration) 
     for i in 0..committers {
         let (unit, done, space) = (pool.begin(), done.clone(), format!("{users}{i}"));
         tasks.push(tokio::spawn(async move {
-            let (note, index) = (Bytes::from(vec![b'n'; NOTE]), Bytes::from(vec![b'i'; INDEX as usize]));
+            let (note, index) = (note(), Bytes::from(vec![b'i'; INDEX as usize]));
             let mut times = Vec::new();
             while start.elapsed() < time {
                 let began = Instant::now();
