@@ -15,7 +15,7 @@ use super::open::OpenMailbox;
 use super::own_seen::OwnSeen;
 use super::stage::Stage;
 use super::text_room::commit_in_room;
-use super::types::{Attributes, MailboxId, MailboxRow, Uid, UidValidity, UserHeader};
+use super::types::{Attributes, MailboxId, MailboxRow, Uid, UidValidity, UserHeader, seconds};
 use super::user::{AccessChange, Outcome, UserStore};
 use crate::syntax::mailbox_name::MailboxName;
 
@@ -32,10 +32,9 @@ impl UserStore {
     ) -> Result<MailboxRow, StoreError> {
         let now = self.now();
         header.last_mailbox_id += 1;
-        let seconds = u32::try_from(now.clamp(1, i64::from(u32::MAX))).unwrap_or(1);
         let next = header.last_uid_validity.checked_add(1);
         let next = next.ok_or(StoreError::Limit("user has no UIDVALIDITY left"))?;
-        header.last_uid_validity = seconds.max(next);
+        header.last_uid_validity = seconds(now).max(next);
         let id = MailboxId(header.last_mailbox_id);
         let mut row = MailboxRow::empty(id, name.clone(), UidValidity(header.last_uid_validity), now);
         row.slot = catalog.slots.take();
