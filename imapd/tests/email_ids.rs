@@ -53,6 +53,14 @@ async fn seen(running: &Running, name: &str, mailbox: &str) -> Vec<String> {
 #[tokio::test]
 async fn they_are_kept_over_restarts_and_formats() {
     let pool = MailPool::generate();
+    start_plain(pool.backend()).await.service.shutdown(SOON).await;
+    // As of users whom the build before has enrolled within a second: header and INBOX have the number that BOB's have.
+    let same = |image: &mut Vec<u8>| {
+        let number = u32::from_le_bytes(image[4..8].try_into().unwrap()) + 1;
+        image[4..8].copy_from_slice(&number.to_le_bytes());
+        image[1032..1036].copy_from_slice(&number.to_le_bytes());
+    };
+    pool.rewrite(MailPool::alices(None, "MAILBOX", "INDEX"), 512, same).await;
     let running = start_plain(pool.backend()).await;
     let mut alice = client(&running, "alice").await;
     append(&mut alice, "INBOX").await;

@@ -120,8 +120,11 @@ async fn a_user_has_so_many_names() {
         Op::PutRow(row)
     });
     let last = UserStore::MAX_MAILBOXES as u32 - 1;
-    let header =
-        UserHeader { last_uid_validity: 1_000_000_000 + last, last_mailbox_id: last, origins: Vec::new() };
+    let header = UserHeader {
+        last_uid_validity: 1_000_000_000 + last,
+        last_mailbox_id: last,
+        ..UserHeader::default()
+    };
     it.memory.commit(user("ALICE"), rows.chain([Op::PutHeader(header)]).collect()).await.unwrap();
     let mut session = it.session().await;
     let mut refused = async |command: &str| {

@@ -6,9 +6,11 @@ mod support;
 use std::sync::Arc;
 
 use bytes::Bytes;
+use imapd::mailstore::access::MAX_IDENTIFIERS;
+use imapd::mailstore::publish::Sharing;
 use imapd::mailstore::{
-    AccessChange, Backend, Identifier, MailStore, NewMessage, Published, RightsChange, SessionId, StoreError,
-    Uid,
+    AccessChange, Attributes, Backend, Identifier, MailStore, NewMessage, Published, RightsChange, SessionId,
+    StoreError, Uid,
 };
 use imapd::syntax::date::InternalDate;
 use imapd::syntax::flag::SystemFlags;
@@ -93,6 +95,41 @@ async fn over_memory() {
 async fn over_a_file_pool() {
     let pool = MailPool::generate();
     all_is_kept(pool.backend()).await;
+}
+
+/// What is shared with a `\Seen` of everybody's own is so at once or not at all.
+#[tokio::test]
+async fn a_folder_is_shared_as_a_whole_or_not() {
+    let store = MailStore::new(Arc::new(Memory::default()), Arc::new(|| 1_000_000_000));
+    store.enroll(user("ALICE"), 1000).await.unwrap();
+    let owner = store.user(user("ALICE")).await.unwrap();
+    owner.create(name("board")).await.unwrap();
+    let sharing = |who: &str, own| Sharing {
+        name: None,
+        given: (Identifier::parse(who.as_bytes()).unwrap(), Rights::parse(b"lr").unwrap()),
+        own_seen: Some(own),
+    };
+    let row = || owner.catalog().get(&name("board")).unwrap().clone();
+    let own_seen = || row().attributes.has(Attributes::OWN_SEEN);
+    // As many identifiers as there may be.
+    let full = (1..=MAX_IDENTIFIERS).map(|n| given(&format!("U{n}"), b"l")).collect();
+    owner.change_access(name("board"), full).await.unwrap();
+    let refused = store.publish(&owner, &row(), sharing("CAROL", true)).await;
+    assert!(matches!(refused, Err(StoreError::Limit(_))), "{refused:?}");
+    assert!(!own_seen(), "readers have none of their own, since there are none");
+    assert_eq!(store.sharers().await.unwrap().published().len(), 0);
+    owner
+        .change_access(name("board"), vec![AccessChange::Remove(Identifier::parse(b"U1").unwrap())])
+        .await
+        .unwrap();
+    // Who looks at it is told that he may do more, or less.
+    let board = owner.open(&name("board")).await.unwrap();
+    store.publish(&owner, &row(), sharing("BOB", true)).await.unwrap();
+    assert!(own_seen() && board.has_own_seen() && owner.rights(board.id, user("BOB")).has(Rights::READ));
+    assert_eq!(store.sharers().await.unwrap().published().len(), 1);
+    assert!(store.unpublish(&owner, &row()).await.unwrap());
+    assert!(!own_seen() && !board.has_own_seen() && owner.rights(board.id, user("BOB")).is_empty());
+    assert_eq!(store.sharers().await.unwrap().published().len(), 0);
 }
 
 /// A commit that fails gives nobody anything.

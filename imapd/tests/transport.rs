@@ -6,6 +6,8 @@ mod support;
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures::StreamExt;
+use futures::stream::FuturesUnordered;
 use imapd::session::Server;
 use imapd::transport::{ConnectionLimits, Listener, Service, Timeouts};
 use rustls::pki_types::{PrivateKeyDer, PrivatePkcs8KeyDer, ServerName};
@@ -223,6 +225,7 @@ async fn limits_by_address_and_user() {
     assert!(line(&mut streams[0]).await.starts_with("a OK"));
     say(&mut streams[1], "a LOGIN alice secret\r\n").await;
     assert!(line(&mut streams[1]).await.starts_with("a NO [LIMIT]"));
+    assert_eq!(running.service.server.statistics.failures.get(), 1, "that is a login refused");
     say(&mut streams[0], "b LOGOUT\r\n").await;
     assert!(line(&mut streams[0]).await.starts_with("* BYE"));
     assert!(line(&mut streams[0]).await.starts_with("b OK"));
@@ -238,6 +241,41 @@ async fn limits_by_address_and_user() {
         }
     };
     tokio::time::timeout(SOON, place).await.expect("the place is given back");
+}
+
+/// Too many on the port of TLS are told within TLS, some of them: a handshake is work. The others are closed at once.
+#[tokio::test]
+async fn too_many_connections_are_told_within_tls() {
+    let (service, address, connector) = with_tls(true).await;
+    service.server.limits.set(1000, 1, 1);
+    let name = ServerName::try_from("vm.localhost").unwrap();
+    let connect = async || {
+        let tcp = TcpStream::connect(address).await.unwrap();
+        connector.connect(name.clone(), tcp).await.map(BufReader::new)
+    };
+    let mut first = connect().await.unwrap();
+    assert!(line(&mut first).await.starts_with("* OK"));
+    let mut second = connect().await.unwrap();
+    assert_eq!(line(&mut second).await, "* BYE [LIMIT] Too many connections from your address\r\n");
+    assert_eq!(line(&mut second).await, "", "and TLS ends as it should");
+    // Those who say nothing take the places that there are, and nobody waits for one.
+    let mut silent = Vec::new();
+    for _ in 0..40 {
+        silent.push(TcpStream::connect(address).await.unwrap());
+    }
+    let ends = silent.iter_mut().map(|stream| stream.read_u8());
+    let mut ends: FuturesUnordered<_> = ends.collect();
+    for _ in 0..32 {
+        assert!(tokio::time::timeout(SOON, ends.next()).await.unwrap().unwrap().is_err());
+    }
+    assert_eq!(service.server.statistics.refused.get(), 41);
+    say(&mut first, "a LOGIN alice secret\r\n").await;
+    assert!(line(&mut first).await.starts_with("a OK"));
+    // Nobody is told any more when the service has stopped.
+    service.shutdown(SOON).await;
+    while let Some(end) = tokio::time::timeout(SOON, ends.next()).await.unwrap() {
+        assert!(end.is_err());
+    }
 }
 
 #[tokio::test]

@@ -67,6 +67,7 @@ pub async fn enter(session: &mut Session, verdict: Result<Verdict, LoginError>, 
             return Ok(if refusal.close { reply.and_then(Step::Close) } else { reply });
         }
         Err(LoginError::TooMany) => {
+            server.statistics.failures.add(1);
             return Ok(Reply::no(
                 "LIMIT",
                 "Too many logins from your address wait after failures; try again later",
@@ -83,6 +84,7 @@ pub async fn enter(session: &mut Session, verdict: Result<Verdict, LoginError>, 
         return Ok(Reply::no(format!("REFERRAL {}", referral(user, url)), "Your mail is on another system"));
     }
     let Some(slot) = server.limits.user(user) else {
+        server.statistics.failures.add(1);
         return Ok(Reply::no("LIMIT", "Too many connections of this user"));
     };
     match server.store.user(user).await {

@@ -15,8 +15,9 @@ use std::time::{Duration, Instant};
 use arc_swap::ArcSwap;
 use cms::cp::Guest;
 use cms::cp::directory::DirectoryImage;
-use cms::cp::name::UserId;
+use cms::cp::name::{FileName, FileType, ModeLetter, UserId};
 use cms::cp::system::PasswordVerdict;
+use cms::csl::FileId;
 use cms::network::HostNetwork;
 use cms::program::Program;
 use cms::{Cms, names, vmipc};
@@ -26,11 +27,15 @@ use tokio_util::sync::CancellationToken;
 use crate::auth::bearer::{EXITS, TokenExit};
 use crate::auth::exit::{AuthExit, AuthExits};
 use crate::auth::{Authenticator, LoginError, PasswordCheck};
-use crate::mailstore::{MailStore, sfs::SfsBackend};
+use crate::mailstore::MailStore;
+use crate::mailstore::sfs::{SecondCopy, SfsBackend};
 use crate::session::Server;
 use crate::transport::{Listener, Service, Timeouts};
 use admin::Administration;
 use config::{ConfigInForce, ImapConfig, PortChoice};
+
+/// Return code of a file that is not there.
+const RC_NOT_FOUND: i32 = 28;
 
 /// Return code when the server cannot start.
 const RC_CANNOT_START: i32 = 24;
@@ -249,7 +254,10 @@ fn build_service(
     let mut key = [0u8; 32];
     random(&mut key).map_err(|e| format!("no randomness: {e}"))?;
     let clock = cms.guest.cp().clock.clone();
-    let backend = Arc::new(SfsBackend::new(cms.csl.clone(), config.file_pool));
+    let mode = ModeLetter::new('A').ok_or("there is no file mode A")?;
+    let second = Arc::new(HistoryOnDisk { cms: cms.clone(), mode });
+    let backend = SfsBackend::new(cms.csl.clone(), config.file_pool).with_second_copy(second);
+    let backend = Arc::new(backend);
     let store = Arc::new(MailStore::new(backend.clone(), Arc::new(move || clock.now().as_second())));
     let start = Instant::now();
     let passwords = Arc::new(CpPasswords { guest: cms.guest.clone() });
@@ -261,6 +269,33 @@ fn build_service(
     let listed = listed.clone();
     server.administrators = Arc::new(move |user| is_listed(&listed.read(), user));
     Ok((Service::new(Arc::new(server), Timeouts::default(), tls), backend))
+}
+
+/// UIDVALID HISTORY on the machine's A-disk.
+struct HistoryOnDisk {
+    cms: Arc<Cms>,
+    mode: ModeLetter,
+}
+
+impl SecondCopy for HistoryOnDisk {
+    fn read(&self) -> BoxFuture<'_, Result<Option<String>, String>> {
+        Box::pin(async move {
+            match self.cms.read_text("IMP", "UIDVALID", "HISTORY", Some(self.mode)).await {
+                Ok(records) => Ok(Some(records.into_iter().next().unwrap_or_default())),
+                Err(message) if message.rc == RC_NOT_FOUND => Ok(None),
+                Err(message) => Err(message.to_string()),
+            }
+        })
+    }
+
+    fn write(&self, record: String) -> BoxFuture<'_, Result<(), String>> {
+        Box::pin(async move {
+            let name = FileName::new("UIDVALID").map_err(|e| e.to_string())?;
+            let id = FileId::new(name, FileType::new("HISTORY").map_err(|e| e.to_string())?);
+            let written = self.cms.write_text("IMP", id, self.mode, &[record]).await;
+            written.map_err(|message| message.to_string())
+        })
+    }
 }
 
 /// Takes each TLS configuration that the host puts in force.

@@ -15,7 +15,7 @@ use super::own_seen::OwnSeen;
 use super::summaries::SummaryPlace;
 use super::tombstones::Tombstone;
 use super::types::{
-    EmailId, MailboxId, MailboxRow, MessageRecord, ModSeq, NoteMarks, Uid, UidValidity, UserHeader,
+    EmailId, MailboxId, MailboxRow, MessageRecord, ModSeq, NoteMarks, SpaceId, Uid, UidValidity, UserHeader,
 };
 use crate::mail::summary::Summary;
 use crate::syntax::flag::Keyword;
@@ -37,6 +37,21 @@ pub struct LoadedUser {
     pub next_slot: u32,
     /// MAILBOX ENTRIES.
     pub entries: Entries,
+    /// Whether this was brought back from a backup since the mail store wrote it: nobody knows what was given and told after that.
+    pub brought_back: bool,
+}
+
+impl LoadedUser {
+    /// Gives the mailboxes these UIDVALIDITYs, in the order of their former ones.
+    pub(super) fn renumber(&mut self, first: UidValidity) {
+        self.rows.sort_by_key(|row| row.uid_validity);
+        for (row, validity) in self.rows.iter_mut().zip(first.0..) {
+            row.uid_validity = UidValidity(validity);
+        }
+        let last = self.rows.last().map_or(first, |row| row.uid_validity);
+        self.header.last_uid_validity = self.header.last_uid_validity.max(last.0);
+        self.brought_back = false;
+    }
 }
 
 /// Blocks of 4 KB of a file space, or of a storage group.
@@ -217,8 +232,8 @@ pub trait Backend: Send + Sync + 'static {
     }
     /// The same with the steps of several users: all or none of all of them.
     fn commit_together(&self, parts: Vec<(UserId, Vec<Op>)>) -> Answer<'_, Committed>;
-    /// Makes a file space of that many 4 KB blocks; no error when there is one already.
-    fn enroll(&self, user: UserId, blocks: u32) -> Answer<'_, ()>;
+    /// Makes a file space of that many 4 KB blocks, and says which it is; no error when there is one already.
+    fn enroll(&self, user: UserId, blocks: u32) -> Answer<'_, SpaceId>;
     /// The blocks of a file space.
     fn space(&self, user: UserId) -> Answer<'_, SpaceFigures>;
     /// The blocks of the storage group that a file space is in; `None` when that grows with the host's disk.
@@ -227,8 +242,9 @@ pub trait Backend: Send + Sync + 'static {
     fn set_space(&self, user: UserId, blocks: u64) -> Answer<'_, ()>;
     /// Removes a file space with all that is in it, and remembers `last`, the greatest UIDVALIDITY that its user had.
     fn delete_user(&self, user: UserId, last: UidValidity) -> Answer<'_, ()>;
-    /// The greatest UIDVALIDITY that a user had who was removed; 0 when none was.
-    fn retired_validity(&self) -> Answer<'_, u32>;
+    /// Gives so many UIDVALIDITYs, one after the other, beyond all that any user was ever given; the first of them. `now` is in seconds
+    /// since 1970 UTC.
+    fn new_validities(&self, count: u32, now: i64) -> Answer<'_, UidValidity>;
     /// How octets become records. Asked before the message waits for its turn, so that what takes long is done then.
     fn shape(&self, octets: &[u8]) -> Shape;
     /// First slot of MAILBOX INDEX and NOTE INDEX that is free in a new file.

@@ -40,7 +40,7 @@ fn dropped(op: &Op) -> Option<MailboxId> {
 impl UserStore {
     /// Notes what a change is about to do; nothing, when nobody listens.
     pub(super) fn draft(&self, request: &Request, ops: &[Op], rows: &[MailboxRow]) -> Option<Draft> {
-        let rights = matches!(request, Request::Access { .. });
+        let rights = matches!(request, Request::Access { .. } | Request::SeenMode { .. });
         if !(if rights { self.everybody() } else { self.news() }).is_heard() {
             return None;
         }
@@ -81,7 +81,7 @@ impl UserStore {
                 news = annotations(self, &catalog, name.as_ref(), (ops, rows));
                 *by
             }
-            Request::Access { name, .. } => {
+            Request::Access { name, .. } | Request::SeenMode { name, .. } => {
                 ids.extend(catalog.get(name).into_iter().chain(catalog.below(name)).map(|row| row.id));
                 SessionId::NOBODY
             }

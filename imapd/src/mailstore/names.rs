@@ -15,8 +15,8 @@ use super::open::OpenMailbox;
 use super::own_seen::OwnSeen;
 use super::stage::Stage;
 use super::text_room::commit_in_room;
-use super::types::{Attributes, MailboxId, MailboxRow, Uid, UidValidity, UserHeader};
-use super::user::{AccessChange, Outcome, UserStore};
+use super::types::{Attributes, MailboxId, MailboxRow, Uid, UidValidity, UserHeader, seconds};
+use super::user::{AccessChange, Outcome, Request, UserStore};
 use crate::syntax::mailbox_name::MailboxName;
 
 /// Steps of the work unit, and the rows as they are afterwards.
@@ -32,10 +32,9 @@ impl UserStore {
     ) -> Result<MailboxRow, StoreError> {
         let now = self.now();
         header.last_mailbox_id += 1;
-        let seconds = u32::try_from(now.clamp(1, i64::from(u32::MAX))).unwrap_or(1);
         let next = header.last_uid_validity.checked_add(1);
         let next = next.ok_or(StoreError::Limit("user has no UIDVALIDITY left"))?;
-        header.last_uid_validity = seconds.max(next);
+        header.last_uid_validity = seconds(now).max(next);
         let id = MailboxId(header.last_mailbox_id);
         let mut row = MailboxRow::empty(id, name.clone(), UidValidity(header.last_uid_validity), now);
         row.slot = catalog.slots.take();
@@ -288,14 +287,11 @@ impl UserStore {
         Ok((ops, rows))
     }
 
-    /// Gives readers of a mailbox, and of those below, a `\Seen` of their own, or ends that. `mailboxes` are those that hold
-    /// messages.
-    pub(super) async fn change_seen_mode(
-        &self,
-        name: &MailboxName,
-        own: bool,
-        mailboxes: &[Arc<OpenMailbox>],
-    ) -> Result<Outcome, StoreError> {
+    /// Gives readers of a mailbox, and of those below, a `\Seen` of their own, or ends that, and changes rights, in one work unit.
+    pub(super) async fn change_seen_mode(&self, request: &Request) -> Result<Outcome, StoreError> {
+        let Request::SeenMode { name, own, mailboxes, changes } = request else { return Ok(Outcome::Done) };
+        let own = *own;
+        let (access, _) = self.plan_access(name, changes, true)?;
         let mut rows: Vec<MailboxRow> = {
             let catalog = self.catalog();
             let exists = |r: &&MailboxRow| r.attributes.has(Attributes::EXISTS);
@@ -317,6 +313,7 @@ impl UserStore {
             }
             ops.push(Op::PutRow(row.clone()));
         }
+        ops.extend(access.iter().cloned());
         let done = match ops.is_empty() {
             true => Ok(Vec::new()),
             false => commit_in_room(vec![(self, ops)]).await,
@@ -328,13 +325,19 @@ impl UserStore {
                 return Err(e);
             }
         };
+        let draft = self.draft(request, &access, &rows);
         stage.publish();
         let changed = |m: &Arc<OpenMailbox>| rows.iter().any(|row| row.id == m.id);
-        for mailbox in self.opened().await.iter().filter(|m| changed(m)) {
+        let opened = self.opened().await;
+        for mailbox in opened.iter().filter(|m| changed(m)) {
             mailbox.set_own_seen(own.then(OwnSeen::default));
         }
-        let mut catalog = self.catalog_mut();
-        rows.into_iter().for_each(|row| catalog.put(row));
+        let rights_change = !access.is_empty();
+        self.take_over(access, rows);
+        if rights_change {
+            opened.iter().for_each(|mailbox| mailbox.wake());
+        }
+        draft.into_iter().for_each(|draft| self.tell(draft));
         Ok(Outcome::Done)
     }
 

@@ -53,15 +53,15 @@ impl MailStore {
             return Ok(Shared::Taken(*user, name));
         }
         let leave = Leave::default().named(owner.id(), row);
-        if let Some(own) = sharing.own_seen {
-            owner.set_seen_mode_for(row.name.clone(), own, leave.clone()).await?;
-        }
         let (who, rights) = sharing.given;
         let changes = vec![
             AccessChange::Publish(Some(Published { name: name.clone() })),
             AccessChange::Rights(who, RightsChange::Replace, rights),
         ];
-        owner.change_access_below_for(row.name.clone(), changes, leave).await?;
+        match sharing.own_seen {
+            Some(own) => owner.share_for(row.name.clone(), own, changes, leave).await?,
+            None => owner.change_access_below_for(row.name.clone(), changes, leave).await?,
+        }
         Ok(Shared::As(name))
     }
 
@@ -76,9 +76,8 @@ impl MailStore {
             return Ok(false);
         }
         let leave = Leave::default().named(owner.id(), row);
-        owner.set_seen_mode_for(row.name.clone(), false, leave.clone()).await?;
         let changes = vec![AccessChange::Publish(None), AccessChange::Clear];
-        owner.change_access_below_for(row.name.clone(), changes, leave).await?;
+        owner.share_for(row.name.clone(), false, changes, leave).await?;
         Ok(true)
     }
 }

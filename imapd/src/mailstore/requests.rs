@@ -404,17 +404,18 @@ impl UserStore {
     /// # Errors
     /// [`StoreError`].
     pub async fn set_seen_mode(self: &Arc<Self>, name: MailboxName, own: bool) -> Result<(), StoreError> {
-        self.set_seen_mode_for(name, own, Leave::default()).await
+        self.share_for(name, own, Vec::new(), Leave::default()).await
     }
 
-    /// The same, on what is to be so when the turn comes.
+    /// The same, and changes what others may do there, as [`Self::change_access_below_for`] does: all of it or nothing.
     ///
     /// # Errors
     /// [`StoreError`].
-    pub(super) async fn set_seen_mode_for(
+    pub(super) async fn share_for(
         self: &Arc<Self>,
         name: MailboxName,
         own: bool,
+        changes: Vec<AccessChange>,
         leave: Leave,
     ) -> Result<(), StoreError> {
         let names: Vec<MailboxName> = {
@@ -431,7 +432,7 @@ impl UserStore {
                 Err(e) => return Err(e),
             }
         }
-        self.ask(Request::SeenMode { name, own, mailboxes }, leave).await.map(drop)
+        self.ask(Request::SeenMode { name, own, mailboxes, changes }, leave).await.map(drop)
     }
 
     /// Removes messages whatever their flags are; gives back the UIDs of those that were there.

@@ -1,5 +1,6 @@
 //! The way in: users by name, enrolment, and what is kept in memory between sessions.
 
+mod brought_back;
 mod rest;
 
 use std::collections::{HashMap, VecDeque};
@@ -16,7 +17,7 @@ use super::news::Board;
 use super::note_cache::{InMemory, NoteCache};
 use super::open::OpenMailbox;
 use super::sharers::Sharers;
-use super::types::{Attributes, MailboxId, MailboxRow, UidValidity, UserHeader};
+use super::types::{Attributes, MailboxId, MailboxRow, UserHeader};
 use super::user::UserStore;
 use crate::syntax::mailbox_name::MailboxName;
 use crate::vm::UserId;
@@ -181,7 +182,10 @@ impl MailStore {
         if let Some(user) = held.upgrade() {
             return Ok(Some(user));
         }
-        let Some(loaded) = self.shared.backend.load_user(id).await? else { return Ok(None) };
+        let Some(mut loaded) = self.shared.backend.load_user(id).await? else { return Ok(None) };
+        if loaded.brought_back {
+            self.renumber(id, &mut loaded).await?;
+        }
         let user = Arc::new(UserStore::new(id, self.shared.clone(), loaded));
         **held = Arc::downgrade(&user);
         Ok(Some(user))
@@ -210,17 +214,15 @@ impl MailStore {
         if self.load(id, &mut held).await?.is_some() {
             return Err(StoreError::AlreadyExists);
         }
-        self.shared.backend.enroll(id, blocks).await?;
+        let space = self.shared.backend.enroll(id, blocks).await?;
         let now = self.now();
-        let seconds = u32::try_from(now.clamp(1, i64::from(u32::MAX))).unwrap_or(1);
         // He may have been here before, with mailboxes of the same names.
-        let retired = self.shared.backend.retired_validity().await?;
-        let next = retired.checked_add(1).ok_or(StoreError::Limit("there is no UIDVALIDITY left"))?;
-        let uid_validity = seconds.max(next);
-        let mut inbox = MailboxRow::empty(MailboxId(1), MailboxName::inbox(), UidValidity(uid_validity), now);
+        let uid_validity = self.shared.backend.new_validities(1, now).await?;
+        let mut inbox = MailboxRow::empty(MailboxId(1), MailboxName::inbox(), uid_validity, now);
         inbox.attributes.set(Attributes::SUBSCRIBED, true);
         inbox.slot = self.shared.backend.first_slots().0;
-        let header = UserHeader { last_uid_validity: uid_validity, last_mailbox_id: 1, origins: Vec::new() };
+        let header =
+            UserHeader { last_uid_validity: uid_validity.0, last_mailbox_id: 1, space, origins: Vec::new() };
         let ops = vec![Op::PutHeader(header), Op::CreateDir { dir: inbox.dir.clone() }, Op::PutRow(inbox)];
         let enrolled = self.shared.backend.commit(id, ops).await.map(drop);
         drop(held);

@@ -284,6 +284,15 @@ pub struct Origin {
     pub created: u64,
 }
 
+/// Which file space something was written in, as its backend tells them apart: a restored one is another.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct SpaceId(pub i64);
+
+/// A moment as a UIDVALIDITY: these follow the clock, in seconds since 1970 UTC, unless mailboxes are made faster than seconds go by.
+pub fn seconds(now: i64) -> u32 {
+    u32::try_from(now.clamp(1, i64::from(u32::MAX))).unwrap_or(1)
+}
+
 /// What MAILBOX INDEX says of the user as a whole.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct UserHeader {
@@ -291,6 +300,8 @@ pub struct UserHeader {
     pub last_uid_validity: u32,
     /// Greatest mailbox number given so far.
     pub last_mailbox_id: u32,
+    /// The file space; 0 in files of before that was noted.
+    pub space: SpaceId,
     /// The last spool files taken, oldest first, at most [`UserHeader::ORIGINS`].
     pub origins: Vec<Origin>,
 }

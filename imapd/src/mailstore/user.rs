@@ -123,12 +123,14 @@ pub(super) enum Request {
         /// Whether rights change on what is below, too.
         below: bool,
     },
-    /// Gives readers of a mailbox, and of those below, a `\Seen` of their own, or ends that.
+    /// Gives readers of a mailbox, and of those below, a `\Seen` of their own, or ends that; with what others may do there, on what is
+    /// below, too.
     SeenMode {
         name: MailboxName,
         own: bool,
         /// Those of them that hold messages.
         mailboxes: Vec<Arc<OpenMailbox>>,
+        changes: Vec<AccessChange>,
     },
     /// Removes messages whatever their flags are.
     Remove {
@@ -678,9 +680,7 @@ impl UserStore {
             Request::Annotate { name, values, .. } => self.plan_annotate(name.as_ref(), values)?,
             Request::Limit { limits, blocks } => return self.change_limits(*limits, *blocks).await,
             Request::RenameInbox { .. } => return self.rename_inbox(&request).await,
-            Request::SeenMode { name, own, mailboxes } => {
-                return self.change_seen_mode(name, *own, mailboxes).await;
-            }
+            Request::SeenMode { .. } => return self.change_seen_mode(&request).await,
             Request::Access { name, changes, below } => self.plan_access(name, changes, *below)?,
             _ => return Ok(Outcome::Done),
         };

@@ -17,6 +17,7 @@ use super::Timeouts;
 use super::connection;
 use super::limits::Full;
 use super::proxy::{self, ProxyAddress};
+use super::refusal::{self, Refusals};
 use crate::session::Server;
 
 /// Connections waiting to be accepted; as many as the kernel allows by default.
@@ -49,6 +50,7 @@ pub struct Service {
     /// Who must say for whom he connects.
     proxies: ArcSwap<Vec<ProxyAddress>>,
     tls: ArcSwapOption<ServerConfig>,
+    pub(super) refusals: Refusals,
     tasks: TaskTracker,
 }
 
@@ -64,6 +66,7 @@ impl Service {
             login: AtomicU64::new(millis(timeouts.login)),
             proxies: ArcSwap::default(),
             tls: ArcSwapOption::new(for_imap(tls)),
+            refusals: Refusals::default(),
             tasks: TaskTracker::new(),
         })
     }
@@ -127,18 +130,6 @@ impl Service {
     }
 }
 
-/// Tells a client that there are too many; within TLS nothing can be told yet.
-fn refuse(service: &Service, stream: &TcpStream, peer: IpAddr, implicit_tls: bool, full: Full) {
-    service.server.statistics.refused.add(1);
-    tracing::warn!(%peer, ?full, "connection limit");
-    if !implicit_tls {
-        let _ = stream.try_write(match full {
-            Full::All => b"* BYE [LIMIT] Too many connections\r\n",
-            Full::Address => b"* BYE [LIMIT] Too many connections from your address\r\n",
-        });
-    }
-}
-
 /// A connection from a proxy: it says for whom.
 async fn serve_proxied(service: Arc<Service>, mut stream: TcpStream, proxy: IpAddr, implicit_tls: bool) {
     let header = tokio::select! {
@@ -157,7 +148,7 @@ async fn serve_proxied(service: Arc<Service>, mut stream: TcpStream, proxy: IpAd
         }
     };
     let Some(slot) = service.server.limits.address(peer) else {
-        return refuse(&service, &stream, peer, implicit_tls, Full::Address);
+        return refusal::refuse(&service, stream, peer, implicit_tls, Full::Address);
     };
     service.server.statistics.connections.add(1);
     connection::serve(service, stream, peer, implicit_tls, tls).await;
@@ -232,7 +223,9 @@ impl Listener {
                         drop(slot);
                     });
                 }
-                None => refuse(service, &stream, peer, implicit, Full::All),
+                // What it says first has not been read, so that nothing can be said within TLS.
+                None if implicit => refusal::count(service, peer, Full::All),
+                None => refusal::refuse(service, stream, peer, implicit, Full::All),
             }
             return;
         }
@@ -245,7 +238,7 @@ impl Listener {
                     drop(slots);
                 });
             }
-            Err(full) => refuse(service, &stream, peer, implicit, full),
+            Err(full) => refusal::refuse(service, stream, peer, implicit, full),
         }
     }
 }

@@ -9,6 +9,7 @@ pub mod limits;
 pub mod listener;
 pub mod proxy;
 mod proxy_line;
+mod refusal;
 pub mod trace;
 
 use std::time::Duration;

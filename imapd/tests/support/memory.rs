@@ -11,6 +11,7 @@ use imapd::mailstore::backend::{Answer, DefinedKeyword, SpaceFigures};
 use imapd::mailstore::columns::Columns;
 use imapd::mailstore::flag_runs;
 use imapd::mailstore::summaries::image;
+use imapd::mailstore::types::{SpaceId, seconds};
 use imapd::mailstore::{
     Access, Backend, Committed, Entries, FlagRun, LoadedMailbox, LoadedUser, MailboxRow, MessageRecord,
     ModSeq, NoteMarks, Op, OwnSeen, Shape, StoreError, SummaryPlace, Tombstone, UidValidity, UserHeader,
@@ -291,6 +292,7 @@ impl Backend for Memory {
                 free_slots,
                 next_slot,
                 entries: Entries::read(&space.entries).expect("what was written reads back"),
+                brought_back: false,
             })
         });
         self.calls.fetch_add(1, Ordering::Relaxed);
@@ -423,7 +425,7 @@ impl Backend for Memory {
         .boxed()
     }
 
-    fn enroll(&self, user: UserId, blocks: u32) -> Answer<'_, ()> {
+    fn enroll(&self, user: UserId, blocks: u32) -> Answer<'_, SpaceId> {
         self.spaces.lock().entry(user).or_default().blocks = blocks;
         self.calls.fetch_add(1, Ordering::Relaxed);
         let hold = self.hold_spaces.lock().clone();
@@ -431,7 +433,7 @@ impl Backend for Memory {
             if let Some(hold) = hold {
                 let _go = hold.acquire().await;
             }
-            Ok(())
+            Ok(SpaceId::default())
         }
         .boxed()
     }
@@ -461,8 +463,8 @@ impl Backend for Memory {
         self.now(gone.map(drop).ok_or(StoreError::NotEnrolled))
     }
 
-    fn retired_validity(&self) -> Answer<'_, u32> {
-        self.now(Ok(self.retired.load(Ordering::Relaxed)))
+    fn new_validities(&self, _count: u32, now: i64) -> Answer<'_, UidValidity> {
+        self.now(Ok(UidValidity(seconds(now).max(self.retired.load(Ordering::Relaxed) + 1))))
     }
 
     fn shape(&self, _octets: &[u8]) -> Shape {

@@ -11,12 +11,15 @@ use cp::directory::{
 use cp::name::{DirName, FileName, FilePoolId, FileType};
 use cp::system::{Cp, CpConfig, LogonKind};
 use dasd::{BLOCK, Dasd, FaultyDasd, LogConfig, VolumeConfig};
-use imapd::mailstore::sfs::SfsBackend;
+use futures::FutureExt;
+use futures::future::BoxFuture;
+use imapd::mailstore::sfs::{SecondCopy, SfsBackend};
 use imapd::vm::UserId;
 use jiff::Timestamp;
 use sfs::csl::{CommitOption, Csl, EraseScope, FileId, FileRef, Intent, OpenOptions, SfsObject};
 use sfs::pool::{Pool, PoolConfig};
 use sfs::server::FilePoolServer;
+use sfs::tools::{self, Selection};
 
 fn user(name: &str) -> UserId {
     UserId::new(name).unwrap()
@@ -77,7 +80,7 @@ impl MailPool {
         let machines = ["IMAP", "MAINT"].map(|name| DirectoryEntry::new(user(name), Password::NoPass));
         let entries: Vec<DirectoryEntry> = std::iter::once(pool_machine).chain(machines).collect();
         let cp_config = CpConfig { system_id: "TESTVM".into(), operator: user("OPERATOR") };
-        let clock = Arc::new(ManualClock::new(Timestamp::UNIX_EPOCH));
+        let clock = clock();
         let cp = Cp::new(cp_config, clock.clone(), DirectoryImage::new(entries));
         let disks: Arc<dyn Dasd> = Arc::new(dasd.clone());
         let engine = Pool::open(&disks, &config(), clock).unwrap();
@@ -90,6 +93,13 @@ impl MailPool {
     pub fn backend(&self) -> Arc<SfsBackend> {
         let csl = Csl::for_guest(&guest(&self.cp, "IMAP"));
         Arc::new(SfsBackend::new(csl, FilePoolId::new("MAIL").unwrap()))
+    }
+
+    /// The same, with a second UIDVALID HISTORY outside the file pool.
+    pub fn backend_beside(&self, second: &Arc<Second>) -> Arc<SfsBackend> {
+        let csl = Csl::for_guest(&guest(&self.cp, "IMAP"));
+        let backend = SfsBackend::new(csl, FilePoolId::new("MAIL").unwrap());
+        Arc::new(backend.with_second_copy(second.clone()))
     }
 
     /// The same, that waits so long for files which others have open.
@@ -211,11 +221,13 @@ impl MailPool {
         csl.dmsretwu(unit).await.unwrap();
     }
 
-    /// Writes a file of fixed records anew with what `change` makes of it.
+    /// Writes a file of fixed records anew with what `change` makes of it; the file stays the same one, unless it becomes shorter.
     pub async fn rewrite(&self, file: FileRef, lrecl: usize, change: impl FnOnce(&mut Vec<u8>)) {
         let mut image = self.read_fixed(file.clone()).await;
+        let before = image.len();
         change(&mut image);
-        self.put_fixed(file, lrecl, &image).await;
+        let intent = if image.len() < before { Intent::Replace } else { Intent::Write };
+        self.write_fixed(file, lrecl, &image, intent).await;
     }
 
     /// The octets of a file of fixed records.
@@ -232,12 +244,19 @@ impl MailPool {
         image
     }
 
-    /// Writes a file of fixed records.
+    /// Writes a file of fixed records, as a new one.
     pub async fn put_fixed(&self, file: FileRef, lrecl: usize, image: &[u8]) {
+        self.write_fixed(file, lrecl, image, Intent::Replace).await;
+    }
+
+    async fn write_fixed(&self, file: FileRef, lrecl: usize, image: &[u8], intent: Intent) {
         let csl = Csl::for_guest(&guest(&self.cp, "IMAP"));
         let unit = csl.dmsgetwu().unwrap();
         let options = OpenOptions::fixed(lrecl as u32);
-        let opened = csl.dmsopen(&file, Intent::Replace, &options, unit).await.unwrap();
+        let opened = csl.dmsopen(&file, intent, &options, unit).await.unwrap();
+        if intent == Intent::Write {
+            csl.dmspoint(opened.token, None, Some(1)).await.unwrap();
+        }
         let count = (image.len() / lrecl) as u32;
         let image = bytes::Bytes::copy_from_slice(image);
         csl.dmswrite(opened.token, count, image, CommitOption::NoCommit).await.unwrap();
@@ -257,12 +276,58 @@ impl MailPool {
         csl.dmsretwu(unit).await.unwrap();
     }
 
+    /// A backup of the whole pool, which goes down and comes up again for it.
+    pub fn backed_up(self) -> (Self, Vec<u8>) {
+        let (pool, dasd) = self.down();
+        let mut backup = Vec::new();
+        tools::backup(&pool, &mut backup, &mut |_| {}).unwrap();
+        drop(pool);
+        (Self::ipl(dasd.restart(|| u32::MAX)), backup)
+    }
+
+    /// Restores what `selection` names while the pool is down.
+    pub async fn restored(self, backup: &[u8], selection: &Selection) -> Self {
+        let (pool, dasd) = self.down();
+        let mut input = backup;
+        tools::restore(&pool, &mut input, selection, &mut |_| {}).await.unwrap();
+        drop(pool);
+        Self::ipl(dasd.restart(|| u32::MAX))
+    }
+
+    /// The pool without its server.
+    fn down(self) -> (Pool, FaultyDasd) {
+        let dasd = self.dasd.restart(|| u32::MAX);
+        drop(self);
+        let disks: Arc<dyn Dasd> = Arc::new(dasd.clone());
+        (Pool::open(&disks, &config(), clock()).unwrap(), dasd)
+    }
+
     /// Power goes, nothing unsynced survives; the pool comes up again.
     pub fn power_cut(self) -> Self {
         let dasd = self.dasd.restart(|| u32::MAX);
         drop(self);
         Self::ipl(dasd)
     }
+}
+
+/// UIDVALID HISTORY outside the file pool.
+#[derive(Default)]
+pub struct Second(pub parking_lot::Mutex<Option<String>>);
+
+impl SecondCopy for Second {
+    fn read(&self) -> BoxFuture<'_, Result<Option<String>, String>> {
+        futures::future::ready(Ok(self.0.lock().clone())).boxed()
+    }
+
+    fn write(&self, record: String) -> BoxFuture<'_, Result<(), String>> {
+        *self.0.lock() = Some(record);
+        futures::future::ready(Ok(())).boxed()
+    }
+}
+
+/// It stands still, as if all happened within a second.
+fn clock() -> Arc<ManualClock> {
+    Arc::new(ManualClock::new(Timestamp::UNIX_EPOCH))
 }
 
 fn note_file(kind: &str) -> FileRef {

@@ -3,7 +3,15 @@
 use std::os::unix::fs::PermissionsExt;
 
 use tests::python;
-use tests::system::System;
+use tests::system::{Running, System};
+
+/// UIDVALIDITY of two folders of VMUSER1.
+fn validities(running: &Running) -> Vec<u64> {
+    let script = "c = login(sys.argv[1], 'vmuser1', 'secret1')\n\
+        for m in ('INBOX', 'kept'): print(c.status(m, '(UIDVALIDITY)')[1][0].split()[-1].rstrip(b')').decode())\n";
+    let shown = python::run(script, &[running.port("imap").to_string()]);
+    shown.lines().map(|line| line.parse().unwrap()).collect()
+}
 
 #[test]
 fn a_mail_box_comes_back_from_a_backup() {
@@ -16,6 +24,7 @@ fn a_mail_box_comes_back_from_a_backup() {
          c = login(sys.argv[2], 'vmuser1', 'secret1')\nwait_for(c, 20)\nc.create('kept')\nc.copy('1:5', 'kept')\n",
         &[running.port("smtp").to_string(), imap],
     );
+    let first = validities(&running);
     assert_eq!(system.tool("check", &[]).0, 1, "a running system cannot be checked");
     let (rc, answer) = system.tool("backup", &["IMAPPOOL", &backup]);
     assert_eq!(rc, 0, "{answer}");
@@ -33,6 +42,12 @@ fn a_mail_box_comes_back_from_a_backup() {
          assert sorted(subjects(c)) == sorted(f'n{i}' for i in range(20))\nassert count(c, 'kept') == 5\n",
         &[running.port("imap").to_string()],
     );
+    // Mailboxes that come back from a backup are others than those that clients know.
+    let restored = validities(&running);
+    assert!(
+        restored[0] != restored[1] && restored.iter().min() > first.iter().max(),
+        "{first:?} {restored:?}"
+    );
     // The catalog is lost; a salvage of log and volume makes the pool anew.
     assert!(running.shutdown().success());
     std::fs::remove_file(system.path().join("pools/IMAPPOOL/CATALOG")).unwrap();
@@ -49,6 +64,10 @@ fn a_mail_box_comes_back_from_a_backup() {
         "c = login(sys.argv[1], 'vmuser1', 'secret1')\nassert count(c) == 20\nassert count(c, 'kept') == 5\n",
         &[running.port("imap").to_string()],
     );
+    let again = validities(&running);
+    assert!(again.iter().min() > restored.iter().max(), "{restored:?} {again:?}");
+    assert!(running.shutdown().success());
+    assert_eq!(validities(&system.start()), again, "a restart changes nothing");
 }
 
 #[test]

@@ -6,8 +6,8 @@ use std::collections::BTreeMap;
 use bytes::Bytes;
 use cms::cp::name::DirName;
 use cms::csl::{
-    CommitOption, CslError, EraseScope, FileId, FileRef, Intent, OpenOptions, ReasonCode, SfsObject, Token,
-    WorkUnitId,
+    CommitOption, CslError, EraseScope, FileId, FileRef, Intent, OpenOptions, OpenedFile, ReasonCode,
+    SfsObject, Token, WorkUnitId,
 };
 
 use super::summary_file::SummarySteps;
@@ -52,6 +52,7 @@ impl Records {
 
 impl SfsBackend {
     pub(super) async fn commit_ops(&self, parts: Vec<(UserId, Vec<Op>)>) -> Result<Committed, StoreError> {
+        self.cover_steps(&parts).await?;
         let unit = self.csl.dmsgetwu().map_err(|e| store_error(&e))?;
         let mut done = Ok(());
         for (user, ops) in parts {
@@ -131,8 +132,15 @@ impl SfsBackend {
             self.put_records(&file, records, note_index::LRECL, unit).await?;
         }
         if !mailboxes.0.is_empty() {
-            self.put_records(&super::mailbox_index_file(&top)?, mailboxes, mailbox_index::LRECL, unit)
-                .await?;
+            let file = super::mailbox_index_file(&top)?;
+            let options = OpenOptions::fixed(mailbox_index::LRECL as u32);
+            let opened = self.csl.dmsopen(&file, Intent::Write, &options, unit).await?;
+            if let Some(header) = mailboxes.0.get_mut(&1) {
+                let mut octets = header.to_vec();
+                mailbox_index::note_file(&mut octets, opened.status.unique);
+                *header = octets.into();
+            }
+            self.write_records(&opened, mailboxes, mailbox_index::LRECL).await?;
         }
         Ok(())
     }
@@ -220,6 +228,15 @@ impl SfsBackend {
     ) -> Result<(), CslError> {
         let options = OpenOptions::fixed(lrecl as u32);
         let opened = self.csl.dmsopen(file, Intent::Write, &options, unit).await?;
+        self.write_records(&opened, records, lrecl).await
+    }
+
+    async fn write_records(
+        &self,
+        opened: &OpenedFile,
+        records: Records,
+        lrecl: usize,
+    ) -> Result<(), CslError> {
         let mut at = opened.status.records + 1;
         let slots: Vec<u32> = records.0.keys().copied().collect();
         let mut records = records.0.into_values();

@@ -10,13 +10,14 @@ use bytes::Bytes;
 use cms::cp::name::DirName;
 use cms::csl::{CslError, DirIntent, DirRecord, FilePattern, FileRef, FileStatus, ReasonCode, WorkUnitId};
 
+use super::read::{WrittenIn, is_brought_back};
 use super::{SfsBackend, mailbox_index, note_index, store_error, summary_file};
 use crate::mailstore::backend::LoadedMailbox;
 use crate::mailstore::columns::Columns;
 use crate::mailstore::entries::Entries;
 use crate::mailstore::error::StoreError;
 use crate::mailstore::summaries::{PIECE, SummaryPlace, is_sound};
-use crate::mailstore::types::{Attributes, MailboxRow, MessageRecord, NoteMarks, Uid, UserHeader};
+use crate::mailstore::types::{Attributes, MailboxRow, MessageRecord, NoteMarks, SpaceId, Uid, UserHeader};
 use crate::syntax::flag::SystemFlags;
 use crate::vm::UserId;
 
@@ -27,6 +28,10 @@ pub struct Examined {
     pub findings: Vec<String>,
     /// The header of MAILBOX INDEX, when it is readable.
     pub header: Option<UserHeader>,
+    /// The file space.
+    pub space: SpaceId,
+    /// Whether MAILBOX INDEX is of a backup.
+    pub brought_back: bool,
     /// Rows without a directory of their own: names that cannot be selected, subscriptions.
     pub names: Vec<MailboxRow>,
     /// MAILBOX ENTRIES; `None` when it is damaged.
@@ -53,6 +58,16 @@ pub struct Folder {
 }
 
 impl Examined {
+    /// The rows of all mailboxes and names.
+    pub fn rows(&self) -> impl Iterator<Item = &MailboxRow> {
+        self.folders.iter().filter_map(|f| f.row.as_ref()).chain(&self.names)
+    }
+
+    /// The same, to change them.
+    pub fn rows_mut(&mut self) -> impl Iterator<Item = &mut MailboxRow> {
+        self.folders.iter_mut().filter_map(|f| f.row.as_mut()).chain(&mut self.names)
+    }
+
     /// Messages that have a note.
     pub fn messages(&self) -> usize {
         self.folders.iter().map(|f| f.notes.len()).sum()
@@ -88,7 +103,7 @@ impl SfsBackend {
             return Err(StoreError::NotEnrolled);
         }
         let mut rows: BTreeMap<String, MailboxRow> = BTreeMap::new();
-        for row in self.examine_mailbox_index(&top, &mut out).await? {
+        for row in self.examine_mailbox_index(user, &mut out).await? {
             let has_directory = row.attributes.has(Attributes::EXISTS) && row.selectable();
             if !has_directory {
                 out.names.push(row);
@@ -144,6 +159,13 @@ impl SfsBackend {
         }
     }
 
+    /// The file space and the file that a MAILBOX INDEX is now.
+    async fn written_in(&self, user: UserId, file: &FileRef) -> Result<WrittenIn, StoreError> {
+        let unit = self.csl.dmsgetwu().map_err(|e| store_error(&e))?;
+        let now = self.written_in_unit(user, file, unit).await;
+        self.end(unit, now).await
+    }
+
     async fn records_of(
         &self,
         file: &FileRef,
@@ -160,10 +182,10 @@ impl SfsBackend {
     /// The rows that are readable.
     async fn examine_mailbox_index(
         &self,
-        top: &DirName,
+        user: UserId,
         out: &mut Examined,
     ) -> Result<Vec<MailboxRow>, StoreError> {
-        let file = super::mailbox_index_file(top)?;
+        let file = super::mailbox_index_file(&self.top(user))?;
         let image = match self.whole(&file, mailbox_index::LRECL).await? {
             Ok(image) => image,
             Err(what) => {
@@ -173,6 +195,9 @@ impl SfsBackend {
         };
         let (loaded, has_header, damage) = mailbox_index::salvage(&image);
         out.findings.extend(damage);
+        let header = has_header.then_some(&loaded.header);
+        let now = self.written_in(user, &file).await?;
+        (out.space, out.brought_back) = (now.space, is_brought_back(&image, header, &loaded.rows, now));
         if has_header {
             for row in &loaded.rows {
                 if row.uid_validity.0 > loaded.header.last_uid_validity

@@ -7,6 +7,7 @@
 //! |---|---|
 //! | 0, 2-3 | C`H`, format 160 |
 //! | 4-7, 8-11 | greatest UIDVALIDITY given, greatest mailbox number given |
+//! | 16-23, 24-31 | creation of the file space, in microseconds since 1970 UTC, and the file's own unique number ([`note_file`]): both are others once a backup is restored; 0 in files of before they were noted |
 //!
 //! | octets | `O` record 2: spool files taken last, oldest first |
 //! |---|---|
@@ -36,7 +37,7 @@
 use crate::mailstore::backend::LoadedUser;
 use crate::mailstore::error::StoreError;
 use crate::mailstore::types::{
-    Attributes, MailboxId, MailboxRow, ModSeq, Origin, Uid, UidValidity, UserHeader,
+    Attributes, MailboxId, MailboxRow, ModSeq, Origin, SpaceId, Uid, UidValidity, UserHeader,
 };
 use crate::syntax::mailbox_name::MailboxName;
 use crate::vm::{UserId, codepage};
@@ -55,6 +56,7 @@ const ORIGINS: u8 = 0xD6;
 const MAILBOX: u8 = 0xD4;
 const CONTINUATION: u8 = 0xC3;
 const ORIGIN_LEN: usize = 20;
+const UNIQUE: std::ops::Range<usize> = 24..32;
 const NAME_AT: usize = 112;
 const INLINE: usize = MailboxRow::INLINE_NAME;
 
@@ -76,6 +78,7 @@ pub fn header(h: &UserHeader) -> [Record; 2] {
     first[2..4].copy_from_slice(&FORMAT.to_le_bytes());
     first[4..8].copy_from_slice(&h.last_uid_validity.to_le_bytes());
     first[8..12].copy_from_slice(&h.last_mailbox_id.to_le_bytes());
+    first[16..24].copy_from_slice(&h.space.0.to_le_bytes());
     let mut second = [0; LRECL];
     second[0] = ORIGINS;
     let origins = &h.origins[h.origins.len().saturating_sub(UserHeader::ORIGINS)..];
@@ -118,6 +121,18 @@ pub fn mailbox(row: &MailboxRow) -> (Record, Option<Record>) {
     (r, Some(c))
 }
 
+/// Notes in the header, which begins the octets, the unique number of the file that it is written to.
+pub fn note_file(octets: &mut [u8], unique: u64) {
+    if let Some(place) = octets.get_mut(UNIQUE) {
+        place.copy_from_slice(&unique.to_le_bytes());
+    }
+}
+
+/// The unique number of the file that the header was written to; 0 in one of before that was noted.
+pub fn noted_file(image: &[u8]) -> u64 {
+    image.get(UNIQUE).map_or(0, |place| u64::from_le_bytes(field(place, 0)))
+}
+
 fn read_header(first: &[u8], second: &[u8]) -> Option<UserHeader> {
     if first[0] != HEADER || u16::from_le_bytes(field(first, 2)) != FORMAT || second[0] != ORIGINS {
         return None;
@@ -133,6 +148,7 @@ fn read_header(first: &[u8], second: &[u8]) -> Option<UserHeader> {
     Some(UserHeader {
         last_uid_validity: u32::from_le_bytes(field(first, 4)),
         last_mailbox_id: u32::from_le_bytes(field(first, 8)),
+        space: SpaceId(i64::from_le_bytes(field(first, 16))),
         origins: origins.collect::<Option<_>>()?,
     })
 }
@@ -253,13 +269,17 @@ mod tests {
 
     proptest! {
         #[test]
-        fn header_there_and_back(validity: u32, id: u32, origins in proptest::collection::vec((1u16..9999, any::<u64>()), 0..40)) {
+        fn header_there_and_back(validity: u32, id: u32, space: i64, unique: u64, origins in proptest::collection::vec((1u16..9999, any::<u64>()), 0..40)) {
             let origins: Vec<Origin> = origins
                 .into_iter()
                 .map(|(spool_id, created)| Origin { owner: UserId::new("IMAP").unwrap(), spool_id, created })
                 .collect();
-            let h = UserHeader { last_uid_validity: validity, last_mailbox_id: id, origins };
-            let loaded = load(&header(&h).concat()).unwrap();
+            let h = UserHeader { last_uid_validity: validity, last_mailbox_id: id, space: SpaceId(space), origins };
+            let mut image = header(&h).concat();
+            note_file(&mut image, unique);
+            prop_assert_eq!(noted_file(&image), unique);
+            let loaded = load(&image).unwrap();
+            prop_assert_eq!(loaded.header.space, SpaceId(space));
             prop_assert_eq!(loaded.header.last_uid_validity, validity);
             prop_assert_eq!(loaded.header.last_mailbox_id, id);
             let kept = h.origins.len().min(UserHeader::ORIGINS);

@@ -9,7 +9,7 @@
 //! | `NOTE TEXT` | each mailbox's directory, once it has enough messages | [`super::text_batch`]: RECFM F, batches of folded texts for SEARCH, added at the end; made again when absent or damaged |
 //! | `NOTE SEEN` | the directory of a mailbox where readers have a `\Seen` of their own | [`super::own_seen`]: RECFM V, replaced as a whole |
 //! | `<UID> NOTE` | each mailbox's directory | [`note_file`]: RECFM V, one record a line; the UID as 8 hexadecimal digits |
-//! | `UIDVALID HISTORY` | the top directory of the IMAP machine, once a user was removed | [`history`]: RECFM V, one record |
+//! | `UIDVALID HISTORY` | the top directory of the IMAP machine, and a second one outside the file pool | [`history`]: RECFM V, one record |
 //!
 //! INBOX is the directory `INBOX`; other mailboxes have generated directory names, since IMAP names exceed what SFS
 //! names hold. Whatever belongs to one change is one work unit.
@@ -25,6 +25,8 @@ mod rebuild;
 mod summary_file;
 mod text_file;
 
+pub use history::SecondCopy;
+
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -37,15 +39,15 @@ use super::backend::{Answer, Backend, Committed, LoadedMailbox, LoadedUser, Op, 
 use super::error::StoreError;
 use super::own_seen::OwnSeen;
 use super::summaries::SummaryPlace;
-use super::types::{MessageRecord, Uid, UidValidity};
+use super::types::{MessageRecord, SpaceId, Uid, UidValidity};
 use crate::vm::UserId;
+use history::History;
 
 /// Mail in a file pool.
 pub struct SfsBackend {
     csl: Csl,
     pool: FilePoolId,
-    /// UIDVALID HISTORY is read and written by one at a time.
-    history: tokio::sync::Mutex<()>,
+    history: History,
 }
 
 impl SfsBackend {
@@ -62,7 +64,7 @@ impl SfsBackend {
     pub fn waiting(csl: Csl, pool: FilePoolId, longest: Duration) -> Self {
         csl.set_filewait(true);
         csl.set_longest_wait(Some(longest));
-        Self { csl, pool, history: tokio::sync::Mutex::default() }
+        Self { csl, pool, history: History::default() }
     }
 
     fn top(&self, user: UserId) -> DirName {
@@ -239,14 +241,17 @@ impl Backend for SfsBackend {
         self.commit_ops(parts).boxed()
     }
 
-    fn enroll(&self, user: UserId, blocks: u32) -> Answer<'_, ()> {
+    fn enroll(&self, user: UserId, blocks: u32) -> Answer<'_, SpaceId> {
         async move {
             match self.csl.dmsenusr(&[user], self.pool, blocks.into()).await {
-                Ok(_) => Ok(()),
+                Ok(_) => {}
                 // An enrolment that was cut short has made the space already; that of this machine has UIDVALID HISTORY.
-                Err(e) if e.reason == ReasonCode::SpaceExists => self.set_space(user, blocks.into()).await,
-                Err(e) => Err(store_error(&e)),
+                Err(e) if e.reason == ReasonCode::SpaceExists => self.set_space(user, blocks.into()).await?,
+                Err(e) => return Err(store_error(&e)),
             }
+            let unit = self.csl.dmsgetwu().map_err(|e| store_error(&e))?;
+            let space = self.space_id(user, unit).await;
+            self.end(unit, space).await
         }
         .boxed()
     }
@@ -278,8 +283,8 @@ impl Backend for SfsBackend {
         self.remove_space(user, last.0).boxed()
     }
 
-    fn retired_validity(&self) -> Answer<'_, u32> {
-        self.read_history().boxed()
+    fn new_validities(&self, count: u32, now: i64) -> Answer<'_, UidValidity> {
+        async move { self.give_validities(count, now).await.map(UidValidity) }.boxed()
     }
 
     fn shape(&self, octets: &[u8]) -> Shape {

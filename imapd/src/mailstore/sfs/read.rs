@@ -14,7 +14,7 @@ use crate::mailstore::backend::{LoadedMailbox, LoadedUser};
 use crate::mailstore::entries::Entries;
 use crate::mailstore::error::StoreError;
 use crate::mailstore::own_seen::OwnSeen;
-use crate::mailstore::types::MessageRecord;
+use crate::mailstore::types::{MailboxRow, MessageRecord, SpaceId, UserHeader};
 use crate::vm::UserId;
 
 /// Octets asked for in one call; the file pool server gives at most 16 MB.
@@ -28,6 +28,27 @@ pub const INDEX_BEGINNING: u32 = 256;
 
 /// Pieces that are read at once while one is looked at.
 const INDEX_READERS: usize = 2;
+
+/// The file space and the file that a MAILBOX INDEX is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct WrittenIn {
+    pub(super) space: SpaceId,
+    pub(super) unique: u64,
+}
+
+/// Whether a MAILBOX INDEX was written in another file space than it is in now, or as another file: a backup was restored since.
+/// Where that is not known, it is when a mailbox is older than the file space.
+pub(super) fn is_brought_back(
+    image: &[u8],
+    header: Option<&UserHeader>,
+    rows: &[MailboxRow],
+    now: WrittenIn,
+) -> bool {
+    match (header, mailbox_index::noted_file(image)) {
+        (None, _) | (_, 0) => rows.iter().any(|row| row.created < now.space.0.div_euclid(1_000_000)),
+        (Some(header), unique) => WrittenIn { space: header.space, unique } != now,
+    }
+}
 
 /// Records of NOTE INDEX, and what the file was when they were read.
 struct IndexPiece {
@@ -71,8 +92,8 @@ impl SfsBackend {
     pub(super) async fn read_mailbox_index(&self, user: UserId) -> Result<Option<LoadedUser>, StoreError> {
         let file = super::mailbox_index_file(&self.top(user))?;
         let unit = self.csl.dmsgetwu().map_err(|e| store_error(&e))?;
-        let read = match self.records(&file, mailbox_index::LRECL, unit).await {
-            Ok(image) => Ok(Some(image)),
+        let read = match self.mailbox_index_image(user, &file, unit).await {
+            Ok(read) => Ok(Some(read)),
             Err(e)
                 if matches!(
                     e.reason,
@@ -83,9 +104,42 @@ impl SfsBackend {
             }
             Err(e) => Err(e),
         };
-        let Some(image) = self.end(unit, read).await? else { return Ok(None) };
+        let Some((image, now)) = self.end(unit, read).await? else { return Ok(None) };
         let entries = self.read_entries(user).await?;
-        Ok(Some(LoadedUser { entries, ..mailbox_index::load(&image)? }))
+        let mut loaded = LoadedUser { entries, ..mailbox_index::load(&image)? };
+        loaded.brought_back = is_brought_back(&image, Some(&loaded.header), &loaded.rows, now);
+        loaded.header.space = now.space;
+        if let Err(error) = self.cover(loaded.header.last_uid_validity).await {
+            // He was given these already; before another one is, there is room for it or the change is refused.
+            tracing::warn!(%user, %error, "UIDVALID HISTORY cannot be raised");
+        }
+        Ok(Some(loaded))
+    }
+
+    async fn mailbox_index_image(
+        &self,
+        user: UserId,
+        file: &FileRef,
+        unit: WorkUnitId,
+    ) -> Result<(Vec<u8>, WrittenIn), CslError> {
+        let now = self.written_in_unit(user, file, unit).await?;
+        Ok((self.records(file, mailbox_index::LRECL, unit).await?, now))
+    }
+
+    /// The file space and the file that a MAILBOX INDEX is now.
+    pub(super) async fn written_in_unit(
+        &self,
+        user: UserId,
+        file: &FileRef,
+        unit: WorkUnitId,
+    ) -> Result<WrittenIn, CslError> {
+        let unique = self.csl.dmsexifi(file, unit).await?.unique;
+        Ok(WrittenIn { space: self.space_id(user, unit).await?, unique })
+    }
+
+    /// Which file space a user has.
+    pub(super) async fn space_id(&self, user: UserId, unit: WorkUnitId) -> Result<SpaceId, CslError> {
+        Ok(SpaceId(self.csl.dmsexidi(&self.top(user), unit).await?.created.0))
     }
 
     /// Looks into the MAILBOX ENTRIES of every user. Whoever has none, or one that cannot be read, shares nothing.

@@ -1,7 +1,7 @@
 //! REBUILD: makes the indexes of a user anew where [`super::examine`] found them damaged.
 //!
 //! Invariants: no note is touched. UIDs are those of the notes' names and never reused: UIDNEXT only grows, and a mailbox whose row
-//! was lost, so that nobody knows which UIDs were given, gets a UIDVALIDITY beyond all others. What is readable of a message's record
+//! was lost, so that nobody knows which UIDs were given, gets a UIDVALIDITY beyond all others ([`super::history`]). What is readable of a message's record
 //! stays (flags, keywords, dates); MODSEQ only grows. All is one work unit. Summaries and texts are left out: the mail store makes
 //! them again.
 
@@ -18,7 +18,7 @@ use crate::mailstore::error::StoreError;
 use crate::mailstore::summaries::SummaryPlace;
 use crate::mailstore::types::{
     Attributes, EmailId, MailboxId, MailboxRow, MessageRecord, ModSeq, NoteMarks, Uid, UidValidity,
-    UserHeader,
+    UserHeader, seconds,
 };
 use crate::syntax::date::InternalDate;
 use crate::syntax::flag::SystemFlags;
@@ -39,10 +39,7 @@ impl SfsBackend {
             return Ok(Vec::new());
         }
         let mut done = Vec::new();
-        let mut header = new_header(&examined, now);
-        if examined.header.is_none() {
-            done.push("The header of MAILBOX INDEX was made anew".into());
-        }
+        let mut header = self.new_header(&mut examined, now, &mut done).await?;
         let mut indexes = Vec::new();
         let present: Vec<String> =
             examined.folders.iter().filter(|f| f.present).map(|f| f.dir.clone()).collect();
@@ -79,6 +76,7 @@ impl SfsBackend {
         if lost_entries {
             done.push("MAILBOX ENTRIES was damaged: annotations and limits are lost".into());
         }
+        self.cover(header.last_uid_validity).await?;
         let unit = self.csl.dmsgetwu().map_err(|e| store_error(&e))?;
         let written = match self.forget_texts(user, &present, unit).await {
             Ok(()) => self.write_all(user, header, rows, indexes, lost_entries, unit).await,
@@ -95,6 +93,42 @@ impl SfsBackend {
         }
         done.push("MAILBOX INDEX was written anew".into());
         Ok(done)
+    }
+
+    /// The header, made anew when it is not readable: no number is given again. With it, what is of a backup gets new numbers, as it
+    /// does when its user is next wanted.
+    async fn new_header(
+        &self,
+        examined: &mut Examined,
+        now: i64,
+        done: &mut Done,
+    ) -> Result<UserHeader, StoreError> {
+        let ids = examined.rows().map(|r| r.id.0);
+        let numbered = examined.folders.iter().filter_map(|f| number_of(&f.dir));
+        let last_mailbox_id = ids.chain(numbered).max().unwrap_or(0).max(1);
+        let known = examined.header.take();
+        let mut header = known.clone().unwrap_or_default();
+        if known.is_none() || examined.brought_back {
+            // INBOX comes back in any case.
+            let count = examined.rows().count() + examined.folders.len() + 1;
+            let first = self.give_validities(u32::try_from(count).unwrap_or(u32::MAX), now).await?;
+            header.last_uid_validity = header.last_uid_validity.max(first - 1);
+        }
+        if examined.brought_back {
+            for (row, validity) in examined.rows_mut().zip(header.last_uid_validity + 1..) {
+                row.uid_validity = UidValidity(validity);
+                header.last_uid_validity = validity;
+            }
+            done.push("MAILBOX INDEX is of a backup: every folder has another UIDVALIDITY".into());
+        }
+        if known.is_none() {
+            header.last_mailbox_id = last_mailbox_id;
+            done.push("The header of MAILBOX INDEX was made anew".into());
+        }
+        let greatest = examined.rows().map(|r| r.uid_validity.0).max().unwrap_or(0);
+        header.last_uid_validity = header.last_uid_validity.max(greatest);
+        header.space = examined.space;
+        Ok(header)
     }
 
     /// The records of a mailbox, from its notes and what is readable of its index.
@@ -220,11 +254,14 @@ impl SfsBackend {
     async fn replace(
         &self,
         file: &cms::csl::FileRef,
-        image: Vec<u8>,
+        mut image: Vec<u8>,
         lrecl: usize,
         unit: WorkUnitId,
     ) -> Result<(), StepError> {
         let opened = self.csl.dmsopen(file, Intent::Replace, &OpenOptions::fixed(lrecl as u32), unit).await?;
+        if lrecl == mailbox_index::LRECL {
+            mailbox_index::note_file(&mut image, opened.status.unique);
+        }
         self.write_fixed(opened.token, image, lrecl).await?;
         self.csl.dmsclose(opened.token, CommitOption::NoCommit).await?;
         Ok(())
@@ -272,21 +309,6 @@ fn raise(row: &mut MailboxRow, records: &Columns) {
     }
 }
 
-/// The header, made anew when it is not readable: no number is given again.
-fn new_header(examined: &Examined, now: i64) -> UserHeader {
-    if let Some(header) = &examined.header {
-        return header.clone();
-    }
-    let now = u32::try_from(now.clamp(1, i64::from(u32::MAX))).unwrap_or(1);
-    let rows = || examined.folders.iter().filter_map(|f| f.row.as_ref()).chain(&examined.names);
-    let numbered = examined.folders.iter().filter_map(|f| number_of(&f.dir));
-    UserHeader {
-        last_uid_validity: rows().map(|r| r.uid_validity.0).max().unwrap_or(0).max(now),
-        last_mailbox_id: rows().map(|r| r.id.0).chain(numbered).max().unwrap_or(0).max(1),
-        origins: Vec::new(),
-    }
-}
-
 /// The number in a directory's name.
 fn number_of(dir: &str) -> Option<u32> {
     if dir == "INBOX" {
@@ -304,8 +326,7 @@ fn new_row(
     now: i64,
 ) -> Result<MailboxRow, StoreError> {
     let used_up = || StoreError::Limit("user has no UIDVALIDITY left");
-    let seconds = u32::try_from(now.clamp(1, i64::from(u32::MAX))).unwrap_or(1);
-    header.last_uid_validity = seconds.max(header.last_uid_validity.checked_add(1).ok_or_else(used_up)?);
+    header.last_uid_validity = seconds(now).max(header.last_uid_validity.checked_add(1).ok_or_else(used_up)?);
     let id = match number_of(dir).filter(|n| !ids.contains(n)) {
         Some(id) => id,
         None => header.last_mailbox_id.checked_add(1).ok_or_else(used_up)?,
