@@ -74,6 +74,7 @@ impl SfsBackend {
     /// # Errors
     /// [`StoreError::NotEnrolled`] for one without a file space; when the file pool does not answer.
     pub async fn examine(&self, user: UserId) -> Result<Examined, StoreError> {
+        self.agree().await?;
         let mut out = Examined::default();
         let top = self.top(user);
         let mut directories = BTreeSet::new();
@@ -82,7 +83,7 @@ impl SfsBackend {
                 directories.insert(status.level);
             }
         }
-        // The file space of the IMAP machine may hold UIDVALID HISTORY and no mail.
+        // The file space of the IMAP machine may hold UIDVALID HISTORY and STORE TCPXLBIN, and no mail.
         let own = user == self.csl.userid() && directories.is_empty();
         if own && self.read_mailbox_index(user).await?.is_none() {
             return Err(StoreError::NotEnrolled);
@@ -118,7 +119,7 @@ impl SfsBackend {
         Ok(out)
     }
 
-    async fn list(&self, dir: &DirName, intent: DirIntent) -> Result<Vec<DirRecord>, StoreError> {
+    pub(super) async fn list(&self, dir: &DirName, intent: DirIntent) -> Result<Vec<DirRecord>, StoreError> {
         let unit = self.csl.dmsgetwu().map_err(|e| store_error(&e))?;
         let listed = async {
             let token = self.csl.dmsopdir(dir, intent, unit).await?;
