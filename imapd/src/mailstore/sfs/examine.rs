@@ -64,7 +64,8 @@ pub fn image_octets(r: &MessageRecord) -> u64 {
     if r.marks.has(NoteMarks::PIECES) {
         r.size + 2 * u64::from(r.records)
     } else {
-        r.size + if r.marks.has(NoteMarks::NO_FINAL_CRLF) { 2 } else { 0 }
+        // A message without octets has no records.
+        r.size + if r.marks.has(NoteMarks::NO_FINAL_CRLF) && r.size > 0 { 2 } else { 0 }
     }
 }
 
