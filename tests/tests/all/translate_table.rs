@@ -213,6 +213,41 @@ fn the_ends_of_the_spool_may_differ() {
     assert!(running.shutdown().success());
 }
 
+/// While the file pool does not answer, nobody knows the table of the store: the server runs, and no note is written or read before.
+#[test]
+fn a_table_that_is_not_known_yet_is_not_guessed() {
+    let system = system(&["02730819"]);
+    let running = with_disks(system.start());
+    make(&running, "02730819", "Y");
+    configure(&running, "IMAP", "02730819");
+    again(&running, "IMAP");
+    script(&running, "receive(smtp, b'one')\nc = Client(imap)\nc.wait(1)\n");
+    assert!(running.shutdown().success());
+
+    let (running, mut console) = system.start_with_console();
+    let running = with_disks(running);
+    // The pool is away, and the configuration names a table that the store is not written by.
+    configure(&running, "IMAP", "NONE");
+    for server in ["IMAP", "IMAPSF"] {
+        running.cmd_ok("OPERATOR", &format!("FORCE {server}"));
+    }
+    running.cmd_ok("OPERATOR", "XAUTOLOG IMAP");
+    let told = "DTCIMP1011W The translate table of the mail store is not known yet";
+    console.wait_for(told, |line| line.contains(told));
+    running.listens_again("imap");
+    running.cmd_ok("OPERATOR", "XAUTOLOG IMAPSF");
+    console.wait_for("the file pool", |line| line.starts_with("IMAPSF") && line.contains("IMAPPOOL"));
+    script(&running, "receive(smtp, b'two')\n");
+    let told = "stays in the reader: the notes of the mail store are written by translate table 02730819/";
+    console.wait_for(told, |line| line.contains(told));
+    let (rc, answer) = running.cmd("MAINT", "IMAP CHECK VMUSER1");
+    assert!(rc == 28 && answer.contains("are written by translate table 02730819/"), "{answer}");
+    configure(&running, "IMAP", "02730819");
+    again(&running, "IMAP");
+    script(&running, "c = Client(imap)\nc.wait(2)\nc.look(1, b'one')\nc.look(2, b'two')\n");
+    assert!(running.shutdown().success());
+}
+
 /// Notes that wait on the disk of SMTP are in no table yet: the one that is in force when they are punched counts.
 #[test]
 fn a_note_that_waits_is_punched_by_the_table_of_its_time() {
