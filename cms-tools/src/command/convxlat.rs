@@ -49,5 +49,6 @@ async fn run(call: CmsCall<'_>) -> CmsResult {
 }
 
 fn file_name(word: &str) -> Result<FileName, DmsMessage> {
-    FileName::new(word).map_err(|_| dms(MODULE, 62, 20, &[word, word]))
+    let odd = word.chars().find(|c| FileName::new(&c.to_string()).is_err()).map_or(word.into(), String::from);
+    FileName::new(word).map_err(|_| dms(MODULE, 62, 20, &[&odd, word]))
 }
