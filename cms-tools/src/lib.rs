@@ -20,6 +20,7 @@ pub mod network;
 pub mod nucleus;
 pub mod program;
 pub mod stack;
+pub mod tables;
 pub mod trace;
 pub mod vmipc;
 

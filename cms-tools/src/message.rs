@@ -115,6 +115,7 @@ pub const REPOSITORY: &[MessageRow] = &[
     row(2616, 'E', "The request was refused: &1"),
     row(2617, 'E', "Filemode &1 is a minidisk, not a directory of a file pool"),
     row(2618, 'W', "A file space of file pool &1 is above its warning threshold"),
+    row(2619, 'E', "&1 &2 is no translate table: &3"),
     row(3114, 'W', "Storage group &1 is &2% full"),
     row(3115, 'E', "File pool &1 is offline and refuses work until it is started again: &2"),
 ];

@@ -218,6 +218,14 @@ pub fn make_pool(folder: &Folder, path: &std::path::Path) -> anyhow::Result<()> 
 /// A file that a minidisk gets: owner, device, name, type, text.
 type Supplied<'a> = (&'a str, u16, &'a str, &'a str, &'a str);
 
+/// Sources of translate tables, by the code pages here and in the network.
+const TABLES: [(&str, &str); 4] = [
+    ("00370819", include_str!("../templates/tables/00370819.tcpxlate")),
+    ("02730819", include_str!("../templates/tables/02730819.tcpxlate")),
+    ("05000819", include_str!("../templates/tables/05000819.tcpxlate")),
+    ("10470819", include_str!("../templates/tables/10470819.tcpxlate")),
+];
+
 async fn write_minidisks(folder: &Folder, directory: &str) -> anyhow::Result<()> {
     let dasd = host_dasd(folder, &folder.dasd())?;
     let clock = Arc::new(HostClock::new(None).map_err(anyhow::Error::msg)?);
@@ -265,7 +273,9 @@ async fn write_minidisks(folder: &Folder, directory: &str) -> anyhow::Result<()>
         ("SMTP", 0x191, "PROFILE", "EXEC", include_str!("../templates/smtp.profile")),
     ];
     let smtp: Supplied<'_> = ("SMTP", 0x191, "SMTP", "CONFIG", include_str!("../templates/smtp.config"));
-    for (owner, vdev, name, kind, text) in files.into_iter().chain([smtp]) {
+    // Where every machine looks.
+    let tables = TABLES.map(|(name, text)| ("MAINT", 0x19E, name, "TCPXLATE", text));
+    for (owner, vdev, name, kind, text) in files.into_iter().chain([smtp]).chain(tables) {
         let disk = store.link(UserId::new(owner)?, Vdev(vdev), LinkMode::ReadWrite)?;
         write_text(&disk, name, kind, text)
             .await
@@ -327,7 +337,18 @@ fn write_passwords(folder: &Folder, users: &[MadeUser]) -> anyhow::Result<()> {
 
 #[cfg(test)]
 mod tests {
+    use cp::translate_table::TranslateTable;
+
     use super::*;
+
+    #[test]
+    fn the_sources_of_tables_are_tables() {
+        for (name, text) in TABLES {
+            let table = TranslateTable::read_source(FileName::new(name).unwrap(), text.lines()).unwrap();
+            assert_eq!(table.is_builtin(), name == "10470819");
+            assert!(text.contains(name) && text.lines().all(|line| line.len() < 132), "{name}");
+        }
+    }
 
     #[test]
     fn the_directory_reads_back_with_any_password() {

@@ -4,10 +4,11 @@
 //! the token and the reason, and the rest is still read.
 //!
 //! Statements taken: SMTPCMDS, MAXMAILBYTES, RETRYINT, RETRYAGE, INACTIVE, BADSPOOLFILEID, POSTMASTER, SMSGAUTHLIST,
-//! TIMEZONE, LOCALFORMAT, FORWARDMAIL, VERIFYCLIENT, 8BITMIME, TRACE, DEBUG, LOG, NOLOG, PORT. Statements of the real
+//! TIMEZONE, LOCALFORMAT, FORWARDMAIL, VERIFYCLIENT, 8BITMIME, TRACE, DEBUG, LOG, NOLOG, PORT, TRANSLATETABLE. Statements of the real
 //! server that need what this system has not (RSCS, gateways, name servers) are known and refused by name.
 
-use cms::cp::name::UserId;
+use cms::cp::name::{FileName, UserId};
+use cms::cp::translate_table::STANDARD;
 
 use crate::limits::{DEFAULT_INACTIVE_SECONDS, DEFAULT_MAX_MAIL_OCTETS};
 
@@ -43,6 +44,23 @@ pub struct SmtpConfig {
     pub postmaster: Option<UserId>,
     /// SMSGAUTHLIST.
     pub smsg_authorised: Vec<UserId>,
+    /// TRANSLATETABLE.
+    pub translate_table: TableName,
+}
+
+/// The name of a translate table, and the record that says it; 0 when none does.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct TableName {
+    record: usize,
+    /// The name.
+    pub name: FileName,
+}
+
+impl TableName {
+    /// What is wrong with the table of this name.
+    pub fn wrong(&self, reason: String) -> ConfigError {
+        ConfigError { record: self.record, token: self.name.to_string(), reason }
+    }
 }
 
 impl Default for SmtpConfig {
@@ -56,6 +74,10 @@ impl Default for SmtpConfig {
             bad_spool_file_id: None,
             postmaster: None,
             smsg_authorised: Vec::new(),
+            translate_table: TableName {
+                record: 0,
+                name: FileName::new(STANDARD).expect("STANDARD is a file name"),
+            },
         }
     }
 }
@@ -92,7 +114,7 @@ pub fn read<'a>(records: impl Iterator<Item = &'a str>) -> (SmtpConfig, Vec<Conf
     for (index, record) in records.enumerate() {
         let statement = record.split(';').next().unwrap_or("");
         let words: Vec<&str> = statement.split_ascii_whitespace().collect();
-        if let Err((token, reason)) = take(&mut config, &words) {
+        if let Err((token, reason)) = take(&mut config, &words, index + 1) {
             errors.push(ConfigError { record: index + 1, token, reason });
         }
     }
@@ -101,7 +123,7 @@ pub fn read<'a>(records: impl Iterator<Item = &'a str>) -> (SmtpConfig, Vec<Conf
 
 type Taken = Result<(), (String, String)>;
 
-fn take(config: &mut SmtpConfig, words: &[&str]) -> Taken {
+fn take(config: &mut SmtpConfig, words: &[&str], record: usize) -> Taken {
     let Some((keyword, operands)) = words.split_first() else { return Ok(()) };
     let keyword = keyword.to_ascii_uppercase();
     match keyword.as_str() {
@@ -116,6 +138,11 @@ fn take(config: &mut SmtpConfig, words: &[&str]) -> Taken {
             for word in operands {
                 config.smsg_authorised.push(userid(Some(word))?);
             }
+        }
+        "TRANSLATETABLE" => {
+            let word = operands.first().copied().unwrap_or("");
+            let name = FileName::new(word).map_err(|e| (word.into(), e.to_string()))?;
+            config.translate_table = TableName { record, name };
         }
         // Taken and without effect: what they switch is always so, or is the host's business.
         "TIMEZONE" | "LOCALFORMAT" | "8BITMIME" | "TRACE" | "DEBUG" | "LOG" | "NOLOG" | "PORT" => {}
@@ -198,6 +225,7 @@ mod tests {
             }]
         );
         assert_eq!(config.max_mail_bytes, 1000);
+        assert_eq!(config.translate_table.name.as_str(), "STANDARD");
         let shown: Vec<String> = errors.iter().map(ToString::to_string).collect();
         assert_eq!(
             shown,
@@ -208,5 +236,13 @@ mod tests {
                 "SMTP CONFIG record 8: PUNCH: FOR and at least one command are missing",
             ]
         );
+    }
+
+    #[test]
+    fn the_translate_table_is_named_with_its_record() {
+        let (config, errors) = read("; x\nTranslateTable 02730819 ; German\nTRANSLATETABLE A*B\n".lines());
+        let wrong = config.translate_table.wrong("it is none".into());
+        assert_eq!(wrong.to_string(), "SMTP CONFIG record 2: 02730819: it is none");
+        assert_eq!((errors.len(), errors[0].record, errors[0].token.as_str()), (1, 3, "A*B"));
     }
 }

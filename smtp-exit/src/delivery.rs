@@ -2,7 +2,7 @@
 //!
 //! A note's recipients are served one after the other; each is struck from the ADDRBLOK when he has been served, and the
 //! note is erased with the last. A crash between serving and striking serves a recipient again after the restart; the
-//! delivery key ([`delivery_key`]) that travels with the spool file lets the receiver recognise that.
+//! delivery key ([`Punch::key`]) that travels with the spool file lets the receiver recognise that.
 //!
 //! Invariants: no note is started while one started [`WINDOW`] before it is still being served, so no more deliveries than
 //! that can be repeated after a crash, and they are the latest ones; a note that could not be served is tried again after RETRYINT, until it is RETRYAGE old and goes back to its sender.
@@ -12,7 +12,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use cms::cp::Guest;
-use cms::cp::name::UserId;
 use futures::stream::{FuturesOrdered, StreamExt};
 use tokio::sync::mpsc;
 
@@ -20,17 +19,12 @@ use crate::exit::{ExitParms, ExitReturn, SmtpCommandExit, VerifyStatus};
 use crate::limits::MAX_QUEUED_NOTES;
 use crate::note::{AddrBlok, NoteDisk, NoteNumber, Pending};
 use crate::notice::{Failure, notice};
-use crate::punch::{self, PunchError};
+use crate::punch::{Punch, PunchError};
 use crate::resolver;
 
 /// Notes served at once, from the oldest under way: enough that their spool files become durable together, and few enough
 /// that the receiver, which keeps the names of the last 24 deliveries of a user, recognises every one that is repeated.
 pub const WINDOW: usize = 12;
-
-/// Names a delivery for all time: recipient, note number, and when the note was received.
-pub fn delivery_key(user: UserId, block: &AddrBlok) -> String {
-    format!("{user} {} {}", block.number, block.received)
-}
 
 /// An exit that is called at a call point.
 #[derive(Clone)]
@@ -45,6 +39,8 @@ pub struct ActiveExit {
 pub struct Delivery {
     /// The SMTP machine.
     pub guest: Guest,
+    /// Its punch.
+    pub punch: Punch,
     /// Its notes.
     pub disk: NoteDisk,
     /// The PUNCH exit, when one is active.
@@ -226,8 +222,8 @@ impl Delivery {
                 ExitReturn::Retry(reason) => return Outcome::Later(reason),
             }
         }
-        let key = delivery_key(pending.user, block);
-        match punch::spool_note(&self.guest, pending.user, &key, block.number, text).await {
+        let key = self.punch.key(pending.user, block.number, block.received);
+        match self.punch.spool_note(pending.user, &key, block.number, text).await {
             Ok(()) => Outcome::Served,
             Err(PunchError::NoSuchUser) => Outcome::Failed("550 User unknown".into()),
             Err(PunchError::Later(reason)) => Outcome::Later(reason),

@@ -11,12 +11,12 @@
 
 use std::net::SocketAddr;
 
-use cms::cp::Guest;
 use cms::cp::name::UserId;
 pub use cms::exit::{ExitReturn, MAX_RETURN_STRING};
 use futures::future::BoxFuture;
 
 use crate::note::{NoteDisk, NoteNumber};
+use crate::punch::Punch;
 
 /// Verify client status (offset +68).
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -62,8 +62,8 @@ pub struct ExitParms {
 
 /// A program that can be named in SMTPCMDS.
 pub trait SmtpCommandExit: Send + Sync {
-    /// The SMTP machine has started: the exit runs in this machine and finds the notes on this disk.
-    fn bind(&self, guest: &Guest, disk: &NoteDisk);
+    /// The SMTP machine has started: the exit runs in the machine of this punch and finds the notes on this disk.
+    fn bind(&self, punch: &Punch, disk: &NoteDisk);
 
     /// Called at a call point.
     fn call<'a>(&'a self, parms: &'a ExitParms) -> BoxFuture<'a, ExitReturn>;

@@ -3,7 +3,7 @@
 //! RCPT: asks the IMAP machine whether it has room for the recipient's mail; without room the recipient is refused for the
 //! time being. When the IMAP machine does not answer, mail is accepted: it will wait in the IMAP machine's reader.
 //!
-//! PUNCH: reads the note on disk and punches it, record for record, to the reader of the IMAP machine, with the recipient
+//! PUNCH: reads the note on disk and punches it, record for record ([`Punch`]), to the reader of the IMAP machine, with the recipient
 //! and the name of the delivery in the TAG, behind them the subaddress, when there is one. The IMAP server puts it into the
 //! recipient's INBOX, or the folder that the subaddress names, or transfers it to his reader when he is not enrolled.
 //!
@@ -20,7 +20,7 @@ use parking_lot::RwLock;
 
 use crate::exit::{ExitParms, ExitReturn, SmtpCommandExit};
 use crate::note::NoteDisk;
-use crate::punch::{PunchError, spool_note};
+use crate::punch::{Punch, PunchError};
 
 /// Answer of the IMAP machine's ROOM request: there is no room.
 const RC_NO_ROOM: i32 = 8;
@@ -31,7 +31,7 @@ const PATIENCE: Duration = Duration::from_secs(5);
 /// The exit. It is registered once; the SMTP machine binds it to itself at each start.
 pub struct ImapPunchExit {
     imap: UserId,
-    bound: RwLock<Option<(Guest, NoteDisk)>>,
+    bound: RwLock<Option<(Punch, NoteDisk)>>,
 }
 
 impl ImapPunchExit {
@@ -54,29 +54,29 @@ impl ImapPunchExit {
 }
 
 impl SmtpCommandExit for ImapPunchExit {
-    fn bind(&self, guest: &Guest, disk: &NoteDisk) {
-        *self.bound.write() = Some((guest.clone(), disk.clone()));
+    fn bind(&self, punch: &Punch, disk: &NoteDisk) {
+        *self.bound.write() = Some((punch.clone(), disk.clone()));
     }
 
     fn call<'a>(&'a self, parms: &'a ExitParms) -> BoxFuture<'a, ExitReturn> {
         Box::pin(async move {
             let Some(recipient) = parms.recipient else { return ExitReturn::Continue };
-            let Some((guest, disk)) = self.bound.read().clone() else { return ExitReturn::Continue };
+            let Some((punch, disk)) = self.bound.read().clone() else { return ExitReturn::Continue };
             if !parms.command.starts_with("PUNCH") {
-                return self.room(&guest, recipient).await;
+                return self.room(punch.guest(), recipient).await;
             }
             let Some(note) = parms.note else { return ExitReturn::Continue };
             let text = match disk.text(note).await {
                 Ok(text) => text,
                 Err(error) => return ExitReturn::Retry(format!("note {note}: {error}")),
             };
-            let mut tag = format!("{recipient} {note} {}", parms.received);
+            let mut tag = punch.key(recipient, note, parms.received);
             // The last, since it may hold blanks. A local part has 64 octets at most, so that all is shorter than the 136 of a TAG.
             if let Some(subaddress) = &parms.subaddress {
                 tag.push(' ');
                 tag.push_str(subaddress);
             }
-            match spool_note(&guest, self.imap, &tag, note, &text).await {
+            match punch.spool_note(self.imap, &tag, note, &text).await {
                 Ok(()) => ExitReturn::Handled,
                 // No IMAP machine in the directory: the mail goes where it would without the exit.
                 Err(PunchError::NoSuchUser) => ExitReturn::Continue,

@@ -8,12 +8,12 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use cms::Cms;
 use cms::cp::Guest;
 use cms::cp::msg_service::MsgBlock;
 use cms::cp::name::ModeLetter;
 use cms::network::{HostNetwork, NamedListener};
 use cms::program::Program;
+use cms::{Cms, tables};
 use futures::future::BoxFuture;
 use tokio::sync::{Semaphore, mpsc};
 
@@ -23,6 +23,7 @@ use crate::delivery::{self, ActiveExit, Counts, Delivery, NoteNumbers};
 use crate::exit::ExitTable;
 use crate::limits::{MAX_CONNECTIONS, MAX_HOPS};
 use crate::note::{AddrBlok, NoteDisk, Pending};
+use crate::punch::Punch;
 use crate::received::{Origin, received_lines};
 use crate::reply::Reply;
 use crate::resolver::Resolver;
@@ -79,6 +80,9 @@ impl Running {
         for error in errors {
             cms.say(&format!("DTCSMT1002W {error}")).await;
         }
+        let named = config.translate_table;
+        let table = tables::find(cms, named.name).await.map_err(|e| named.wrong(e).to_string())?;
+        let punch = Punch::new(&cms.guest, &table);
         let a = ModeLetter::new('A').ok_or("no file mode A")?;
         let accessed = cms.writable("SMT", a).map_err(|m| m.to_string())?;
         let disk = NoteDisk::new(accessed.store.clone());
@@ -93,8 +97,9 @@ impl Running {
         let counts = Arc::new(Counts::default());
         let delivery = Arc::new(Delivery {
             guest: cms.guest.clone(),
+            punch: punch.clone(),
             disk: disk.clone(),
-            exit: active_exit(cms, "PUNCH", &config, exits, &disk).await,
+            exit: active_exit(cms, "PUNCH", &config, exits, &punch, &disk).await,
             retry_interval: Duration::from_secs(config.retry_minutes * 60),
             retry_age: Duration::from_secs(config.retry_days * 86_400),
             host: host.clone(),
@@ -120,7 +125,7 @@ impl Running {
             network,
             resolver,
             receiver,
-            rcpt_exit: active_exit(cms, "RCPT", &config, exits, &disk).await,
+            rcpt_exit: active_exit(cms, "RCPT", &config, exits, &punch, &disk).await,
             budget: Arc::new(Semaphore::new(TEXT_BUDGET_KIB)),
             max_mail: config.max_mail_bytes,
             inactive: Duration::from_secs(config.inactive_seconds),
@@ -183,6 +188,7 @@ async fn active_exit(
     point: &str,
     config: &SmtpConfig,
     exits: &ExitTable,
+    punch: &Punch,
     disk: &NoteDisk,
 ) -> Option<ActiveExit> {
     let statement = config.exits.iter().find(|e| e.on && e.commands.iter().any(|c| c == point))?;
@@ -195,7 +201,7 @@ async fn active_exit(
         cms.say(&text).await;
     }
     let program = program?;
-    program.bind(&cms.guest, disk);
+    program.bind(punch, disk);
     Some(ActiveExit { name: statement.name.clone(), program })
 }
 

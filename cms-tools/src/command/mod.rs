@@ -11,6 +11,7 @@ use crate::cms::Cms;
 use crate::message::DmsMessage;
 
 pub mod access;
+mod convxlat;
 mod copyfile;
 mod create;
 mod delete;
@@ -79,6 +80,7 @@ pub struct CmsCommand {
 /// All commands, sorted by name.
 pub const COMMANDS: &[CmsCommand] = &[
     access::ROW,
+    convxlat::ROW,
     copyfile::ROW,
     create::ROW,
     delete::ROW,

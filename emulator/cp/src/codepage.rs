@@ -4,10 +4,9 @@
 //! one over all 256 codes, so a translation there and back loses nothing, 8-bit mail included. Translation happens
 //! at the edges only: terminals, sockets, host import and export.
 //!
-//! Not here: other code pages (037, 500, 924), which nothing inside the system uses.
+//! Not here: other code pages, which notes alone may be written in ([`crate::translate_table`]).
 
-use crate::translate::translate;
-pub use crate::translate::{translated, translated_behind};
+pub use crate::translate::{translate, translated, translated_behind};
 
 /// Code page 1047 to ISO 8859-1, indexed by the EBCDIC code.
 pub static EBCDIC_TO_LATIN1: [u8; 256] = [

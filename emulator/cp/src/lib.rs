@@ -19,6 +19,7 @@ pub mod name;
 pub mod system;
 pub mod terminal;
 mod translate;
+pub mod translate_table;
 pub mod vm;
 
 pub use guest::Guest;

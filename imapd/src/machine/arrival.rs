@@ -5,6 +5,9 @@
 //! taken for the time being (no space, no file pool) stays in the reader and is tried again. One that cannot be read because the
 //! spool is damaged is put in system hold, where the operator finds it.
 //!
+//! The TAG says which translate table the records are written by, when it is not the built-in one; the octets of the mail are the same
+//! whatever the mail store is written by. A file in a table that is not to be had stays in the reader.
+//!
 //! Mail for `user+folder@...` goes to that folder, where `Subaddress ON` says so and there is one (RFC 5233), else to INBOX.
 //!
 //! Exactly once: the delivery's name in the TAG is committed together with the note, and the spool file is purged after
@@ -22,15 +25,18 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use cms::cp::Guest;
-use cms::cp::codepage::{LATIN1_TO_EBCDIC, to_latin1};
+use cms::cp::codepage::translate;
 use cms::cp::name::UserId;
+use cms::cp::translate_table::{TableId, TranslateTable};
 use cms::spool::Queue;
 use cms::spool::spl::{CloseAction, Sfblok, SplError, SplPath};
+use cms::{Cms, tables};
 use futures::stream::{FuturesOrdered, StreamExt};
 use tokio::sync::{Notify, mpsc};
 use tokio::time::Instant;
 
 use super::config::ConfigInForce;
+use crate::mailstore::sfs::SfsBackend;
 use crate::mailstore::{MailStore, NewMessage, Origin, StoreError};
 use crate::session::Server;
 use crate::session::statistics::Statistics;
@@ -54,6 +60,9 @@ const MAX_MAIL_OCTETS: usize = 256 << 20;
 
 /// What the workers share.
 struct Arrival {
+    cms: Arc<Cms>,
+    backend: Arc<SfsBackend>,
+    builtin: TranslateTable,
     guest: Guest,
     store: Arc<MailStore>,
     config: ConfigInForce,
@@ -74,7 +83,8 @@ enum Fate {
     Hold(String),
 }
 
-/// The name of a delivery, from the TAG that SMTP gives its files: recipient, note number, time of receipt.
+/// The name of a delivery, from the TAG that SMTP gives its files: recipient, note number, time of receipt; behind the time the
+/// translate table of the records, unless it is the built-in one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct DeliveryName {
     /// The recipient.
@@ -83,16 +93,25 @@ pub struct DeliveryName {
     pub note: u32,
     /// When SMTP received it, microseconds since 1970.
     pub received: u64,
+    /// What its records are written by; `None` is the built-in table.
+    pub table: Option<TableId>,
 }
 
 impl DeliveryName {
     /// Reads a TAG; what stands behind the name is the subaddress.
     pub fn parse(tag: &str) -> Option<(Self, Option<&str>)> {
         let mut words = tag.trim_end().splitn(4, ' ');
+        let (user, note) = (words.next()?, words.next()?);
+        let third = words.next()?;
+        let (received, table) = match third.split_once('/') {
+            Some((received, table)) => (received, Some(TableId::parse(table)?)),
+            None => (third, None),
+        };
         let name = Self {
-            user: UserId::new(words.next()?).ok()?,
-            note: words.next()?.parse().ok()?,
-            received: words.next()?.parse().ok()?,
+            user: UserId::new(user).ok()?,
+            note: note.parse().ok()?,
+            received: received.parse().ok()?,
+            table,
         };
         Some((name, words.next()))
     }
@@ -105,11 +124,21 @@ impl DeliveryName {
 }
 
 /// Runs mail arrival until the machine ends. `retry` makes it look at the files again that it could not take.
-pub async fn run(guest: Guest, server: Arc<Server>, config: ConfigInForce, retry: Arc<Notify>) {
+pub async fn run(
+    cms: Arc<Cms>,
+    backend: Arc<SfsBackend>,
+    server: Arc<Server>,
+    config: ConfigInForce,
+    retry: Arc<Notify>,
+) {
+    let guest = cms.guest.clone();
     loop {
         match SplPath::connect(&guest, "IMAP").await {
             Ok(path) => {
                 let arrival = Arrival {
+                    cms: cms.clone(),
+                    backend: backend.clone(),
+                    builtin: TranslateTable::builtin(),
                     guest: guest.clone(),
                     store: server.store.clone(),
                     config: config.clone(),
@@ -255,7 +284,7 @@ impl Arrival {
             }
             Err(error) => return Fate::Keep(error.to_string()),
         };
-        let octets = match self.read(file).await {
+        let octets = match self.read(file, name.table).await {
             Ok(octets) => octets,
             Err(fate) => return fate,
         };
@@ -290,8 +319,18 @@ impl Arrival {
         InternalDate { seconds: when.timestamp().as_second(), zone_minutes }
     }
 
-    /// The file as a mail: records to ISO 8859-1, each with CRLF.
-    async fn read(&self, file: &Sfblok) -> Result<Bytes, Fate> {
+    /// The file as a mail: records to octets, each with CRLF.
+    async fn read(&self, file: &Sfblok, written: Option<TableId>) -> Result<Bytes, Fate> {
+        let found;
+        let table = match written {
+            None => &self.builtin,
+            Some(id) if id.fingerprint == self.backend.table().id().fingerprint => self.backend.table(),
+            Some(id) => {
+                found = self.find_table(id).await?;
+                &found
+            }
+        };
+        let line_end = b"\r\n".map(|b| table.to_ebcdic()[usize::from(b)]);
         let mut records = self.path.records(file);
         let mut octets = Vec::new();
         while let Some(record) = records.next().await.map_err(|error| match error {
@@ -303,10 +342,20 @@ impl Arrival {
                 return Err(Fate::Hold(format!("the mail is larger than {MAX_MAIL_OCTETS} octets")));
             }
             octets.extend_from_slice(&record.data);
-            octets.extend(b"\r\n".map(|b| LATIN1_TO_EBCDIC[usize::from(b)]));
+            octets.extend(line_end);
         }
-        to_latin1(&mut octets);
+        translate(&mut octets, table.from_ebcdic());
         Ok(Bytes::from(octets))
+    }
+
+    /// A table that is neither the built-in one nor that of the mail store: IMAP CONFIG and SMTP CONFIG name different ones, or did.
+    async fn find_table(&self, id: TableId) -> Result<TranslateTable, Fate> {
+        let keep = |why: String| Fate::Keep(format!("it is written by translate table {id}: {why}"));
+        let table = tables::find(&self.cms, id.name).await.map_err(keep)?;
+        if table.id() != id {
+            return Err(keep(format!("{} is another table by now", table.id())));
+        }
+        Ok(table)
     }
 }
 
@@ -322,7 +371,10 @@ mod tests {
             assert_eq!((name.user.as_str(), name.note, name.received), ("JOE", 12, 1_700_000_000_000_001));
             assert_eq!(named, subaddress);
         }
-        for bad in ["", "JOE", "JOE x 1", "JOE 1 2x 3", "TOOLONGNAME 1 2"] {
+        let (name, named) = DeliveryName::parse("JOE 00000012 17/02730819/0000ABCD x").unwrap();
+        assert_eq!((name.received, named), (17, Some("x")));
+        assert_eq!(name.table.unwrap().to_string(), "02730819/0000ABCD");
+        for bad in ["", "JOE", "JOE x 1", "JOE 1 2x 3", "TOOLONGNAME 1 2", "JOE 1 2/X", "JOE 1 2/X/12345"] {
             assert_eq!(DeliveryName::parse(bad), None, "{bad}");
         }
     }

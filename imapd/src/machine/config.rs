@@ -3,7 +3,9 @@
 //! One statement a record, keyword and operand; keywords in any case; `;` starts a comment. Every wrong record is
 //! reported with its number, the token and the reason. FilePoolID and BadFileID are required. Port, SecurePort, EnrollBlocks,
 //! LoginTimeout, MaxConnections, MaxPerAddress, MaxPerUser, Comment (words), AdminURI, AuthExit, TokenExit, LoginReferral, ClearPasswords,
-//! EightBitHeaders, ProxyFrom, MessageLimit, MailboxReferral, Subaddress and Capability are ours. `Capability token {ON|OFF} [userid]` may stand many times; a record
+//! EightBitHeaders, ProxyFrom, MessageLimit, MailboxReferral, Subaddress and Capability are ours. TranslateTable is ours in its name, which
+//! LPD's configuration has.
+//! `Capability token {ON|OFF} [userid]` may stand many times; a record
 //! changes what one before it said.
 
 use std::collections::BTreeMap;
@@ -11,7 +13,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
-use cms::cp::name::{FilePoolId, UserId};
+use cms::cp::name::{FileName, FilePoolId, UserId};
+use cms::cp::translate_table::STANDARD;
 use thiserror::Error;
 
 use crate::auth::bearer::EXITS;
@@ -58,6 +61,8 @@ pub enum PortChoice {
 /// What IMAP CONFIG says.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ImapConfig {
+    /// The translate table that notes are written by.
+    pub translate_table: TableName,
     /// Where clients are listened to that begin without TLS.
     pub port: PortChoice,
     /// Where those are that begin with TLS.
@@ -137,8 +142,24 @@ impl ExitName {
     }
 }
 
+/// The name of a translate table, and the record that says it; 0 when none does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct TableName {
+    record: usize,
+    /// The name.
+    pub name: FileName,
+}
+
+impl TableName {
+    /// What is wrong with the table of this name.
+    pub fn wrong(&self, reason: String) -> ConfigError {
+        ConfigError { record: self.record, token: self.name.to_string(), reason }
+    }
+}
+
 #[derive(Default)]
 struct Draft {
+    translate_table: Option<TableName>,
     port: Option<PortChoice>,
     secure_port: Option<PortChoice>,
     file_pool: Option<FilePoolId>,
@@ -180,6 +201,9 @@ pub fn read<'a>(records: impl Iterator<Item = &'a str>) -> Result<ImapConfig, Ve
         if let Some(exit) = draft.auth_exit.as_mut().filter(|exit| exit.record == 0) {
             exit.record = index + 1;
         }
+        if let Some(table) = draft.translate_table.as_mut().filter(|table| table.record == 0) {
+            table.record = index + 1;
+        }
     }
     let missing =
         |token: &str| ConfigError { record: 0, token: token.into(), reason: "required statement".into() };
@@ -194,9 +218,11 @@ pub fn read<'a>(records: impl Iterator<Item = &'a str>) -> Result<ImapConfig, Ve
         return Err(errors);
     };
     let smtp = UserId::new("SMTP").expect("SMTP is a user id");
+    let standard = FileName::new(STANDARD).expect("STANDARD is a file name");
     let size =
         |n: Option<u64>, default: usize| n.map_or(default, |n| usize::try_from(n).unwrap_or(usize::MAX));
     Ok(ImapConfig {
+        translate_table: draft.translate_table.unwrap_or(TableName { record: 0, name: standard }),
         port: draft.port.unwrap_or_default(),
         secure_port: draft.secure_port.unwrap_or_default(),
         file_pool,
@@ -265,8 +291,12 @@ fn take(draft: &mut Draft, words: &[&str]) -> Result<(), (String, String)> {
             draft.token_exit = Some(found.ok_or_else(unknown)?.0);
         }
         "AUTHEXIT" => {
-            // The record is known to the caller.
+            // The record is known to the caller, here and below.
             draft.auth_exit = Some(ExitName { record: 0, name: operand.to_ascii_uppercase() });
+        }
+        "TRANSLATETABLE" => {
+            let name = FileName::new(operand).map_err(|e| ((*operand).to_owned(), e.to_string()))?;
+            draft.translate_table = Some(TableName { record: 0, name });
         }
         "CLEARPASSWORDS" => draft.clear_passwords = Some(switch(operand)?),
         "SUBADDRESS" => draft.subaddresses = Some(switch(operand)?),
@@ -288,9 +318,20 @@ fn take(draft: &mut Draft, words: &[&str]) -> Result<(), (String, String)> {
         "MAXPERADDRESS" => draft.max_per_address = number(1, 1_000_000)?,
         "ADMINURI" => draft.admin = Some((*operand).to_owned()),
         "MAXPERUSER" => draft.max_per_user = number(1, 1_000_000)?,
-        _ => return Err(((*keyword).into(), "unknown statement".into())),
+        other => return Err(((*keyword).into(), unknown(other))),
     }
     Ok(())
+}
+
+/// What is said of a statement that there is not.
+fn unknown(keyword: &str) -> String {
+    let of_tls = ["TLS", "SSL", "STARTTLS", "CERT", "CIPHER"].iter().any(|word| keyword.starts_with(word));
+    if of_tls {
+        return "unknown statement; the host has the certificates ([tls] in endicott.toml), ClearPasswords OFF lets \
+                clients log on within TLS only"
+            .into();
+    }
+    "unknown statement".into()
 }
 
 /// `ON` or `OFF`

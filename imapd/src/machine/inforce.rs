@@ -74,6 +74,7 @@ pub fn changes(old: &ImapConfig, new: &ImapConfig) -> Changes {
     ];
     let at_start = [
         ("FilePoolID", old.file_pool != new.file_pool),
+        ("TranslateTable", old.translate_table.name != new.translate_table.name),
         ("Port", old.port != new.port),
         ("SecurePort", old.secure_port != new.secure_port),
     ];
@@ -91,13 +92,13 @@ mod tests {
     fn every_statement_is_compared() {
         let old = read("FilePoolID A\nBadFileID B\n".lines()).unwrap();
         assert_eq!(changes(&old, &old), Changes::default());
-        let text = "FilePoolID C\nPort 143\nSecurePort OFF\nBadFileID D\nMailOriginID E\nIdleTimeout 31\nLoginTimeout 10\nEnrollBlocks 2\nMaxConnections 3\n\
+        let text = "FilePoolID C\nTranslateTable D\nPort 143\nSecurePort OFF\nBadFileID D\nMailOriginID E\nIdleTimeout 31\nLoginTimeout 10\nEnrollBlocks 2\nMaxConnections 3\n\
                     MaxPerAddress 4\nMaxPerUser 5\nComment x\nAdminURI mailto:x\nTokenExit JWTHS256\nAuthExit IMAPAUTX\n\
                     LoginReferral joe imap://other.example/\nClearPasswords OFF\nEightBitHeaders REFUSE\nProxyFrom ::1\nMessageLimit 1000\n\
                     MailboxReferral x imap://other.example/\nSubaddress ON\n\
                     Capability MOVE OFF\n";
         let changed = changes(&old, &read(text.lines()).unwrap());
-        assert_eq!(changed.at_start, ["FilePoolID", "Port", "SecurePort"]);
+        assert_eq!(changed.at_start, ["FilePoolID", "TranslateTable", "Port", "SecurePort"]);
         // One record a statement.
         assert_eq!(changed.now.len() + changed.at_start.len(), text.lines().count());
     }

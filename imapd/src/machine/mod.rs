@@ -17,18 +17,19 @@ use cms::cp::Guest;
 use cms::cp::directory::DirectoryImage;
 use cms::cp::name::{FileName, FileType, ModeLetter, UserId};
 use cms::cp::system::PasswordVerdict;
+use cms::cp::translate_table::TranslateTable;
 use cms::csl::FileId;
 use cms::network::HostNetwork;
 use cms::program::Program;
-use cms::{Cms, names, vmipc};
+use cms::{Cms, names, tables, vmipc};
 use futures::future::BoxFuture;
 use tokio_util::sync::CancellationToken;
 
 use crate::auth::bearer::{EXITS, TokenExit};
 use crate::auth::exit::{AuthExit, AuthExits};
 use crate::auth::{Authenticator, LoginError, PasswordCheck};
-use crate::mailstore::MailStore;
 use crate::mailstore::sfs::{SecondCopy, SfsBackend};
+use crate::mailstore::{MailStore, StoreError};
 use crate::session::Server;
 use crate::transport::{Listener, Service, Timeouts};
 use admin::Administration;
@@ -124,8 +125,10 @@ impl Main {
         let listed: Listed = Arc::default();
         let exit = read_token_exit(cms, &config).await?;
         let auth_exit = bind_auth_exit(cms, &config, &exits).await?;
-        let (service, backend) = build_service(cms, &network, &config, &listed, random)
+        let table = read_table(cms, &config).await?;
+        let (service, backend) = build_service(cms, &network, &config, table, &listed, random)
             .map_err(|e| one(format!("DTCIMP1003E {e}")))?;
+        agree(cms, &backend).await?;
         inforce::apply(&service, &config, exit);
         service.server.auth.set_auth_exit(auth_exit);
         let ports = [("imap", config.port, false), ("imaps", config.secure_port, true)];
@@ -147,7 +150,13 @@ impl Main {
         drop(cms.guest.spawn(follow_certificates(network.clone(), service.clone())));
         drop(cms.guest.spawn(forget_passwords(cms.guest.clone(), service.clone())));
         let server = service.server.clone();
-        drop(cms.guest.spawn(arrival::run(cms.guest.clone(), server, config, admin.retry.clone())));
+        drop(cms.guest.spawn(arrival::run(
+            cms.clone(),
+            admin.backend.clone(),
+            server,
+            config,
+            admin.retry.clone(),
+        )));
         serve_requests(cms, &admin, listed)
             .map_err(|e| one(format!("DTCIMP1004E Requests cannot be served: {e}")))?;
         let mut listeners = Vec::new();
@@ -244,10 +253,48 @@ async fn bind_auth_exit(
     Ok(Some(exit))
 }
 
+/// The table of TranslateTable.
+async fn read_table(cms: &Cms, config: &ImapConfig) -> Result<TranslateTable, Vec<String>> {
+    let named = config.translate_table;
+    tables::find(cms, named.name).await.map_err(|e| vec![format!("DTCIMP1008E {}", named.wrong(e))])
+}
+
+/// Looks whether the store is written by the table of TranslateTable. A file pool that does not answer is asked again with the
+/// first user.
+async fn agree(cms: &Cms, backend: &SfsBackend) -> Result<(), Vec<String>> {
+    match backend.agree().await {
+        Ok(()) => Ok(()),
+        Err(error @ (StoreError::Unavailable(_) | StoreError::InUse)) => {
+            let text = format!("DTCIMP1011W The translate table of the mail store is not known yet: {error}");
+            cms.say(&text).await;
+            Ok(())
+        }
+        Err(error) => Err(table_refused(&error)),
+    }
+}
+
+/// Why a table cannot be that of the store, and what to do.
+fn table_refused(error: &StoreError) -> Vec<String> {
+    let mut lines = vec![format!("DTCIMP1010E TranslateTable: {error}")];
+    if let StoreError::OtherTable { written, .. } = error {
+        let advice = if TranslateTable::builtin().id().fingerprint == written.fingerprint {
+            "Leave TranslateTable out of IMAP CONFIG, which means code page 1047".to_owned()
+        } else {
+            format!(
+                "Say TranslateTable {} in IMAP CONFIG; STORE TCPXLBIN in the IMAP machine's directory of the file pool is a copy of that table",
+                written.name
+            )
+        };
+        lines.push(format!("DTCIMP1010E {advice}; a table can change only while no mailbox holds mail"));
+    }
+    lines
+}
+
 fn build_service(
     cms: &Arc<Cms>,
     network: &Arc<HostNetwork>,
     config: &ImapConfig,
+    table: TranslateTable,
     listed: &Listed,
     random: fn(&mut [u8]) -> std::io::Result<()>,
 ) -> Result<(Arc<Service>, Arc<SfsBackend>), String> {
@@ -256,7 +303,8 @@ fn build_service(
     let clock = cms.guest.cp().clock.clone();
     let mode = ModeLetter::new('A').ok_or("there is no file mode A")?;
     let second = Arc::new(HistoryOnDisk { cms: cms.clone(), mode });
-    let backend = SfsBackend::new(cms.csl.clone(), config.file_pool).with_second_copy(second);
+    let backend =
+        SfsBackend::new(cms.csl.clone(), config.file_pool).with_table(table).with_second_copy(second);
     let backend = Arc::new(backend);
     let store = Arc::new(MailStore::new(backend.clone(), Arc::new(move || clock.now().as_second())));
     let start = Instant::now();

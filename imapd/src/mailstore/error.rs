@@ -1,5 +1,6 @@
 //! What can go wrong in the mail store, for the edge to turn into response codes.
 
+use cms::cp::translate_table::TableId;
 use thiserror::Error;
 
 /// Why a request to the mail store failed. Nothing of a failed request remains.
@@ -53,6 +54,16 @@ pub enum StoreError {
     /// The file pool does not answer; try again later.
     #[error("mail store is not available: {0}")]
     Unavailable(String),
+    /// Notes are written by another translate table than the configured one.
+    #[error(
+        "the notes of the mail store are written by translate table {written}, and the configuration names {wanted}"
+    )]
+    OtherTable {
+        /// The one that they are written by.
+        written: TableId,
+        /// The configured one.
+        wanted: TableId,
+    },
     /// The file pool holds what it should not.
     #[error("mail store is damaged: {0}")]
     Damaged(String),

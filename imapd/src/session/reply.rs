@@ -95,13 +95,17 @@ impl Reply {
             StoreError::Expunged => "EXPUNGEISSUED",
             StoreError::HasChildren => "HASCHILDREN",
             StoreError::InUse => "INUSE",
-            StoreError::Unavailable(_) | StoreError::PoolFull => "UNAVAILABLE",
+            StoreError::Unavailable(_) | StoreError::OtherTable { .. } | StoreError::PoolFull => {
+                "UNAVAILABLE"
+            }
             StoreError::Damaged(_) => "CORRUPTION",
             StoreError::Defect(_) => "SERVERBUG",
         };
         // What went wrong inside is for the log; clients are told what they can act on.
         let text = match error {
-            StoreError::Unavailable(_) => "Mail store is not available".into(),
+            StoreError::Unavailable(_) | StoreError::OtherTable { .. } => {
+                "Mail store is not available".into()
+            }
             StoreError::PoolFull => "Mail store is full; the operator was told".into(),
             StoreError::Damaged(_) => "Mail store could not be read; the operator was told".into(),
             StoreError::Defect(_) => "Something went wrong in the server; the operator was told".into(),
@@ -114,6 +118,7 @@ impl Reply {
         if matches!(
             error,
             StoreError::Unavailable(_)
+                | StoreError::OtherTable { .. }
                 | StoreError::PoolFull
                 | StoreError::Damaged(_)
                 | StoreError::Defect(_)

@@ -91,8 +91,13 @@ impl MailPool {
     }
 
     pub fn backend(&self) -> Arc<SfsBackend> {
+        Arc::new(self.new_backend())
+    }
+
+    /// One that can be changed yet.
+    pub fn new_backend(&self) -> SfsBackend {
         let csl = Csl::for_guest(&guest(&self.cp, "IMAP"));
-        Arc::new(SfsBackend::new(csl, FilePoolId::new("MAIL").unwrap()))
+        SfsBackend::new(csl, FilePoolId::new("MAIL").unwrap())
     }
 
     /// The same, with a second UIDVALID HISTORY outside the file pool.

@@ -23,3 +23,4 @@ mod readers;
 mod road;
 mod terminal;
 mod tidy;
+mod translate_table;

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use cms::vmipc::Answer;
 
 use super::{Administration, RC_FAILED, RequestRow};
-use crate::machine::{bind_auth_exit, inforce, read_config, read_token_exit};
+use crate::machine::{bind_auth_exit, inforce, read_config, read_table, read_token_exit, table_refused};
 
 /// The request.
 pub const ROW: RequestRow = RequestRow {
@@ -24,9 +24,14 @@ async fn run(admin: &Administration) -> Answer {
         let config = read_config(&admin.cms).await?;
         let exit = read_token_exit(&admin.cms, &config).await?;
         let auth_exit = bind_auth_exit(&admin.cms, &config, &admin.exits).await?;
-        Ok::<_, Vec<String>>((config, exit, auth_exit))
+        let table = read_table(&admin.cms, &config).await?;
+        let same_table = table.is_same(admin.backend.table());
+        if !same_table {
+            admin.backend.compare_table(&table).await.map_err(|e| table_refused(&e))?;
+        }
+        Ok::<_, Vec<String>>((config, exit, auth_exit, same_table))
     };
-    let (mut config, exit, auth_exit) = match read.await {
+    let (mut config, exit, auth_exit, same_table) = match read.await {
         Ok(read) => read,
         Err(mut lines) => {
             lines.push("DTCIMP3018E IMAP CONFIG is not taken; nothing has changed".into());
@@ -34,7 +39,12 @@ async fn run(admin: &Administration) -> Answer {
         }
     };
     let old = admin.config.load_full();
-    let changes = inforce::changes(&old, &config);
+    let mut changes = inforce::changes(&old, &config);
+    // What counts is what a table holds, not what it is called.
+    changes.at_start.retain(|statement| *statement != "TranslateTable");
+    if !same_table {
+        changes.at_start.push("TranslateTable");
+    }
     let mut lines = Vec::new();
     if !changes.now.is_empty() {
         lines.push(format!("DTCIMP3019I In force now: {}", changes.now.join(", ")));
@@ -42,6 +52,7 @@ async fn run(admin: &Administration) -> Answer {
     if !changes.at_start.is_empty() {
         lines.push(format!("DTCIMP3020W In force with the next start only: {}", changes.at_start.join(", ")));
         config.file_pool = old.file_pool;
+        config.translate_table = old.translate_table;
         (config.port, config.secure_port) = (old.port, old.secure_port);
     }
     let network = admin.network.clone();

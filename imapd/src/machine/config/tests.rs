@@ -34,6 +34,27 @@ fn statements_defaults_and_errors() {
 }
 
 #[test]
+fn translate_tables_and_statements_of_tls() {
+    let base = "FilePoolID A\nBadFileID B\n";
+    let table = |text: &str| {
+        let config = read(format!("{base}{text}\n").lines());
+        config.map(|c| c.translate_table.wrong("x".into()).to_string()).map_err(|e| e[0].to_string())
+    };
+    assert_eq!(table(""), Ok("IMAP CONFIG record 0: STANDARD: x".into()));
+    let expected = "IMAP CONFIG record 4: 02730819: x";
+    assert_eq!(table("TranslateTable other\ntranslatetable 02730819 ; German"), Ok(expected.into()));
+    let expected = "IMAP CONFIG record 3: TranslateTable: takes exactly one operand";
+    assert_eq!(table("TranslateTable"), Err(expected.into()));
+    assert!(
+        table("TranslateTable TOOLONGNAME").unwrap_err().starts_with("IMAP CONFIG record 3: TOOLONGNAME: ")
+    );
+    for keyword in ["TLSLabel", "Tls", "SSL", "Certificate"] {
+        let told = table(&format!("{keyword} x")).unwrap_err();
+        assert!(told.contains("endicott.toml") && told.contains("ClearPasswords OFF"), "{told}");
+    }
+}
+
+#[test]
 fn ports() {
     let port = |text: &str| {
         let config = read(format!("FilePoolID A\nBadFileID B\n{text}\n").lines());
@@ -179,7 +200,7 @@ fn capabilities_on_and_off() {
 
 proptest! {
     #[test]
-    fn any_record_gets_an_answer(record in "(Capability|LoginReferral|MailboxReferral|MessageLimit|ProxyFrom|AuthExit|LoginTimeout|Comment)? ?[ -~\u{e9}]{0,40}") {
+    fn any_record_gets_an_answer(record in "(TranslateTable|Capability|LoginReferral|MailboxReferral|MessageLimit|ProxyFrom|AuthExit|LoginTimeout|Comment)? ?[ -~\u{e9}]{0,40}") {
         let read = read(["FilePoolID A", "BadFileID B", &record].into_iter());
         if let Err(errors) = read {
             prop_assert_eq!((errors.len(), errors[0].record), (1, 3));

@@ -52,6 +52,7 @@ impl Records {
 
 impl SfsBackend {
     pub(super) async fn commit_ops(&self, parts: Vec<(UserId, Vec<Op>)>) -> Result<Committed, StoreError> {
+        self.agree().await?;
         self.cover_steps(&parts).await?;
         let unit = self.csl.dmsgetwu().map_err(|e| store_error(&e))?;
         let mut done = Ok(());
@@ -204,7 +205,7 @@ impl SfsBackend {
         let images = match shape.image {
             Some(image) => vec![(shape.records, image)],
             None => {
-                let images = note_file::images(octets, shape.marks, CALL);
+                let images = note_file::images(octets, shape.marks, CALL, self.table.to_ebcdic());
                 images.into_iter().map(|(count, image)| (count, image.into())).collect()
             }
         };

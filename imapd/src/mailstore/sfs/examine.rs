@@ -79,7 +79,8 @@ pub fn image_octets(r: &MessageRecord) -> u64 {
     if r.marks.has(NoteMarks::PIECES) {
         r.size + 2 * u64::from(r.records)
     } else {
-        r.size + if r.marks.has(NoteMarks::NO_FINAL_CRLF) { 2 } else { 0 }
+        // A message without octets has no records.
+        r.size + if r.marks.has(NoteMarks::NO_FINAL_CRLF) && r.size > 0 { 2 } else { 0 }
     }
 }
 
@@ -89,6 +90,7 @@ impl SfsBackend {
     /// # Errors
     /// [`StoreError::NotEnrolled`] for one without a file space; when the file pool does not answer.
     pub async fn examine(&self, user: UserId) -> Result<Examined, StoreError> {
+        self.agree().await?;
         let mut out = Examined::default();
         let top = self.top(user);
         let mut directories = BTreeSet::new();
@@ -97,7 +99,7 @@ impl SfsBackend {
                 directories.insert(status.level);
             }
         }
-        // The file space of the IMAP machine may hold UIDVALID HISTORY and no mail.
+        // The file space of the IMAP machine may hold UIDVALID HISTORY and STORE TCPXLBIN, and no mail.
         let own = user == self.csl.userid() && directories.is_empty();
         if own && self.read_mailbox_index(user).await?.is_none() {
             return Err(StoreError::NotEnrolled);
@@ -133,7 +135,7 @@ impl SfsBackend {
         Ok(out)
     }
 
-    async fn list(&self, dir: &DirName, intent: DirIntent) -> Result<Vec<DirRecord>, StoreError> {
+    pub(super) async fn list(&self, dir: &DirName, intent: DirIntent) -> Result<Vec<DirRecord>, StoreError> {
         let unit = self.csl.dmsgetwu().map_err(|e| store_error(&e))?;
         let listed = async {
             let token = self.csl.dmsopdir(dir, intent, unit).await?;

@@ -7,13 +7,19 @@
 //!
 //! RECFM V, one record: decimal digits. It is kept twice, in the file space of the IMAP machine and, where there is a
 //! [`SecondCopy`], outside the file pool, so that a backup of either that is restored takes nothing back. The greater one counts.
+//!
+//! Where the IMAP machine is a mail user and is removed, what it keeps of the store stays: its file space is emptied of all else.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use bytes::Bytes;
 use cms::cp::codepage;
-use cms::csl::{CommitOption, CslError, FileRef, Intent, OpenOptions, ReasonCode, WorkUnitId};
+use cms::cp::name::DirName;
+use cms::csl::{
+    CommitOption, CslError, DirIntent, DirRecord, EraseScope, FilePattern, FileRef, Intent, OpenOptions,
+    ReasonCode, SfsObject, WorkUnitId,
+};
 use futures::future::BoxFuture;
 
 use super::{SfsBackend, file, store_error};
@@ -22,7 +28,7 @@ use crate::mailstore::error::StoreError;
 use crate::mailstore::types::seconds;
 use crate::vm::UserId;
 
-/// Blocks of the IMAP machine's own file space: it holds that one file.
+/// Blocks of the IMAP machine's own file space: it holds that one file, and perhaps the translate table.
 const BLOCKS: u64 = 16;
 
 /// How much further than it must the number is raised; as numbers follow the clock, about so many seconds go by until the next time.
@@ -151,13 +157,18 @@ impl SfsBackend {
     }
 
     async fn write_in_space(&self, number: u32) -> Result<(), StoreError> {
-        match self.csl.dmsenusr(&[self.csl.userid()], self.pool, BLOCKS).await {
-            Err(e) if e.reason != ReasonCode::SpaceExists => return Err(store_error(&e)),
-            _ => {}
-        }
+        self.make_own_space().await?;
         let unit = self.csl.dmsgetwu().map_err(|e| store_error(&e))?;
         let put = self.put_history(&self.history_file()?, number, unit).await;
         self.end(unit, put).await
+    }
+
+    /// Makes the file space of the IMAP machine, where there is none.
+    pub(super) async fn make_own_space(&self) -> Result<(), StoreError> {
+        match self.csl.dmsenusr(&[self.csl.userid()], self.pool, BLOCKS).await {
+            Err(e) if e.reason != ReasonCode::SpaceExists => Err(store_error(&e)),
+            _ => Ok(()),
+        }
     }
 
     async fn put_history(&self, file: &FileRef, number: u32, unit: WorkUnitId) -> Result<(), CslError> {
@@ -168,18 +179,52 @@ impl SfsBackend {
     }
 
     /// Removes a file space of a user whose greatest number is `last`: that is covered before it goes, or after that where there is no
-    /// room. The space of the IMAP machine itself comes back with the number that is kept there.
+    /// room. The space of the IMAP machine itself is only emptied.
     pub(super) async fn remove_space(&self, user: UserId, last: u32) -> Result<(), StoreError> {
         let covered = self.cover(last).await;
         match &covered {
             Err(error) if !error.is_want_of_room() => return covered,
             _ => {}
         }
-        let _turn = self.history.turn.lock().await;
-        let kept = self.read_history().await?.max(self.history.known.load(Ordering::Acquire));
-        self.csl.dmsdeusr(user, self.pool).await.map_err(|e| store_error(&e))?;
-        if covered.is_err() || user == self.csl.userid() {
-            return self.write_history(kept.max(last)).await;
+        if user == self.csl.userid() {
+            self.empty_own_space().await?;
+        } else {
+            self.csl.dmsdeusr(user, self.pool).await.map_err(|e| store_error(&e))?;
+        }
+        if covered.is_err() {
+            self.cover(last).await?;
+        }
+        Ok(())
+    }
+
+    /// Removes the mail of the IMAP machine itself, and nothing else of its file space.
+    async fn empty_own_space(&self) -> Result<(), StoreError> {
+        let top = self.top(self.csl.userid());
+        let unit = self.csl.dmsgetwu().map_err(|e| store_error(&e))?;
+        let emptied = self.erase_mail(&top, unit).await;
+        self.end(unit, emptied).await?;
+        self.csl.modify_user(self.csl.userid(), self.pool, BLOCKS).await.map_err(|e| store_error(&e))
+    }
+
+    async fn erase_mail(&self, top: &DirName, unit: WorkUnitId) -> Result<(), CslError> {
+        let mut found = Vec::new();
+        for intent in [DirIntent::Dir, DirIntent::File(FilePattern::ALL)] {
+            let token = self.csl.dmsopdir(top, intent, unit).await?;
+            found.extend(self.csl.dmsgetdi_all(token).await?);
+            self.csl.dmscldir(token).await?;
+        }
+        for record in found {
+            let (object, scope) = match record {
+                DirRecord::Directory(directory) => {
+                    let dir = top.child(&directory.level).map_err(|_| ReasonCode::ProtocolError)?;
+                    (SfsObject::Directory(dir), EraseScope::WithFiles)
+                }
+                DirRecord::File(status) if status.id.name.as_str() == "MAILBOX" => {
+                    (SfsObject::File(FileRef::new(status.id, top.clone())), EraseScope::Entire)
+                }
+                _ => continue,
+            };
+            self.csl.dmserase(&object, scope, CommitOption::NoCommit, unit).await?;
         }
         Ok(())
     }

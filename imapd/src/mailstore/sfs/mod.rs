@@ -10,6 +10,7 @@
 //! | `NOTE SEEN` | the directory of a mailbox where readers have a `\Seen` of their own | [`super::own_seen`]: RECFM V, replaced as a whole |
 //! | `<UID> NOTE` | each mailbox's directory | [`note_file`]: RECFM V, one record a line; the UID as 8 hexadecimal digits |
 //! | `UIDVALID HISTORY` | the top directory of the IMAP machine, and a second one outside the file pool | [`history`]: RECFM V, one record |
+//! | `STORE TCPXLBIN` | the same, when notes are not written in code page 1047 | [`table`]: RECFM F, three records |
 //!
 //! INBOX is the directory `INBOX`; other mailboxes have generated directory names, since IMAP names exceed what SFS
 //! names hold. Whatever belongs to one change is one work unit.
@@ -23,6 +24,7 @@ pub mod note_index;
 pub mod read;
 mod rebuild;
 mod summary_file;
+pub mod table;
 mod text_file;
 
 pub use history::SecondCopy;
@@ -31,6 +33,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use cms::cp::name::{DirName, FileName, FilePoolId, FileType};
+use cms::cp::translate_table::TranslateTable;
 use cms::csl::{CommitInfo, Csl, CslError, FileId, FileRef, ReasonCode, WorkUnitId};
 use futures::FutureExt;
 
@@ -48,6 +51,10 @@ pub struct SfsBackend {
     csl: Csl,
     pool: FilePoolId,
     history: History,
+    /// What notes are written in and read by.
+    table: TranslateTable,
+    /// Set when that is known to be what the store is written in.
+    agreed: tokio::sync::OnceCell<()>,
 }
 
 impl SfsBackend {
@@ -64,7 +71,14 @@ impl SfsBackend {
     pub fn waiting(csl: Csl, pool: FilePoolId, longest: Duration) -> Self {
         csl.set_filewait(true);
         csl.set_longest_wait(Some(longest));
-        Self { csl, pool, history: History::default() }
+        let (table, agreed) = (TranslateTable::builtin(), tokio::sync::OnceCell::new());
+        Self { csl, pool, history: History::default(), table, agreed }
+    }
+
+    /// The same, whose notes are written in this table.
+    #[must_use]
+    pub fn with_table(self, table: TranslateTable) -> Self {
+        Self { table, agreed: tokio::sync::OnceCell::new(), ..self }
     }
 
     fn top(&self, user: UserId) -> DirName {
@@ -180,7 +194,11 @@ fn store_error(e: &CslError) -> StoreError {
 
 impl Backend for SfsBackend {
     fn load_user(&self, user: UserId) -> Answer<'_, Option<LoadedUser>> {
-        self.read_mailbox_index(user).boxed()
+        async move {
+            self.agree().await?;
+            self.read_mailbox_index(user).await
+        }
+        .boxed()
     }
 
     fn sharers(&self) -> Answer<'_, Vec<(UserId, Access)>> {
@@ -288,7 +306,8 @@ impl Backend for SfsBackend {
     }
 
     fn shape(&self, octets: &[u8]) -> Shape {
-        let (records, marks, image) = note_file::shape_and_image(octets, commit::CALL);
+        let (records, marks, image) =
+            note_file::shape_and_image(octets, commit::CALL, self.table.to_ebcdic());
         Shape { records, marks, image: image.map(Bytes::from) }
     }
 

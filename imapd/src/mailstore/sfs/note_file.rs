@@ -1,6 +1,6 @@
 //! `<UID> NOTE`: a message as CMS records (format 1).
 //!
-//! RECFM V, EBCDIC code page 1047, one record a line without its CRLF; lines end at CRLF and nowhere else, so a bare CR
+//! RECFM V, EBCDIC by the translate table of the store (code page 1047, unless said otherwise), one record a line without its CRLF; lines end at CRLF and nowhere else, so a bare CR
 //! or LF is data. In the image of the file the halfword with a record's length stands in front of it, that is, where
 //! the wire has the CRLF of the line before: octet `n` of the message is octet `n + 2` of the image, and a line that
 //! begins at octet `n` of the message has its halfword at octet `n` of the image.
@@ -11,9 +11,7 @@
 use std::ops::Range;
 
 use crate::mailstore::types::NoteMarks;
-use crate::vm::codepage::{
-    EBCDIC_TO_LATIN1, LATIN1_TO_EBCDIC, to_ebcdic, to_latin1, translated, translated_behind,
-};
+use crate::vm::codepage::{translate, translated, translated_behind};
 
 /// Greatest length of a RECFM V record, and of a piece.
 pub const PIECE: usize = 65_535;
@@ -88,8 +86,11 @@ fn shape_and_lines(octets: &[u8], mut line: impl FnMut(usize, usize)) -> (u32, N
     (u32::try_from(count).unwrap_or(u32::MAX), NoteMarks(marks))
 }
 
+/// Octets to codes, or codes to octets.
+type Table = [u8; 256];
+
 /// The records of a message, in pieces of the image of about `most` octets: how many, and their image.
-pub fn images(octets: &[u8], marks: NoteMarks, most: usize) -> Vec<(u32, Vec<u8>)> {
+pub fn images(octets: &[u8], marks: NoteMarks, most: usize, to_ebcdic: &Table) -> Vec<(u32, Vec<u8>)> {
     let mut out: Vec<(u32, Vec<u8>)> = Vec::new();
     let mut put = |record: &[u8]| {
         if out.last().is_none_or(|(_, image)| image.len() + record.len() + HALFWORD > most) {
@@ -101,7 +102,7 @@ pub fn images(octets: &[u8], marks: NoteMarks, most: usize) -> Vec<(u32, Vec<u8>
         image.extend_from_slice(&(record.len() as u16).to_be_bytes());
         let begin = image.len();
         image.extend_from_slice(record);
-        to_ebcdic(&mut image[begin..]);
+        translate(&mut image[begin..], to_ebcdic);
     };
     if marks.has(NoteMarks::PIECES) {
         octets.chunks(PIECE).for_each(&mut put);
@@ -113,12 +114,12 @@ pub fn images(octets: &[u8], marks: NoteMarks, most: usize) -> Vec<(u32, Vec<u8>
 
 /// [`shape`], and the one image of a message whose lines are records, when it is not longer than `most`: everything moves by one
 /// halfword, and each line's length takes the place of the CRLF before it.
-pub fn shape_and_image(octets: &[u8], most: usize) -> (u32, NoteMarks, Option<Vec<u8>>) {
+pub fn shape_and_image(octets: &[u8], most: usize, to_ebcdic: &Table) -> (u32, NoteMarks, Option<Vec<u8>>) {
     if octets.is_empty() || octets.len() + HALFWORD > most {
         let (records, marks) = shape(octets);
         return (records, marks, None);
     }
-    let mut image = translated_behind(HALFWORD, octets, &LATIN1_TO_EBCDIC);
+    let mut image = translated_behind(HALFWORD, octets, to_ebcdic);
     let (records, marks) = shape_and_lines(octets, |at, len| {
         // A line that a halfword does not hold makes an image of pieces, and this one is thrown away.
         image[at..at + HALFWORD].copy_from_slice(&(len as u16).to_be_bytes());
@@ -145,9 +146,9 @@ pub fn image_range(wanted: &Range<u64>, line: u64, size: u64, marks: NoteMarks) 
 }
 
 /// The octets of the message that a piece of the image, which begins with a halfword, stands for; at most `most`.
-pub fn octets(image: &[u8], marks: NoteMarks, most: usize) -> Vec<u8> {
+pub fn octets(image: &[u8], marks: NoteMarks, most: usize, from_ebcdic: &Table) -> Vec<u8> {
     if !marks.has(NoteMarks::PIECES) {
-        return octets_of_lines(image, most);
+        return octets_of_lines(image, most, from_ebcdic);
     }
     let mut out = Vec::with_capacity(most + 2);
     let mut at = 0;
@@ -159,15 +160,15 @@ pub fn octets(image: &[u8], marks: NoteMarks, most: usize) -> Vec<u8> {
         at += len;
     }
     out.truncate(most);
-    to_latin1(&mut out);
+    translate(&mut out, from_ebcdic);
     out
 }
 
 /// The same where lines are records: everything moves back by one halfword, and CRLF stands where the next length was.
-fn octets_of_lines(image: &[u8], most: usize) -> Vec<u8> {
+fn octets_of_lines(image: &[u8], most: usize, from_ebcdic: &Table) -> Vec<u8> {
     let Some(text) = image.get(HALFWORD..) else { return Vec::new() };
     let text = &text[..text.len().min(most)];
-    let mut out = translated(text, &EBCDIC_TO_LATIN1, 2);
+    let mut out = translated(text, from_ebcdic, 2);
     let mut at = 0;
     while let Some(head) = image.get(at..at + HALFWORD) {
         // Where this line ends in the message, and the next length begins in the image less one halfword.
@@ -186,19 +187,19 @@ fn octets_of_lines(image: &[u8], most: usize) -> Vec<u8> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::vm::codepage::LATIN1_TO_EBCDIC;
+    use crate::vm::codepage::{EBCDIC_TO_LATIN1, LATIN1_TO_EBCDIC};
     use proptest::prelude::*;
 
     fn image_of(message: &[u8]) -> (Vec<u8>, NoteMarks) {
         let (records, marks) = shape(message);
-        let images = images(message, marks, 1000);
+        let images = images(message, marks, 1000, &LATIN1_TO_EBCDIC);
         assert_eq!(images.iter().map(|(n, _)| n).sum::<u32>(), records);
         let image: Vec<u8> = images.into_iter().flat_map(|(_, i)| i).collect();
-        let (count, same, single) = shape_and_image(message, message.len() + HALFWORD);
+        let (count, same, single) = shape_and_image(message, message.len() + HALFWORD, &LATIN1_TO_EBCDIC);
         assert_eq!((count, same), (records, marks));
         assert_eq!(single.is_none(), marks.has(NoteMarks::PIECES) || message.is_empty());
         assert!(single.is_none_or(|single| single == image));
-        let (count, same, none) = shape_and_image(message, message.len() + HALFWORD - 1);
+        let (count, same, none) = shape_and_image(message, message.len() + HALFWORD - 1, &LATIN1_TO_EBCDIC);
         assert_eq!((count, same, none), (records, marks, None));
         (image, marks)
     }
@@ -208,7 +209,7 @@ mod tests {
         let wanted64 = wanted.start as u64..wanted.end as u64;
         let (range, skip) = image_range(&wanted64, line as u64, message.len() as u64, marks);
         let range = range.start as usize..(range.end as usize).min(image.len());
-        let all = octets(&image[range], marks, skip as usize + wanted.len());
+        let all = octets(&image[range], marks, skip as usize + wanted.len(), &EBCDIC_TO_LATIN1);
         all[skip as usize..].to_vec()
     }
 

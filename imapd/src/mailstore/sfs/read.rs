@@ -251,6 +251,7 @@ impl SfsBackend {
         octets: Range<u64>,
         line: u64,
     ) -> Result<Bytes, StoreError> {
+        self.agree().await?;
         let file = note(&self.dir(user, dir)?, record.uid)?;
         let (range, skip) = note_file::image_range(&octets, line, record.size, record.marks);
         let unit = self.csl.dmsgetwu().map_err(|e| store_error(&e))?;
@@ -260,7 +261,7 @@ impl SfsBackend {
         let short = || StoreError::Damaged(format!("{file:?} is shorter than NOTE INDEX says"));
         let skip = usize::try_from(skip).map_err(|_| short())?;
         let len = usize::try_from(octets.end - octets.start).map_err(|_| short())?;
-        let text = note_file::octets(&image, record.marks, skip + len);
+        let text = note_file::octets(&image, record.marks, skip + len, self.table.from_ebcdic());
         if text.len() != skip + len {
             return Err(short());
         }
@@ -274,7 +275,9 @@ impl SfsBackend {
         dir: &str,
         records: &[MessageRecord],
     ) -> Result<Vec<Option<Bytes>>, StoreError> {
+        self.agree().await?;
         let dir = self.dir(user, dir)?;
+        let table = self.table.from_ebcdic();
         let unit = self.csl.dmsgetwu().map_err(|e| store_error(&e))?;
         let mut out = Vec::with_capacity(records.len());
         for record in records {
@@ -283,7 +286,7 @@ impl SfsBackend {
                 Ok(file) => self.image(&file, range, unit).await.ok(),
                 Err(_) => None,
             };
-            let text = image.map(|i| note_file::octets(&i, record.marks, record.size as usize));
+            let text = image.map(|i| note_file::octets(&i, record.marks, record.size as usize, table));
             out.push(text.filter(|t| t.len() as u64 == record.size).map(Bytes::from));
         }
         self.done_reading(unit).await;

@@ -191,7 +191,7 @@ impl SfsBackend {
         let image = self.image(&file, 0..status.bytes, unit).await;
         self.done_reading(unit).await;
         let Ok(image) = image else { return Ok(None) };
-        let lines = note_file::octets(&image, NoteMarks(0), image.len());
+        let lines = note_file::octets(&image, NoteMarks(0), image.len(), self.table.from_ebcdic());
         let (records, marks) = note_file::shape(&lines);
         let (size, marks) = if records == status.records && !marks.has(NoteMarks::PIECES) {
             // Whether there was no CRLF at the end, records do not tell: now there is one.

@@ -9,6 +9,7 @@ pub(super) fn run(admin: &Administration) -> Answer {
     let config = admin.config.load();
     let lines = vec![
         format!("File pool        {}", config.file_pool),
+        format!("Translate table  {}", admin.backend.table().id()),
         format!("Mail origin      {}", config.mail_origin),
         format!("Bad files go to  {}", config.bad_file_id),
         format!("Idle timeout     {} minutes", config.idle_timeout.as_secs() / 60),
