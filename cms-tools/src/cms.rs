@@ -1,11 +1,12 @@
 //! One CMS: the machine's accessed disks, program stack, settings, and how a command line is carried out.
 
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 
 use cp::Guest;
 use cp::codepage;
 use cp::command::split_word;
 use cp::name::{DirName, FileName, FilePoolId, FileType, ModeLetter, UserId};
+use cp::vm::Vm;
 use futures::future::BoxFuture;
 use parking_lot::Mutex;
 use sfs::csl::Csl;
@@ -60,11 +61,19 @@ pub struct Cms {
     pub programs: Arc<ProgramTable>,
 }
 
+/// Where others find the CMS of a machine.
+struct Running(Weak<Cms>);
+
 impl Cms {
-    /// A CMS with nothing accessed.
+    /// The CMS that runs in a machine.
+    pub fn of(vm: &Vm) -> Option<Arc<Self>> {
+        vm.ext.get::<Running>()?.0.upgrade()
+    }
+
+    /// A CMS with nothing accessed; the one of its machine from now on.
     pub fn new(guest: Guest) -> Arc<Self> {
         let filespace = guest.userid();
-        Arc::new(Self {
+        let cms = Arc::new(Self {
             csl: Csl::for_guest(&guest),
             modes: FileModes::default(),
             stack: ProgramStack::default(),
@@ -78,7 +87,9 @@ impl Cms {
             }),
             programs: ProgramTable::of(guest.cp()),
             guest,
-        })
+        });
+        cms.guest.vm().ext.set(Arc::new(Running(Arc::downgrade(&cms))));
+        cms
     }
 
     /// The user id of the machine.

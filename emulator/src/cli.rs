@@ -41,6 +41,14 @@ pub enum Command {
         after_help = "Example:\n  endicott cmd -u MAINT 'IMAP QUERY USERS'\nThe exit code is the command's return code, 255 at most."
     )]
     Cmd(CmdArgs),
+    /// Make a file of the host a file of a machine in the running system
+    #[command(
+        after_help = "Examples:\n  endicott import -u IMAP imap.config IMAP CONFIG          text, to file mode A (IMAP's 191)\n  endicott import -u MAINT deck.txt DECK JCL A --fixed 80  records of 80\n  endicott import -u MAINT picture.png PICTURE PNG --binary\nText is UTF-8; what is not in code page 1047 is refused."
+    )]
+    Import(ImportArgs),
+    /// Write a file of a machine in the running system to a file of the host
+    #[command(after_help = "Example:\n  endicott export -u IMAP imap.config IMAP CONFIG")]
+    Export(ExportArgs),
     /// Stop the running system
     Shutdown(SystemArgs),
     /// Verify the file pools and minidisks of a stopped system
@@ -150,6 +158,47 @@ pub struct CmdArgs {
     /// The command
     #[arg(required = true, num_args = 1..)]
     pub command: Vec<String>,
+}
+
+/// Arguments of `import`.
+#[derive(Debug, Clone, Args)]
+pub struct ImportArgs {
+    /// Folder of the system
+    #[arg(long, value_name = "DIR", default_value = DEFAULT_SYSTEM)]
+    pub system: PathBuf,
+    /// Of whose machine
+    #[arg(short, long, value_name = "USER")]
+    pub user: String,
+    /// Octet by octet, not as text
+    #[arg(long)]
+    pub binary: bool,
+    /// RECFM F with records of this length, instead of RECFM V
+    #[arg(long, value_name = "LRECL")]
+    pub fixed: Option<u32>,
+    /// The host's file
+    pub host_file: PathBuf,
+    /// Name, type and file mode (A when left out); a file of that name is replaced
+    #[arg(required = true, num_args = 2..=3, value_name = "FN FT FM")]
+    pub file: Vec<String>,
+}
+
+/// Arguments of `export`.
+#[derive(Debug, Clone, Args)]
+pub struct ExportArgs {
+    /// Folder of the system
+    #[arg(long, value_name = "DIR", default_value = DEFAULT_SYSTEM)]
+    pub system: PathBuf,
+    /// Of whose machine
+    #[arg(short, long, value_name = "USER")]
+    pub user: String,
+    /// Octet by octet, not as text
+    #[arg(long)]
+    pub binary: bool,
+    /// The host's file; must not exist
+    pub host_file: PathBuf,
+    /// Name, type and file mode (A when left out)
+    #[arg(required = true, num_args = 2..=3, value_name = "FN FT FM")]
+    pub file: Vec<String>,
 }
 
 #[cfg(test)]

@@ -16,3 +16,4 @@ pub mod log;
 pub mod pooltool;
 pub mod run;
 pub mod tls;
+pub mod transfer;

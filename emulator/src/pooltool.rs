@@ -149,10 +149,11 @@ fn create(path: &Path) -> anyhow::Result<File> {
     Ok(file)
 }
 
-fn write_whole(
+/// Makes a new file; it is there whole or not at all.
+pub(crate) fn write_whole<T>(
     to: &Path,
-    write: impl FnOnce(&mut dyn Write) -> anyhow::Result<Summary>,
-) -> anyhow::Result<Summary> {
+    write: impl FnOnce(&mut dyn Write) -> anyhow::Result<T>,
+) -> anyhow::Result<T> {
     if to.exists() {
         bail!("{} exists already", to.display());
     }

@@ -7,7 +7,7 @@ use anyhow::Context;
 use clap::Parser;
 use tokio::signal::unix::{SignalKind, signal};
 
-use crate::cli::{Cli, CmdArgs, Command, GenerateArgs, IplArgs, SystemArgs};
+use crate::cli::{Cli, CmdArgs, Command, ExportArgs, GenerateArgs, ImportArgs, IplArgs, SystemArgs};
 use crate::config::HostConfig;
 use crate::console::OperatorConsole;
 use crate::control::{self, Request};
@@ -16,6 +16,7 @@ use crate::generate::{MadeUser, NewUser, SAMPLE_MAIL_USERS, generate};
 use crate::ipl::System;
 use crate::log;
 use crate::pooltool;
+use crate::transfer::Form;
 
 /// Printed on a line of its own when the system is up; programs that start it wait for it.
 pub const READY_LINE: &str = "ENDICOTT READY";
@@ -31,6 +32,8 @@ pub fn main() -> ExitCode {
         Some(Command::Ipl(args)) => ipl(&args),
         Some(Command::Generate(args)) => generate_only(&args),
         Some(Command::Cmd(args)) => cmd(&args),
+        Some(Command::Import(args)) => import(&args),
+        Some(Command::Export(args)) => export(&args),
         Some(Command::Shutdown(args)) => shutdown(&args),
         Some(other) => pools(&other),
     };
@@ -202,11 +205,45 @@ fn cmd(args: &CmdArgs) -> anyhow::Result<ExitCode> {
         command: args.command.join(" "),
     };
     match control::ask(&args.system, &request) {
-        Ok(response) => {
-            for line in &response.lines {
-                print(line);
+        Ok(response) => Ok(answered(&response)),
+        Err(error) => not_running(&args.system, &error),
+    }
+}
+
+/// Prints the answer; its return code.
+fn answered(response: &control::Response) -> ExitCode {
+    response.lines.iter().for_each(|line| print(line));
+    ExitCode::from(u8::try_from(response.rc.unsigned_abs()).unwrap_or(u8::MAX))
+}
+
+const fn form(binary: bool) -> Form {
+    if binary { Form::Binary } else { Form::Text }
+}
+
+fn import(args: &ImportArgs) -> anyhow::Result<ExitCode> {
+    let octets = std::fs::read(&args.host_file).with_context(|| args.host_file.display().to_string())?;
+    let request = Request::Import {
+        user: args.user.clone(),
+        file: args.file.join(" "),
+        form: form(args.binary),
+        fixed: args.fixed,
+        octets: octets.len() as u64,
+    };
+    match control::ask_with(&args.system, &request, &octets) {
+        Ok((response, _)) => Ok(answered(&response)),
+        Err(error) => not_running(&args.system, &error),
+    }
+}
+
+fn export(args: &ExportArgs) -> anyhow::Result<ExitCode> {
+    let request =
+        Request::Export { user: args.user.clone(), file: args.file.join(" "), form: form(args.binary) };
+    match control::ask_with(&args.system, &request, &[]) {
+        Ok((response, octets)) => {
+            if response.rc == 0 {
+                pooltool::write_whole(&args.host_file, |out| Ok(out.write_all(&octets)?))?;
             }
-            Ok(ExitCode::from(u8::try_from(response.rc.unsigned_abs()).unwrap_or(u8::MAX)))
+            Ok(answered(&response))
         }
         Err(error) => not_running(&args.system, &error),
     }

@@ -23,4 +23,5 @@ mod readers;
 mod road;
 mod terminal;
 mod tidy;
+mod transfer;
 mod translate_table;
