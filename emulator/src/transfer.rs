@@ -202,9 +202,10 @@ pub async fn export(cms: &Cms, file: &str, form: Form) -> Result<Vec<u8>, Transf
     })?;
     let known = accessed.store.state(id).await.map_err(|e| refused(&e))?;
     let known = known.ok_or_else(|| refused(&files::StoreError::NotFound))?;
-    check_length(known.bytes)?;
-    // Halfwords stand before the records of an image.
-    let most = usize::try_from(3 * MAX_OCTETS).unwrap_or(usize::MAX);
+    // In the image of a file with records of varying length a halfword stands before each.
+    let halfwords = if known.recfm == RecordFormat::Variable { 2 * u64::from(known.records) } else { 0 };
+    check_length(known.bytes.saturating_sub(halfwords))?;
+    let most = usize::try_from(MAX_OCTETS + halfwords).unwrap_or(usize::MAX);
     let (status, image) = files::read_all(&*accessed.store, id, most).await.map_err(|e| refused(&e))?;
     Ok(octets_of(&status, &image, form))
 }

@@ -58,6 +58,16 @@ fn files_go_in_and_come_back() {
     assert_eq!(std::fs::read_to_string(host("deck.back")).unwrap(), "ABC\nDEFGH\n");
     assert_ne!(export("deck.back", &["SOME", "TEXT"]).0, 0, "nothing is written over");
     assert_eq!(std::fs::read_to_string(host("deck.back")).unwrap(), "ABC\nDEFGH\n");
+    // The greatest file there may be, and one octet more.
+    let huge = std::fs::File::create(host("huge")).unwrap();
+    huge.set_len(64 << 20).unwrap();
+    let (rc, answer) = import("huge", &["HUGE", "ZEROS", "A", "--binary"]);
+    assert_eq!((rc, answer.as_str()), (0, "HUGE ZEROS A: 1025 records, RECFM V\n"));
+    assert_eq!(export("huge.back", &["HUGE", "ZEROS", "A", "--binary"]).0, 0);
+    assert!(std::fs::read(host("huge.back")).unwrap() == vec![0; 64 << 20]);
+    huge.set_len((64 << 20) + 1).unwrap();
+    let (rc, answer) = import("huge", &["HUGE", "ZEROS", "A", "--binary"]);
+    assert!(rc == 255 && answer.contains("at most 67108864"), "{rc} {answer}");
     // What was imported survives a sudden end.
     drop(running);
     let _running = system.start();
