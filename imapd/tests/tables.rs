@@ -175,6 +175,14 @@ fn a_table_changes_only_while_there_is_no_mail() {
         assert_eq!(backend.compare_table(&second).await, Ok(Agreement::Empty));
         of(&pool, &second).agree().await.unwrap();
         assert_eq!(backend.compare_table(&second).await, Ok(Agreement::Written));
+        // Mail in the built-in table stays in it as well.
+        let builtin = TranslateTable::builtin();
+        let mail = store(&of(&pool, &builtin));
+        mail.enroll(user("ALICE"), 10_000).await.unwrap();
+        append(&mail, messages()).await;
+        let refused = StoreError::OtherTable { written: builtin.id(), wanted: second.id() };
+        assert_eq!(of(&pool, &second).agree().await, Err(refused));
+        assert_eq!(read_all(&of(&pool, &builtin)).await, messages());
     });
 }
 

@@ -17,7 +17,7 @@ use cms::cp::Guest;
 use cms::cp::directory::DirectoryImage;
 use cms::cp::name::{FileName, FileType, ModeLetter, UserId};
 use cms::cp::system::PasswordVerdict;
-use cms::cp::translate_table::TranslateTable;
+use cms::cp::translate_table::{STANDARD, TranslateTable};
 use cms::csl::FileId;
 use cms::network::HostNetwork;
 use cms::program::Program;
@@ -276,8 +276,11 @@ async fn agree(cms: &Cms, backend: &SfsBackend) -> Result<(), Vec<String>> {
 /// Why a table cannot be that of the store, and what to do.
 fn table_refused(error: &StoreError) -> Vec<String> {
     let mut lines = vec![format!("DTCIMP1010E TranslateTable: {error}")];
-    if let StoreError::OtherTable { written, .. } = error {
-        let advice = if TranslateTable::builtin().id().fingerprint == written.fingerprint {
+    if let StoreError::OtherTable { written, wanted } = error {
+        let is_builtin = TranslateTable::builtin().id().fingerprint == written.fingerprint;
+        let advice = if is_builtin && wanted.name.as_str() == STANDARD {
+            "Erase STANDARD TCPXLBIN on the disks of the IMAP machine, or say a TranslateTable that is code page 1047".to_owned()
+        } else if is_builtin {
             "Leave TranslateTable out of IMAP CONFIG, which means code page 1047".to_owned()
         } else {
             format!(

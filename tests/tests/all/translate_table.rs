@@ -251,14 +251,14 @@ fn a_table_that_is_not_known_yet_is_not_guessed() {
     assert!(running.shutdown().success());
 }
 
-/// Notes that wait on the disk of SMTP are in no table yet: the one that is in force when they are punched counts.
+/// Notes that wait on the disk of SMTP are in no table yet: the one that is in force when they are punched counts. Here it is that of
+/// STANDARD TCPXLBIN, which both machines take when no statement names one.
 #[test]
 fn a_note_that_waits_is_punched_by_the_table_of_its_time() {
-    let system = system(&["02730819"]);
-    let running = with_disks(system.start());
-    make(&running, "02730819", "Y");
-    configure(&running, "IMAP", "02730819");
-    configure(&running, "SMTP", "02730819");
+    let system = System::generate(&[("VMUSER1", "SECRET1")]);
+    let running = system.start();
+    running.cmd_ok("MAINT", "CONVXLAT 02730819 STANDARD");
+    running.cmd_ok("MAINT", "COPYFILE STANDARD TCPXLBIN A = = Y");
     assert!(running.shutdown().success());
     let octets = (0..16u8).map(|row| (0..16).map(|i| row * 16 + i).collect::<Vec<u8>>());
     let head = [&b"Subject: waiting [brackets] {braces}"[..], b""].map(<[u8]>::to_vec);
@@ -268,6 +268,11 @@ fn a_note_that_waits_is_punched_by_the_table_of_its_time() {
     let block = block.map(|line| line.as_bytes().to_vec()).to_vec();
     put_waiting(&system, &[("NOTE", note), ("ADDRBLOK", block)]);
     let running = system.start();
+    let status = running.cmd_ok("MAINT", "IMAP QUERY STATUS");
+    assert!(
+        status.contains("Translate table  STANDARD/") && !status.contains("STANDARD/90FF674C"),
+        "{status}"
+    );
     let look = "c = Client(imap)\nc.wait(1)\nraw = c.do(b'FETCH 1 BINARY.PEEK[]')\nassert b'waiting [brackets] {braces}\\r\\n\\r\\n' + OCTETS in raw, raw\n";
     script(&running, look);
     assert!(running.shutdown().success());

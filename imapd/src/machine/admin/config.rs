@@ -20,13 +20,15 @@ pub const ROW: RequestRow = RequestRow {
 
 async fn run(admin: &Administration) -> Answer {
     let _one_at_a_time = admin.configuring.lock().await;
+    let old = admin.config.load_full();
     let read = async {
         let config = read_config(&admin.cms).await?;
         let exit = read_token_exit(&admin.cms, &config).await?;
         let auth_exit = bind_auth_exit(&admin.cms, &config, &admin.exits).await?;
         let table = read_table(&admin.cms, &config).await?;
         let same_table = table.is_same(admin.backend.table());
-        if !same_table {
+        // Of another file pool the next start finds out.
+        if !same_table && config.file_pool == old.file_pool {
             admin.backend.compare_table(&table).await.map_err(|e| table_refused(&e))?;
         }
         Ok::<_, Vec<String>>((config, exit, auth_exit, same_table))
@@ -38,7 +40,6 @@ async fn run(admin: &Administration) -> Answer {
             return Answer { rc: RC_FAILED, lines };
         }
     };
-    let old = admin.config.load_full();
     let mut changes = inforce::changes(&old, &config);
     // What counts is what a table holds, not what it is called.
     changes.at_start.retain(|statement| *statement != "TranslateTable");
