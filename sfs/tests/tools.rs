@@ -87,7 +87,17 @@ fn same(from: &Pool, to: &Pool) {
 async fn a_pool_comes_back_whole_from_its_backup() {
     let bed = furnished().await;
     let mut out = Vec::new();
-    let written = backup(&bed.pool, &mut out, &mut quiet).unwrap();
+    let mut told = Vec::new();
+    let written = backup(&bed.pool, &mut out, &mut |line: &str| told.push(line.to_owned())).unwrap();
+    // Each file space is told with what it has itself, and then all of them together.
+    let files = |line: &String| {
+        let words: Vec<&str> = line.split(' ').collect();
+        let at = words.iter().position(|word| *word == "files,").unwrap();
+        words[at - 1].parse::<u64>().unwrap()
+    };
+    let spaces: Vec<u64> = told.iter().filter(|line| !line.starts_with("Done: ")).map(files).collect();
+    assert_eq!((spaces.len(), spaces.iter().sum::<u64>()), (2, written.files), "{told:?}");
+    assert_eq!(told.last(), Some(&format!("Done: {written}")));
     assert_eq!((written.spaces, written.directories, written.files, written.damaged), (2, 2, 6, 0));
     assert_eq!(verify(&mut out.as_slice()).unwrap(), written);
     let pool = empty_pool();
