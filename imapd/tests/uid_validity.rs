@@ -31,8 +31,7 @@ fn store_over(backend: Arc<SfsBackend>) -> MailStore {
 /// Name and UIDVALIDITY of all mailboxes and names of a user.
 async fn validities(store: &MailStore, who: &str) -> Vec<(String, u32)> {
     let it = store.user(user(who)).await.unwrap();
-    let rows = it.catalog().iter().map(|row| (row.name.to_string(), row.uid_validity.0)).collect();
-    rows
+    it.catalog().iter().map(|row| (row.name.to_string(), row.uid_validity.0)).collect()
 }
 
 /// Makes mailboxes that go again, far more than seconds go by; the numbers that they had.
