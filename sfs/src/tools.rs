@@ -65,13 +65,25 @@ pub struct Summary {
     pub damaged: u64,
 }
 
+impl Summary {
+    /// What is in the file spaces.
+    pub fn contents(&self) -> String {
+        let Self { directories, files, bytes, damaged, .. } = self;
+        format!("{directories} directories, {files} files, {bytes} bytes, {damaged} damaged")
+    }
+
+    fn add(&mut self, other: &Self) {
+        self.spaces += other.spaces;
+        self.directories += other.directories;
+        self.files += other.files;
+        self.bytes += other.bytes;
+        self.damaged += other.damaged;
+    }
+}
+
 impl std::fmt::Display for Summary {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let Self { spaces, directories, files, bytes, damaged } = self;
-        write!(
-            f,
-            "{spaces} file spaces, {directories} directories, {files} files, {bytes} bytes, {damaged} damaged"
-        )
+        write!(f, "{} file spaces, {}", self.spaces, self.contents())
     }
 }
 
@@ -150,9 +162,10 @@ fn write(
     }
     for space in source.spaces()? {
         frames.put(&Item::Space(source.space(&space)?))?;
-        sum.spaces += 1;
-        write_directory(source, &paths, &mut frames, &mut sum, (&space, &mut Vec::new()), salvage, progress)?;
-        progress(&format!("{space}: {sum}"));
+        let mut own = Summary { spaces: 1, ..Summary::default() };
+        write_directory(source, &paths, &mut frames, &mut own, (&space, &mut Vec::new()), salvage, progress)?;
+        progress(&format!("{space}: {}", own.contents()));
+        sum.add(&own);
     }
     frames.put(&Item::Public(source.public_enrolled()?))?;
     for (part, info) in source.disabled()? {

@@ -83,6 +83,24 @@ fn same(from: &Pool, to: &Pool) {
     assert_eq!(to.check(true).unwrap().problems, Vec::<String>::new());
 }
 
+/// Each file space is told with what it has itself, and then all of them together.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_backup_tells_what_is_in_each_file_space() {
+    let bed = furnished().await;
+    let unit = bed.pool.begin();
+    put(&unit, top("ANN"), "A FILE", &["of ann"]).unwrap();
+    unit.enroll("ZOE", 500, "").unwrap();
+    put(&unit, top("ZOE"), "A FILE", &["zoes"]).unwrap();
+    unit.commit().await.unwrap();
+    let (mut out, mut told) = (Vec::new(), Vec::new());
+    let written = backup(&bed.pool, &mut out, &mut |line: &str| told.push(line.to_owned())).unwrap();
+    assert_eq!(told[0], "ANN: 0 directories, 1 files, 8 bytes, 0 damaged");
+    assert!(told[1].starts_with("JOE: 2 directories, 6 files, "), "{told:?}");
+    assert_eq!(told[2], "ZOE: 0 directories, 1 files, 6 bytes, 0 damaged");
+    assert_eq!(told[3..], [format!("Done: {written}")]);
+    assert_eq!((written.spaces, written.directories, written.files), (3, 2, 8));
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_pool_comes_back_whole_from_its_backup() {
     let bed = furnished().await;

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use sfs::csl::{CommitOption, CslError, ReasonCode, WorkUnitId};
+use sfs::csl::{CommitOption, CslError, FileRef, ReasonCode, WorkUnitId};
 use sfs::types::{DirControl, LockDuration, LockType};
 
 use super::object::{file, objects, shown};
@@ -65,7 +65,24 @@ async fn create_alias(cms: &Arc<Cms>, base: [&str; 3], alias: [&str; 3]) -> CmsR
     let base_file = file(cms, MODULE, base)?;
     let alias_file = file(cms, MODULE, [pick(0), pick(1), alias[2]])?;
     let done = cms.csl.dmscrali(&base_file, &alias_file, CommitOption::Commit, WorkUnitId::DEFAULT).await;
-    done.map(|_| 0).map_err(|e| csl_message(MODULE, &e, &format!("{} {}", alias_file.id, alias_file.dir)))
+    match done {
+        Ok(_) => Ok(0),
+        Err(error) => {
+            // The routine does not say which of the two it means.
+            let about =
+                if is_missing(&error) && !is_there(cms, &base_file).await { base_file } else { alias_file };
+            Err(csl_message(MODULE, &error, &about.to_string()))
+        }
+    }
+}
+
+fn is_missing(error: &CslError) -> bool {
+    use ReasonCode as R;
+    matches!(error.reason, R::FileNotFound | R::DirectoryNotFound | R::SpaceNotFound | R::NotAuthorized)
+}
+
+async fn is_there(cms: &Cms, file: &FileRef) -> bool {
+    cms.csl.dmsexifi(file, WorkUnitId::DEFAULT).await.is_ok()
 }
 
 async fn create_lock(cms: &Arc<Cms>, named: &[&str], lock: &str, duration: &str) -> CmsResult {

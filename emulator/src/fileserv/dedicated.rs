@@ -68,26 +68,37 @@ pub(super) async fn generate(cms: &Arc<Cms>, folder: &Folder) -> i32 {
         if path.exists() {
             return Err(format!("file pool {id} is there already"));
         }
-        let (own, target) = (folder.clone(), path.clone());
-        let generated = tokio::task::spawn_blocking(move || crate::generate::make_pool(&own, &target)).await;
-        generated.map_err(|e| e.to_string())?.map_err(|e| crate::run::told(&e))?;
-        let mut lines = Vec::new();
-        if !layouts.is_empty() {
-            let pool = open_pool(cms, folder, id).await?;
-            let added = add(&pool, &layouts, &mut lines).await;
-            pool.close().await;
-            if let Err(reason) = added {
-                // A pool without the minidisks that it should have is none; it was made just now, and nothing is in it.
-                return Err(match std::fs::remove_dir_all(&path) {
-                    Ok(()) => reason,
-                    Err(error) => format!("{reason}; what was made stays: {error}"),
-                });
+        let mut lines = make(cms, folder, id, &layouts).await.map_err(|reason| {
+            // Half a pool is none, and would be in the way; it was made just now, and nothing is in it.
+            match std::fs::remove_dir_all(&path) {
+                Err(error) if path.exists() => format!("{reason}; what was made stays: {error}"),
+                _ => reason,
             }
-        }
+        })?;
         lines.push(format!("DMSFSV3103I File pool {id} has been generated"));
         Ok(lines)
     };
     answer(cms, made.await, "DMSFSV3104E The file pool was not generated").await
+}
+
+/// Makes a pool with its minidisks; the lines about these.
+async fn make(
+    cms: &Arc<Cms>,
+    folder: &Folder,
+    id: FilePoolId,
+    layouts: &[Layout],
+) -> Result<Vec<String>, String> {
+    let (own, target) = (folder.clone(), folder.pool(id.as_str()));
+    let generated = tokio::task::spawn_blocking(move || crate::generate::make_pool(&own, &target)).await;
+    generated.map_err(|e| e.to_string())?.map_err(|e| crate::run::told(&e))?;
+    let mut lines = Vec::new();
+    if !layouts.is_empty() {
+        let pool = open_pool(cms, folder, id).await?;
+        let added = add(&pool, layouts, &mut lines).await;
+        pool.close().await;
+        added?;
+    }
+    Ok(lines)
 }
 
 async fn add(pool: &Pool, layouts: &[Layout], lines: &mut Vec<String>) -> Result<(), String> {

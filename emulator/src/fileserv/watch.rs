@@ -1,11 +1,15 @@
 //! What the console of a file pool server tells unasked: that the pool has gone offline, and that a storage group fills.
 //!
+//! It asks for the figures of storage groups only once something was committed since it last did: they come from the thread that
+//! commits, and take a walk through all file spaces.
+//!
 //! Source: GROUPTHRESH of DMSPARMS, above which a storage group is nearly full; texts and numbers of the messages are ours.
 
 use std::collections::BTreeSet;
 use std::time::Duration;
 
 use cms::message::dms;
+use sfs::pool::Edition;
 use sfs::server::FilePoolServer;
 use sfs::types::{GroupStatus, StorageGroup};
 
@@ -18,6 +22,8 @@ const INTERVAL: Duration = Duration::from_secs(2);
 #[derive(Debug, Default)]
 pub(super) struct Watch {
     offline: bool,
+    /// What the pool was when its storage groups were looked at.
+    looked_at: Option<Edition>,
     nearly_full: BTreeSet<StorageGroup>,
 }
 
@@ -25,28 +31,30 @@ impl Watch {
     /// The next lines that there are to tell.
     pub(super) async fn next(&mut self, server: &FilePoolServer) -> Vec<String> {
         loop {
-            let mut lines = Vec::new();
-            match server.pool().offline() {
-                Some(why) if !self.offline => {
-                    self.offline = true;
-                    lines.push(dms(MODULE, 3115, 104, &[&server.id().to_string(), &why]).to_string());
-                }
-                Some(_) => {}
-                // Whatever keeps the figures from being read is told where somebody asks for them.
-                None => lines.extend(
-                    server
-                        .pool()
-                        .storage_groups()
-                        .await
-                        .map(|groups| self.filling(&groups, server.group_threshold()))
-                        .unwrap_or_default(),
-                ),
-            }
+            let lines = self.look(server).await;
             if !lines.is_empty() {
                 return lines;
             }
             tokio::time::sleep(INTERVAL).await;
         }
+    }
+
+    async fn look(&mut self, server: &FilePoolServer) -> Vec<String> {
+        let pool = server.pool();
+        if let Some(why) = pool.offline() {
+            let told = std::mem::replace(&mut self.offline, true);
+            let line = || dms(MODULE, 3115, 104, &[&server.id().to_string(), &why]).to_string();
+            return if told { Vec::new() } else { vec![line()] };
+        }
+        // Of before the question: what is committed while it is answered is looked at the next time.
+        let edition = pool.edition();
+        if self.looked_at.as_ref() == Some(&edition) {
+            return Vec::new();
+        }
+        // Whatever keeps the figures from being read is told where somebody asks for them.
+        let Ok(groups) = pool.storage_groups().await else { return Vec::new() };
+        self.looked_at = Some(edition);
+        self.filling(&groups, server.group_threshold())
     }
 
     /// A line for each group that has come above `threshold` percent of its size.
@@ -70,7 +78,98 @@ impl Watch {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
+    use bytes::Bytes;
+    use cp::clock::ManualClock;
+    use cp::directory::{
+        DirectoryEntry, DirectoryImage, IdentResource, IdentScope, IucvStatement, IucvTarget, Password,
+    };
+    use cp::name::{FileName, FilePoolId, FileType, UserId};
+    use cp::system::{Cp, CpConfig, LogonKind};
+    use dasd::{Dasd, Faults, FaultyDasd, LogConfig};
+    use sfs::pool::{DirPath, OpenRequest, Pool, PoolConfig};
+    use sfs::types::{Attributes, FileId, Intent};
+
     use super::*;
+
+    /// The server of a pool on disks that a test can break.
+    fn served() -> (FaultyDasd, FilePoolServer) {
+        // Nothing but commits writes and syncs, so that a fault meets the next one.
+        let config = PoolConfig {
+            log: LogConfig { ahead: 0, ..LogConfig::default() },
+            background: false,
+            checkpoint_interval: Duration::from_secs(3600),
+            ..PoolConfig::default()
+        };
+        let dasd = FaultyDasd::new();
+        let disks: Arc<dyn Dasd> = Arc::new(dasd.clone());
+        Pool::generate(&disks, &config, 1).unwrap();
+        let machine = UserId::new("IMAPSF").unwrap();
+        let mut entry = DirectoryEntry::new(machine, Password::NoPass);
+        let target = IucvTarget::Ident {
+            resource: IdentResource::AnyResource,
+            scope: IdentScope::Global,
+            revoke: false,
+        };
+        entry.iucv = vec![IucvStatement { target, priority: false, msglimit: None }];
+        let named = CpConfig { system_id: "TESTVM".into(), operator: UserId::new("OPERATOR").unwrap() };
+        let clock = Arc::new(ManualClock::new(jiff::Timestamp::UNIX_EPOCH));
+        let cp = Cp::new(named, clock.clone(), DirectoryImage::new(vec![entry]));
+        let vm = cp.logon(machine, &LogonKind::Autolog).unwrap();
+        let pool = Pool::open(&disks, &config, clock).unwrap();
+        let id = FilePoolId::new("MAIL").unwrap();
+        (dasd, FilePoolServer::start(&cp::Guest::new(cp, vm), id, pool, &[]).unwrap())
+    }
+
+    /// Writes a file of one block for JOE.
+    async fn write(server: &FilePoolServer, name: &str) -> Result<(), sfs::pool::PoolError> {
+        let unit = server.pool().begin();
+        let id = FileId::new(FileName::new(name).unwrap(), FileType::new("FILE").unwrap());
+        let request = OpenRequest {
+            dir: DirPath { space: "JOE", levels: &[] },
+            id,
+            intent: Intent::New,
+            attributes: Attributes::variable(),
+            allow_empty: false,
+        };
+        let opened = unit.open(&request)?;
+        unit.write(opened.token, &Bytes::from_static(b"x"), 1)?;
+        unit.close(opened.token)?;
+        unit.commit().await.map(drop)
+    }
+
+    #[tokio::test]
+    async fn figures_are_asked_for_when_something_was_committed_and_an_offline_pool_is_told_once() {
+        let (dasd, server) = served();
+        let (mut watch, pool) = (Watch::default(), server.pool());
+        let group = StorageGroup::new(3).unwrap();
+        pool.add_minidisk(group, 0x312, Some(2)).await.unwrap();
+        let unit = pool.begin();
+        unit.enroll_in(group, "JOE", 10, "").unwrap();
+        unit.commit().await.unwrap();
+        assert!(watch.look(&server).await.is_empty());
+        write(&server, "A").await.unwrap();
+        write(&server, "B").await.unwrap();
+        let full = ["DMSFSV3114W Storage group 3 is 100% full"];
+        assert_eq!(watch.next(&server).await, full);
+        // Nobody asks again: what is forgotten is not told a second time before something is committed.
+        watch.nearly_full.clear();
+        assert!(watch.look(&server).await.is_empty());
+        let unit = pool.begin();
+        unit.set_threshold("JOE", 50).unwrap();
+        unit.commit().await.unwrap();
+        assert_eq!(watch.next(&server).await, full);
+
+        dasd.set_faults(Faults { fail_sync: Some(0), ..Faults::default() });
+        let unit = pool.begin();
+        unit.set_threshold("JOE", 60).unwrap();
+        unit.commit().await.unwrap_err();
+        let told = watch.next(&server).await;
+        assert!(told.len() == 1 && told[0].starts_with("DMSFSV3115E"), "{told:?}");
+        assert!(told[0].contains("MAIL"), "{told:?}");
+        assert!(watch.look(&server).await.is_empty());
+    }
 
     fn group(used: u64, blocks: Option<u64>) -> GroupStatus {
         let group = StorageGroup::FIRST;

@@ -330,9 +330,9 @@ impl SecondCopy for Second {
     }
 }
 
-/// It stands still, as if all happened within a second.
+/// It stands still, as if all happened within a second: the first one.
 fn clock() -> Arc<ManualClock> {
-    Arc::new(ManualClock::new(Timestamp::UNIX_EPOCH))
+    Arc::new(ManualClock::new(Timestamp::from_microsecond(1).unwrap()))
 }
 
 fn note_file(kind: &str) -> FileRef {

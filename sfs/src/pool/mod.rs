@@ -57,8 +57,8 @@ mod unit;
 mod upgrade;
 mod writers;
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use arc_swap::{ArcSwap, Guard};
@@ -151,6 +151,17 @@ pub struct Pool {
 impl std::fmt::Debug for Pool {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Pool").field("log", &self.inner.log).finish_non_exhaustive()
+    }
+}
+
+/// Which committed state a pool was in, to find out whether it is in another one.
+#[derive(Debug, Clone, Default)]
+pub struct Edition(Weak<Snapshot>);
+
+impl PartialEq for Edition {
+    fn eq(&self, other: &Self) -> bool {
+        // The place of a state is not used again while somebody remembers it.
+        self.0.ptr_eq(&other.0)
     }
 }
 
@@ -508,6 +519,11 @@ impl Pool {
                 return Err(PoolError::Offline(error.to_string().into()));
             }
         }
+    }
+
+    /// The committed state of now: another one after each commit, and when changes have come to the catalog's disk.
+    pub fn edition(&self) -> Edition {
+        Edition(Arc::downgrade(&self.inner.glance()))
     }
 
     /// Why the pool refuses work, if it does.

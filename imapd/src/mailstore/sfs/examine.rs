@@ -161,11 +161,18 @@ impl SfsBackend {
         }
     }
 
-    /// The file space and the file that a MAILBOX INDEX is now.
-    async fn written_in(&self, user: UserId, file: &FileRef) -> Result<WrittenIn, StoreError> {
+    /// Which file space a user has.
+    pub(super) async fn space_now(&self, user: UserId) -> Result<SpaceId, StoreError> {
         let unit = self.csl.dmsgetwu().map_err(|e| store_error(&e))?;
-        let now = self.written_in_unit(user, file, unit).await;
-        self.end(unit, now).await
+        let space = self.space_id(user, unit).await;
+        self.end(unit, space).await
+    }
+
+    /// The unique number of a file.
+    async fn unique_of(&self, file: &FileRef) -> Result<u64, StoreError> {
+        let unit = self.csl.dmsgetwu().map_err(|e| store_error(&e))?;
+        let status = self.csl.dmsexifi(file, unit).await;
+        self.end(unit, status).await.map(|status| status.unique)
     }
 
     async fn records_of(
@@ -188,6 +195,7 @@ impl SfsBackend {
         out: &mut Examined,
     ) -> Result<Vec<MailboxRow>, StoreError> {
         let file = super::mailbox_index_file(&self.top(user))?;
+        out.space = self.space_now(user).await?;
         let image = match self.whole(&file, mailbox_index::LRECL).await? {
             Ok(image) => image,
             Err(what) => {
@@ -198,8 +206,8 @@ impl SfsBackend {
         let (loaded, has_header, damage) = mailbox_index::salvage(&image);
         out.findings.extend(damage);
         let header = has_header.then_some(&loaded.header);
-        let now = self.written_in(user, &file).await?;
-        (out.space, out.brought_back) = (now.space, is_brought_back(&image, header, &loaded.rows, now));
+        let now = WrittenIn { space: out.space, unique: self.unique_of(&file).await? };
+        out.brought_back = is_brought_back(&image, header, &loaded.rows, now);
         if has_header {
             for row in &loaded.rows {
                 if row.uid_validity.0 > loaded.header.last_uid_validity

@@ -267,9 +267,7 @@ impl Backend for SfsBackend {
                 Err(e) if e.reason == ReasonCode::SpaceExists => self.set_space(user, blocks.into()).await?,
                 Err(e) => return Err(store_error(&e)),
             }
-            let unit = self.csl.dmsgetwu().map_err(|e| store_error(&e))?;
-            let space = self.space_id(user, unit).await;
-            self.end(unit, space).await
+            self.space_now(user).await
         }
         .boxed()
     }

@@ -122,19 +122,9 @@ impl SfsBackend {
         file: &FileRef,
         unit: WorkUnitId,
     ) -> Result<(Vec<u8>, WrittenIn), CslError> {
-        let now = self.written_in_unit(user, file, unit).await?;
-        Ok((self.records(file, mailbox_index::LRECL, unit).await?, now))
-    }
-
-    /// The file space and the file that a MAILBOX INDEX is now.
-    pub(super) async fn written_in_unit(
-        &self,
-        user: UserId,
-        file: &FileRef,
-        unit: WorkUnitId,
-    ) -> Result<WrittenIn, CslError> {
         let unique = self.csl.dmsexifi(file, unit).await?.unique;
-        Ok(WrittenIn { space: self.space_id(user, unit).await?, unique })
+        let space = self.space_id(user, unit).await?;
+        Ok((self.records(file, mailbox_index::LRECL, unit).await?, WrittenIn { space, unique }))
     }
 
     /// Which file space a user has.

@@ -17,10 +17,13 @@ pub(super) async fn run(admin: &Administration) -> Answer {
     let (mut used, mut limit) = (0, 0);
     let (mut with_mail, mut folders, mut messages, mut octets) = (0u64, 0, 0, 0);
     for (user, space) in &users {
-        used += space.used;
-        limit += space.limit;
+        let mut count_blocks = || {
+            used += space.used;
+            limit += space.limit;
+        };
         match admin.service.server.store.user(*user).await {
             Ok(store) => {
+                count_blocks();
                 let catalog = store.catalog();
                 with_mail += 1;
                 for row in catalog.iter() {
@@ -29,7 +32,9 @@ pub(super) async fn run(admin: &Administration) -> Answer {
                     octets += row.octets;
                 }
             }
-            Err(StoreError::NotEnrolled) => {}
+            // The server's own file space is no mail box.
+            Err(StoreError::NotEnrolled) if *user == admin.csl.userid() => {}
+            Err(StoreError::NotEnrolled) => count_blocks(),
             Err(error) => return failed(&format!("{user} cannot be looked up"), &error),
         }
     }
