@@ -9,7 +9,7 @@
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 messages=${1:-10000} seconds=${2:-3} folders=${FOLDERS:-50000} idle=${IDLE:-10000} mails=${MAILS:-9000}
-turns=${TURNS:-3} writes=appends,fill,moving
+turns=${TURNS:-3} writes=appends,fill,storing,moving
 # A process for each user who idles; Dovecot looks every 30 seconds only where it cannot be told of changes.
 sysctl -q -w fs.inotify.max_user_instances=8192 2>/dev/null || echo "few inotify instances: Dovecot will be slow to tell of news"
 ulimit -n "$(ulimit -Hn)" # ten thousand connections, each end in a process of its own

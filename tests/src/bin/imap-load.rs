@@ -9,7 +9,7 @@
 //!     appends         APPEND of three sizes, MULTIAPPEND
 //!     append=NxM      APPEND of N octets with M connections
 //!     mailbox         a mailbox of MESSAGES messages and all that is done with it
-//!     fill, reading, bodies, moving   the steps of the one above; the two in the middle may be repeated
+//!     fill, reading, bodies, storing, moving   the steps of the one above; the three in the middle may be repeated
 //!     basic           logins, appends and mailbox, and 100 idle sessions
 //!     large           the first user's mailbox of 100,000 messages
 //!     again=WORDS     the first SELECT of that after a restart; the words go into the figure's name
@@ -97,6 +97,7 @@ fn run(target: &Target, part: &str) -> io::Result<()> {
         "fill" => show([workload::fill(target)?]),
         "reading" => show(workload::reading(target)?),
         "bodies" => show(workload::bodies(target)?),
+        "storing" => show(workload::storing(target)?),
         "moving" => show(workload::moving(target)?),
         "large" => {
             large::fill(target)?;
@@ -151,6 +152,7 @@ fn mailbox(target: &Target) -> io::Result<()> {
     show(workload::selects(target)?);
     show(workload::reading(target)?);
     show(workload::bodies(target)?);
+    show(workload::storing(target)?);
     show(workload::moving(target)?);
     Ok(())
 }
