@@ -25,7 +25,7 @@ const INTERVAL: Duration = Duration::from_millis(500);
 const CHUNK: usize = 1 << 20;
 /// Log segments in use for each that the configuration leaves alone, up to which the mover waits while much is being logged: it would
 /// take the disk from those who wait for it, and moves as well later.
-const BUSY_SEGMENTS: usize = 32;
+const BUSY_SEGMENTS: usize = 16;
 /// A volume segment with a smaller part alive, in percent, is cleaned.
 const DENSE_PERCENT: u64 = 75;
 
