@@ -54,7 +54,8 @@ async fn memory_of_the_largest_messages() {
     std::fs::write("/proc/self/clear_refs", "5").unwrap();
     let before = status("VmHWM:");
     inbox.keep_texts(Pace::Fast).await.unwrap();
-    let grown = status("VmHWM:") - before;
+    // The host counts by the processor, so that memory which did not grow may seem less than before.
+    let grown = status("VmHWM:").saturating_sub(before);
     assert!(pool.exists(MailPool::alices(Some("INBOX"), "NOTE", "TEXT")).await);
     println!("{grown} octets");
     assert!(grown < MAX_MEMORY + BESIDE, "{grown}");
